@@ -1,0 +1,90 @@
+# What a person types; `make` alone lists it. Linux and macOS.
+#
+# Each command makes what it needs: one virtual environment in .venv, by uv where it is on the PATH and by
+# venv and pip where it is not. A stamp in it tells what is installed, and a change of pyproject.toml renews
+# it, so a second run starts at once. Other choices: make test VENV=/tmp/v, make demo PYTHON=python3.13,
+# make test ARGS="-k paging", and UV= to do without uv.
+
+VENV ?= .venv
+UV ?= $(shell command -v uv 2>/dev/null)
+RECENT = -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do $$p $(RECENT) && echo $$p && break; done)
+
+BIN = $(VENV)/bin
+ifneq ($(UV),)
+make-venv = $(UV) venv --quiet --seed --allow-existing --python '$(or $(PYTHON),>=3.11)' $(VENV)
+install = $(UV) pip install --quiet --python $(BIN)/python
+else
+make-venv = $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install -qq --upgrade 'pip>=25.1'
+install = $(BIN)/python -m pip install -qq
+endif
+
+.PHONY: help demo test faults lab gallery pictures bench lint clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/.core ## read a made-up location into pandas, chart it, read it again for nothing
+	@$(BIN)/hlkit demo $(ARGS)
+
+test: $(VENV)/.test ## run the tests, and every example in notebooks, docstrings and README
+	@$(BIN)/python -m pytest $(ARGS)
+	@echo
+	@echo "next: make lab opens the first notebook; make lint, before a commit"
+
+faults: $(VENV)/.core ## list what can go wrong, and the tests that prove hlkit against it
+	@$(BIN)/python tests/faults.py
+
+lab: $(VENV)/.lab ## open the first notebook in JupyterLab
+	@$(BIN)/jupyter lab notebooks/00_start.ipynb $(ARGS)
+
+gallery: $(VENV)/.test ## draw all analyses of the demo on one sheet, docs/gallery.png
+	@$(BIN)/python docs/gallery.py
+
+pictures: $(VENV)/.test ## photograph the explorer on the demo, docs/explorer-*.png; needs chromium
+	@$(BIN)/python docs/explorer.py
+
+bench: $(VENV)/.test ## measure: rows per second, requests, memory, import time
+	@for file in benchmarks/*.py; do \
+	    [ -e "$$file" ] || continue; \
+	    echo "== $$file"; $(BIN)/python "$$file" $(ARGS) || exit 1; \
+	done
+
+lint: $(VENV)/.lint ## ruff and mypy
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+clean: ## remove .venv, what tools keep, and what the demo wrote
+	rm -rf .venv build dist hlkit-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .ipynb_checkpoints
+	find hlkit tests benchmarks notebooks -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.made:
+	@$(or $(PYTHON),$(if $(UV),true,false)) $(RECENT) || { \
+	    echo "hlkit needs Python 3.11 or newer: $(or $(PYTHON),none here) will not do." ;\
+	    echo "Install one (python.org; brew install python; apt install python3 python3-venv)," ;\
+	    echo "or say where it is: make $(MAKECMDGOALS) PYTHON=/path/to/python3" ;\
+	    exit 1; }
+	@echo "Making $(VENV) ($(if $(UV),uv,$(PYTHON) -m venv))"
+	@$(make-venv)
+	@touch $@
+
+$(VENV)/.core: pyproject.toml | $(VENV)/.made
+	@echo "Installing hlkit and what it needs into $(VENV), once (430 MB; a minute or less)"
+	@$(install) -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.core
+	@echo "Installing what the tests need into $(VENV), once"
+	@$(install) -e '.[all]' --group test
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.core
+	@echo "Installing ruff, mypy and pre-commit into $(VENV), once"
+	@$(install) --group dev
+	@touch $@
+
+$(VENV)/.lab: $(VENV)/.core
+	@echo "Installing JupyterLab and all extras into $(VENV), once"
+	@$(install) -e '.[all]'
+	@touch $@
