@@ -1,0 +1,52 @@
+"""HighLevel sub-accounts as pandas DataFrames.
+
+import hlkit as hl
+
+loc = hl.connect()          # HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID; or hl.demo(), offline
+contacts = loc.contacts()   # a plain DataFrame, typed, in UTC
+loc.analyses                # questions: loc.analyses.speed_to_lead(by="source")
+hl.explore(loc)             # the same behind dropdowns
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hlkit import errors as errors
+    from hlkit.analysis.registry import ANALYSES as analyses
+    from hlkit.connection import connect as connect
+    from hlkit.connection import demo as demo
+    from hlkit.contents import catalogue as catalogue
+    from hlkit.onboarding import login as login
+    from hlkit.tables.profile import profile as profile
+    from hlkit.widgets.explore import explore as explore
+
+_HOMES = {
+    "analyses": "hlkit.analysis.registry",
+    "catalogue": "hlkit.contents",
+    "connect": "hlkit.connection",
+    "demo": "hlkit.connection",
+    "errors": "hlkit",
+    "explore": "hlkit.widgets.explore",
+    "login": "hlkit.onboarding",
+    "profile": "hlkit.tables.profile",
+}
+
+__all__ = ["analyses", "catalogue", "connect", "demo", "errors", "explore", "login", "profile"]
+
+
+def __getattr__(name: str) -> Any:
+    """Each public name is imported on first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'hlkit' has no {name!r}; it has {', '.join(__all__)}")
+    if name == "errors":
+        return importlib.import_module("hlkit.errors")
+    if name == "analyses":
+        return importlib.import_module(_HOMES[name]).ANALYSES
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,1 @@
+"""What touches the network: the token, the cache, pacing, the session and the walk over pages."""

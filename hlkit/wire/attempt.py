@@ -1,0 +1,236 @@
+"""One request, sent once: it ends in time, and its answer is whole or no answer.
+
+It runs in a thread of its own, since nothing else bounds it: a socket's timeout is per read, and a server
+that trickles ten bytes a second never meets it. The thread hands over plain values (a status, headers, the
+body, or what went wrong in words), so that no exception of ``requests`` leaves with the token in its frames.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
+from urllib3.util.ssl_match_hostname import CertificateError
+
+from hlkit.wire.token import Token
+
+MOST_BYTES = 64 * 2**20  # of a body, unpacked: a page of 500 rows has about one MB
+_CHUNK = 65_536
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came: a status, headers in lower case, a body that is whole and unpacked."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    @property
+    def is_surely_whole(self) -> bool:
+        """Whether a cut would have been noticed: not where the body ends with the connection, and plain."""
+        chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
+        return chunked or any(self.headers.get(name) for name in ("content-length", "content-encoding"))
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What came instead. ``kind``: ``late``, ``refused`` (no connection), ``untrusted`` (TLS) or ``broken``."""
+
+    kind: str
+    words: str
+
+
+_TOO_LARGE = Failure("broken", "the answer is larger than any page")
+
+
+class Adapter(HTTPAdapter):
+    """Sends requests over connections that can be hung up on from outside, in the midst of an answer."""
+
+    def init_poolmanager(self, *args: Any, **given: Any) -> None:
+        super().init_poolmanager(*args, **given)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *args: Any, **given: Any) -> Any:
+        manager: Any = super().proxy_manager_for(*args, **given)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+
+class _Line:
+    """A connection that tells the attempt whose request it carries."""
+
+    debuglevel = 0  # http.client prints headers where a program asks for that, and the token is one
+    sock: socket.socket | None
+
+    def connect(self) -> None:
+        _HERE.attempt.line = self
+        super().connect()  # type: ignore[misc]
+
+    def request(self, *args: Any, **given: Any) -> None:
+        _HERE.attempt.line = self
+        super().request(*args, **given)  # type: ignore[misc]
+        _HERE.attempt.sock = self.sock  # http.client forgets it where the connection closes after the answer
+
+
+class _HTTPLine(_Line, HTTPConnection):
+    pass
+
+
+class _HTTPSLine(_Line, HTTPSConnection):
+    pass
+
+
+class _HTTPPool(HTTPConnectionPool):
+    ConnectionCls = _HTTPLine
+
+
+class _HTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = _HTTPSLine
+
+
+_POOLS = {"http": _HTTPPool, "https": _HTTPSPool}
+_HERE = threading.local()  # .attempt: the attempt that this thread makes
+
+
+class _Attempt(threading.Thread):
+    def __init__(self, adapter: Adapter, request: requests.PreparedRequest, token: Token, seconds: float) -> None:
+        super().__init__(name="hlkit-attempt", daemon=True)
+        self._adapter, self._request, self._token, self._seconds = adapter, request, token, seconds
+        self.line: _Line | None = None
+        self.sock: socket.socket | None = None
+        self.abandoned = False
+        self.outcome: Answer | Failure = _late(seconds)
+
+    def run(self) -> None:
+        _HERE.attempt = self
+        request = self._request.copy()
+        try:
+            self._token.sign(request.headers)
+            response = self._adapter.send(
+                request, stream=True, timeout=(self._seconds, self._seconds), **_surroundings(request.url or "")
+            )
+            with contextlib.closing(response):
+                self.outcome = self._answer(response)
+        except Exception as error:
+            self.outcome = self._failure(error)
+        finally:
+            request.headers.pop("Authorization", None)
+
+    def abandon(self) -> None:
+        """Nobody waits any more: hang up, which ends the thread whatever it waits for."""
+        self.abandoned = True
+        sock = self.line.sock if self.sock is None and self.line is not None else self.sock
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def _answer(self, response: requests.Response) -> Answer | Failure:
+        headers = {name.lower(): self._token.scrub(text) for name, text in response.headers.items()}
+        body: bytes | Failure
+        try:
+            body = self._body(response.raw)
+        except Exception as error:
+            body = self._failure(error)
+        if isinstance(body, bytes):
+            body = _unpacked(body, headers.get("content-encoding", ""))
+        if isinstance(body, bytes):
+            return Answer(response.status_code, headers, self._token.wash(body))
+        if response.status_code == 429 or response.status_code >= 500:
+            return Answer(response.status_code, headers, b"")  # the status says enough
+        return body
+
+    def _body(self, raw: Any) -> bytes | Failure:
+        chunks, size = [], 0
+        while chunk := raw.read(_CHUNK, decode_content=False):
+            size += len(chunk)
+            if size > MOST_BYTES or self.abandoned:
+                return _TOO_LARGE
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _failure(self, error: Exception) -> Failure:
+        failure = _told(error)
+        return Failure(failure.kind, self._token.scrub(failure.words))
+
+
+def attempt(adapter: Adapter, request: requests.PreparedRequest, token: Token, seconds: float) -> Answer | Failure:
+    """Send *request* with the token, once, and wait *seconds* at most for the whole answer."""
+    flight = _Attempt(adapter, request, token, seconds)
+    flight.start()
+    flight.join(seconds)
+    if flight.is_alive():
+        flight.abandon()
+        return _late(seconds)
+    return flight.outcome
+
+
+def _late(seconds: float) -> Failure:
+    return Failure("late", f"no whole answer within {seconds:.3g} s")
+
+
+def _surroundings(url: str) -> dict[str, Any]:
+    """Proxies and certificates as the environment says; to this machine none, since http bares the token."""
+    if urlsplit(url).scheme == "http":
+        return {"proxies": {}, "verify": True}
+    with requests.Session() as session:
+        found = session.merge_environment_settings(url, get_environ_proxies(url), True, None, None)
+    return {"proxies": found["proxies"], "verify": found["verify"], "cert": found["cert"]}
+
+
+def _unpacked(body: bytes, encoding: str) -> bytes | Failure:
+    """The body without its compression, or a failure where the stream is cut: ``requests`` does not notice."""
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity") or not body:
+        return body
+    if encoding not in ("gzip", "x-gzip"):
+        return Failure("broken", f"the answer is packed in a way that was not asked for ({encoding[:20]})")
+    parts, size = [], 0
+    while True:
+        stream = zlib.decompressobj(wbits=31)
+        try:
+            part = stream.decompress(body, MOST_BYTES - size + 1)
+        except zlib.error:
+            return Failure("broken", "the compressed answer is damaged")
+        size += len(part)
+        if size > MOST_BYTES:
+            return _TOO_LARGE
+        if not stream.eof:
+            return Failure("broken", "the compressed answer was cut short")
+        parts.append(part)
+        body = stream.unused_data
+        if not body:
+            return b"".join(parts)
+
+
+def _told(error: Exception) -> Failure:
+    """What went wrong, in words that quote no request: its address may hold a person's e-mail."""
+    inner = _innermost(error)
+    words = f"{type(inner).__name__}: {inner}" if isinstance(inner, OSError) else type(inner).__name__
+    if isinstance(inner, (ssl.SSLCertVerificationError, CertificateError)):
+        return Failure("untrusted", words)
+    if isinstance(error, requests.exceptions.Timeout) or isinstance(inner, TimeoutError):
+        return Failure("late", "no answer in time")
+    if isinstance(inner, OSError) and not isinstance(error, HTTPError):  # HTTPError: urllib3's, for a body
+        return Failure("refused", words)
+    return Failure("broken", f"the answer was cut short, or is none ({type(inner).__name__})")
+
+
+def _innermost(error: BaseException) -> BaseException:
+    for deeper in (getattr(error, "reason", None), *error.args, error.__cause__, error.__context__):
+        if isinstance(deeper, BaseException) and deeper is not error:
+            return _innermost(deeper)
+    return error

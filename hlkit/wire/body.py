@@ -1,0 +1,111 @@
+"""What a body holds: JSON, and in it a resource's rows. Whatever is no answer is an error here."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from hlkit.errors import UnexpectedResponse, WrongLocation
+from hlkit.memory import without_garbage_collection
+from hlkit.paging import Page, lookup
+from hlkit.resource import Resource
+
+_HIGH, _LOW = r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_HALF_A_PAIR = re.compile(f"{_HIGH}(?!{_LOW})|(?<!{_HIGH}){_LOW}")
+
+
+def read_page(body: bytes, resource: Resource, location_id: str) -> Page:
+    """The rows and the envelope of an answer.
+
+    Raises ``UnexpectedResponse`` where it holds none, ``WrongLocation`` where a row names another location.
+    """
+    told = decode(body)
+    rows = _rows(told, resource)
+    for row in rows:
+        if not _is_of(row, location_id):
+            raise WrongLocation(
+                f"the server sent {resource.name} of another location; they were not kept",
+                hint="try again; if it stays so, tell HighLevel's support",
+                resource=resource.name,
+            )
+    if resource.explode:
+        rows = [inner for outer in rows for inner in _inner_rows(outer, resource, resource.explode)]
+    return Page(rows, told)
+
+
+def _inner_rows(outer: dict[str, Any], resource: Resource, name: str) -> Iterator[dict[str, Any]]:
+    """The rows that stand inside a row, each with that row as its parent."""
+    inside = outer.get(name) or []
+    if not isinstance(inside, list) or not all(isinstance(inner, dict) for inner in inside):
+        raise UnexpectedResponse(
+            f"the server tells {resource.name} in a form that is not known",
+            hint="look at loc.get() of the path, and tell hlkit's authors",
+            resource=resource.name,
+        )
+    for inner in inside:
+        yield {**inner, "parent": outer}
+
+
+def _is_of(row: dict[str, Any], location_id: str) -> bool:
+    """Whether a row names this location, or none."""
+    named = [
+        row.get("locationId"),
+        row.get("location_id"),
+        row.get("altId") if row.get("altType") == "location" else None,
+    ]
+    return all(name in (location_id, None, "") for name in named)
+
+
+def decode(body: bytes) -> dict[str, Any]:
+    """The JSON object in a body. Raises ``UnexpectedResponse`` for a web page, an error or nothing at all."""
+    try:
+        with without_garbage_collection():
+            told = msgspec.json.decode(body)
+    except (ValueError, msgspec.MsgspecError, RecursionError):
+        told = _leniently(body)
+    if isinstance(told, list):
+        told = {"$": told}
+    if not isinstance(told, dict):
+        start = body.lstrip()[:1]
+        what = "nothing" if not start else "a web page" if start == b"<" else "no JSON object"
+        raise UnexpectedResponse(f"HighLevel answered with {what}", hint="try again in a minute")
+    status = told.get("statusCode", told.get("status") if "message" in told or "error" in told else None)
+    if isinstance(status, int) and not isinstance(status, bool) and status >= 400:
+        raise UnexpectedResponse(f"HighLevel sent an error ({status}) inside a success", hint="try again in a minute")
+    return told
+
+
+def _leniently(body: bytes) -> Any:
+    """JSON as some servers write it: with a byte order mark, NaN, half a surrogate pair, bytes that are no UTF-8."""
+    try:
+        return json.loads(_HALF_A_PAIR.sub(r"\\ufffd", body.decode("utf-8-sig", "replace")))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _rows(told: dict[str, Any], resource: Resource) -> list[dict[str, Any]]:
+    found = lookup(told, resource.rows)
+    if resource.single:
+        found = told if found is None and any(name in told for name in resource.row_ids) else found
+        found = [found] if isinstance(found, dict) else None
+    elif not isinstance(found, list) and resource.rows_inferred:
+        found = _only_list_of_objects(told)
+    if isinstance(found, list):
+        rows = [row for row in found if isinstance(row, dict)]
+        if rows or not found:
+            return rows
+    names = ", ".join(sorted(re.sub(r"[^\w$-]", "?", name)[:30] for name in told)[:8]) or "nothing"
+    raise UnexpectedResponse(
+        f"the answer holds no {resource.rows} (it holds: {names})",
+        hint="try again in a minute",
+        resource=resource.name,
+    )
+
+
+def _only_list_of_objects(told: dict[str, Any]) -> list[Any] | None:
+    lists = [value for value in told.values() if isinstance(value, list) and value and isinstance(value[0], dict)]
+    return lists[0] if len(lists) == 1 else None
