@@ -1,0 +1,335 @@
+"""The seeded data of one location, and what was planted in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from functools import cached_property
+from threading import RLock
+from typing import Any
+
+import numpy as np
+
+from hlkit.sim import calendars, catalog, forms, ids, inbox, money, money_rows, plans, rows, words, work
+from hlkit.sim.account import LEFT, ZONE, Account
+from hlkit.sim.clock import DAY, SECOND, Array, Clock, iso
+from hlkit.sim.contacts import (
+    BAD,
+    DND_NONE,
+    DND_PERMANENT,
+    DUPLICATES,
+    IMPORT,
+    SAME_TOUCH,
+    SOURCE_SHARES,
+    SOURCES,
+    WRONG,
+    seeded_contacts,
+)
+from hlkit.sim.hostile import Hostile
+from hlkit.sim.kind import Kind, turn
+from hlkit.sim.messages import Messages, seeded_messages
+from hlkit.sim.opportunities import STATUSES, Opportunities, seeded_opportunities
+from hlkit.sim.route import ENCODER
+from hlkit.sim.table import Row, Table
+
+CHUNK = 1_000
+
+CURSORS = {"contacts": "searchAfter", "opportunities": "sort"}
+KEPT_TEXTS = 20_000
+
+
+def _seeded_contacts(data: Data) -> dict[str, Array]:
+    return {**data.contacts.columns, "number": np.arange(data.contacts.count)}
+
+
+CORE = (
+    Kind(
+        "contacts",
+        _seeded_contacts,
+        rows.contact_rows,
+        "created",
+        turn("tags"),
+        {"dateAdded": "created", "dateUpdated": "updated", "dnd": "dnd"},
+    ),
+    Kind(
+        "opportunities",
+        lambda data: data.opportunities.columns,
+        rows.opportunity_rows,
+        "created",
+        lambda table, row, now: table.set(row, value=float(table.columns["value"][row]) + 10),
+        {
+            "date_added": "created",
+            "date_updated": "updated",
+            "monetary_value": "value",
+            "last_status_change_date": "status_changed",
+            "last_stage_change_date": "stage_changed",
+        },
+    ),
+    Kind(
+        "messages",
+        lambda data: data.messages.columns,
+        rows.message_rows,
+        "sent",
+        lambda table, row, now: None,
+        {"createdAt": "sent", "updatedAt": "updated"},
+    ),
+)
+AREAS = (inbox, calendars, work, forms, money_rows, catalog)
+KINDS = {kind.name: kind for kind in (*CORE, *(kind for area in AREAS for kind in area.KINDS))}
+TABLES = tuple(KINDS)
+
+# What an account has few of, and how its rows are made.
+FEW: dict[str, Callable[[Data], list[Row]]] = {
+    "users": lambda data: data.account.users(),
+    "pipelines": lambda data: data.account.pipelines(),
+    "stages": lambda data: [stage for row in data.account.pipelines() for stage in row["stages"]],
+    "custom_fields": lambda data: data.account.custom_fields("all"),
+    "location": lambda data: [data.account.location()],
+    "calendars": calendars.calendar_rows,
+    "calendar_groups": calendars.group_rows,
+    "tags": catalog.tag_rows,
+    "custom_values": catalog.custom_value_rows,
+    "workflows": catalog.workflow_rows,
+    "campaigns": catalog.campaign_rows,
+    "links": catalog.link_rows,
+}
+# Under which key an answer holds the rows, where it is not the resource's name.
+WIRE_KEYS = {
+    "appointments": "events",
+    "custom_fields": "customFields",
+    "custom_values": "customValues",
+    "form_submissions": "submissions",
+    "survey_submissions": "submissions",
+    "orders": "data",
+    "transactions": "data",
+    "subscriptions": "data",
+}
+
+
+class Data:
+    """A table for each resource that has pages, made when first asked for; and the few rows of the account.
+
+    ``rows(name)`` gives what the server would send now; ``planted`` what is known of it.
+    """
+
+    def __init__(self, seed: int = 0, size: int = 5000, as_of: str | date | datetime | None = None) -> None:
+        self.seed, self.size = seed, size
+        self.clock = Clock(ZONE, as_of)
+        self.account: Account = Account.seeded(seed, self.clock)
+        self.contacts = seeded_contacts(size, seed, self.clock)
+        self.lock = RLock()
+        self._now = self.clock.as_of
+        self.hostile = Hostile()
+        self._tables: dict[str, Table] = {}
+        self._once: dict[str, dict[str, Array]] = {}
+        self._texts: dict[str, tuple[tuple[int, ...], dict[int, str]]] = {}
+        self._deals: tuple[int, Array, Array] | None = None
+
+    @cached_property
+    def opportunities(self) -> Opportunities:
+        """The seeded deals."""
+        return seeded_opportunities(self.contacts, self.seed, self.clock)
+
+    @cached_property
+    def messages(self) -> Messages:
+        """The seeded messages."""
+        return seeded_messages(self.contacts, self.opportunities, self.seed, self.clock)
+
+    def table(self, name: str) -> Table:
+        """The table of a resource as it is now."""
+        with self.lock:
+            if name not in self._tables:
+                self._tables[name] = KINDS[name].table(self)
+            return self._tables[name]
+
+    def once(self, name: str, make: Callable[[], dict[str, Array]]) -> dict[str, Array]:
+        """Columns that several resources are made of."""
+        with self.lock:
+            if name not in self._once:
+                self._once[name] = make()
+            return self._once[name]
+
+    def key(self, name: str) -> str:
+        """Under which key an answer holds the rows of a resource."""
+        return WIRE_KEYS.get(name, name)
+
+    def today(self) -> int:
+        """The present day in the location's zone, in days after 1970."""
+        return int(self.clock.to_local(np.array([self._now]))[0] // DAY)
+
+    def tick(self) -> int:
+        """The present of a location that is being edited: a second after the change before."""
+        self._now += SECOND
+        return self._now
+
+    def share_instant(self, name: str, count: int) -> None:
+        """Give *count* rows in the middle of a table's history the same instant of making and of change."""
+        with self.lock:
+            table = self.table(name)
+            order = table.order(((table.numeric_default, False),))
+            rows = order[max(0, (len(order) - count) // 2) :][:count]
+            if len(rows):
+                created = table.numeric[""]
+                table.set(rows, **{created: table.columns[created][rows[0]]})
+                table.set(rows, updated=table.columns["updated"][rows].max())
+
+    def rows(self, name: str) -> Iterator[Row]:
+        """The JSON rows of a resource, as the server would send them now, oldest first."""
+        if name not in KINDS:
+            yield from self.few(name)
+            return
+        with self.lock:
+            numbers = self._served(name)
+        for start in range(0, len(numbers), CHUNK):
+            with self.lock:
+                made = self.cursored(name, numbers[start : start + CHUNK])
+            yield from made
+
+    def cursored(self, name: str, numbers: Array) -> list[Row]:
+        """JSON rows, with the cursor of the default order."""
+        return [json.loads(text) for text in self.texts(name, numbers)]
+
+    def texts(self, name: str, numbers: Array, fields: tuple[str, ...] = ()) -> list[str]:
+        """JSON rows as text, with the cursor of a walk sorted by *fields*, under the name each resource has for it.
+
+        The texts are kept until something changes: a second client costs next to nothing.
+        """
+        table, key = self.table(name), CURSORS.get(name)
+        kept = self._kept_texts(name, len(numbers))
+        missing = [number for number in numbers.tolist() if number not in kept]
+        if missing:
+            made = table.make(np.array(missing))
+            kept |= {number: ENCODER.encode(row) for number, row in zip(missing, made, strict=True)}
+        texts = [kept[number] for number in numbers.tolist()]
+        if key is None or not texts:
+            return texts
+        values = [table.values(field, numbers) for field in fields or (table.numeric_default,)]
+        cursors = zip(*values, table.texts(numbers), strict=True)
+        return [
+            f'{text[:-1]},"{key}":{ENCODER.encode(cursor)}}}' for text, cursor in zip(texts, cursors, strict=True)
+        ]
+
+    def _kept_texts(self, name: str, more: int) -> dict[int, str]:
+        version = (*(self.table(one).version for one in (name, "contacts", "opportunities")), self.hostile.version)
+        found = self._texts.get(name)
+        if found is None or found[0] != version or len(found[1]) + more > KEPT_TEXTS:
+            found = self._texts[name] = version, {}
+        return found[1]
+
+    def few(self, name: str) -> list[Row]:
+        """Rows of what an account has few of."""
+        return self.hostile.few(name, FEW[name](self))
+
+    def ids(self, name: str) -> list[str]:
+        """The ids of a resource's rows now, in the order of ``rows``."""
+        if name not in KINDS:
+            return [row["id"] for row in self.few(name)]
+        with self.lock:
+            return self.table(name).texts(self._served(name))
+
+    def _served(self, name: str) -> Array:
+        """Numbers of the rows that somebody could read now."""
+        table = self.table(name)
+        numbers = table.now()
+        if not KINDS[name].of_contact:
+            return numbers
+        return numbers[self.table("contacts").alive[table.columns["contact"][numbers]]]
+
+    def conversation(self, identifier: str) -> int | None:
+        """The number of the contact whose conversation has this id."""
+        columns = self.table("contacts").columns
+        keys = ids.keys(self.seed, "conversations", columns["number"])
+        found = np.flatnonzero(keys == np.uint64(ids.key_of(identifier) or 0))
+        return int(found[0]) if len(found) else None
+
+    def deals_of(self, contacts: Array) -> list[list[Row]]:
+        """For each contact, what its row says of its deals."""
+        table = self.table("opportunities")
+        if self._deals is None or self._deals[0] != table.version:
+            living = table.now()
+            order = living[np.argsort(table.columns["contact"][living], kind="stable")]
+            self._deals = table.version, order, table.columns["contact"][order]
+        _, order, owners = self._deals
+        start = np.searchsorted(owners, contacts, side="left")
+        stop = np.searchsorted(owners, contacts, side="right")
+        picked = np.concatenate([order[a:b] for a, b in zip(start, stop, strict=True)] or [order[:0]])
+        made = iter(rows.deals_in_contact(self, picked))
+        return [[next(made) for _ in range(n)] for n in (stop - start).tolist()]
+
+    @cached_property
+    def planted(self) -> dict[str, Any]:
+        """What was planted, as plain dicts, lists and arrays; ids as the rows have them.
+
+        Arrays named ``by_contact`` follow the order of the seeded contacts, oldest first.
+        """
+        return _planted(self)
+
+
+def _planted(data: Data) -> dict[str, Any]:
+    columns, deals = data.contacts.columns, data.opportunities
+    number = np.arange(data.contacts.count)
+
+    def contact_ids(rows: Array) -> list[str]:
+        return ids.texts(ids.keys(data.seed, "contacts", number[rows]))
+
+    def deal_ids(rows: Array) -> list[str]:
+        return ids.texts(ids.keys(data.seed, "opportunities", deals.columns["number"][rows]))
+
+    def pairs(column: str) -> list[tuple[str, str]]:
+        later = np.flatnonzero(columns[column] >= 0)
+        return list(zip(contact_ids(later), contact_ids(columns[column][later]), strict=True))
+
+    planted = data.contacts.planted
+    speed = data.messages.planted["speed"] | {"wait_office_minutes_by_contact": columns["wait"]}
+    kinds = [DUPLICATES[kind] for kind in columns["twin_kind"].tolist() if kind >= 0]
+    return {
+        "as_of": iso(np.array([data.clock.as_of]))[0],
+        "timezone": ZONE,
+        "contact_ids": contact_ids(number),
+        "sources": {
+            "names": SOURCES,
+            "shares": dict(zip(SOURCES, SOURCE_SHARES, strict=False)),
+            "first_equals_last_share": SAME_TOUCH,
+            "first_by_contact": [SOURCES[code] for code in columns["source"].tolist()],
+            "last_by_contact": [SOURCES[code] for code in columns["last_source"].tolist()],
+        },
+        "days": {name: planted[name] for name in ("spikes", "outages")},
+        "import": planted["import"] | {"ids": contact_ids(np.flatnonzero(columns["source"] == IMPORT))},
+        "speed": speed,
+        "inbox": data.messages.planted["inbox"],
+        "win": deals.planted["win"],
+        "close": deals.planted["close"],
+        "stuck": deal_ids(deals.planted["stuck_rows"]),
+        "deleted_stage": {
+            "id": data.account.deleted_stage_id,
+            "opportunity_ids": deal_ids(deals.planted["deleted_stage_rows"]),
+        },
+        "deleted_user": data.account.user_ids[LEFT],
+        "duplicates": [(*pair, kind) for pair, kind in zip(pairs("twin_of"), kinds, strict=True)],
+        "couples": pairs("couples_with"),
+        "mailboxes": pairs("mailboxes_with"),
+        "quality": _quality(columns),
+        "tags": {"lift 3": ("garden", "roof"), "lift 1": ("vip", "webinar"), "all": words.TAGS},
+        "traps": {name: contact_ids(np.array([row]))[0] for name, row in planted["traps"].items()},
+        "appointments": calendars.planted(data),
+        "forms": forms.planted(data),
+        "customers": money.planted(data),
+        "mrr": plans.planted(data, contact_ids(number)),
+        "statuses": dict(zip(STATUSES, np.bincount(deals.columns["status"], minlength=4).tolist(), strict=True)),
+    }
+
+
+def _quality(columns: dict[str, Array]) -> dict[str, int | float]:
+    """Exact counts of what is missing, wrong or blocked."""
+    mail, phone = columns["mail"] >= 0, columns["phone"] >= 0
+    return {
+        "contacts": len(mail),
+        "no_email": int((~mail).sum()),
+        "no_phone": int((~phone).sum()),
+        "invalid_email": int((mail & (columns["mail_written"] == WRONG)).sum()),
+        "invalid_phone": int((phone & (columns["phone_written"] == WRONG)).sum()),
+        "dnd": int((columns["dnd"] != DND_NONE).sum()),
+        "dnd_permanent": int((columns["dnd"] == DND_PERMANENT).sum()),
+        "invalid_share": BAD,
+    }

@@ -1,0 +1,111 @@
+"""Rows that come, change and go while somebody reads, and the record of what did.
+
+Time goes on while rows are edited: each change is a second later than the one before, and the
+first is a second after ``as_of``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hlkit.sim import ids
+from hlkit.sim.data import KINDS, TABLES, Data
+
+
+@dataclass
+class Truth:
+    """Which rows of a resource were there, untouched, since a period began; and which were not."""
+
+    data: Data
+    _start: dict[str, set[str]] = field(default_factory=dict)
+    _touched: dict[str, set[str]] = field(default_factory=dict)
+    _born: dict[str, set[str]] = field(default_factory=dict)
+    _gone: dict[str, set[str]] = field(default_factory=dict)
+
+    def mark(self) -> None:
+        """Begin a new period."""
+        for record in (self._start, self._touched, self._born, self._gone):
+            record.clear()
+
+    def begin(self, resource: str) -> None:
+        """Remember which rows there are, before the first change of a period."""
+        if resource not in self._start:
+            self._start[resource] = set(self.data.ids(resource))
+
+    def note(self, resource: str, change: str, identifier: str) -> None:
+        """Record a change: touched, born or gone."""
+        record = {"touched": self._touched, "born": self._born, "gone": self._gone}[change]
+        record.setdefault(resource, set()).add(identifier)
+
+    def undisturbed(self, resource: str) -> set[str]:
+        """Ids of the rows that were there all the time, and nobody changed."""
+        start = self._start.get(resource)
+        start = set(self.data.ids(resource)) if start is None else start
+        start = start - self.touched(resource) - self.gone(resource)
+        return start & set(self.data.ids(resource)) if self._of_contact(resource) else start
+
+    def _of_contact(self, resource: str) -> bool:
+        return resource in KINDS and KINDS[resource].of_contact
+
+    def touched(self, resource: str) -> set[str]:
+        """Ids of rows that changed."""
+        return set(self._touched.get(resource, ()))
+
+    def born(self, resource: str) -> set[str]:
+        """Ids of rows that came."""
+        return set(self._born.get(resource, ()))
+
+    def gone(self, resource: str) -> set[str]:
+        """Ids of rows that went."""
+        return set(self._gone.get(resource, ()))
+
+
+class Edits:
+    """Changes after each page that was served: so many on average, at the head, middle and tail."""
+
+    def __init__(self, data: Data, truth: Truth, rate: float, seed: int, resources: Iterable[str]) -> None:
+        unknown = set(resources) - set(TABLES)
+        if unknown:
+            raise ValueError(f"only {', '.join(TABLES)} can be edited, not {', '.join(sorted(unknown))}")
+        self.data, self.truth, self.rate = data, truth, rate
+        self.resources = set(resources)
+        self._rng = ids.generator(seed, "edits")
+
+    def after_page(self, resource: str | None) -> None:
+        """Change the resource that was just read."""
+        if resource not in self.resources:
+            return
+        for _ in range(self._rng.poisson(self.rate)):
+            self.change(resource, self._rng.choice(["insert", "update", "delete"]))
+
+    def change(self, resource: str, how: str) -> str | None:
+        """Insert, update or delete one row; gives its id, or None for an empty table."""
+        with self.data.lock:
+            self.truth.begin(resource)
+            table = self.data.table(resource)
+            order = table.order(((table.numeric_default, False),))
+            if not len(order):
+                return None
+            row = int(order[self._place(len(order))])
+            now = self.data.tick()
+            if how == "insert":
+                placed = table.numeric[""]
+                row = table.copy(row, **{"updated": now, placed: int(table.columns[placed][row]) + 1})
+                self.truth.note(resource, "born", table.texts(np.array([row]))[0])
+            elif how == "update":
+                table.set(row, updated=now)
+                KINDS[resource].alter(table, row, now)
+                self.truth.note(resource, "touched", table.texts(np.array([row]))[0])
+            else:
+                table.remove(row)
+                self.truth.note(resource, "gone", table.texts(np.array([row]))[0])
+            return table.texts(np.array([row]))[0]
+
+    def _place(self, count: int) -> int:
+        """A place in the first, the middle or the last tenth."""
+        tenth = max(1, count // 10)
+        start = (0, (count - tenth) // 2, count - tenth)[self._rng.integers(3)]
+        return int(start + self._rng.integers(tenth))

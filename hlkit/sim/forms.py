@@ -1,0 +1,193 @@
+"""Forms and surveys, and what was sent through them; two forms are a test of each other.
+
+Everybody in the test sends one of the two forms, once. After the first, 9 in 100 book an appointment,
+after the second 12 in 100; nobody in the test books for another reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hlkit.sim import ids, people, rows
+from hlkit.sim.account import WEBSITE
+from hlkit.sim.clock import DAY, MINUTE, Array, iso
+from hlkit.sim.contacts import IMPORT
+from hlkit.sim.kind import Kind, known, turn
+
+if TYPE_CHECKING:
+    from hlkit.sim.data import Data
+
+Row = dict[str, Any]
+
+IN_USE = {"forms": ("Quote request A", "Quote request B", "Contact us"), "surveys": ("How did we do?", "Your home")}
+DRAFTS = {"forms": 57, "surveys": 9}
+TESTED, BOOKS_A, BOOKS_B = 0.26, 0.09, 0.12
+AGAIN, SURVEYED = 0.16, 0.06  # submissions of the third form, and of surveys, for each contact
+FIELDS = ("full_name", "email", "phone")
+
+
+def seeded_submissions(data: Data) -> dict[str, Array]:
+    """All submissions of forms that were ever seeded: whose, of which form, when, and whether a booking followed."""
+    return data.once("form submissions", lambda: _submissions(data))
+
+
+def _submissions(data: Data) -> dict[str, Array]:
+    rng = ids.generator(data.seed, "form_submissions")
+    made, source = data.contacts.history["created"], data.contacts.history["source"]
+    leads = np.flatnonzero(source != IMPORT)
+    tested = leads[rng.random(len(leads)) < TESTED]
+    again = leads[rng.integers(0, max(1, len(leads)), round(AGAIN * len(made)) if len(leads) else 0)]
+    at = made[again] + (rng.exponential(60, len(again)) * DAY).astype(np.int64)
+    form = np.concatenate([rng.integers(0, 2, len(tested)), np.full(len(again), 2)])
+    sent = np.concatenate([made[tested] + 400, at])
+    booking = rng.random(len(form)) < np.array([BOOKS_A, BOOKS_B, 0])[form]
+    after = sent + 5 * MINUTE + (rng.exponential(1.0, len(form)) * DAY).astype(np.int64)
+    contact = np.concatenate([tested, again])
+    order = np.argsort(sent, kind="stable")
+    columns: dict[str, Array] = {"contact": contact.astype(np.int32), "form": form.astype(np.uint8), "sent": sent}
+    columns["books"] = np.where(booking, after, -1)
+    columns["draw"] = rng.integers(0, 2**31, len(form))
+    return {name: column[order] for name, column in columns.items()}
+
+
+def _survey_submissions(data: Data) -> dict[str, Array]:
+    rng = ids.generator(data.seed, "survey_submissions")
+    made = data.contacts.history["created"]
+    leads = np.flatnonzero(data.contacts.history["source"] != IMPORT)
+    who = leads[rng.integers(0, max(1, len(leads)), round(SURVEYED * len(made)) if len(leads) else 0)]
+    sent = made[who] + DAY + (rng.exponential(70, len(who)) * DAY).astype(np.int64)
+    form, draw = rng.integers(0, 2, len(who)).astype(np.uint8), rng.integers(0, 2**31, len(who))
+    return {"contact": who.astype(np.int32), "form": form, "sent": sent, "draw": draw}
+
+
+def _sent(seeded: Callable[[Data], dict[str, Array]]) -> Callable[[Data], dict[str, Array]]:
+    def sent(data: Data) -> dict[str, Array]:
+        columns = seeded(data)
+        columns = columns | {"updated": columns["sent"]}
+        seen = (columns["sent"] <= data.clock.as_of) & (columns["contact"] < data.contacts.count)
+        return known(columns, seen)
+
+    return sent
+
+
+def planted(data: Data) -> dict[str, Any]:
+    """The rates of the test, and the ids of its forms."""
+    made = ids.texts(ids.keys(data.seed, "forms", np.arange(2)))
+    return {"form_ids": made, "booking_share": [BOOKS_A, BOOKS_B], "until_booking": "Exp(1 day)"}
+
+
+def _submission_rows(table_name: str, parent: str, key: str) -> Callable[[Data, Array], list[Row]]:
+    def make(data: Data, numbers: Array) -> list[Row]:
+        table, medium = data.table(table_name), parent[:-1]
+        columns = {name: column[numbers] for name, column in table.columns.items()}
+        whose = rows.persons(data, columns["contact"])
+        forms = ids.texts(ids.keys(data.seed, parent, columns["form"]))
+        lead = data.table("contacts").columns
+        touch = zip(lead["source"][columns["contact"]].tolist(), columns["draw"].tolist(), strict=True)
+        parts = zip(
+            table.texts(numbers), whose, forms, columns["form"].tolist(), columns["sent"].tolist(), touch, strict=True
+        )
+        times = iso(columns["sent"])
+        return [_submission(data, medium, key, one, time) for one, time in zip(parts, times, strict=True)]
+
+    return make
+
+
+def _submission(data: Data, medium: str, key: str, parts: tuple[Any, ...], time: str) -> Row:
+    identifier, person, form, number, sent, (source, draw) = parts
+    answers = {one["id"]: one["value"] for one in people.contact_values(data.account, draw)[:3]}
+    row: Row = {
+        "id": identifier,
+        "contactId": person.contact_id,
+        "createdAt": time,
+        key: form,
+        "name": person.name,
+        "others": {
+            "full_name": person.name,
+            **({"phone": person.phone} if person.phone else {}),
+            **answers,
+            "eventData": _event(medium, form, IN_USE[f"{medium}s"][number], source, draw) | {"timestamp": sent},
+            "fieldsOriSequance": list(FIELDS),
+        },
+    }
+    if person.email:
+        row |= {"email": person.email}
+    return row
+
+
+def _event(medium: str, form: str, label: str, source: int, draw: int) -> Row:
+    """Where the visitor came from, as the page told it."""
+    touch = people.touch(source, draw % 3, draw % 101)
+    page = f"{WEBSITE}/{('quote', 'roof', 'contact')[draw % 3]}"
+    if touch.get("utmSource"):
+        page += f"?utm_source={str(touch['utmSource']).strip()}&utm_medium={touch.get('utmMedium', '')}"
+    event = {
+        "type": "page-visit",
+        "page": {"url": page, "title": label},
+        "domain": WEBSITE.removeprefix("https://"),
+        "medium": medium,
+        "mediumId": form,
+        "source": touch.get("sessionSource", "Direct traffic"),
+        "referrer": touch.get("referrer") or "",
+        "version": "v3",
+        "parentId": form,
+        "parentName": label,
+        "pageVisitType": medium,
+        "fingerprint": f"{draw:08x}",
+        "contactSessionIds": {"ids": [f"session-{draw:08x}"]} if draw % 5 else {"ids": None},
+    }
+    if touch.get("campaign"):
+        event["adSource"] = "adwords" if "google" in str(touch.get("referrer")) else "facebook"
+    return event
+
+
+def _seeded_list(name: str) -> Callable[[Data], dict[str, Array]]:
+    def seeded(data: Data) -> dict[str, Array]:
+        """Those in use, and the drafts that every account collects."""
+        drafts = min(DRAFTS[name], data.size // 35)
+        count = (len(IN_USE[name]) + drafts) if data.size else 0
+        made = data.clock.start - np.arange(count, 0, -1) * DAY
+        return {"number": np.arange(count), "created": made, "updated": made, "named": np.zeros(count, np.uint8)}
+
+    return seeded
+
+
+def _list_rows(name: str) -> Callable[[Data, Array], list[Row]]:
+    def make(data: Data, numbers: Array) -> list[Row]:
+        table = data.table(name)
+        picked = (table.columns[column][numbers].tolist() for column in ("number", "named"))
+        parts = zip(table.texts(numbers), *picked, strict=True)
+        return [
+            {"id": identifier, "name": _label(name, number, named), "locationId": data.account.location_id}
+            for identifier, number, named in parts
+        ]
+
+    return make
+
+
+def _label(name: str, number: int, named: int) -> str:
+    used = IN_USE[name]
+    label = used[number] if number < len(used) else f"Copy of {used[number % len(used)]} ({number})"
+    return f"{label}, renamed" if named else label
+
+
+def _kinds(name: str, key: str, seeded: Callable[[Data], dict[str, Array]]) -> tuple[Kind, Kind]:
+    sent = f"{name[:-1]}_submissions"
+    return (
+        Kind(name, _seeded_list(name), _list_rows(name), "created", turn("named"), {"created": "created"}),
+        Kind(
+            sent,
+            _sent(seeded),
+            _submission_rows(sent, name, key),
+            placed="sent",
+            alter=turn("draw"),
+            numeric={"createdAt": "sent"},
+            style="uuid",
+        ),
+    )
+
+
+KINDS = (*_kinds("forms", "formId", seeded_submissions), *_kinds("surveys", "surveyId", _survey_submissions))

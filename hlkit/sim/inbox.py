@@ -1,0 +1,155 @@
+"""Conversations: one for each contact who has messages, as its last message left it. Dates are numbers here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hlkit.sim import ids, people, rows
+from hlkit.sim.clock import Array
+from hlkit.sim.kind import Kind
+from hlkit.sim.messages import (
+    APP,
+    COMMENT,
+    CONTACT_ACTIVITY,
+    DEAL_ACTIVITY,
+    EMAIL,
+    FACEBOOK,
+    INSTAGRAM,
+    TYPES,
+)
+from hlkit.sim.table import Table
+
+if TYPE_CHECKING:
+    from hlkit.sim.data import Data
+
+Row = dict[str, Any]
+
+STARRED = 0.03
+
+
+def seeded(data: Data) -> dict[str, Array]:
+    """The last message of each contact, the last one by a person, and how many are unread."""
+    sent = data.messages.columns
+    order = np.lexsort((sent["sent"], sent["contact"]))
+    contact = sent["contact"][order]
+    first = np.flatnonzero(np.diff(contact, prepend=-1)) if len(order) else order
+    last = np.append(first[1:], len(order)) - 1 if len(order) else order
+    newest, whose = order[last], contact[first]
+    by_person = (sent["origin"] == APP) & (sent["user"] >= 0) & (sent["kind"] != DEAL_ACTIVITY)
+    manual = _each(np.maximum, np.where(by_person, sent["sent"], 0)[order], first)
+    begun = sent["sent"][order[first]]
+    rng = ids.generator(data.seed, "conversations")
+    read = rng.random(len(data.contacts.history["created"]))[whose]
+    inbound = sent["inbound"][newest]
+    return {
+        "number": whose.astype(np.int64),
+        "contact": whose,
+        "created": begun,
+        "updated": sent["sent"][newest],
+        "last": sent["sent"][newest],
+        "manual": np.where(manual > 0, manual, begun),
+        "message": newest,
+        "kind": sent["kind"][newest],
+        "kinds": _each(np.bitwise_or, (1 << sent["kind"].astype(np.int64))[order], first),
+        "inbound": inbound,
+        "by_person": by_person[newest],
+        "unread": np.where(inbound & (read < 0.5), 1 + (read * 8).astype(np.int64) % 3, 0).astype(np.int16),
+        "starred": read > 1 - STARRED,
+    }
+
+
+def _each(join: np.ufunc, values: Array, first: Array) -> Array:
+    """The values of each conversation joined; *first* is where each begins."""
+    return np.asarray(join.reduceat(values, first)) if len(first) else values[:0]
+
+
+def conversation_rows(data: Data, numbers: Array) -> list[Row]:
+    """Rows of ``GET /conversations/search``, but for ``sort``, which depends on the order asked for."""
+    table, lead, sent = data.table("conversations"), data.table("contacts"), data.table("messages")
+    columns = {name: column[numbers] for name, column in table.columns.items()}
+    last = [row.get("body", "") for row in rows.message_rows(data, columns["message"])]
+    contact = columns["contact"]
+    codes = ("created", "updated", "last", "manual", "kind", "kinds", "inbound", "by_person", "unread", "starred")
+    told = zip(
+        table.texts(numbers),
+        rows.persons(data, contact),
+        last,
+        lead.columns["tags"][contact].tolist(),
+        lead.columns["business"][contact].tolist(),
+        lead.columns["owner"][contact].tolist(),
+        sent.columns["user"][columns["message"]].tolist(),
+        strict=True,
+    )
+    coded = zip(*(columns[name].tolist() for name in codes), strict=True)
+    return [_conversation(data, texts, numbers) for texts, numbers in zip(told, coded, strict=True)]
+
+
+def _conversation(data: Data, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> Row:
+    identifier, person, body, tag_bits, business, owned, user = texts
+    created, updated, last, manual, kind, kinds, inbound, by_person, unread, starred = numbers
+    row: Row = {
+        "id": identifier,
+        "locationId": data.account.location_id,
+        "contactId": person.contact_id,
+        "dateAdded": created,
+        "dateUpdated": updated,
+        "lastMessageDate": last,
+        "lastMessageType": TYPES[kind][1],
+        "lastMessageBody": body,
+        "lastMessageDirection": "inbound" if inbound else "outbound",
+        "lastManualMessageDate": manual,
+        "unreadCount": unread,
+        "starred": starred,
+        "type": _type(kinds),
+        "messageTypes": [number for place, (number, _) in enumerate(TYPES) if kinds >> place & 1],
+        "fullName": person.name,
+        "contactName": person.name,
+        "companyName": rows.company(business),
+        "email": person.email,
+        "phone": person.phone,
+        "tags": people.tags(tag_bits),
+        "followers": [],
+        "mentions": [],
+        "scoring": [],
+        "profilePhoto": None,
+        "attributed": None,
+        "isLastMessageInternalComment": kind == COMMENT,
+    }
+    if not inbound:
+        row["lastOutboundMessageAction"] = "manual" if by_person else "automated"
+    if owned >= 0:
+        row["assignedTo"] = data.account.user_ids[owned]
+    if user >= 0:
+        row["userId"] = data.account.user_ids[user]
+    return row
+
+
+def _type(kinds: int) -> str:
+    written = kinds & ~(1 << DEAL_ACTIVITY | 1 << CONTACT_ACTIVITY | 1 << COMMENT)
+    if written and not written & ~(1 << EMAIL):
+        return "TYPE_EMAIL"
+    if written and not written & ~(1 << FACEBOOK | 1 << INSTAGRAM):
+        return "TYPE_FB_MESSENGER"
+    return "TYPE_PHONE"
+
+
+def _written_to(table: Table, row: int, now: int) -> None:
+    """A message comes in: the conversation is the newest of all, save every third, which is only re-tagged."""
+    if row % 3:
+        table.set(row, last=now, inbound=True, unread=int(table.columns["unread"][row]) + 1)
+    else:
+        table.set(row, starred=not table.columns["starred"][row])
+
+
+KINDS = (
+    Kind(
+        "conversations",
+        seeded,
+        conversation_rows,
+        placed="last",
+        alter=_written_to,
+        numeric={"last_message_date": "last", "last_manual_message_date": "manual"},
+    ),
+)

@@ -1,0 +1,292 @@
+"""The seeded messages as columns: automations, first answers, conversations, calls, e-mail, activity.
+
+What a person wrote has the source "app" and a user; what a workflow wrote has neither. Activity
+rows come as outbound messages of the app too, as in the live export: they answer nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hlkit.sim import ids, words
+from hlkit.sim.account import LEFT, PEOPLE
+from hlkit.sim.clock import DAY, HOUR, MINUTE, SECOND, WEEK, Array, Clock
+from hlkit.sim.contacts import AUTOMATED, IMPORT, MEDIAN_MINUTES, NEVER, SIGMA, Contacts
+from hlkit.sim.opportunities import Opportunities
+
+# The number and the name of each type of message, as the vendor lists them.
+TYPES = (
+    (1, "TYPE_CALL"),
+    (2, "TYPE_SMS"),
+    (3, "TYPE_EMAIL"),
+    (11, "TYPE_FACEBOOK"),
+    (18, "TYPE_INSTAGRAM"),
+    (19, "TYPE_WHATSAPP"),
+    (28, "TYPE_ACTIVITY_OPPORTUNITY"),
+    (29, "TYPE_LIVE_CHAT"),
+    (25, "TYPE_ACTIVITY_CONTACT"),
+    (38, "TYPE_INTERNAL_COMMENT"),
+)
+CALL, SMS, EMAIL, FACEBOOK, INSTAGRAM, WHATSAPP, DEAL_ACTIVITY, CHAT, CONTACT_ACTIVITY, COMMENT = range(10)
+CHANNELS = {
+    "Call": (CALL,),
+    "SMS": (SMS,),
+    "Email": (EMAIL,),
+    "WhatsApp": (WHATSAPP,),
+    "Instagram": (INSTAGRAM,),
+    "Facebook": (FACEBOOK,),
+}
+ORIGINS = (None, "app", "workflow", "bulk_actions", "campaign", "api")
+BY_CONTACT, APP, WORKFLOW, BULK = range(4)
+STATUSES = ("delivered", "sent", "failed", "undelivered", "opened", "clicked", "read", "opt_out")
+DELIVERED, SENT, FAILED, UNDELIVERED, OPENED, CLICKED, READ, OPT_OUT = range(8)
+CALL_STATUSES = (None, "completed", "no-answer", "busy", "voicemail", "failed")
+TEXTS = ("", *words.GREETINGS, *words.ANSWERS, *words.QUESTIONS, *words.REPLIES, *words.SUBJECTS, "STOP")
+_FIRST = {
+    name: TEXTS.index(group[0])
+    for name, group in (
+        ("greeting", words.GREETINGS),
+        ("answer", words.ANSWERS),
+        ("question", words.QUESTIONS),
+        ("reply", words.REPLIES),
+        ("subject", words.SUBJECTS),
+    )
+}
+
+# Inbound messages by local hour, two peaks a day, and by weekday from Monday.
+INBOUND_HOURS = (1, 0.5, 0.3, 0.3, 0.3, 0.5, 1.5, 4, 8, 14, 20, 15, 9, 8, 10, 13, 14, 15, 19, 22, 16, 9, 5, 2)
+INBOUND_DAYS = (1.25, 1.1, 1.05, 1.0, 1.0, 0.6, 0.5)
+REPLY_MINUTES = {"day": 12.0, "evening": 180.0}
+REPLY_SIGMA = 1.0
+EVENING = (18, 8)  # from 18 to 8 o'clock
+UNREPLIED = 0.10
+
+
+@dataclass
+class Messages:
+    """Columns of the messages sent until ``as_of``, and what was planted in them."""
+
+    columns: dict[str, Array]
+    planted: dict[str, Any] = field(default_factory=dict)
+
+
+def seeded_messages(contacts: Contacts, deals: Opportunities, seed: int, clock: Clock) -> Messages:
+    """About six messages for each contact."""
+    rng = ids.generator(seed, "messages")
+    people = contacts.history
+    parts = [
+        _automations(people, rng),
+        _first_answers(people, rng),
+        *_turns(people, rng, clock),
+        _calls(people, rng, clock),
+        _mailings(people, rng, clock),
+        _activity(deals.history, rng),
+        _odds_and_ends(people, rng),
+    ]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    columns["number"] = np.arange(len(columns["sent"]))
+    sent = (columns["sent"] <= clock.as_of) & (columns["contact"] < contacts.count)
+    columns = {name: column[sent] for name, column in columns.items()}
+    columns["updated"] = np.minimum(columns["sent"] + 2 * SECOND, clock.as_of)
+    return Messages(columns, _planted())
+
+
+def _part(contact: Array, sent: Array, kind: Any, **more: Any) -> dict[str, Array]:
+    """Columns of a group of messages; by default outbound, delivered, by nobody."""
+    count = len(contact)
+    plain = {"kind": kind, "inbound": False, "origin": BY_CONTACT, "user": -1, "status": DELIVERED}
+    plain |= {"call": 0, "seconds": 0, "text": 0} | more
+    types = {"kind": np.uint8, "inbound": bool, "origin": np.uint8, "user": np.int8, "status": np.uint8}
+    types |= {"call": np.uint8, "seconds": np.int16, "text": np.uint8}
+    columns: dict[str, Array] = {"contact": contact.astype(np.int32), "sent": sent.astype(np.int64)}
+    for name, value in plain.items():
+        columns[name] = np.broadcast_to(np.asarray(value, types[name]), count)
+    return columns
+
+
+def _text(group: str, size: int, count: int, rng: np.random.Generator) -> Array:
+    return _FIRST[group] + rng.integers(0, size, count)
+
+
+def _users(owner: Array, rng: np.random.Generator) -> Array:
+    """The contact's owner, or anybody who still works there."""
+    anybody = rng.integers(0, LEFT, len(owner))
+    return np.where((owner < 0) | (rng.random(len(owner)) < 0.2), anybody, owner)
+
+
+def _sent_states(count: int, rng: np.random.Generator) -> Array:
+    return rng.choice(4, count, p=(0.93, 0.03, 0.02, 0.02))
+
+
+def _automations(people: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
+    """A workflow's SMS 20 seconds after the lead."""
+    who = np.flatnonzero(people["automated"])
+    sent = people["created"][who] + 20 * SECOND
+    return _part(
+        who,
+        sent,
+        SMS,
+        origin=WORKFLOW,
+        status=_sent_states(len(who), rng),
+        text=_text("greeting", len(words.GREETINGS), len(who), rng),
+    )
+
+
+def _first_answers(people: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
+    """The first thing a person sent to each lead that was ever answered: a call, an SMS or an e-mail."""
+    who = np.flatnonzero(people["answered"] >= 0)
+    sent = people["answered"][who]
+    kind = rng.choice([CALL, SMS, EMAIL], len(who), p=(0.35, 0.5, 0.15))
+    return _part(
+        who,
+        sent,
+        kind,
+        origin=APP,
+        user=_users(people["owner"][who], rng),
+        call=np.where(kind == CALL, rng.choice([1, 2, 4], len(who), p=(0.6, 0.25, 0.15)), 0),
+        seconds=np.where(kind == CALL, rng.integers(5, 900, len(who)), 0),
+        text=np.where(kind == CALL, 0, _text("answer", len(words.ANSWERS), len(who), rng)),
+    )
+
+
+def _inbound_times(after: Array, rng: np.random.Generator, clock: Clock) -> Array:
+    """Instants with the inbox's rhythm, some days after *after*."""
+    local = clock.to_local(after + (rng.exponential(40, len(after)) * DAY).astype(np.int64))
+    rate = np.outer(INBOUND_DAYS, INBOUND_HOURS).ravel()
+    cell = rng.choice(len(rate), len(after), p=rate / rate.sum())
+    monday = (local + 3 * DAY) // WEEK * WEEK - 3 * DAY
+    snapped = monday + cell * HOUR + rng.integers(0, HOUR, len(after))
+    snapped = np.where(snapped <= local, snapped + WEEK, snapped)
+    # Two weeks' shift at the most: the answer came before, whatever the clocks did in between.
+    return clock.to_utc(snapped + np.where(clock.to_utc(snapped) <= after, WEEK, 0))
+
+
+def _turns(
+    people: dict[str, Array], rng: np.random.Generator, clock: Clock
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """What contacts wrote, and what people replied: soon by day, slowly in the evening, at times never."""
+    answered = np.flatnonzero(people["answered"] >= 0)
+    who = rng.permutation(np.repeat(answered, 1 + (rng.random(len(answered)) < 0.25)))
+    at = _inbound_times(people["answered"][who], rng, clock)
+    kind = rng.choice(
+        [SMS, EMAIL, FACEBOOK, INSTAGRAM, WHATSAPP, CHAT], len(who), p=(0.55, 0.15, 0.1, 0.07, 0.05, 0.08)
+    )
+    asked = _text("question", len(words.QUESTIONS), len(who), rng)
+    again = np.flatnonzero(rng.random(len(who)) < 0.15)
+    asking = _part(
+        np.concatenate([who, who[again]]),
+        np.concatenate([at, at[again] + rng.integers(5 * SECOND, 50 * SECOND, len(again))]),
+        np.concatenate([kind, kind[again]]),
+        inbound=True,
+        status=np.where(rng.random(len(who) + len(again)) < 0.3, READ, DELIVERED),
+        text=np.concatenate([asked, asked[again]]),
+    )
+    hour = clock.to_local(at) // HOUR % 24
+    evening = (hour >= EVENING[0]) | (hour < EVENING[1])
+    median = np.where(evening, REPLY_MINUTES["evening"], REPLY_MINUTES["day"])
+    wait = median * np.exp(REPLY_SIGMA * rng.standard_normal(len(who)))
+    replies = np.flatnonzero(rng.random(len(who)) >= UNREPLIED)
+    sent = (at + np.maximum(wait, 1) * MINUTE)[replies]
+    replying = _part(
+        who[replies],
+        sent,
+        kind[replies],
+        origin=APP,
+        user=_users(people["owner"][who[replies]], rng),
+        text=_text("reply", len(words.REPLIES), len(replies), rng),
+    )
+    return asking, replying
+
+
+def _calls(people: dict[str, Array], rng: np.random.Generator, clock: Clock) -> dict[str, Array]:
+    """Calls that came in: answered, missed, or left on the voicemail; a third of the missed are called back."""
+    answered = np.flatnonzero(people["answered"] >= 0)
+    who = answered[rng.random(len(answered)) < 0.35]
+    at = _inbound_times(people["answered"][who], rng, clock)
+    call = rng.choice([1, 2, 3, 4], len(who), p=(0.7, 0.15, 0.05, 0.1))
+    back = np.flatnonzero((call > 1) & (rng.random(len(who)) < 0.33))
+    sent = at[back] + (rng.lognormal(np.log(90), 1, len(back)) * MINUTE).astype(np.int64)
+    count = len(who) + len(back)
+    inbound = np.arange(count) < len(who)
+    callers = _users(people["owner"][np.concatenate([who, who[back]])], rng)
+    calls = np.concatenate([call, np.ones(len(back), int)])
+    return _part(
+        np.concatenate([who, who[back]]),
+        np.concatenate([at, sent]),
+        CALL,
+        inbound=inbound,
+        origin=np.where(inbound, BY_CONTACT, APP),
+        user=np.where(inbound & (calls > 1), -1, callers),
+        call=calls,
+        seconds=np.where(calls == 1, rng.integers(20, 1200, count), np.where(calls == 4, 25, 0)),
+    )
+
+
+def _mailings(people: dict[str, Array], rng: np.random.Generator, clock: Clock) -> dict[str, Array]:
+    """E-mail of workflows to each lead, and of campaigns at ten o'clock on a Tuesday."""
+    created = people["created"]
+    first = np.flatnonzero(rng.random(len(created)) < 0.9)
+    later = np.flatnonzero(rng.random(len(created)) < 0.5)
+    tuesday = clock.to_local(created[later]) + rng.integers(1, 12, len(later)) * WEEK
+    tuesday = (tuesday + 3 * DAY) // WEEK * WEEK - 2 * DAY + 10 * HOUR
+    sent = np.concatenate(
+        [created[first] + 5 * MINUTE, clock.to_utc(tuesday) + rng.integers(0, 120, len(later)) * SECOND]
+    )
+    count = len(sent)
+    return _part(
+        np.concatenate([first, later]),
+        sent,
+        EMAIL,
+        origin=np.where(np.arange(count) < len(first), WORKFLOW, BULK),
+        status=rng.choice(8, count, p=(0.5, 0.03, 0.03, 0.02, 0.33, 0.07, 0, 0.02)),
+        text=_text("subject", len(words.SUBJECTS), count, rng),
+    )
+
+
+def _activity(deals: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
+    """Rows about a deal's making and end, outbound by the app, in part with a user."""
+    contact = np.concatenate([deals["contact"], deals["contact"]])
+    sent = np.concatenate([deals["created"], deals["ends"]])
+    user = np.where(rng.random(len(contact)) < 0.15, rng.integers(0, LEFT, len(contact)), -1)
+    return _part(contact, sent, DEAL_ACTIVITY, origin=APP, user=user)
+
+
+def _odds_and_ends(people: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
+    """Tries that failed, notes among colleagues, STOPs, and messages older than their imported contact."""
+    created, owner = people["created"], people["owner"]
+    never = np.flatnonzero((people["answered"] < 0) & (people["source"] != IMPORT))
+    failed = never[rng.random(len(never)) < 0.2]
+    noted = np.flatnonzero(rng.random(len(created)) < 0.08)
+    stopped = np.flatnonzero(rng.random(len(created)) < 0.01)
+    imported = np.flatnonzero(people["source"] == IMPORT)
+    parts = [
+        _part(failed, created[failed] + HOUR, SMS, origin=APP, user=_users(owner[failed], rng), status=FAILED),
+        _part(noted, created[noted] + DAY, COMMENT, origin=APP, user=rng.integers(0, len(PEOPLE), len(noted))),
+        _part(stopped, created[stopped] + 9 * DAY, SMS, inbound=True, text=len(TEXTS) - 1),
+        _part(imported, created[imported] - 30 * DAY, EMAIL, origin=APP, user=0),
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _planted() -> dict[str, Any]:
+    return {
+        "speed": {
+            "median_office_minutes": MEDIAN_MINUTES,
+            "sigma": SIGMA,
+            "never_share": NEVER,
+            "automated_share": AUTOMATED,
+            "automated_after_seconds": 20,
+            "office": "Monday to Friday, 8 to 18",
+        },
+        "inbox": {
+            "hours": list(INBOUND_HOURS),
+            "weekdays": list(INBOUND_DAYS),
+            "reply_median_minutes": dict(REPLY_MINUTES),
+            "reply_sigma": REPLY_SIGMA,
+            "evening_hours": list(EVENING),
+            "unreplied_share": UNREPLIED,
+        },
+    }

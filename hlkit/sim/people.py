@@ -1,0 +1,187 @@
+"""Columns of contacts into the texts of a row: names, e-mails, phones, sources, custom values."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+from hlkit.sim import words
+from hlkit.sim.account import FIELDS, WEBSITE, Account
+from hlkit.sim.clock import DAY, Array
+from hlkit.sim.contacts import FORMATTED, LOWER, NICKNAME, SOURCES, TYPO, UPPER, WRONG
+
+Columns = dict[str, Array]
+Traps = dict[int, tuple[str, str]]
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+def names(columns: Columns, traps: Traps, rows: Array) -> list[tuple[str, str | None]]:
+    """First and last name of each row, as somebody typed them."""
+    out: list[tuple[str, str | None]] = []
+    picked = (columns[name][rows].tolist() for name in ("given", "family", "name_written", "surnamed"))
+    for row, given, family, written, surnamed in zip(rows.tolist(), *picked, strict=True):
+        if row in traps:
+            out.append(traps[row])
+            continue
+        first, last = words.GIVEN[given], words.FAMILY[family] if surnamed else None
+        out.append((first, last) if not written else _written(first, last, written))
+    return out
+
+
+def _written(first: str, last: str | None, how: int) -> tuple[str, str | None]:
+    if how == NICKNAME:
+        return words.NICKNAMES.get(first, first), last
+    if how == TYPO:
+        return first[:2] + first[3:4] + first[2:3] + first[4:] if len(first) > 3 else first + first[-1], last
+    if how == LOWER:
+        return first.lower(), last and last.lower()
+    assert how == UPPER
+    return first.upper(), last and last.upper()
+
+
+def emails(columns: Columns, rows: Array) -> list[str | None]:
+    """The e-mail of each row: its mailbox's number keeps it apart from all others."""
+    box = columns["mail"][rows]
+    owner = box.clip(0)
+    given, family = columns["given"][owner].tolist(), columns["family"][owner].tolist()
+    written = columns["mail_written"][rows].tolist()
+    out: list[str | None] = []
+    for number, g, f, how in zip(box.tolist(), given, family, written, strict=True):
+        first, last, domain = words.GIVEN[g].lower(), words.FAMILY[f].lower(), words.DOMAINS[number % 3]
+        if number < 0:
+            out.append(None)
+        elif how == FORMATTED:
+            out.append(f"{first.title()}.{last.title()}{number}+web@{domain.title()}")
+        elif how == WRONG:
+            out.append(
+                (f"{first}.{last}@example", f"{first}{last}example.com", f"{first} {last}@{domain}")[number % 3]
+            )
+        else:
+            out.append(f"{first}.{last}{number}@{domain}")
+    return out
+
+
+def phones(columns: Columns, rows: Array) -> list[str | None]:
+    """The phone of each row: a number kept for fiction, +1 and ten digits unless it is badly written."""
+    out: list[str | None] = []
+    picked = columns["phone"][rows].tolist(), columns["phone_written"][rows].tolist()
+    for number, how in zip(*picked, strict=True):
+        if number < 0:
+            out.append(None)
+            continue
+        area, last = words.AREA_CODES[number // 100 % len(words.AREA_CODES)], number % 100
+        if how == FORMATTED:
+            out.append(f"({area}) 555-01{last:02d}")
+        else:
+            out.append(f"+1{area}5550{last % 100:02d}" if how == WRONG else f"+1{area}55501{last:02d}")
+    return out
+
+
+def spare_phone(draw: int) -> str:
+    """A second number, of nobody else's business."""
+    return f"+1{words.AREA_CODES[draw % 30]}55501{draw % 100:02d}"
+
+
+def sources(columns: Columns, rows: Array) -> list[str | None]:
+    """What the row says of where the contact came from: at times nothing, at times in odd letters."""
+    picked = columns["source"][rows].tolist(), columns["source_written"][rows].tolist()
+    return [_source(SOURCES[code], how) for code, how in zip(*picked, strict=True)]
+
+
+def _source(name: str, how: int) -> str | None:
+    return (name, name.title(), f" {name.upper()}", None)[how]
+
+
+def touch(code: int, how: int, spread: int) -> dict[str, Any]:
+    """An attribution object; *how* may give the source in other letters, or nothing, or our own site."""
+    return dict(_touch(code, how, spread))  # whoever changes a row changes that row alone
+
+
+@lru_cache(maxsize=4096)
+def _touch(code: int, how: int, spread: int) -> dict[str, Any]:
+    name = SOURCES[code]
+    if how == 3:
+        if name != "direct":
+            return {}
+        return {"url": f"{WEBSITE}/quote", "sessionSource": "Referral", "referrer": f"{WEBSITE}/", "medium": "form"}
+    if name == "import":
+        return {"url": "", "sessionSource": "CRM UI", "medium": "csv_import", "mediumId": None}
+    page = {"url": f"{WEBSITE}/{('quote', 'roof', 'kitchen')[spread % 3]}", "medium": "form", "mediumId": None}
+    utm = _source(name, how)
+    if name == "google":
+        paid = spread % 2 == 0
+        page |= {"sessionSource": "Paid Search" if paid else "Organic Search", "referrer": "https://www.google.com/"}
+        if paid:
+            page |= {"utmSource": utm, "utmMedium": "cpc", "campaign": ("roof", "kitchen")[spread // 2 % 2]}
+    elif name == "facebook":
+        page |= {"sessionSource": "Paid Social", "referrer": "https://l.facebook.com/", "utmSource": utm}
+        page |= {"utmMedium": "paid", "campaign": ("spring offer", "before after")[spread // 2 % 2]}
+    elif name == "referral":
+        page |= {"sessionSource": "Referral", "referrer": "https://partners.example.org/", "utmSource": utm}
+    else:
+        page |= {"sessionSource": "Direct traffic", "referrer": None}
+    return page
+
+
+def tags(bits: int) -> list[str]:
+    """The tags of a contact."""
+    return list(_tags(bits))
+
+
+@lru_cache(maxsize=4096)
+def _tags(bits: int) -> list[str]:
+    return [tag for place, tag in enumerate(words.TAGS) if bits >> place & 1] if bits else []
+
+
+def contact_values(account: Account, draw: int) -> list[dict[str, Any]]:
+    """Custom values of a contact, ``{id, value}``: text, number, list or object by the field's type."""
+    field, out = account.field_ids, []
+
+    def put(number: int, value: Any) -> None:
+        out.append({"id": field[number], "value": value})
+
+    if draw & 1:
+        put(0, FIELDS[0][4][draw >> 9 & 3])
+    if draw & 2:
+        put(1, [option for place, option in enumerate(FIELDS[1][4]) if (draw >> 11 & 31 | 1) >> place & 1])
+    if draw & 4:
+        put(2, 500 + (draw >> 16) % 400 * 50)
+    if draw & 8:
+        put(3, ("under 5k", "5k-10k", "more")[draw % 3])
+    if draw & 17 == 17:
+        put(4, _day(19_700 + draw % 700))
+    if draw & 48 == 48:
+        put(5, "Called twice; wants the work done before winter.\nHas a dog.")
+    if draw & 192 == 192:
+        put(6, spare_phone(draw))
+    if draw & 320 == 320:
+        put(7, {account.option_ids[0]: str(2 + draw % 4), account.option_ids[1]: str(draw % 3)})
+    if draw >> 28 == 0:
+        put(
+            8,
+            [{"url": f"https://files.example.com/{draw:08x}.jpg", "meta": {"name": "roof.jpg", "size": draw % 4096}}],
+        )
+    return out
+
+
+def deal_values(account: Account, draw: int) -> list[dict[str, Any]]:
+    """Custom values of a deal: the value's key tells its type, as in live rows (the documents say fieldValue)."""
+    field, out = account.field_ids, list[dict[str, Any]]()
+    if draw & 1:
+        option = FIELDS[9][4][draw % 3]
+        out.append({"id": field[9], "type": "string", "fieldValueString": option})
+    if draw & 2:
+        out.append({"id": field[10], "type": "number", "fieldValueNumber": 100 + draw % 3000})
+    if draw & 4:
+        out.append({"id": field[11], "type": "array", "fieldValueArray": list(FIELDS[11][4][: 1 + draw % 3])})
+    if draw & 24 == 24:
+        link = f"https://files.example.com/signature-{draw:08x}.png"
+        out.append({"id": field[12], "type": "string", "fieldValueString": link})
+    if draw & 32:
+        out.append({"id": field[13], "type": "date", "fieldValueDate": (19_900 + draw % 700) * DAY})
+    return out
+
+
+def _day(number: int) -> str:
+    return date.fromordinal(_EPOCH + number).isoformat()

@@ -1,0 +1,98 @@
+"""What an endpoint is: where it stands, which scope it wants, what it is asked and what it gives."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hlkit.sim.clock import Array
+from hlkit.sim.refusal import Refusal, unprocessable
+
+if TYPE_CHECKING:
+    from hlkit.sim.data import Data
+
+ENCODER = json.JSONEncoder(check_circular=False, ensure_ascii=False, separators=(",", ":"))
+LIST_MOST = 100  # no list of rows by offset or page is known to take more
+
+
+@dataclass
+class Asked:
+    """A request, as the endpoints see it."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: Mapping[str, str]
+    body: Any = None
+
+
+@dataclass
+class Given:
+    """A good answer: its status, its JSON without the rows, and the rows, which may be texts of JSON already."""
+
+    envelope: dict[str, Any]
+    rows_key: str | None = None
+    rows: list[Any] = field(default_factory=list)
+    status: int = 200
+    resource: str | None = None
+    numbers: Array = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def copy(self) -> Given:
+        """The same answer, to be changed without changing this one."""
+        return replace(self, envelope=copy.deepcopy(self.envelope), rows=list(self.rows))
+
+    def payload(self) -> dict[str, Any]:
+        """The whole answer as objects of its own, for whoever wants to change it."""
+        read: dict[str, Any] = json.loads(self.text())
+        return read
+
+    def text(self, **more: Any) -> str:
+        """The JSON, with some more in the envelope."""
+        envelope = ENCODER.encode(self.envelope | more)
+        if self.rows_key is None:
+            return envelope
+        rows = ",".join(row if isinstance(row, str) else ENCODER.encode(row) for row in self.rows)
+        rest = f",{envelope[1:]}" if len(envelope) > 2 else "}"
+        return f'{{"{self.rows_key}":[{rows}]{rest}'
+
+
+@dataclass(frozen=True)
+class Route:
+    """An endpoint: method, path, scope, where the location is named, and what answers."""
+
+    method: str
+    path: str
+    scope: str
+    place: str  # body, query, path, alt (altId and altType), or none
+    answer: Callable[[Data, Asked], Given]
+    until_v3: bool = False
+
+    def fits(self, method: str, path: str, flags: int = 0) -> re.Match[str] | None:
+        """Whether a request is for this endpoint; *flags* may say that case does not matter."""
+        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path)
+        return re.fullmatch(pattern, path, flags) if method == self.method else None
+
+
+def whole(value: object, name: str, least: int = 0) -> int:
+    """A number, which may come as text."""
+    if isinstance(value, str) and value.isdigit():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        raise unprocessable(f"{name} must be a number conforming to the specified constraints")
+    if value < least:
+        raise unprocessable(f"{name} must not be less than {least}")
+    return int(value)
+
+
+def page_size(value: object, name: str = "limit", most: int = LIST_MOST) -> int:
+    """A number of rows; above the endpoint's maximum it is an error, never a smaller page."""
+    size = whole(value, name, least=1)
+    if size > most:
+        raise Refusal(400, f"{name} must not be greater than {most}", "Bad Request")
+    return size

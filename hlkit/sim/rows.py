@@ -1,0 +1,338 @@
+"""Columns into the JSON rows of the live API: spelling, nulls and nesting as recorded accounts have them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from hlkit.sim import ids, people, words
+from hlkit.sim.account import PEOPLE, WIN_PROBABILITY, Account
+from hlkit.sim.clock import DAY, Array, iso
+from hlkit.sim.contacts import DND_PERMANENT, NO_BIRTHDAY
+from hlkit.sim.messages import CALL, CALL_STATUSES, EMAIL, ORIGINS, TEXTS, TYPES
+from hlkit.sim.messages import STATUSES as MESSAGE_STATUSES
+from hlkit.sim.opportunities import DELETED, LOST, OPEN, STATUSES, WON
+
+if TYPE_CHECKING:
+    from hlkit.sim.data import Data
+
+Row = dict[str, Any]
+
+
+def owner(account: Account, number: int) -> str | None:
+    """A user's id; a negative number is nobody."""
+    return account.user_ids[number] if number >= 0 else None
+
+
+def company(number: int) -> str | None:
+    """A company's name; a negative number is none."""
+    if number < 0:
+        return None
+    first = words.COMPANY_WORDS[number % len(words.COMPANY_WORDS)]
+    return f"{first} {words.COMPANY_KINDS[number % len(words.COMPANY_KINDS)]}"
+
+
+@lru_cache(maxsize=1024)
+def _business_id(seed: int, number: int) -> str:
+    return ids.object_id(seed, "businesses", number)
+
+
+class Person(NamedTuple):
+    """What other rows repeat of a contact."""
+
+    contact_id: str
+    first: str
+    name: str
+    email: str | None
+    phone: str | None
+
+
+def persons(data: Data, contacts: Array) -> list[Person]:
+    """Contacts as other rows name them."""
+    table = data.table("contacts")
+    named = people.names(table.columns, data.contacts.traps, contacts)
+    parts = zip(
+        table.texts(contacts),
+        named,
+        people.emails(table.columns, contacts),
+        people.phones(table.columns, contacts),
+        strict=True,
+    )
+    return [
+        Person(identifier, first, f"{first} {last}" if last else first, email, phone)
+        for identifier, (first, last), email, phone in parts
+    ]
+
+
+def _address(columns: people.Columns, rows: Array) -> list[tuple[str, str, str] | tuple[None, None, None]]:
+    picked = (columns[name][rows].tolist() for name in ("placed", "house", "street", "city"))
+    out: list[tuple[str, str, str] | tuple[None, None, None]] = []
+    for placed, house, street, city in zip(*picked, strict=True):
+        if not placed:
+            out.append((None, None, None))
+            continue
+        kind, name = divmod(street, len(words.STREETS))
+        town, postal = words.CITIES[city]
+        out.append((f"{house} {words.STREETS[name]} {words.STREET_KINDS[kind]}", town, postal))
+    return out
+
+
+def _blocked(code: int, spread: int) -> Row:
+    if not code:
+        return {} if spread % 4 else {"Email": {"status": "inactive", "message": "", "code": ""}}
+    block = {"status": "active", "message": "Asked by phone", "code": "103"}
+    email = block | {"status": "permanent"} if code == DND_PERMANENT else block
+    return {"Call": block, "Email": email, "SMS": block}
+
+
+def contact_rows(data: Data, rows: Array) -> list[Row]:
+    """Rows of ``POST /contacts/search``; nothing is absent, what is not known is null."""
+    table, account = data.table("contacts"), data.account
+    columns = table.columns
+    deals = data.deals_of(rows)
+    written = zip(
+        rows.tolist(),
+        table.texts(rows),
+        people.names(columns, data.contacts.traps, rows),
+        people.emails(columns, rows),
+        people.phones(columns, rows),
+        people.sources(columns, rows),
+        _address(columns, rows),
+        iso(columns["created"][rows]),
+        iso(columns["updated"][rows]),
+        iso(columns["born"][rows].astype(np.int64) * DAY),
+        deals,
+        strict=True,
+    )
+    codes = ("source", "last_source", "touch_written", "dnd", "owner", "tags", "born", "custom", "business")
+    coded = zip(*(columns[name][rows].tolist() for name in codes), strict=True)
+    return [_contact(account, texts, numbers) for texts, numbers in zip(written, coded, strict=True)]
+
+
+def _contact(account: Account, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> Row:
+    row, identifier, (first, last), email, phone, source, place, added, updated, birthday, deals = texts
+    first_touch, last_touch, how, dnd, owned, tag_bits, born, custom, business = numbers
+    trade = company(business)
+    return {
+        "id": identifier,
+        "locationId": account.location_id,
+        "contactName": f"{first} {last}" if last else first,
+        "firstName": first,
+        "lastName": last,
+        "firstNameLowerCase": first.lower(),
+        "lastNameLowerCase": last and last.lower(),
+        "companyName": trade,
+        "businessName": trade,
+        "businessId": trade and _business_id(account.seed, business),
+        "email": email,
+        "additionalEmails": [{"email": f"work.{email}"}] if custom % 33 == 0 and email and "@" in email else [],
+        "phone": phone,
+        "phoneLabel": None,
+        "additionalPhones": [{"phone": people.spare_phone(custom)}] if custom % 57 == 0 else [],
+        "address": place[0],
+        "city": place[1],
+        "state": place[1] and "IL",
+        "postalCode": place[2],
+        "country": "US",
+        "website": None,
+        "timezone": None,
+        "type": "customer" if tag_bits & 2 else "lead",
+        "source": source,
+        "assignedTo": owner(account, owned),
+        "followers": [],
+        "tags": people.tags(tag_bits),
+        "dnd": dnd > 0,
+        "dndSettings": _blocked(dnd, row),
+        "inboundDndSettings": {},
+        "validEmail": None,
+        "dateOfBirth": None if born == NO_BIRTHDAY else birthday,
+        "dateAdded": added,
+        "dateUpdated": updated,
+        "customFields": people.contact_values(account, custom),
+        "attributionSource": people.touch(first_touch, how, custom % 101),
+        "lastAttributionSource": people.touch(last_touch, how, custom % 101),
+        "opportunities": deals,
+    }
+
+
+def deals_in_contact(data: Data, rows: Array) -> list[Row]:
+    """What a contact's row says of its deals."""
+    table, account = data.table("opportunities"), data.account
+    picked = (table.columns[name][rows].tolist() for name in ("pipeline", "stage", "status", "value"))
+    return [
+        {
+            "id": identifier,
+            "pipelineId": account.pipeline_ids[pipeline],
+            "pipelineStageId": stage_id(account, pipeline, stage),
+            "monetaryValue": value,
+            "status": STATUSES[status],
+        }
+        for identifier, pipeline, stage, status, value in zip(table.texts(rows), *picked, strict=True)
+    ]
+
+
+def stage_id(account: Account, pipeline: int, stage: int) -> str:
+    """The stage's id, or the id of the stage that somebody deleted."""
+    return account.deleted_stage_id if stage == DELETED else account.stage_ids[pipeline][stage]
+
+
+def opportunity_rows(data: Data, rows: Array) -> list[Row]:
+    """Rows of ``POST /opportunities/search``."""
+    table, lead = data.table("opportunities"), data.table("contacts")
+    columns, contact = table.columns, table.columns["contact"][rows]
+    whose = zip(
+        lead.texts(contact),
+        people.names(lead.columns, data.contacts.traps, contact),
+        people.emails(lead.columns, contact),
+        people.phones(lead.columns, contact),
+        people.sources(lead.columns, contact),
+        lead.columns["business"][contact].tolist(),
+        lead.columns["tags"][contact].tolist(),
+        lead.columns["last_source"][contact].tolist(),
+        lead.columns["touch_written"][contact].tolist(),
+        strict=True,
+    )
+    dates = ("created", "updated", "stage_changed", "status_changed")
+    when = zip(*(iso(columns[name][rows]) for name in dates), strict=True)
+    codes = ("pipeline", "stage", "status", "value", "owner", "custom", "job", "source")
+    coded = zip(*(columns[name][rows].tolist() for name in codes), strict=True)
+    zipped = zip(table.texts(rows), whose, when, coded, strict=True)
+    return [_opportunity(data.account, *parts) for parts in zipped]
+
+
+def _opportunity(
+    account: Account, identifier: str, whose: tuple[Any, ...], when: tuple[Any, ...], coded: tuple[Any, ...]
+) -> Row:
+    contact_id, (first, last), email, phone, written, business, tag_bits, last_source, how = whose
+    added, updated, stage_changed, status_changed = when
+    pipeline, stage, status, value, owned, custom, job, source = coded
+    name = f"{first} {last}" if last else first
+    person = {"name": name, "companyName": company(business), "email": email, "phone": phone}
+    person["tags"] = people.tags(tag_bits)
+    at = stage_id(account, pipeline, stage)
+    row = {
+        "id": identifier,
+        "name": f"{name} - {words.JOBS[job]}",
+        "monetaryValue": value,
+        "pipelineId": account.pipeline_ids[pipeline],
+        "pipelineStageId": at,
+        "pipelineStageUId": at,
+        "assignedTo": owner(account, owned),
+        "status": STATUSES[status],
+        "source": written,
+        "lastStatusChangeAt": status_changed,
+        "lastStageChangeAt": stage_changed,
+        "createdAt": added,
+        "updatedAt": updated,
+        "contactId": contact_id,
+        "locationId": account.location_id,
+        "lostReasonId": ids.text(account.seed, "lostReasons", job % 4) if status == LOST and custom & 64 else None,
+        "effectiveProbability": _probability(status, stage),
+        "forecastProbability": None,
+        "followers": [],
+        "customFields": people.deal_values(account, custom),
+        "contact": {"id": contact_id, **person, "score": []},
+        "relations": [_relation(account, contact_id, person, added)],
+        "attributions": _touches(source, last_source, how, custom),
+    }
+    if custom & 128:
+        row["lastActionDate"] = updated
+    return row
+
+
+def _probability(status: int, stage: int) -> float:
+    if status == OPEN:
+        return WIN_PROBABILITY[max(0, stage)]
+    return 1.0 if status == WON else 0.0
+
+
+def _relation(account: Account, contact_id: str, person: Row, added: str) -> Row:
+    return {
+        "associationId": "OPPORTUNITIES_CONTACTS_ASSOCIATION",
+        "relationId": account.location_id,
+        "primary": True,
+        "objectKey": "contact",
+        "recordId": contact_id,
+        "type": "contact",
+        "fullName": person["name"],
+        "contactName": person["name"],
+        "companyName": person["companyName"],
+        "email": person["email"],
+        "phone": person["phone"],
+        "tags": person["tags"],
+        "attributed": None,
+        "createdAt": added,
+    }
+
+
+def _touches(first: int, last: int, how: int, spread: int) -> list[Row]:
+    """First and last touch of a deal; a deal made by hand has none."""
+    if how == 3:
+        return []
+    out = []
+    for flag, code in (("isFirst", first), ("isLast", last)):
+        touch = people.touch(code, how, spread % 101)
+        named = {"utmSessionSource": touch.pop("sessionSource", None), **touch, flag: True}
+        out.append(named)
+    return out
+
+
+def message_rows(data: Data, rows: Array) -> list[Row]:
+    """Rows of ``GET /conversations/messages/export``; what a message does not have is absent."""
+    table, lead, account = data.table("messages"), data.table("contacts"), data.account
+    columns, contact = table.columns, table.columns["contact"][rows]
+    conversations = ids.texts(ids.keys(account.seed, "conversations", lead.columns["number"][contact]))
+    given = [words.GIVEN[g] for g in lead.columns["given"][contact].tolist()]
+    told = zip(
+        table.texts(rows),
+        lead.texts(contact),
+        conversations,
+        given,
+        iso(columns["sent"][rows]),
+        iso(columns["updated"][rows]),
+        strict=True,
+    )
+    codes = ("kind", "inbound", "origin", "user", "status", "call", "seconds", "text")
+    coded = zip(*(columns[name][rows].tolist() for name in codes), strict=True)
+    return [_message(account, *parts) for parts in zip(told, coded, strict=True)]
+
+
+def _message(account: Account, told: tuple[str, ...], coded: tuple[Any, ...]) -> Row:
+    identifier, contact_id, conversation_id, given, sent, updated = told
+    kind, inbound, origin, user, status, call, seconds, text = coded
+    number, name = TYPES[kind]
+    row: Row = {
+        "id": identifier,
+        "type": number,
+        "messageType": name,
+        "locationId": account.location_id,
+        "contactId": contact_id,
+        "conversationId": conversation_id,
+        "dateAdded": sent,
+        "dateUpdated": updated,
+        "direction": "inbound" if inbound else "outbound",
+        "status": MESSAGE_STATUSES[status],
+        "contentType": "text/html" if kind == EMAIL else "text/plain",
+        "attachments": [],
+    }
+    if ORIGINS[origin]:
+        row["source"] = ORIGINS[origin]
+    if user >= 0:
+        row["userId"] = account.user_ids[user]
+    if kind == CALL:
+        row["meta"] = {"callStatus": CALL_STATUSES[call] or "completed", "callDuration": str(seconds)}
+    elif kind == EMAIL:
+        row["meta"] = {"email": {"messageIds": [identifier]}}
+    else:
+        row["body"] = _body(name, text, given, PEOPLE[max(0, user)][0])
+    return row
+
+
+def _body(kind: str, text: int, given: str, user: str) -> str:
+    if kind == "TYPE_ACTIVITY_OPPORTUNITY":
+        return "Opportunity updated"
+    if kind == "TYPE_INTERNAL_COMMENT":
+        return f"@{user} please look at this one"
+    return TEXTS[text].format(name=given, user=user)
