@@ -1,0 +1,517 @@
+"""A frame leaves as a file: Parquet, CSV, Excel or JSON Lines. This is the one place where a file is made safe.
+
+Names and form answers come from the public, and a spreadsheet runs text that starts like a formula. So CSV and
+Excel files, which people open by a double click, get text that does nothing; Parquet and JSON Lines, which
+programs read, get it whole. Every file is whole or not there, and only its owner may read it.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import decimal
+import io
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from hlkit.errors import InvalidRequest
+from hlkit.tables.frames import DataWarning
+from hlkit.tables.text import BREAKS, NO_XML, SURROGATES, harmless, one_line, without_nul
+from hlkit.warning import warn
+from hlkit.zones import zone
+
+_EXCEL_ROWS, _EXCEL_COLUMNS, _EXCEL_CELL, _EXCEL_HEADING = 1_048_576, 16_384, 32_767, 255
+
+
+def write(
+    frame: pd.DataFrame,
+    path: str | os.PathLike[str],
+    *,
+    timezone: str | dt.tzinfo = "UTC",
+    raw: bool = False,
+) -> Path:
+    """Write *frame* to *path*, in the format that its ending names, and give the path back.
+
+    An index without names is left out where it only counts rows; any other becomes columns (Parquet keeps
+    it as it is). Headings of several levels are joined by `` / ``, the second of two equal ones is followed
+    by `` (2)``, an empty one is called by its place. Durations become seconds, and their heading says so.
+
+    Parameters
+    ----------
+    path
+        ``.parquet``: whole, with types and ``attrs``; a column whose values are of several types, which
+        Parquet cannot hold, becomes text, with one warning.
+        ``.jsonl``: one object a row in UTF-8; instants ``2025-07-01T05:00:00.000Z``, days ``2025-07-01``.
+        ``.csv``: the same instants and days; lists joined by ``; ``. UTF-8 with a byte order mark: without
+        it Excel garbles every accent, and ``pandas.read_csv`` skips it (Python's own ``csv`` module wants
+        ``encoding="utf-8-sig"``).
+        ``.xlsx``: real dates, instants in *timezone* with its name in the heading (the hour that a clock
+        set back repeats is there twice); lists joined by ``; ``; text beyond 32,767 characters, and whole
+        numbers beyond 15 digits, which Excel cannot hold, are cut and written as text.
+    timezone
+        The zone of instants in Excel: ``loc.timezone``, or an IANA name.
+    raw
+        Leave text as it is. Else, in CSV and Excel, ``'`` stands before text that a spreadsheet would run
+        as a formula, control sequences are dropped, and a line break in CSV is a blank. An Excel file holds
+        no formula, link or control character either way.
+
+    Raises
+    ------
+    InvalidRequest
+        An ending or zone that is not known, a folder that is not there, a file that cannot be written, a
+        frame without columns or too large for Excel.
+    """
+    target = Path(path).expanduser()
+    form = _FORMATS.get(target.suffix.lower())
+    if form is None:
+        raise InvalidRequest(
+            f"no format is known by the ending {target.suffix!r}", hint=f"end the name in {', '.join(_FORMATS)}"
+        )
+    choices = _Choices(timezone if isinstance(timezone, dt.tzinfo) else zone(timezone), raw)
+    told = _replaced(target, lambda part: form(frame, part, choices))
+    if told:
+        warn(f"{target.name}: {told}", DataWarning)
+    return target
+
+
+def write_bytes(data: bytes, path: str | os.PathLike[str]) -> Path:
+    """Write *data*, such as a picture, to *path*, and give the path back. Raises ``InvalidRequest``."""
+    target = Path(path).expanduser()
+    _replaced(target, lambda part: str(part.write_bytes(data)))
+    return target
+
+
+@dataclass(frozen=True)
+class _Choices:
+    zone: dt.tzinfo
+    raw: bool
+
+
+def _replaced(target: Path, fill: Callable[[Path], str]) -> str:
+    """Fill a file beside *target*, then put it in its place: a file is whole or as it was."""
+    if not target.parent.is_dir():
+        raise InvalidRequest(f"there is no folder {target.parent}", hint="make it first, or choose another")
+    if target.is_dir():
+        raise InvalidRequest(f"{target} is a folder", hint="name a file in it")
+    try:
+        handle, name = tempfile.mkstemp(prefix=".hlkit-", suffix=".part", dir=target.parent)  # for its owner alone
+        os.close(handle)
+        try:
+            told = fill(Path(name))
+            os.replace(name, target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        return told
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    raise InvalidRequest(
+        f"{target} cannot be written: {reason}", hint="close it where it is open, or choose another place"
+    )
+
+
+# ---- a frame as columns of plain values
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A heading and its values: ``times`` as datetime64 (of ``what``), or plain ``values`` and None."""
+
+    heading: str
+    what: str = "values"  # or instants (in UTC), days, moments (of no zone)
+    times: Any = None
+    values: Sequence[Any] = ()
+
+    def cells(self, cell: Callable[[Any], Any]) -> Sequence[Any]:
+        """The values, times as ISO text and what is neither text nor number as *cell* makes it."""
+        return self.values_by(cell) if self.times is None else _iso(self.times, self.what)
+
+    def values_by(self, cell: Callable[[Any], Any]) -> list[Any]:
+        texts = {value: cell(value) for value in {value for value in self.values if type(value) is str}}
+        return [
+            texts[value] if type(value) is str else value if type(value) in _AS_THEY_ARE else cell(value)
+            for value in self.values
+        ]
+
+
+_AS_THEY_ARE = frozenset([int, float, bool, type(None)])
+
+
+def _columns(frame: pd.DataFrame) -> list[_Column]:
+    flat = _with_index(frame)
+    if not len(flat.columns):
+        raise InvalidRequest("the frame has no columns, so there is nothing to write", hint="choose columns")
+    return [_column(label, flat.iloc[:, place]) for place, label in enumerate(_headings(flat.columns))]
+
+
+def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with its index as columns, unless that only counts rows."""
+    index = frame.index
+    names = [name for name in index.names if name is not None]
+    if not names and index.nlevels == 1 and (len(index) == 0 or pd.api.types.is_integer_dtype(index.dtype)):
+        return frame
+    labels = [f"level {level}" if name is None else name for level, name in enumerate(index.names)]
+    if index.nlevels == 1 and not names:
+        labels = ["index"]
+    levels = [pd.Series(index.get_level_values(level)) for level in range(index.nlevels)]
+    left = pd.concat(levels, axis=1).set_axis(pd.Index(labels, dtype="object"), axis=1)
+    right = frame.reset_index(drop=True).set_axis(pd.Index(_headings(frame.columns), dtype="object"), axis=1)
+    return pd.concat([left, right], axis=1)
+
+
+def _headings(labels: pd.Index) -> list[str]:
+    """One text for each label, no two alike."""
+    texts = [_label(label) or f"column {place}" for place, label in enumerate(labels, 1)]
+    return _distinct(texts)
+
+
+def _label(label: Any) -> str:
+    if isinstance(label, tuple):
+        return " / ".join(part for part in map(_label, label) if part)
+    return "" if label is None or label is pd.NA or label != label else str(label)
+
+
+def _distinct(texts: Iterable[str]) -> list[str]:
+    texts = [text or "column" for text in texts]
+    wanted, taken, distinct = set(texts), set[str](), list[str]()
+    for text in texts:
+        name, number = text, 2
+        while name in taken or (number > 2 and name in wanted):
+            name, number = f"{text} ({number})", number + 1
+        taken.add(name)
+        distinct.append(name)
+    return distinct
+
+
+def _column(heading: str, series: pd.Series[Any]) -> _Column:
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        kept = series.cat.categories.dtype
+        series = series.astype(kept if getattr(kept, "kind", "O") in "mM" else object)
+    if series.dtype == object and pd.api.types.infer_dtype(series, skipna=True) == "date":
+        series = series.astype("datetime64[s]")
+    dtype = series.dtype
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        return _Column(heading, "instants", series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
+    if isinstance(dtype, np.dtype) and dtype.kind == "M":
+        times = series.to_numpy()
+        whole = np.isnat(times) | (times.astype("datetime64[D]") == times)
+        return _Column(heading, "days" if whole.all() else "moments", times)
+    if isinstance(dtype, np.dtype) and dtype.kind == "m":
+        heading, series = f"{heading} (seconds)", series.dt.total_seconds()
+    if isinstance(series.dtype, pd.StringDtype):
+        return _Column(heading, values=series.astype(object).where(series.notna(), None).tolist())
+    return _Column(heading, values=[_plain(value) for value in series.tolist()])
+
+
+def _plain(value: Any) -> Any:
+    """A value as None, text, a number, a flag, or lists and objects of these; times as ISO text."""
+    kind = type(value)
+    if value is None or kind is str or kind is bool:
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset, np.ndarray)):
+        return [_plain(item) for item in value]
+    if kind is float or kind is int:
+        return _plain_number(value)
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return None
+    if isinstance(value, (np.number, np.bool_)):
+        return _plain(value.item())
+    if isinstance(value, (int, float, decimal.Decimal)):
+        return _plain_number(int(value) if isinstance(value, int) else float(value))
+    return _plain_text(value)
+
+
+def _plain_number(value: float) -> Any:
+    """The number; None for no number; text for more digits than any reader of JSON takes."""
+    if isinstance(value, float):
+        return None if value != value else value
+    return value if -(2**63) <= value < 2**64 else str(value)
+
+
+def _plain_text(value: Any) -> Any:
+    if isinstance(value, str):
+        return str.__str__(value)  # of an Enum its value
+    if isinstance(value, (dt.timedelta, np.timedelta64)):
+        return pd.Timedelta(value).total_seconds()
+    if isinstance(value, (dt.datetime, np.datetime64)):
+        moment = pd.Timestamp(value)
+        if moment.tzinfo is None:
+            return moment.isoformat(timespec="milliseconds")
+        return moment.tz_convert("UTC").isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value.isoformat() if isinstance(value, dt.date) else str(value)
+
+
+def _iso(times: Any, what: str) -> list[str | None]:
+    """ISO text: days ``2025-07-01``, instants to the millisecond (finer where the times are) with ``Z``."""
+    none = np.isnat(times)
+    units = ("D",) if what == "days" else ("ms", "us", "ns")
+    for unit in units:
+        rounded = times.astype(f"datetime64[{unit}]")
+        if (none | (rounded == times)).all():
+            break
+    texts: list[str] = np.datetime_as_string(rounded).tolist()
+    mark = "Z" if what == "instants" else ""
+    return [None if text == "NaT" else text + mark for text in texts]
+
+
+# ---- the formats: each writes a frame to a file and gives what to warn of
+
+_Format = Callable[[pd.DataFrame, Path, _Choices], str]
+
+
+def _jsonl(frame: pd.DataFrame, file: Path, choices: _Choices) -> str:
+    columns = _columns(frame)
+    headings = _distinct(_whole(column.heading) for column in columns)
+    rows = zip(*(column.cells(_whole) for column in columns), strict=True)
+    encode = msgspec.json.Encoder().encode_lines
+    with file.open("wb") as lines:
+        for chunk in _chunks(rows, 10_000):
+            lines.write(encode([dict(zip(headings, row, strict=True)) for row in chunk]))
+    return ""
+
+
+def _whole(value: Any) -> Any:
+    """The value as JSON takes it: a lone half of a surrogate pair is no text."""
+    if isinstance(value, str):
+        return value if value.isprintable() else SURROGATES.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_whole(key): _whole(item) for key, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, list) else value
+
+
+def _chunks(rows: Iterator[tuple[Any, ...]], size: int) -> Iterator[list[tuple[Any, ...]]]:
+    while chunk := [row for _, row in zip(range(size), rows, strict=False)]:
+        yield chunk
+
+
+def _csv(frame: pd.DataFrame, file: Path, choices: _Choices) -> str:
+    clean = without_nul if choices.raw else one_line
+    columns = _columns(frame)
+    headings = _distinct(clean(column.heading) for column in columns)
+    cells = [column.cells(lambda value: _joined(value, clean)) for column in columns]
+    with file.open("w", newline="", encoding="utf-8-sig", errors="replace") as lines:
+        # With "\r\n" the writer quotes a lone "\r" too; before Python 3.13 it would else break the row.
+        # A line of one blank cell is no row to pandas, a quoted one is.
+        writer = csv.writer(
+            lines, lineterminator="\r\n", quoting=csv.QUOTE_ALL if len(cells) == 1 else csv.QUOTE_MINIMAL
+        )
+        writer.writerow(headings)
+        writer.writerows(zip(*cells, strict=True))
+    return ""
+
+
+def _joined(value: Any, clean: Callable[[str], str]) -> str:
+    """Text for one cell: a list's items by ``; ``, an object as compact JSON."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return clean(msgspec.json.encode(_whole(value)).decode())
+    if not isinstance(value, list):
+        return clean(str(value))
+    items = (msgspec.json.encode(_whole(item)).decode() if isinstance(item, list) else item for item in value)
+    return "; ".join(_joined(item, clean) for item in items if item is not None)
+
+
+def _parquet(frame: pd.DataFrame, file: Path, choices: _Choices) -> str:
+    table = frame.copy(deep=False)
+    labels = table.columns
+    if not labels.is_unique or (labels.nlevels == 1 and labels.inferred_type not in ("string", "integer", "empty")):
+        table.columns = pd.Index(_headings(labels), dtype="object")
+    table.attrs = {name: value for name, value in frame.attrs.items() if _is_json(name, value)}
+    lost = [str(name) for name in frame.attrs if name not in table.attrs]
+    changed: list[str] = []
+    if not _fits(table, file):
+        table, changed = _as_parquet_takes_it(table)
+        if not _fits(table, file):
+            raise InvalidRequest("Parquet cannot hold the frame's index", hint="write frame.reset_index()")
+    words = [f"became text, since Parquet holds one type a column: {', '.join(changed)}"] if changed else []
+    words += [f"left out of attrs, since they are not JSON: {', '.join(lost)}"] if lost else []
+    return "; ".join(words)
+
+
+def _fits(table: pd.DataFrame, file: Any) -> bool:
+    """Write the table, or tell that Parquet cannot hold it. pyarrow's words quote values, and go no further."""
+    try:
+        table.to_parquet(file, engine="pyarrow", compression="zstd")
+    except (ValueError, TypeError, NotImplementedError, OverflowError):  # pyarrow's own are among them
+        return False
+    return True
+
+
+def _is_json(name: Any, value: Any) -> bool:
+    try:
+        msgspec.json.decode(msgspec.json.encode({name: value}))
+    except (TypeError, ValueError, msgspec.MsgspecError):
+        return False
+    return isinstance(name, str)
+
+
+def _as_parquet_takes_it(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The table with each column as text that Parquet cannot hold, and their names."""
+    columns, changed = [], []
+    for place, label in enumerate(table.columns):
+        column = table.iloc[:, place]
+        if isinstance(column.dtype, pd.SparseDtype):
+            column = column.astype(column.dtype.subtype)
+        if not _fits(column.reset_index(drop=True).to_frame("column"), io.BytesIO()):
+            changed.append(_label(label))
+            column = column.map(_parquet_text).astype("object")
+        columns.append(column)
+    mended = pd.concat(columns, axis=1)
+    mended.columns, mended.attrs = table.columns, table.attrs
+    return mended, changed
+
+
+def _parquet_text(value: Any) -> str | None:
+    plain = _whole(_plain(value))
+    return plain if plain is None or isinstance(plain, str) else msgspec.json.encode(plain).decode()
+
+
+# ---- Excel
+
+
+@dataclass
+class _Cut:
+    """How many cells were longer than Excel takes."""
+
+    cells: int = 0
+
+    def text(self, text: str) -> str:
+        if len(text) <= _EXCEL_CELL // 2:
+            return text
+        units = text.encode("utf-16-le")  # Excel counts an emoji as two
+        if len(units) <= 2 * _EXCEL_CELL:
+            return text
+        self.cells += 1
+        return units[: 2 * _EXCEL_CELL].decode("utf-16-le", "ignore")
+
+
+def _xlsx(frame: pd.DataFrame, file: Path, choices: _Choices) -> str:
+    import xlsxwriter  # type: ignore[import-untyped]
+    from xlsxwriter.exceptions import FileCreateError, FileSizeError  # type: ignore[import-untyped]
+
+    columns = _columns(frame)
+    if len(frame) >= _EXCEL_ROWS or len(columns) > _EXCEL_COLUMNS:
+        raise InvalidRequest(
+            f"Excel holds {_EXCEL_ROWS - 1:,} rows below the headings and {_EXCEL_COLUMNS:,} columns; "
+            f"the frame has {len(frame):,} and {len(columns):,}",
+            hint="choose fewer, or write .parquet or .csv",
+        )
+    cut = _Cut()
+    clean = _excel_raw if choices.raw else _excel_text
+    headings = _distinct(_excel_heading(column, choices, clean) for column in columns)
+    cells = [_excel_cells(column, choices, lambda value: _joined(value, clean), cut) for column in columns]
+    with tempfile.TemporaryDirectory(dir=file.parent, prefix=".hlkit-") as scratch:  # rows wait on disk
+        book = xlsxwriter.Workbook(
+            str(file),
+            {"constant_memory": True, "tmpdir": scratch, "strings_to_formulas": False, "strings_to_urls": False},
+        )
+        full = False
+        try:
+            _fill(book, columns, headings, cells)
+            book.close()
+        except FileCreateError as error:
+            raise OSError(*error.args[0].args) from None
+        except FileSizeError:
+            full = True
+        finally:
+            for sheet in book.worksheets():  # else Windows keeps the folder
+                sheet.row_data_fh.close()
+    if full:
+        raise InvalidRequest("the Excel file would be larger than 4 GB", hint="write .parquet or .csv")
+    were = "cell was" if cut.cells == 1 else "cells were"
+    return f"{cut.cells:,} {were} cut at the {_EXCEL_CELL:,} characters that Excel holds" if cut.cells else ""
+
+
+_TIME_FORMATS = {"instants": "yyyy-mm-dd hh:mm:ss", "moments": "yyyy-mm-dd hh:mm:ss", "days": "yyyy-mm-dd"}
+
+
+def _fill(book: Any, columns: list[_Column], headings: list[str], cells: list[Sequence[Any]]) -> None:
+    sheet = book.add_worksheet("data")
+    bold = book.add_format({"bold": True})
+    formats = {what: book.add_format({"num_format": text}) for what, text in _TIME_FORMATS.items()}
+    for place, (column, heading) in enumerate(zip(columns, headings, strict=True)):
+        sheet.set_column(place, place, _width(column, heading, cells[place]))
+        sheet.write_string(0, place, heading, bold)
+    sheet.freeze_panes(1, 0)
+    sheet.autofilter(0, 0, len(cells[0]), len(columns) - 1)
+    styles = [formats.get(column.what) for column in columns]
+    for number, row in enumerate(zip(*cells, strict=True), 1):
+        if row[0] is None or row[0] == "":
+            sheet.write_blank(number, 0, None, formats["days"])  # a row of nothing is a row, for who counts them
+        for place, value in enumerate(row):
+            if value is None or value == "":
+                continue
+            kind = type(value)
+            if kind is str:
+                sheet.write_string(number, place, value)
+            elif kind is bool:
+                sheet.write_boolean(number, place, value)
+            else:
+                sheet.write_number(number, place, value, styles[place])
+
+
+def _width(column: _Column, heading: str, cells: Sequence[Any]) -> int:
+    """In characters: the longest of the first rows, within reason, and room for the filter's button."""
+    if column.what != "values":
+        longest = len(_TIME_FORMATS[column.what])
+    else:
+        longest = max((len(str(value)) for value in cells[:200] if value is not None), default=0)
+    return min(max(longest, len(heading) + 2, 6) + 2, 60)
+
+
+def _excel_heading(column: _Column, choices: _Choices, clean: Callable[[str], str]) -> str:
+    zone = f" ({choices.zone})" if column.what == "instants" else ""
+    return BREAKS.sub(" ", clean(column.heading))[: _EXCEL_HEADING - len(zone) - 8] + zone  # room for a number
+
+
+def _excel_text(text: str) -> str:
+    return _excel_raw(harmless(text))
+
+
+def _excel_raw(text: str) -> str:
+    """Text that XML can hold; a line break is Excel's, and the writer takes none of it for markup of its own."""
+    if not text.isprintable():
+        text = NO_XML.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return "'" + text if text.startswith("<r>") else text
+
+
+def _excel_cells(column: _Column, choices: _Choices, cell: Callable[[Any], Any], cut: _Cut) -> Sequence[Any]:
+    if column.times is None:
+        values = column.values_by(cell)
+        return [cut.text(value) if type(value) is str else _excel_number(value) for value in values]
+    texts, times = _iso(column.times, column.what), column.times.astype("datetime64[ms]")
+    # Excel's days are right from March 1900, and end with the year 9999.
+    known = (times >= np.datetime64("1900-03-02")) & (times < np.datetime64("9999-12-31"))
+    local = pd.Series(times[known])
+    if column.what == "instants":
+        local = local.dt.tz_localize("UTC").dt.tz_convert(choices.zone).dt.tz_localize(None)
+    since = local.to_numpy() - np.datetime64("1899-12-30", "ms")
+    cells: list[Any] = list(texts)
+    for place, serial in zip(np.flatnonzero(known).tolist(), (since / np.timedelta64(1, "D")).tolist(), strict=True):
+        cells[place] = serial
+    return cells
+
+
+def _excel_number(value: Any) -> Any:
+    """A number as Excel holds it: to 15 digits, and finite; else its text."""
+    if type(value) is int and abs(value) >= 10**15:
+        return str(value)
+    if type(value) is float and abs(value) == float("inf"):
+        return str(value)
+    return value
+
+
+_FORMATS: dict[str, _Format] = {".parquet": _parquet, ".csv": _csv, ".xlsx": _xlsx, ".jsonl": _jsonl}

@@ -1,0 +1,222 @@
+"""JSON rows to a typed DataFrame, from a resource's columns.
+
+Each page becomes Arrow columns as it arrives, so that the rows of a whole location never stand in memory as
+Python objects. A column first tries the one conversion that fits nearly every page; a page with anything odd
+in that column is converted value by value, and what does not fit becomes null and is counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from hlkit.kinds import DAY, LIST, MONEY, NUMBER, TEXT
+from hlkit.memory import without_garbage_collection
+from hlkit.resource import Column
+from hlkit.tables import values
+from hlkit.warning import warn
+
+Row = Mapping[str, Any]
+Objects = dict[str, Sequence[Row | None] | None]
+
+
+class DataWarning(UserWarning):
+    """Some values did not fit, or a field is not known; the rows are all there."""
+
+
+_FIELD_KINDS = {
+    "NUMERICAL": NUMBER,
+    "MONETORY": MONEY,  # sic
+    "CHECKBOX": LIST,
+    "MULTIPLE_OPTIONS": LIST,
+    "TEXTBOX_LIST": LIST,
+    "FILE_UPLOAD": LIST,
+    "DATE": DAY,
+}
+
+
+@dataclass(frozen=True)
+class CustomFields:
+    """The custom fields of one model: their ids, and the column that each becomes."""
+
+    columns: Mapping[str, Column]  # by the field's id
+
+    @classmethod
+    def of(cls, definitions: Sequence[Row], model: str, declared: Sequence[Column]) -> CustomFields:
+        """A column for each definition of *model*, named by the field's name, or its key where names collide."""
+        mine = [one for one in definitions if one.get("model", model) == model and isinstance(one.get("id"), str)]
+        names = Counter(_name(one) for one in mine)
+        taken = {column.name for column in declared}
+        columns: dict[str, Column] = {}
+        for one in mine:
+            name = _name(one)
+            if not name or names[name] > 1 or name in taken:
+                name = str(one.get("fieldKey") or one["id"])
+            if name in taken:
+                name = f"{name} ({one['id']})"
+            taken.add(name)
+            kind = _FIELD_KINDS.get(str(one.get("dataType")), TEXT)
+            columns[one["id"]] = Column(name, "customFields", kind, private=True, doc=str(one.get("fieldKey")))
+        return cls(columns)
+
+
+def _name(definition: Row) -> str:
+    return str(definition.get("name") or "").strip()
+
+
+@dataclass
+class FrameBuilder:
+    """Takes pages, gives one frame. ``custom`` is ``None`` where the definitions may not be read."""
+
+    columns: Sequence[Column]
+    key: str
+    custom: CustomFields | None = None
+    custom_as_list: bool = False
+    misfits: Counter[str] = field(default_factory=Counter)
+    unknown_fields: Counter[str] = field(default_factory=Counter)
+    rows: int = 0
+    _chunks: dict[str, list[Any]] = field(default_factory=dict)
+
+    @property
+    def all_columns(self) -> list[Column]:
+        extra = list(self.custom.columns.values()) if self.custom else []
+        if self.custom_as_list:
+            extra.append(Column("custom_fields", "customFields", LIST, private=True))
+        return [*self.columns, *extra]
+
+    def anew(self) -> FrameBuilder:
+        """A builder of the same columns, without rows."""
+        return FrameBuilder(self.columns, self.key, self.custom, self.custom_as_list)
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Convert the rows of one page."""
+        with without_garbage_collection():
+            objects: Objects = {}
+            for column in self.columns:
+                self._append(column, column_values(rows, column, objects))
+            if self.custom:
+                for name, found in self._custom_values(rows, self.custom).items():
+                    self._append(self.custom.columns[name], found)
+            if self.custom_as_list:
+                self._chunks.setdefault("custom_fields", []).append([_pairs(row) for row in rows])
+            self.rows += len(rows)
+
+    def _append(self, column: Column, found: list[Any]) -> None:
+        chunk, misfits = values.convert(found, column.kind)
+        self._chunks.setdefault(column.name, []).append(chunk)
+        if misfits:
+            self.misfits[column.name] += misfits
+
+    def _custom_values(self, rows: Sequence[Row], custom: CustomFields) -> dict[str, list[Any]]:
+        wide: dict[str, list[Any]] = {name: [None] * len(rows) for name in custom.columns}
+        for number, row in enumerate(rows):
+            for item in row.get("customFields") or ():
+                if not isinstance(item, dict):
+                    continue
+                name = item.get("id")
+                cells = wide.get(name) if isinstance(name, str) else None
+                if cells is None:
+                    self.unknown_fields[str(name)] += 1
+                else:
+                    cells[number] = field_value(item)
+        return wide
+
+    def frame(self) -> pd.DataFrame:
+        """All rows so far, each id once and the later kept, with every column and dtype also when empty."""
+        data = {column.name: self._series(column) for column in self.all_columns}
+        frame = pd.DataFrame(data, copy=False)
+        key = frame[self.key]
+        twice = key.duplicated(keep="last") & key.notna()
+        return frame[~twice].reset_index(drop=True) if twice.any() else frame
+
+    def _series(self, column: Column) -> Any:
+        chunks = self._chunks.pop(column.name, [])
+        joined = values.join(chunks, column.kind)
+        if chunks:
+            self._chunks[column.name] = [joined]
+        return values.to_pandas(joined, column.kind)
+
+    def warn(self, resource: str) -> None:
+        """One warning for all that did not fit."""
+        words = []
+        if self.misfits:
+            places = ", ".join(f"{count:,} in {name}" for name, count in self.misfits.most_common(5))
+            words.append(
+                f"{sum(self.misfits.values()):,} values of {resource} did not fit their column and became null "
+                f"({places}); loc.{resource}.raw() has them as they came"
+            )
+        if self.unknown_fields:
+            words.append(
+                f"{sum(self.unknown_fields.values()):,} values belong to {len(self.unknown_fields):,} custom "
+                f"fields without a definition (deleted, or newer than the kept ones: refresh=True reads both)"
+            )
+        if words:
+            warn("; ".join(words), DataWarning)
+
+
+def column_values(rows: Sequence[Row], column: Column, objects: Objects | None = None) -> list[Any]:
+    """The wire's values of one column: the first of its paths that holds one.
+
+    *objects* remembers the inner objects of these rows, for the other columns that stand in them.
+    """
+    objects = {} if objects is None else objects
+    found = _values(rows, column.paths[0], objects)
+    for path in column.paths[1:]:
+        if None in found and _parents(rows, path, objects) is not None:
+            others = _values(rows, path, objects)
+            found = [other if value is None else value for value, other in zip(found, others, strict=True)]
+    return found
+
+
+def _values(rows: Sequence[Row], path: str, objects: Objects) -> list[Any]:
+    parents, name = _parents(rows, path, objects), path.rpartition(".")[2]
+    if parents is None:
+        return [None] * len(rows)
+    if name == "*":
+        return [_pairs_of(parent) for parent in parents]
+    if parents is rows:
+        return [row.get(name) for row in rows]
+    return [None if parent is None else parent.get(name) for parent in parents]
+
+
+def _parents(rows: Sequence[Row], path: str, objects: Objects) -> Sequence[Row | None] | None:
+    """The objects, row by row, that hold the last step of *path*; ``None`` where no row has one."""
+    prefix = path.rpartition(".")[0]
+    if not prefix:
+        return rows
+    if prefix not in objects:
+        step, _, flag = prefix.partition("[")
+        found = _values(rows, step, objects)
+        if flag:
+            found = [_marked(value, flag.rstrip("]")) for value in found]
+        found = [value if isinstance(value, dict) else None for value in found]
+        objects[prefix] = found if any(value is not None for value in found) else None
+    return objects[prefix]
+
+
+def _pairs_of(answers: Row | None) -> list[dict[str, Any]]:
+    """An object's members as a list of field and value, without the objects among them."""
+    return [{"field": name, "value": value} for name, value in (answers or {}).items() if not isinstance(value, dict)]
+
+
+def _marked(value: Any, flag: str) -> Any:
+    """The first element of a list whose *flag* is true."""
+    elements = value if isinstance(value, list) else ()
+    return next((one for one in elements if isinstance(one, dict) and one.get(flag) is True), None)
+
+
+def field_value(item: Row) -> Any:
+    """The value of a custom field on a row, by any of the names it comes under."""
+    for name in ("value", "fieldValue", "field_value"):
+        if name in item:
+            return item[name]
+    return next((value for name, value in item.items() if name.startswith("fieldValue")), None)
+
+
+def _pairs(row: Row) -> list[dict[str, Any]]:
+    items = row.get("customFields") or ()
+    return [{"id": item.get("id"), "value": field_value(item)} for item in items if isinstance(item, dict)]

@@ -1,0 +1,209 @@
+"""The wire's values to one column of a kind: quickly where all fit, else one by one."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hlkit.kinds import Kind
+
+_INSTANT = pa.timestamp("ms", "UTC")
+_DAY = pa.timestamp("ms")
+_ARROW: dict[str, Any] = {
+    "ID": pa.string(),
+    "TEXT": pa.string(),
+    "CHOICE": pa.string(),
+    "WHEN": _INSTANT,
+    "DAY": _DAY,
+    "NUMBER": pa.float64(),
+    "MONEY": pa.float64(),
+    "SHARE": pa.float64(),
+    "COUNT": pa.int64(),
+    "FLAG": pa.bool_(),
+}
+_EPOCH = dt.datetime(1970, 1, 1)
+_NOTHING = ("", None)  # an empty string is no id, no number and no date
+
+
+class _MisfitError(Exception):
+    """A value that does not fit its kind."""
+
+
+def convert(found: list[Any], kind: Kind) -> tuple[Any, int]:
+    """A chunk of a column, and how many values did not fit and are null in it."""
+    if kind.name == "LIST":
+        return [_list(value) for value in found], 0
+    try:
+        return _quickly(found, kind.name), 0
+    except (
+        pa.ArrowInvalid,
+        pa.ArrowTypeError,
+        pa.ArrowNotImplementedError,
+        TypeError,
+        ValueError,
+        OverflowError,
+    ):
+        return _one_by_one(found, kind.name)
+
+
+def _quickly(found: list[Any], kind: str) -> Any:
+    if kind == "TEXT":
+        return pa.array(found, pa.string())
+    if kind in ("ID", "CHOICE"):
+        array = pa.array(found, pa.string())
+        return pc.if_else(pc.equal(array, ""), None, array) if "" in found else array
+    if kind in ("WHEN", "DAY"):
+        texts = pa.array(found, pa.string())
+        if kind == "WHEN":
+            return texts.cast(_INSTANT)
+        return pc.utf8_slice_codeunits(texts, 0, 10).cast(_DAY)
+    if kind == "FLAG":
+        return pa.array(found, pa.bool_())
+    if any(isinstance(value, bool) for value in found):
+        raise TypeError("a bool is no number")
+    return pa.array(found, _ARROW[kind])
+
+
+def _one_by_one(found: list[Any], kind: str) -> tuple[Any, int]:
+    read = _READERS[kind]
+    fitting: list[Any] = []
+    misfits = 0
+    for value in found:
+        try:
+            fitting.append(read(value))
+        except (_MisfitError, TypeError, ValueError, OverflowError):
+            fitting.append(None)
+            misfits += 1
+    if kind in ("WHEN", "DAY"):
+        return pa.array(fitting, pa.int64()).cast(_ARROW[kind]), misfits
+    return pa.array(fitting, _ARROW[kind]), misfits
+
+
+def join(chunks: list[Any], kind: Kind) -> Any:
+    """The chunks of a column as one."""
+    if kind.name == "LIST":
+        return [value for chunk in chunks for value in chunk]
+    return pa.chunked_array(chunks, _ARROW[kind.name])
+
+
+def to_pandas(joined: Any, kind: Kind) -> Any:
+    """One column in the dtype of its kind."""
+    name = kind.name
+    if name == "LIST":
+        series = pd.Series([None] * len(joined), dtype="object")
+        series[:] = joined
+        return series
+    if name in ("ID", "TEXT", "CHOICE", "COUNT", "FLAG"):
+        return pd.Series(kind.dtype.__from_arrow__(joined))
+    if name in ("WHEN", "DAY"):
+        stamps = joined.combine_chunks().cast(pa.timestamp("ms")).to_numpy(zero_copy_only=False)
+        series = pd.Series(stamps.astype("datetime64[ms]", copy=False))
+        return series.dt.tz_localize("UTC") if name == "WHEN" else series
+    return pd.Series(joined.to_numpy().astype(np.float64, copy=False))
+
+
+# ---- one value
+
+
+def _list(value: Any) -> list[Any]:
+    """A list as it came; several values under keys (text boxes, files) as the list of them; none is ``[]``."""
+    if isinstance(value, list):
+        return value
+    if value in _NOTHING:
+        return []
+    return list(value.values()) if isinstance(value, dict) else [value]
+
+
+def _text(value: Any) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()  # a lone surrogate is no text
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _MisfitError
+    return str(value)
+
+
+def _id(value: Any) -> str | None:
+    return _text(value) or None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, str):
+        value = value.strip()
+    if value in _NOTHING:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise _MisfitError
+    number = float(value)
+    if not math.isfinite(number):
+        raise _MisfitError
+    return number
+
+
+def _count(value: Any) -> int | None:
+    number = value if isinstance(value, int) and not isinstance(value, bool) else _number(value)
+    if number is None:
+        return None
+    if number != int(number) or abs(number) >= 2**63:
+        raise _MisfitError
+    return int(number)
+
+
+def _flag(value: Any) -> bool | None:
+    if value in _NOTHING or isinstance(value, bool):
+        return value if isinstance(value, bool) else None
+    spelt = {"true": True, "false": False}.get(value.strip().lower()) if isinstance(value, str) else None
+    if spelt is None:
+        raise _MisfitError
+    return spelt
+
+
+def _instant(value: Any) -> int | None:
+    """Milliseconds since 1970 of an ISO text (without a zone: UTC) or of epoch seconds or milliseconds."""
+    moment = _moment(value)
+    if moment is None or isinstance(moment, int):
+        return moment
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(dt.UTC).replace(tzinfo=None)
+    return (moment - _EPOCH) // dt.timedelta(milliseconds=1)
+
+
+def _day(value: Any) -> int | None:
+    """Milliseconds since 1970 of the calendar day that is written, whatever the zone beside it says."""
+    moment = _moment(value)
+    if moment is None or isinstance(moment, int):
+        return None if moment is None else moment - moment % 86_400_000
+    return (dt.datetime(moment.year, moment.month, moment.day) - _EPOCH) // dt.timedelta(milliseconds=1)
+
+
+def _moment(value: Any) -> dt.datetime | int | None:
+    if value in _NOTHING:
+        return None
+    if isinstance(value, str) and not value.strip().lstrip("-").isdigit():
+        return dt.datetime.fromisoformat(value.strip())
+    number = _number(value)
+    if number is None or abs(number) > 1e15:
+        raise _MisfitError
+    return int(number) if abs(number) >= 1e11 else int(number * 1000)
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "ID": _id,
+    "TEXT": _text,
+    "CHOICE": _id,
+    "WHEN": _instant,
+    "DAY": _day,
+    "NUMBER": _number,
+    "MONEY": _number,
+    "SHARE": _number,
+    "COUNT": _count,
+    "FLAG": _flag,
+}
