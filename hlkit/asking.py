@@ -1,0 +1,195 @@
+"""Analyses bound to a location: the frames that each one needs are read, named, and handed to it."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from hlkit.analysis.registry import ANALYSES, Analysis, listing, listing_html, unknown
+from hlkit.analysis.result import Provenance, Result
+from hlkit.choices import instant
+from hlkit.errors import HlkitError, InvalidRequest, MissingScope, NotFound, NotKept
+from hlkit.resources import CATALOGUE
+from hlkit.wire.watch import Watch
+
+if TYPE_CHECKING:
+    from hlkit.location import Location
+
+# What follows from the rows that are asked about is read from since on, with no end: an answer to a lead of
+# June may come in July. What is only looked up is read whole.
+_FOLLOW = ("messages", "opportunities", "transactions", "form_submissions")
+_SPAN = ("since", "until")
+
+
+class Asker:
+    """One analysis of one location. Call it for its ``Result``."""
+
+    def __init__(self, location: Location, analysis: Analysis) -> None:
+        self._location, self.analysis = location, analysis
+        self.__doc__ = f"{analysis.question}\n\n{inspect.getdoc(analysis.function)}"
+        self.__name__ = analysis.name
+        self.__signature__ = signature(analysis)
+
+    def __repr__(self) -> str:
+        return f"loc.analyses.{self.analysis.name}{self.__signature__}\n{self.analysis.question}"
+
+    def __call__(self, *, refresh: bool = False, watch: Watch | None = None, **given: Any) -> Result:
+        span = {name: given.pop(name) for name in _SPAN if given.get(name) is not None}
+        given = {name: value for name, value in given.items() if name not in _SPAN}
+        self._check(given)
+        session = self._location.session
+        before = session.sent
+        frames, without = self._frames(span, {"refresh": refresh, "watch": watch})
+        if given.get("as_of") is None:
+            given["as_of"] = self._as_of(frames)
+        zone = str(given.get("timezone") or self._location.timezone.key)
+        given = self._known(zone) | given
+        if "until" in self.analysis.fills and "until" in span:
+            given["until"] = instant("until", span["until"], lambda: self._location.timezone)
+        self._name_groups(frames, given)
+        table = self.analysis(**frames, **given)
+        table = self._location.named(table)
+        told = table.attrs["hlkit"]
+        told["without"] = without
+        reads = [frame.attrs.get("hlkit", {}) for frame in frames.values() if frame is not None]
+        provenance = Provenance(
+            location=self._location.name or self._location.location_id,
+            location_id=self._location.location_id,
+            as_of=told["as_of"],
+            as_of_local=f"{pd.Timestamp(told['as_of']).tz_convert(zone):%Y-%m-%d %H:%M}",
+            timezone=zone,
+            choices={name: str(value) for name, value in span.items()} | told["choices"],
+            rows=told["rows"],
+            left_out=told["left_out"],
+            without=without,
+            short=_short(frames),
+            spent=session.sent - before,
+            saved=sum(read.get("saved", 0) for read in reads),
+        )
+        told["provenance"] = dict(provenance)
+        return Result(table, self.analysis, provenance)
+
+    # ---- how
+
+    def _check(self, given: Mapping[str, Any]) -> None:
+        """Refuse a wrong choice before any request."""
+        for name in given:
+            if name not in self.__signature__.parameters:
+                allowed = ", ".join(self.__signature__.parameters)
+                raise InvalidRequest(f"{self.analysis.name} has no {name!r} to choose", hint=f"it has {allowed}")
+        self.analysis.chosen({**given, "as_of": given.get("as_of") or "2000-01-01"})
+
+    def _frames(
+        self, span: Mapping[str, Any], reading: Mapping[str, Any]
+    ) -> tuple[dict[str, pd.DataFrame | None], dict[str, str]]:
+        frames: dict[str, pd.DataFrame | None] = {}
+        without: dict[str, str] = {}
+        for place, (name, needed) in enumerate(self.analysis.frames.items()):
+            chosen = dict(span) if place == 0 else {}
+            if place > 0 and name in _FOLLOW and "since" in span:
+                chosen["since"] = span["since"]
+            if chosen and CATALOGUE[name].when is None:
+                raise InvalidRequest(f"{name} have no date to choose by", hint="leave since and until out")
+            refused: HlkitError | None = None
+            try:
+                frames[name] = getattr(self._location, name)(**chosen, **reading)
+            except (MissingScope, NotKept, NotFound) as error:
+                refused = error
+            if refused is not None:
+                if needed:
+                    raise _needed(self.analysis.name, name, refused)
+                frames[name] = None
+                without[name] = refused.message
+        return frames, without
+
+    def _as_of(self, frames: Mapping[str, pd.DataFrame | None]) -> pd.Timestamp:
+        """The demo's own, else when the earliest of the walks began."""
+        if self._location.data_ends is not None:
+            return pd.Timestamp(self._location.data_ends)
+        read = [frame.attrs["hlkit"]["read_at"] for frame in frames.values() if frame is not None]
+        began = [pd.Timestamp(at) for at in read if at]
+        return min(began, default=pd.Timestamp.now("UTC"))
+
+    def _known(self, zone: str) -> dict[str, Any]:
+        """What the location knows of itself. The zone is read in any case: it is the one *as_of* is written in."""
+        known: dict[str, Any] = {"timezone": zone}
+        wanted = set(self.analysis.fills) - {"as_of", "timezone", "until"}
+        with contextlib.suppress(MissingScope, NotKept):
+            row = self._location.location() if wanted else pd.DataFrame()
+            told = {name: next(iter(row[name].dropna()), None) for name in wanted}
+            known |= {name: value for name, value in told.items() if value}
+        return known
+
+    def _name_groups(self, frames: dict[str, pd.DataFrame | None], given: Mapping[str, Any]) -> None:
+        """``by="owner"`` groups by a name that only the users know: put it beside the ids."""
+        first = next(iter(self.analysis.frames))
+        frame, by = frames[first], given.get("by")
+        if frame is not None and isinstance(by, str) and by not in frame.columns:
+            frames[first] = self._location.named(frame)
+
+
+def _short(frames: Mapping[str, pd.DataFrame | None]) -> dict[str, int]:
+    """How many rows fewer came than were announced, of each frame that is short."""
+    told = {name: frame.attrs.get("hlkit", {}) for name, frame in frames.items() if frame is not None}
+    return {name: read["short"] for name, read in told.items() if read.get("short")}
+
+
+def _needed(analysis: str, resource: str, refused: HlkitError) -> HlkitError:
+    """The same error, with what wanted the resource; raised outside the ``except`` block."""
+    return type(refused)(
+        f"{analysis} needs {resource}: {refused.message}",
+        hint=refused.hint,
+        status=refused.status,
+        trace_id=refused.trace_id,
+        resource=resource,
+    )
+
+
+def signature(analysis: Analysis) -> inspect.Signature:
+    """What can be chosen of an analysis of a location."""
+    own = [one for name, one in inspect.signature(analysis).parameters.items() if name not in analysis.frames]
+    choices = [one for one in own if one.name not in ("as_of", "timezone", "until")]
+    first = next(iter(analysis.frames))
+    added = ["since", "until"] if CATALOGUE[first].when else []
+    added += ["as_of", *(["timezone"] if "timezone" in analysis.fills else [])]
+    parameters = [
+        *choices,
+        *(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in added),
+        inspect.Parameter("refresh", inspect.Parameter.KEYWORD_ONLY, default=False),
+        inspect.Parameter("watch", inspect.Parameter.KEYWORD_ONLY, default=None),
+    ]
+    return inspect.Signature(parameters, return_annotation="Result")
+
+
+class Askers(Mapping[str, Asker]):
+    """``loc.analyses``: all analyses of one location by name. Alone in a cell: their questions."""
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+
+    def __getitem__(self, name: str) -> Asker:
+        return Asker(self._location, ANALYSES[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(ANALYSES)
+
+    def __len__(self) -> int:
+        return len(ANALYSES)
+
+    def __getattr__(self, name: str) -> Asker:
+        if not name.startswith("_") and name in ANALYSES:
+            return self[name]
+        raise AttributeError(unknown(name, ANALYSES), name=name, obj=None)
+
+    def __dir__(self) -> list[str]:
+        return list(ANALYSES)
+
+    def __repr__(self) -> str:
+        return listing(ANALYSES, "loc.analyses.")
+
+    def _repr_html_(self) -> str:
+        return listing_html(ANALYSES, "loc.analyses.")

@@ -1,0 +1,112 @@
+"""A look before scaling up: what the token may read, how much there is, and what reading it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from hlkit.errors import Cancelled, ConnectionFailed, HlkitError, InvalidToken, RateLimited, Timeout, WrongLocation
+from hlkit.kinds import COUNT, FLAG, NUMBER, TEXT
+from hlkit.resource import Resource
+from hlkit.resources import CATALOGUE
+from hlkit.wire.watch import Watch
+
+if TYPE_CHECKING:
+    from hlkit.location import Kept, Location
+
+_OF_ALL = (Cancelled, ConnectionFailed, InvalidToken, RateLimited, WrongLocation)  # no other would fare better
+_COLUMNS = {
+    "resource": TEXT,
+    "readable": FLAG,
+    "rows": COUNT,
+    "requests": COUNT,
+    "minutes": NUMBER,
+    "scope": TEXT,
+    "problem": TEXT,
+}
+
+
+def check(loc: Location, watch: Watch | None = None) -> pd.DataFrame:
+    """One cheap call for each resource: may the token read it, and what would the whole cost?
+
+    Gives a row for each resource: ``readable``, ``rows`` where the server tells, ``requests`` and ``minutes``
+    to download all of it, the ``scope`` it wants and the ``problem`` where there is one. A resource that is
+    refused, or silent, does not stop the others; a token that is refused, a lost connection or a day without
+    requests left does.
+    """
+    rows = [_look(loc, resource, watch) for resource in CATALOGUE.values()]
+    frame = pd.DataFrame(rows, columns=list(_COLUMNS))
+    return frame.astype({name: kind.dtype for name, kind in _COLUMNS.items()})
+
+
+def _look(loc: Location, resource: Resource, watch: Watch | None) -> dict[str, object]:
+    told: dict[str, object] = {"resource": resource.name, "scope": resource.scope}
+    try:
+        count = rows_of(loc, resource, watch)
+    except HlkitError as error:
+        if isinstance(error, _OF_ALL) and not isinstance(error, Timeout):
+            raise
+        return told | {"readable": False, "problem": error.message}
+    requests = cost(loc, resource, count)
+    seconds = None if requests is None else loc.session.pacer.time_for(requests)
+    return told | {
+        "readable": True,
+        "rows": count,
+        "requests": requests,
+        "minutes": None if seconds is None else round(seconds / 60, 1),
+    }
+
+
+def rows_of(loc: Location, resource: Resource, watch: Watch | None = None) -> int | None:
+    """How many rows the server says there are, from one cheap call; ``None`` where it does not say."""
+    reader = getattr(loc, resource.name)
+    if resource.parent is None:
+        return reader.announced(watch=watch)  # type: ignore[no-any-return]
+    first = getattr(loc, resource.parent.resource).raw(1, watch=watch)
+    if first:
+        reader.raw(1, watch=watch, **{resource.parent.key: str(first[0].get("id"))})
+    return None
+
+
+def cost(loc: Location, resource: Resource, rows: int | None) -> int | None:
+    """The requests that reading the whole takes; ``None`` where that is not known before."""
+    if resource.parent is not None:
+        return rows_of(loc, CATALOGUE[resource.parent.resource])
+    if rows is None and resource.paging.most:
+        return None
+    return resource.paging.requests_for(rows or 0) + len(resource.passes) - 1
+
+
+_COSTS = {"resource": TEXT, "rows": COUNT, "age_s": NUMBER, "requests": COUNT}
+
+
+def costs(loc: Location, names: Iterable[str]) -> pd.DataFrame:
+    """What reading each of these resources would cost now, told from what is kept. No request.
+
+    ``requests`` is 0 while what is kept is fresh, what it cost the last time when it is not, and null where it
+    was never read; ``rows`` and ``age_s`` (seconds) are of what is kept.
+    """
+    rows = []
+    for name in names:
+        resource, kept = CATALOGUE[name], loc.kept_of(name)
+        rows.append(
+            {
+                "resource": name,
+                "rows": None if kept is None else kept.rows,
+                "age_s": None if kept is None else kept.age,
+                "requests": _now(loc, resource, kept),
+            }
+        )
+    frame = pd.DataFrame(rows, columns=list(_COSTS))
+    return frame.astype({name: kind.dtype for name, kind in _COSTS.items()})
+
+
+def _now(loc: Location, resource: Resource, kept: Kept | None) -> int | None:
+    if kept is not None and kept.complete and (kept.age < loc.expire_after or loc.offline):
+        return 0
+    if resource.parent is not None:  # a request for each
+        parents = loc.kept_of(resource.parent.resource)
+        return parents.rows if parents is not None and parents.complete else None
+    return cost(loc, resource, None if kept is None else kept.rows)

@@ -1,0 +1,264 @@
+"""Connecting: where a token comes from, and a location that is ready to read. No request is made here."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import os
+import re
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from hlkit import profiles
+from hlkit.errors import HlkitError, InvalidRequest, InvalidToken
+from hlkit.location import Location
+from hlkit.resources import CATALOGUE
+from hlkit.warning import warn
+from hlkit.wire.cache import Cache
+from hlkit.wire.pacing import Pacer
+from hlkit.wire.session import Session
+from hlkit.wire.token import MENU, Token, checked_base_url
+from hlkit.wire.token import read as read_token
+from hlkit.zones import zone
+
+if TYPE_CHECKING:
+    from hlkit.sim import Simulation
+
+BASE_URL = "https://services.leadconnectorhq.com"
+_SEARCHES = frozenset(
+    re.escape(resource.path).replace(r"\{locationId\}", "[^/]+")
+    for resource in CATALOGUE.values()
+    if resource.method == "POST"
+)
+_CACHE_FORMAT = "1"
+_PACERS: weakref.WeakValueDictionary[tuple[str, str], Pacer] = weakref.WeakValueDictionary()
+
+
+def connect(
+    token: str | None = None,
+    location_id: str | None = None,
+    *,
+    profile: str | None = None,
+    base_url: str | None = None,
+    timezone: str | None = None,
+    cache: bool | str | os.PathLike[str] = True,
+    expire_after: float = 3600.0,
+    offline: bool = False,
+    deadline: float = 30.0,
+) -> Location:
+    """A location, ready to read. Makes no request.
+
+    Parameters
+    ----------
+    token, location_id
+        A Private Integration Token and the id of its location, or the address that the browser shows
+        there. Both, or neither: then HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID are taken, then the default
+        profile.
+    profile
+        The name of a location that ``hlkit login`` saved.
+    base_url
+        Another server than HighLevel's own: https, or http to this machine.
+    timezone
+        An IANA name, where the token may not read the location's own.
+    cache
+        Keep answers in your cache folder, in another folder (a path), or not at all (``False``).
+    expire_after
+        Seconds that a kept answer serves, before the server is asked again.
+    offline
+        Ask no server: what is kept serves at any age, and says how old it is.
+    deadline
+        Seconds for one request with all its attempts.
+
+    Raises
+    ------
+    InvalidToken, WrongTokenKind, InvalidRequest
+    """
+    found = _credentials(token, location_id, profile)
+    token = None  # from here on no frame holds the text
+    if isinstance(found.token, HlkitError):
+        raise found.token
+    if found.token.doubt:
+        warn(found.token.doubt)
+    if timezone is not None:
+        zone(timezone)
+    if deadline <= 0 or expire_after < 0:
+        raise InvalidRequest("deadline and expire_after are seconds, not negative", hint="leave them out")
+    return location_with(
+        found.token,
+        parse_location_id(found.location_id),
+        base_url=base_url if base_url is not None else found.base_url,
+        timezone=timezone or found.timezone,
+        cache=cache,
+        expire_after=0.0 if cache is False else expire_after,
+        offline=offline,
+        deadline=deadline,
+        connected_by=found.source,
+    )
+
+
+def location_with(
+    token: Token,
+    location_id: str,
+    *,
+    base_url: str | None = None,
+    timezone: str | None = None,
+    cache: bool | str | os.PathLike[str] = True,
+    expire_after: float = 3600.0,
+    offline: bool = False,
+    deadline: float = 30.0,
+    connected_by: str = "arguments",
+) -> Location:
+    """A location for a token that was read already. One cache file per server, location and token."""
+    base_url = checked_base_url(BASE_URL if base_url is None else base_url)
+    name = token.digest("cache", _CACHE_FORMAT, base_url, location_id, token.fingerprint, size=8)
+    folder = cache_folder() if cache is True else None if cache is False else Path(cache)
+    store = Cache(None if folder is None else folder / f"{location_id}-{name}.sqlite", token, keep_all=offline)
+    return Location(
+        _session(base_url, location_id, token, store, deadline),
+        location_id,
+        timezone=timezone,
+        expire_after=expire_after,
+        offline=offline,
+        connected_by=connected_by,
+    )
+
+
+def demo(as_of: str | None = None, seed: int = 0, size: int = 5000) -> Location:
+    """A simulated location of a services business, offline: a real server on this machine, made-up people.
+
+    ``as_of`` (a date, default today) is where its two years of data end; ``size`` is the number of contacts.
+    What is kept serves every later demo of the same seed, size and as_of. Raises ``InvalidRequest``.
+    """
+    simulation = _simulation(checked_as_of(as_of), checked_count("seed", seed), checked_count("size", size))
+    token = read_token(simulation.token)
+    assert isinstance(token, Token)
+    store = Cache(cache_folder() / f"demo-{seed}-{size}-{simulation.as_of:%Y-%m-%d}.sqlite", token)
+    return Location(
+        _session(simulation.url, simulation.location_id, token, store, 30.0),
+        simulation.location_id,
+        connected_by="demo: made-up people, a server on this machine",
+        simulation=simulation,
+    )
+
+
+def checked_as_of(given: str | dt.date | None) -> str | None:
+    """The date on which a simulated location's data ends, as ISO writes it. Raises ``InvalidRequest``."""
+    if given is None:
+        return None
+    try:
+        date = dt.date.fromisoformat(str(given))
+    except ValueError:
+        date = dt.date.min
+    if not 1970 <= date.year <= 2200:
+        raise InvalidRequest(f"as_of={given!r} is no date from 1970 to 2200", hint='write it like "2026-01-01"')
+    return date.isoformat()
+
+
+def checked_count(name: str, given: int) -> int:
+    """A whole number, 0 or more. Raises ``InvalidRequest``."""
+    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
+        raise InvalidRequest(
+            f"{name}={given!r} is no whole number, 0 or more", hint=f"leave {name} out, or choose one"
+        )
+    return given
+
+
+@functools.cache
+def _simulation(as_of: str | None, seed: int, size: int) -> Simulation:
+    from hlkit.sim import Simulation
+
+    return Simulation(seed=seed, size=size, as_of=as_of).start()
+
+
+def _session(base_url: str, location_id: str, token: Token, store: Cache, deadline: float) -> Session:
+    """A session whose budget is shared by everything in this process that reads the same location."""
+    pacer = _PACERS.setdefault((base_url, location_id), Pacer())
+    return Session(base_url, token, store, deadline=deadline, searches=_SEARCHES, pacer=pacer)
+
+
+def cache_folder() -> Path:
+    """Where answers are kept, unless ``connect`` was told another folder."""
+    return platformdirs.user_cache_path("hlkit")
+
+
+def cache_files() -> list[Path]:
+    """What is kept there, with what SQLite and a mended file leave beside it."""
+    return sorted(path for path in cache_folder().glob("*.sqlite*") if path.is_file())
+
+
+# ---- where the token comes from
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A token, or what is wrong with it, and what came with it."""
+
+    token: Token | HlkitError
+    location_id: object
+    source: str
+    timezone: str | None = None
+    base_url: str | None = None
+
+
+def _credentials(token: object, location_id: object, profile: str | None) -> _Found:
+    """Arguments, then a named profile, then the environment, then the default profile.
+
+    A half of a pair is an error, not a reason to look on. Gives the error back instead of raising it: a frame
+    here holds the token's text.
+    """
+    if token is not None or location_id is not None:
+        if profile is not None:
+            return _Found(_refused("a token and a profile were given", "give one of them"), None, "")
+        return _pair("arguments", "the arguments token and location_id", token, location_id)
+    if profile is not None:
+        return _saved(profile)
+    text, place = os.environ.get("HIGHLEVEL_PIT"), os.environ.get("HIGHLEVEL_LOCATION_ID")
+    if text is not None or place is not None:
+        both = "HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID"
+        return _pair(both, both, text, place)
+    default = profiles.default()
+    if default is not None:
+        return _saved(default)
+    tried = (
+        "no token: tried the arguments token and location_id, the environment variables HIGHLEVEL_PIT and "
+        "HIGHLEVEL_LOCATION_ID, and the saved profiles"
+    )
+    way = (
+        f"make a Private Integration Token in {MENU} and run hlkit login NAME; without one, hlkit.demo() and --demo "
+        "are made up"
+    )
+    return _Found(_refused(tried, way), None, "")
+
+
+def _pair(source: str, names: str, text: object, place: object) -> _Found:
+    if text is None or place is None:
+        missing = "token" if text is None else "location id"
+        return _Found(_refused(f"{names} come together, and the {missing} is missing", "give both"), None, source)
+    return _Found(read_token(text), place, source)
+
+
+def _refused(message: str, hint: str) -> InvalidToken:
+    return InvalidToken(message, hint=hint)
+
+
+def _saved(name: str) -> _Found:
+    profile, text = profiles.load(name)
+    found = text if isinstance(text, HlkitError) else read_token(text)
+    return _Found(found, profile.location_id, f"profile {name}", profile.timezone, profile.base_url)
+
+
+def parse_location_id(given: object) -> str:
+    """The id in *given*: as it is, or out of the address that a browser shows. Raises ``InvalidRequest``."""
+    text = given.strip().strip("\"'") if isinstance(given, str) else ""
+    in_address = re.search(r"/location/([\w-]+)", text)
+    text = in_address.group(1) if in_address else text
+    if not re.fullmatch(r"[\w-]{1,64}", text, re.ASCII):
+        raise InvalidRequest(
+            "location_id is no id of a location",
+            hint="copy it from the browser's address, where it stands after /location/, or the whole address",
+        )
+    return text

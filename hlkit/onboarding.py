@@ -1,0 +1,82 @@
+"""Saving a location under a name: what HighLevel's guide says, a check, and what reading it costs."""
+
+from __future__ import annotations
+
+import getpass
+import textwrap
+import warnings
+from collections.abc import Callable
+
+from hlkit import profiles
+from hlkit.check import cost
+from hlkit.connection import location_with, parse_location_id
+from hlkit.errors import HlkitError, MissingScope
+from hlkit.location import Location
+from hlkit.resources import CATALOGUE
+from hlkit.wire.pacing import duration
+from hlkit.wire.token import read as read_token
+
+_SCOPES = sorted({resource.scope for resource in CATALOGUE.values()})
+GUIDE = f"""A Private Integration Token lets hlkit read one sub-account (a location), and nothing else.
+
+1. Open that sub-account in HighLevel, then Settings > Private Integrations > Create new integration.
+2. Tick what hlkit may read. hlkit never writes, so none that ends in .write is needed. All it can use:
+{textwrap.fill(", ".join(_SCOPES), 96, initial_indent="   ", subsequent_indent="   ")}
+3. Copy the token: it is shown once.
+"""
+
+
+def login(
+    name: str,
+    *,
+    location_id: str | None = None,
+    base_url: str | None = None,
+    ask: Callable[[str], str] = input,
+    ask_secret: Callable[[str], str] = getpass.getpass,
+) -> Location:
+    """Save a location under *name*, after a check; its token goes into the operating system's keyring.
+
+    Asks for the location's id (or the address that the browser shows there) and, without echo, for the
+    token. Gives the location, connected. Raises ``HlkitError``, and saves nothing, where the token is refused
+    or there is no keyring.
+    """
+    profiles.check_name(name)
+    problem = profiles.vault_problem(name)
+    if problem is not None:
+        raise problem
+    print(GUIDE)
+    place = parse_location_id(location_id or ask("Location id, or the address the browser shows there: "))
+    text = ask_secret("Token (it is not shown while you paste it): ")
+    token = read_token(text)
+    if isinstance(token, HlkitError):
+        del text
+        raise token
+    loc = location_with(token, place, base_url=base_url, connected_by=f"profile {name}")
+    try:
+        print(_works(loc))
+        unsaved = profiles.save(profiles.Profile(name, place, _timezone(loc), base_url), text)
+    finally:
+        del text
+    if unsaved is not None:
+        raise unsaved
+    return loc
+
+
+def _works(loc: Location) -> str:
+    """One cheap call, and what it tells."""
+    try:
+        count = loc.contacts.announced()
+    except MissingScope as refused:
+        return f"works, but {refused.message}: {refused.hint}"
+    requests = cost(loc, CATALOGUE["contacts"], count)
+    if count is None or requests is None:
+        return "works"
+    seconds = duration(loc.session.pacer.time_for(requests))
+    return f"works: {count:,} contacts; a full read costs {requests:,} requests, {seconds}"
+
+
+def _timezone(loc: Location) -> str | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        zone = loc.timezone.key
+    return zone if zone != "UTC" else None

@@ -1,0 +1,295 @@
+"""A resource bound to a location: the five verbs.
+
+``loc.contacts()`` is the whole frame, ``.pages()`` the same a page at a time, ``.count()`` the number of
+rows, ``.columns`` what the frame will hold, ``.raw()`` the JSON rows untouched. Every resource has them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from hlkit.choices import Choices, chosen, docstring, signature
+from hlkit.errors import HlkitError, InvalidRequest, UnexpectedResponse
+from hlkit.paging import NoPaging
+from hlkit.resource import Resource
+from hlkit.tables.frames import FrameBuilder
+from hlkit.wire.pacing import duration
+from hlkit.wire.walk import DamagedWalk, Freshness, Question, Walk
+from hlkit.wire.watch import default
+
+if TYPE_CHECKING:
+    from hlkit.location import Location
+
+ASKS_FROM = 500  # requests: a read that costs more wants confirm=True
+
+
+class Reader:
+    """One resource of one location. Call it for the frame."""
+
+    def __init__(self, location: Location, resource: Resource) -> None:
+        self._location, self.resource = location, resource
+        self.__doc__ = docstring(resource)
+        self.__signature__ = signature(resource)
+
+    def __repr__(self) -> str:
+        return f"<{self.resource.name}: {self.resource.doc.partition('.')[0]}. loc.{self.resource.name}() reads them>"
+
+    def __getattr__(self, name: str) -> Any:
+        """An attribute of the frame that nobody has read yet."""
+        resource = self.__dict__["resource"].name
+        what = f"call it first: loc.{resource}().{name}" if hasattr(pd.DataFrame, name) else "dir() lists what it has"
+        raise AttributeError(f"loc.{resource} has no {name!r}; {what}", name=name, obj=None)
+
+    # ---- the five verbs
+
+    def __call__(self, **given: Any) -> pd.DataFrame:
+        return self._frame(self._chosen(given))
+
+    def pages(self, **given: Any) -> Iterator[pd.DataFrame]:
+        """The same rows, a frame a page, for what does not fit in memory; one request a step.
+
+        A row that changed meanwhile may come again on a later page: keep the later.
+        """
+        choices = self._chosen(given)
+        builder = self._builder(choices)
+        left = choices.limit
+        for page in self._walk(choices):
+            builder = builder.anew()
+            builder.add(page.rows)
+            frame = self._cut(builder.frame(), choices)
+            frame = frame if left is None else frame.head(left)
+            left = None if left is None else left - len(frame)
+            builder.warn(self.resource.name)
+            yield frame
+
+    def count(self, **given: Any) -> int:
+        """How many rows there are, as the server reports it: one request, or none while page 1 is kept.
+
+        Raises ``UnexpectedResponse`` where the server reports no total.
+        """
+        count = self.announced(**given)
+        if count is None:
+            raise UnexpectedResponse(
+                f"the server does not say how many {self.resource.name} there are",
+                hint="take len() of the frame",
+                resource=self.resource.name,
+            )
+        return count
+
+    @property
+    def columns(self) -> pd.DataFrame:
+        """What the frame will hold: name, kind, private (can name a person), doc. No request.
+
+        The custom fields are there once their definitions are kept.
+        """
+        custom = self._location.kept_custom_fields(self.resource)
+        columns = FrameBuilder(self.resource.columns, self.resource.key, custom).all_columns
+        rows = [(column.name, column.kind.name, column.private, column.doc) for column in columns]
+        return pd.DataFrame(rows, columns=["name", "kind", "private", "doc"])
+
+    def raw(self, limit: int | None = 20, **given: Any) -> list[dict[str, Any]]:
+        """The JSON rows as HighLevel sent them, in as few requests as *limit* needs (``None``: all)."""
+        walk = self._walk(self._chosen({**given, "limit": limit}))
+        try:
+            return [dict(row) for page in walk for row in page.rows][:limit]
+        finally:
+            walk.watch.close()
+
+    # ---- how
+
+    def announced(self, **given: Any) -> int | None:
+        """How many rows the server says there are, from page 1; ``None`` where it does not say."""
+        choices = self._chosen(given)
+        if self._is_cut(choices):
+            raise InvalidRequest(
+                f"the server filters {self.resource.name} roughly, so it cannot count a span",
+                hint="take len() of the frame",
+            )
+        if self.resource.parent is not None:
+            return None
+        total = 0
+        for page in self._walk(choices, heads=True):
+            told = page.total(self.resource.total)
+            if told is None and not isinstance(self.resource.paging, NoPaging):
+                return None
+            total += len(page) if told is None else told
+        return total
+
+    def _chosen(self, given: dict[str, Any]) -> Choices:
+        return chosen(self.resource, given, lambda: self._location.timezone)
+
+    def _frame(
+        self, choices: Choices, generation: str | None = None, parents: Callable[[], pd.DataFrame] | None = None
+    ) -> pd.DataFrame:
+        """The frame; *parents* goes on with reading the rows that it is read for, where that broke off."""
+        try:
+            builder = self._builder(choices)
+            if self.resource.parent is not None:  # once: to go on means to go on with the same
+                choices = replace(choices, parents=self._parents(choices, parents))
+            walk = self._walk(choices, generation=generation)
+        except HlkitError as error:  # from what is read first: definitions, or the parents
+            if error.status is not None or error.retryable or error._resume is not None:
+                error.partial = FrameBuilder(self.resource.columns, self.resource.key).frame()
+                error._resume = functools.partial(self._go_on, choices, None, error._resume or parents)
+            raise
+        try:
+            for page in walk:
+                builder.add(page.rows)
+                if self._has_enough(builder, choices):
+                    break
+        except DamagedWalk:
+            if self._location.offline:
+                raise
+            return self._frame(choices)
+        except HlkitError as error:
+            error.resource = error.resource or self.resource.name
+            error.partial = self._finished(builder, walk, choices)
+            if walk.record is not None:
+                error._resume = functools.partial(self._go_on, choices, walk.record.generation)
+            raise
+        finally:
+            walk.watch.close()
+        return self._finished(builder, walk, choices)
+
+    def _go_on(
+        self, choices: Choices, generation: str | None, parents: Callable[[], pd.DataFrame] | None = None
+    ) -> pd.DataFrame:
+        if choices.watch is not None:
+            choices.watch.go_on()
+        return self._frame(choices, generation, parents)
+
+    def _finished(self, builder: FrameBuilder, walk: Walk, choices: Choices) -> pd.DataFrame:
+        frame = self._cut(builder.frame(), choices)
+        if choices.limit is not None:
+            frame = frame.head(choices.limit)
+        builder.warn(self.resource.name)
+        frame.attrs["hlkit"] = {
+            "resource": self.resource.name,
+            "location_id": self._location.location_id,
+            "read_at": None if walk.record is None else _iso(walk.record.started),
+            "complete": walk.complete,
+            "pages": walk.pages,
+            "spent": walk.spent,
+            "saved": walk.saved,
+            "announced": walk.announced,
+            "short": walk.short if walk.complete else 0,
+        }
+        return frame
+
+    def _walk(self, choices: Choices, *, generation: str | None = None, heads: bool = False) -> Walk:
+        location = self._location
+        age = location.expire_after if choices.expire_after is None else choices.expire_after
+        walk = Walk(
+            Question(self.resource, location.location_id, self._passes(choices)),
+            location.session,
+            Freshness(age, choices.refresh, location.offline, generation),
+            watch=choices.watch or default(),
+            limit=None if self._is_cut(choices) else choices.limit,
+            heads=heads,
+        )
+        if self.resource.parent is not None:
+            self._tell_cost(walk, choices)
+        return walk
+
+    def _tell_cost(self, walk: Walk, choices: Choices) -> None:
+        """A request for each parent adds up: told before it starts, and asked for where it is many."""
+        requests = len(walk.question.passes) - walk.kept_pages()
+        if choices.limit is not None or self._location.offline:
+            return
+        seconds = self._location.session.pacer.time_for(requests)
+        words = f"{requests:,} requests, about {duration(seconds)}"
+        if requests > ASKS_FROM and not choices.confirm:
+            parent = self.resource.parent
+            assert parent is not None
+            left = self._location.quota.day
+            raise InvalidRequest(
+                f"reading {self.resource.name} asks once for each of the {parent.resource}: {words}"
+                + ("" if left is None else f", of {left:,} left today"),
+                hint=f"add confirm=True if it is worth that, or choose some by {parent.key}=[...]",
+                resource=self.resource.name,
+            )
+        walk.watch.note(f"{self.resource.name} · {words}")
+
+    def _passes(self, choices: Choices) -> tuple[dict[str, Any], ...]:
+        """The parameters of one's own, once for each pass; a filter by what the passes differ in leaves one."""
+        resource = self.resource
+        own: dict[str, Any] = {}
+        conditions: list[dict[str, Any]] = []
+        for name, value in choices.filters.items():
+            entry = resource.filters[name]
+            if entry.operator is None:
+                own[entry.wire] = value
+            else:
+                conditions.append({"field": entry.wire, "operator": entry.operator, "value": value})
+        if resource.span is not None:
+            spelt = resource.span.parameters(_python(choices.since), _python(choices.until))
+            conditions += spelt.pop("filters", [])
+            own |= spelt
+        if conditions:
+            own["filters"] = conditions
+        passes = resource.passes
+        if resource.parent is not None:
+            passes = tuple({resource.parent.param: name} for name in self._parents(choices))
+        elif any(name in own for one in passes for name in one):
+            passes = ({},)
+        return tuple({**one, **own} for one in passes)
+
+    def _parents(self, choices: Choices, read: Callable[[], pd.DataFrame] | None = None) -> tuple[str, ...]:
+        """The ids that the resource is read for: those chosen, or all that there are, as fresh as is wanted."""
+        parent = self.resource.parent
+        assert parent is not None
+        if choices.parents is not None:
+            return choices.parents
+        reader: Reader = getattr(self._location, parent.resource)
+        given = {"watch": choices.watch, "refresh": choices.refresh, "expire_after": choices.expire_after}
+        if reader.resource.model:
+            given["custom_fields"] = False
+        frame = reader(**given) if read is None else read()
+        return tuple(frame[parent.key].dropna())
+
+    def _is_cut(self, choices: Choices) -> bool:
+        """Whether rows outside the span come along, so that the walk cannot count the wanted ones."""
+        return choices.has_span and not (self.resource.span is not None and self.resource.span.exact)
+
+    def _has_enough(self, builder: FrameBuilder, choices: Choices) -> bool:
+        if choices.limit is None or not self._is_cut(choices):
+            return False
+        return len(self._cut(builder.frame(), choices)) >= choices.limit
+
+    def _cut(self, frame: pd.DataFrame, choices: Choices) -> pd.DataFrame:
+        """The span once more: some servers filter by day, some ignore the filter."""
+        if self.resource.when is None or not choices.has_span:
+            return frame
+        when = frame[self.resource.when]
+        inside = when.notna()
+        if choices.since is not None:
+            inside &= when >= choices.since
+        if choices.until is not None:
+            inside &= when < choices.until
+        return frame if inside.all() else frame[inside].reset_index(drop=True)
+
+    def _builder(self, choices: Choices) -> FrameBuilder:
+        """For the resource's columns and, where they are wanted and their definitions may be read, custom ones."""
+        wanted = self.resource.model is not None and choices.custom_fields
+        custom = (
+            self._location.custom_fields_of(self.resource, refresh=choices.refresh, watch=choices.watch)
+            if wanted
+            else None
+        )
+        return FrameBuilder(
+            self.resource.columns, self.resource.key, custom, custom_as_list=wanted and custom is None
+        )
+
+
+def _python(instant: pd.Timestamp | None) -> dt.datetime | None:
+    return None if instant is None else instant.to_pydatetime()
+
+
+def _iso(seconds: float) -> str:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
