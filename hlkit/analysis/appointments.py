@@ -1,0 +1,287 @@
+"""Appointments: who comes to them, at which hour, and after how long a wait."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from hlkit.analysis.drawing import INK, PALE, dots, most, week_of
+from hlkit.analysis.measures import (
+    HOURS,
+    SMALL,
+    WEEKDAYS,
+    Array,
+    a_week,
+    called,
+    need,
+    of_contact,
+    on_the_wall,
+    per_group,
+    share,
+    with_interval,
+)
+from hlkit.analysis.notes import drop, remark
+from hlkit.analysis.registry import analysis
+from hlkit.analysis.saying import comparable, compared
+from hlkit.kinds import COUNT, FLAG, NUMBER, SHARE, TEXT
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_UP_TO = (4, 24, 48, 96, 168, 336)  # hours from booking to start
+LEAD_TIMES = ("up to 4 h", "4-24 h", "1-2 days", "2-4 days", "4-7 days", "1-2 weeks", "over 2 weeks")
+_ORDERED = {"hour": HOURS, "weekday": WEEKDAYS, "lead_time": LEAD_TIMES}
+
+_STATES = {
+    "showed": "showed",
+    "completed": "showed",
+    "noshow": "noshow",
+    "cancelled": "cancelled",
+    "canceled": "cancelled",
+    "invalid": "invalid",
+    "new": "unmarked",
+    "confirmed": "unmarked",
+    "active": "unmarked",
+    "pending": "unmarked",
+    "booked": "unmarked",
+    "": "unmarked",
+}
+
+_SHOWN = {
+    "booked": COUNT,
+    "showed": COUNT,
+    "noshow": COUNT,
+    "cancelled": COUNT,
+    "unmarked": COUNT,
+    "show_share": SHARE,
+    "show_low": SHARE,
+    "show_high": SHARE,
+    "show_floor": SHARE,
+    "show_ceiling": SHARE,
+    "cancel_share": SHARE,
+    "cancel_low": SHARE,
+    "cancel_high": SHARE,
+    "unmarked_share": SHARE,
+    "unmarked_low": SHARE,
+    "unmarked_high": SHARE,
+    "lead_time_p50_h": NUMBER,
+    "small": FLAG,
+}
+
+
+_BY_CELL = ("booked", "showed", "noshow", "cancelled", "unmarked", "show_share", "show_low", "show_high", "small")
+_CELLS = {"weekday": TEXT, "hour": COUNT} | {name: _SHOWN[name] for name in _BY_CELL}
+
+
+@analysis(
+    "Who shows up to appointments, and when?",
+    columns={"groups": _SHOWN, "heatmap": _CELLS},
+    definition=(
+        "Of the appointments whose start has passed, show_share is showed of showed and no-show. Those that nobody "
+        "marked are in neither: had they all stayed away, it would be show_floor, had they all come, show_ceiling. "
+        "cancel_share is of all booked, unmarked_share of those not cancelled. Rescheduling overwrites the time, so "
+        "the hour is that of the final slot. Intervals are 95% Wilson."
+    ),
+)
+def appointments(
+    appointments: pd.DataFrame,
+    contacts: pd.DataFrame | None = None,
+    *,
+    as_of: pd.Timestamp,
+    timezone: str = "UTC",
+    show: Literal["groups", "heatmap"] = "groups",
+    by: str | None = "hour",
+) -> pd.DataFrame:
+    """Who came of those who had an appointment, with what the unmarked ones could change.
+
+    Takes one row per appointment (starts_at, status; created_at, is_deleted and contact_id if there), and one
+    per contact where *by* is a column of contacts. Deleted and invalid appointments and those to come are left
+    out. A status says showed (or completed), noshow or cancelled in any spelling; new, confirmed and active
+    ones are unmarked, as is one of a status that is not known, which the definition then names.
+
+    Parameters
+    ----------
+    show
+        "groups" gives shares by group; "heatmap" the same by weekday and hour.
+    by
+        For "groups": "hour", "weekday" (of the start, in *timezone*) or "lead_time" (from booking to start), a
+        column of the appointments such as calendar_id or owner_id, or one of the contacts such as source.
+
+    Returns
+    -------
+    A row for each group, hours, weekdays and lead times in their order: ``booked`` and, of them, ``showed``,
+    ``noshow``, ``cancelled`` and ``unmarked``; ``show_share`` with its interval and the bounds ``show_floor`` and
+    ``show_ceiling``; ``cancel_share`` and ``unmarked_share`` with theirs; ``lead_time_p50_h`` (the median hours
+    from booking to start; one entered afterwards has 0) and ``small`` (fewer than 20 marked). For "heatmap" 168
+    rows, Monday 0 o'clock first: ``weekday`` and ``hour``, the counts and ``show_share``.
+
+    Raises
+    ------
+    MissingColumn
+
+    Source: HighLevel's appointment report counts what was marked alone. Bounds: Manski, "Partial Identification
+    of Probability Distributions", Springer, 2003, ch. 1.
+    """
+    need(appointments, "starts_at", "status")
+    past, state = _past(appointments, as_of)
+    columns = pd.DataFrame({f"\0{name}": state == name for name in ("showed", "noshow", "cancelled", "unmarked")})
+    columns["\0lead"] = _lead_hours(past)
+    day, hour = on_the_wall(past["starts_at"], timezone)
+
+    if show == "heatmap":
+        return _heatmap(columns, day * 24 + hour)
+    if by is not None:
+        columns[by] = _group_of(appointments, past, columns["\0lead"], contacts, by, day, hour)
+    table = per_group(columns, by, _SHOWN, _summary)
+    order = _ORDERED.get(by or "")
+    if order is None or by in appointments:
+        return table
+    place = {name: number for number, name in enumerate(order)}
+    return table.iloc[np.argsort([place.get(name, len(order)) for name in table.iloc[:, 0]], kind="stable")]
+
+
+def _past(booked: pd.DataFrame, as_of: pd.Timestamp) -> tuple[pd.DataFrame, pd.Series]:
+    """The appointments whose start has passed, and whether each was showed, noshow, cancelled or unmarked."""
+    booked = drop(booked, booked["starts_at"].isna(), "appointments without a start")
+    if "is_deleted" in booked:
+        booked = drop(booked, booked["is_deleted"], "appointments that were deleted")
+    booked = drop(booked, booked["starts_at"] >= as_of, "appointments to come")
+    word = booked["status"].fillna("").str.lower().str.replace(r"[^a-z]", "", regex=True)
+    unknown = sorted(set(booked["status"][~word.isin(_STATES)].tolist()))
+    if unknown:
+        named = ", ".join(repr(str(one)[:20]) for one in unknown[:5])
+        remark(f"Statuses that hlkit does not know count as unmarked: {named}{' ...' * (len(unknown) > 5)}.")
+    state = word.map(_STATES).fillna("unmarked").astype(TEXT.dtype)
+    valid = drop(booked, state == "invalid", "appointments marked invalid")
+    return valid, state[valid.index]
+
+
+def _lead_hours(past: pd.DataFrame) -> pd.Series:
+    """Hours from booking to start; null where nobody knows when it was booked."""
+    if "created_at" not in past:
+        return pd.Series(np.nan, index=past.index, dtype="float64")
+    return ((past["starts_at"] - past["created_at"]).dt.total_seconds() / 3600).clip(lower=0)
+
+
+def _group_of(
+    booked: pd.DataFrame,
+    past: pd.DataFrame,
+    lead: pd.Series,
+    contacts: pd.DataFrame | None,
+    by: str,
+    day: Array,
+    hour: Array,
+) -> Any:
+    """The value of *by* of each appointment."""
+    if by in past:
+        return past[by]
+    if by == "hour":
+        return called(HOURS, hour)
+    if by == "weekday":
+        return called(WEEKDAYS, day)
+    if by == "lead_time":
+        names = np.array([*LEAD_TIMES, None], dtype=object)
+        place = np.searchsorted(_UP_TO, lead.to_numpy("float64"), side="left")
+        return pd.array(names[np.where(lead.isna(), len(LEAD_TIMES), place)], dtype=TEXT.dtype)
+    if contacts is not None and by in contacts:
+        need(booked, "contact_id")
+        return of_contact(contacts, by, past["contact_id"])
+    need(booked, by)
+    raise AssertionError(by)
+
+
+def _summary(rows: pd.DataFrame) -> dict[str, Any]:
+    counts = {name: int(rows[f"\0{name}"].sum()) for name in ("showed", "noshow", "cancelled", "unmarked")}
+    lead = rows["\0lead"].dropna()
+    told = _shares(len(rows), **counts)
+    return told | {"lead_time_p50_h": float(lead.median()) if len(lead) else np.nan}
+
+
+def _shares(booked: Any, showed: Any, noshow: Any, cancelled: Any, unmarked: Any) -> dict[str, Any]:
+    """Counts, shares and intervals, of numbers or of arrays."""
+    marked = showed + noshow
+    told = {"booked": booked, "showed": showed, "noshow": noshow, "cancelled": cancelled, "unmarked": unmarked}
+    due = marked + unmarked
+    for name, part, of in (
+        ("show", showed, marked),
+        ("cancel", cancelled, booked),
+        ("unmarked", unmarked, due),
+    ):
+        told |= with_interval(name, part, of)
+    told["show_floor"], told["show_ceiling"] = share(showed, due), share(showed + unmarked, due)
+    told["small"] = marked < SMALL
+    return told
+
+
+def _heatmap(columns: pd.DataFrame, cell: Array) -> pd.DataFrame:
+    counts = {
+        name: np.bincount(cell[columns[f"\0{name}"].to_numpy(dtype=bool)], minlength=168)
+        for name in ("showed", "noshow", "cancelled", "unmarked")
+    }
+    told = _shares(np.bincount(cell, minlength=168), **counts)
+    return pd.DataFrame({**a_week(), **told})[list(_CELLS)]
+
+
+# ---- its answers
+
+
+@appointments.answer(show="groups")
+def who_comes(table: pd.DataFrame) -> str:
+    """Who comes most often and least, and what those that nobody marked could make of it."""
+    by = str(table.columns[0])
+    said = compared(
+        table, "show", f"Share who came, by {by.replace('_', ' ')}" if by in _ORDERED else "Share who came"
+    )
+    fit = table if len(table) == 1 else comparable(table, "show")
+    if not len(fit) or pd.isna(fit["show_share"].iloc[0]) or not fit["unmarked"].sum():
+        return said
+    ends = fit.iloc[[0, -1] if len(fit) > 1 else [0]]
+    floors, ceilings = ends["show_floor"].tolist(), ends["show_ceiling"].tolist()
+    bounds = " and ".join(f"{100 * low:.0f} to {high:.0%}" for low, high in zip(floors, ceilings, strict=True))
+    overlap = ", which overlap" if len(ends) > 1 and floors[0] <= ceilings[1] else ""
+    return f"{said} With those that nobody marked it may be {bounds}{overlap}."
+
+
+# ---- charts
+
+
+@appointments.chart("show_share", "show_ceiling", show="groups")
+def who_came(table: pd.DataFrame, ax: Axes) -> None:
+    """The share who came, in its interval; in a band what the unmarked could make of it."""
+    table = most(table, ax, "booked")
+    names = [str(name) for name in table.iloc[:, 0]]
+    marked = table["showed"] + table["noshow"]
+    dots(ax, names, table["show_share"], table["show_low"], table["show_high"], counts=marked, small=table["small"])
+    places = np.arange(len(table))
+    ax.hlines(places, table["show_floor"], table["show_ceiling"], color=PALE, linewidth=9, zorder=1)
+    ax.set_xlim(-0.02, 1.02)
+    ax.set_xlabel("came, of the n marked (line: 95% interval)\nband: had the unmarked all stayed away, or all come")
+
+
+@appointments.chart("show_share", show="heatmap")
+def week(table: pd.DataFrame, ax: Axes) -> None:
+    """The share who came by weekday and hour, from the first hour with appointments to the last."""
+    hour = table["hour"].to_numpy("int64")
+    first, last = int(hour.min()), int(hour.max())
+    grid = week_of(ax, table, "show_share")[:, first : last + 1]
+    least = float(np.floor(min(0.9, np.nanmin(grid)) * 10) / 10)
+    image = ax.imshow(grid, cmap="cividis", aspect="auto", vmin=least, vmax=1)
+    if grid.shape[1] <= 14:
+        few = table["small"].fillna(False).to_numpy(dtype=bool)
+        days = table["weekday"].map(WEEKDAYS.index).tolist()
+        for row, column, part, small in zip(
+            days, (hour - first).tolist(), table["show_share"].tolist(), few, strict=True
+        ):
+            said, colour = f"{100 * part:.0f}", INK if part > (least + 1) / 2 else "white"
+            ax.text(column, row, said, ha="center", va="center", color=colour, fontsize=6 if small else 9)
+    step = 1 if grid.shape[1] <= 14 else 3
+    ax.set_xticks(range(0, grid.shape[1], step), HOURS[first : last + 1 : step])
+    ax.tick_params(labelsize=8)
+    ax.set_xlabel("start, at the location (small numbers: fewer than 20 marked)")
+    if ax.figure is not None:
+        from matplotlib.ticker import PercentFormatter
+
+        bar = ax.figure.colorbar(image, ax=ax, label="came, of those marked", format=PercentFormatter(1, decimals=0))
+        bar.outline.set_visible(False)

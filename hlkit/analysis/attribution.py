@@ -1,0 +1,490 @@
+"""Attribution: which sources bring leads, deals and cash, by the first touch, the last, or half to each.
+
+HighLevel keeps two touches of a contact, its first and its last, and no date of either.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import unquote_plus
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hlkit.analysis.drawing import BLUE, GREY, INK, ORANGE, PALE, most, rows_of_names
+from hlkit.analysis.measures import (
+    ALL,
+    NONE,
+    SMALL,
+    Array,
+    Floats,
+    column,
+    days_between,
+    group_column,
+    grouped,
+    lookup,
+    need,
+    share,
+    with_interval,
+)
+from hlkit.analysis.notes import drop, left_out, remark
+from hlkit.analysis.registry import analysis
+from hlkit.analysis.saying import compared, largest, many
+from hlkit.kinds import FLAG, MONEY, NUMBER, SHARE, TEXT, WHEN
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+DELETED = "(deleted contact)"
+DIRECT = "direct"
+TOUCHES = ("source", "channel", "campaign")
+_GONE, _NOBODY = -1, -2  # in the place of a contact: one that no row has, and none at all
+
+
+@analysis(
+    "Which sources bring leads, deals and cash?",
+    columns={
+        "leads": NUMBER,
+        "opps": NUMBER,
+        "won": NUMBER,
+        "lost": NUMBER,
+        "win_share": SHARE,
+        "win_low": SHARE,
+        "win_high": SHARE,
+        "median_days_to_win": NUMBER,
+        "pipeline_value": MONEY,
+        "cash": MONEY,
+        "currency": TEXT,
+        "cash_per_lead": MONEY,
+        "last_touch_after_sale": NUMBER,
+        "small": FLAG,
+    },
+    definition=(
+        "Leads, and their deals and payments, by {by}, with the credit to the {model} touch that the contact "
+        "has now (split: half to each). win_share is won of won + lost with a 95% Wilson interval; open deals "
+        "are neither; abandoned ones: {abandoned}. Cash is what succeeded, live payments brought less refunds; "
+        "pipeline_value is what open deals are worth. median_days_to_win is when half of the wins have come, "
+        "with deals still open counted as such (Aalen-Johansen). HighLevel gives a touch no date: "
+        "last_touch_after_sale are the wins whose last touch, other than the first, may be later than the sale."
+    ),
+)
+def attribution(
+    contacts: pd.DataFrame,
+    opportunities: pd.DataFrame,
+    transactions: pd.DataFrame | None = None,
+    *,
+    as_of: pd.Timestamp,
+    by: str | None = "source",
+    model: Literal["first", "last", "split"] = "first",
+    abandoned: Literal["lost", "apart"] = "lost",
+    currency: str | None = None,
+    website: str | None = None,
+) -> pd.DataFrame:
+    """Leads, deals, win rate and cash of each source, channel or campaign.
+
+    Takes contacts (contact_id, source, the first_* and last_* columns, updated_at), opportunities (contact_id,
+    status, value, created_at, status_changed_at) and, where they may be read, transactions (contact_id,
+    status, amount, amount_refunded, currency, is_live, merged_from_contact_id). Gives one row per group, most
+    wins first: ``leads``, ``opps``, ``won`` and ``lost`` (counts, with halves where credit is split),
+    ``win_share`` with its interval (n is won + lost), ``median_days_to_win`` (days), ``pipeline_value``, in
+    the location's currency, ``cash`` and ``cash_per_lead`` in ``currency``, ``last_touch_after_sale`` (a
+    count), and ``small`` (won + lost below 20). Deals and payments of a contact that is not among the contacts
+    are "(deleted contact)". Raises ``MissingColumn``.
+
+    Parameters
+    ----------
+    by
+        "source" is the touch's utm_source, else the site it came from, else the channel or the source of the
+        contact; a referral by the own website is "direct". "channel" are HighLevel's groups (Paid Search,
+        Organic Search ...), "campaign" the touch's campaign. Any other column of the contacts groups by what
+        it holds.
+    model
+        Whose the credit is: the contact's first touch, its last, or half to each. A contact with one known
+        touch has it as both.
+    abandoned
+        Abandoned deals count as lost, or stand apart as in HighLevel: neither won nor lost.
+    currency
+        The currency whose payments are cash; others are told in the definition and never added. The
+        location's own, or else that of most payments.
+
+    Source: "Understanding Attribution Source", help.gohighlevel.com article 48001219997; "Understand Lead
+    Sources", help.leadconnectorhq.com article 155000006180.
+    """
+    need(contacts, "contact_id")
+    need(opportunities, "contact_id", "status")
+    if transactions is not None:
+        need(transactions, "contact_id", "status", "amount")
+    contacts, opportunities = contacts.reset_index(drop=True), opportunities.reset_index(drop=True)
+    credit = _credits(contacts, by, model, website)
+    places = _places(contacts, transactions)
+    deals = _deals(opportunities, places, as_of)
+    deals["lost"] = deals["is_lost"] | (deals["is_abandoned"] & (abandoned == "lost"))
+    deals["late"] = _may_be_late(contacts, deals, by, website)
+    won = deals.merge(credit, on="contact")
+    counted = ("opps", "won", "lost", "pipeline_value", "late")
+    sums = won[list(counted)].mul(won["credit"], axis=0).groupby(won["group"]).sum()
+    leads = credit[credit["contact"] >= 0].groupby("group")["credit"].sum()
+    paid, money = _payments(transactions, places, currency)
+    shared = paid.merge(credit, on="contact")
+    cash = (shared["cash"] * shared["credit"]).groupby(shared["group"]).sum()
+
+    names = leads.index.union(sums.index).union(cash.index)
+    table = sums.reindex(names, fill_value=0).assign(leads=leads.reindex(names, fill_value=0.0))
+    table = table.assign(**with_interval("win", table["won"], table["won"] + table["lost"]))
+    table["median_days_to_win"] = lookup(pd.Series(names), _days_to_win(won)).to_numpy("float64")
+    table["cash"] = cash.reindex(names, fill_value=0.0) if transactions is not None else np.nan
+    table["currency"] = money
+    table["cash_per_lead"] = share(table["cash"], table["leads"])
+    table["last_touch_after_sale"] = table["late"] if "updated_at" in contacts else np.nan
+    table["small"] = table["won"] + table["lost"] < SMALL
+    table.insert(0, group_column(by, attribution.columns), names.to_numpy())
+    if DELETED in names:
+        remark(f"{DELETED}: the contact is not among the contacts: deleted, or created outside since and until.")
+    return table.drop(columns="late").sort_values(["won", "leads", "opps"], ascending=False, kind="stable")
+
+
+# ---- who gets the credit
+
+
+def _credits(contacts: pd.DataFrame, by: str | None, model: str, website: str | None) -> pd.DataFrame:
+    """For each contact (its place, from 0) its groups and the credit of each; also for those that are no contact."""
+    place = np.arange(len(contacts))
+    if by in TOUCHES:
+        keys = [_touch(contacts, which, by, website) for which in ("first", "last") if model in (which, "split")]
+        long = pd.DataFrame(
+            {
+                "contact": np.tile(place, len(keys)),
+                "touch": pd.concat(keys, ignore_index=True),
+                "credit": 1 / len(keys),
+            }
+        )
+        long, groups = grouped(long, "touch")
+    else:
+        need(contacts, by)
+        long = contacts[[by or "contact_id"]].assign(**{"(contact)": place})
+        long, groups = grouped(long, by)
+        long = pd.DataFrame({"contact": long["(contact)"], "credit": 1.0})
+        if by is not None:
+            remark(f"{by} is a column of the contact and no touch: the model makes no difference to it.")
+    nobody = [ALL, ALL] if by is None else [DELETED, NONE]
+    return pd.concat(
+        [
+            pd.DataFrame({"contact": long["contact"], "credit": long["credit"], "group": groups}),
+            pd.DataFrame({"contact": [_GONE, _NOBODY], "credit": 1.0, "group": pd.array(nobody, dtype=TEXT.dtype)}),
+        ],
+        ignore_index=True,
+    )
+
+
+_Places = Callable[[pd.Series], Array]
+
+
+def _places(contacts: pd.DataFrame, transactions: pd.DataFrame | None) -> _Places:
+    """What finds the place of a contact by its id, also by the id that it had before it was merged."""
+    ids = contacts["contact_id"]
+    known = pd.Series(np.arange(len(ids), dtype="float64"), index=pd.Index(ids))[ids.notna().to_numpy()]
+    merged = pd.Series([], dtype=TEXT.dtype)
+    if transactions is not None and "merged_from_contact_id" in transactions:
+        pairs = transactions[["merged_from_contact_id", "contact_id"]].dropna()
+        pairs = pairs.drop_duplicates("merged_from_contact_id", keep="last")
+        merged = pairs.set_index("merged_from_contact_id")["contact_id"]
+
+    def places(of: pd.Series) -> Array:
+        found = lookup(of, known).fillna(_GONE).to_numpy("int64")
+        survivors = of
+        for _ in range(3):  # a survivor may have been merged too
+            if not len(merged) or not (gone := found == _GONE).any():
+                break
+            survivors = lookup(survivors, merged)
+            found = np.where(gone, lookup(survivors, known).fillna(_GONE).to_numpy("int64"), found)
+        return np.where(of.isna().to_numpy(), _NOBODY, found)
+
+    return places
+
+
+# ---- touches
+
+_PARTS = ("channel", "medium", "campaign", "utm_source", "utm_medium", "utm_content", "referrer", "url")
+_DIRECT = {"direct", "direct traffic", "(direct)", "direct/none", "direct / none", "(direct) / (none)"}
+_CHANNELS = {
+    "paid search": "Paid Search",
+    "paid social": "Paid Social",
+    "organic search": "Organic Search",
+    "social": "Social",
+    "social media": "Social",
+    "referral": "Referral",
+    "crm ui": "CRM UI",
+    "third party": "Third party",
+    "third-party": "Third party",
+} | dict.fromkeys(_DIRECT, "Direct")
+# Channels that say no more than how the contact was made: what its own source says comes first.
+_MADE = ("CRM UI", "Third party", "Other")
+_PAID_OR_FOUND = ("Paid Search", "Paid Social", "Organic Search", "Social")
+# For RE2, which reads a million addresses at once.
+_HOST = r"(?i)^(?:[a-z][a-z0-9+.-]*://)?(?:[^/?#@]*@)?(?:www\.)?(?P<host>[^/:?#\s]+)"
+_SITE = re.compile(
+    r"(?:^|\.)(google|bing|yahoo|duckduckgo|facebook|instagram|linkedin|tiktok|youtube|pinterest|reddit|twitter|yelp"
+    r"|nextdoor)\.(?:com?\.)?[a-z]{2,3}$"
+)
+_SHORT = {"t.co": "twitter", "x.com": "twitter", "lnkd.in": "linkedin", "youtu.be": "youtube", "fb.com": "facebook"}
+
+
+def _touch(contacts: pd.DataFrame, which: str, by: str | None, website: str | None) -> pd.Series:
+    """The source, channel or campaign of each contact's first or last touch; null where nobody knows."""
+    known, key, made = _read(contacts, which, by, website)
+    if which == "last" and not known.all():  # a contact with one touch has it as both
+        _, first, first_made = _read(contacts, "first", by, website)
+        key, made = key.where(known, first), made.where(known, first_made)
+    if by != "source":
+        return key
+    key = key.fillna(_text(contacts, "source")).fillna(made)
+    return key.mask(key.str.lower().isin(_DIRECT), DIRECT)
+
+
+def _read(
+    contacts: pd.DataFrame, which: str, by: str | None, website: str | None
+) -> tuple[Array, pd.Series, pd.Series]:
+    """Whether a touch is known; its source, channel or campaign; and its channel where that says little."""
+    columns = [f"{which}_{part}" for part in _PARTS if f"{which}_{part}" in contacts]
+    known = contacts[columns].notna().any(axis=1).to_numpy(dtype=bool)
+    url = _text(contacts, f"{which}_url")
+    if by == "campaign":
+        key = _text(contacts, f"{which}_campaign")
+        return known, key.fillna(_in_query(url.where(key.isna()), "utm_campaign")), key
+
+    key = _text(contacts, f"{which}_utm_source")
+    key = key.fillna(_in_query(url.where(key.isna()), "utm_source"))
+    referrer = _text(contacts, f"{which}_referrer")
+    site = _hosts(referrer if by == "channel" else referrer.where(key.isna()))
+    ours = next(iter(_hosts(pd.Series([website], dtype=TEXT.dtype)).dropna()), None)
+    own = (site == _hosts(url.where(site.notna()))).fillna(False)
+    if ours and not _SITE.search(ours):  # a business may name its page on a social site as its website
+        own |= (site == ours).fillna(False) | site.str.endswith(f".{ours}").fillna(False)
+    channel = _over(_text(contacts, f"{which}_channel"), lambda name: _CHANNELS.get(name.lower(), "Other"))
+    channel = channel.mask(own & ~channel.isin(_PAID_OR_FOUND), "Direct")
+    if by == "channel":
+        return known, channel, channel
+    key = key.fillna(_over(site.mask(own), _site)).fillna(channel.mask(channel.isin(_MADE)))
+    return known, key, channel
+
+
+def _text(frame: pd.DataFrame, name: str) -> pd.Series:
+    """A column without the blanks around its words; null where it is blank or not there."""
+    text = column(frame, name).str.strip()
+    words: pd.Series = text.mask(text == "")
+    return words
+
+
+def _over(values: pd.Series, function: Callable[[str], str | None]) -> pd.Series:
+    """*function* of each value, called once for those that are alike."""
+    codes, unique = pd.factorize(values)
+    told = pd.array([*map(function, unique.tolist()), None], dtype=TEXT.dtype)
+    return pd.Series(told[codes], index=values.index)
+
+
+def _hosts(urls: pd.Series) -> pd.Series:
+    """Of each address the host, in small letters, without www; null where there is none."""
+    found = pc.extract_regex(pa.array(urls, type=pa.large_string(), from_pandas=True), pattern=_HOST)
+    hosts = pc.utf8_lower(pc.struct_field(found, "host"))
+    return pd.Series(TEXT.dtype.__from_arrow__(hosts), index=urls.index)
+
+
+def _site(host: str) -> str:
+    """A search engine or social site by its name, wherever it sends from; any other as it is."""
+    found = _SITE.search(host)
+    return found.group(1) if found else _SHORT.get(host, host)
+
+
+def _in_query(urls: pd.Series, name: str) -> pd.Series:
+    """What the address of a page says under *name* behind its question mark."""
+    pattern = rf"(?i)[?&]{name}=(?P<value>[^&#]+)"
+    found = pc.extract_regex(pa.array(urls, type=pa.large_string(), from_pandas=True), pattern=pattern)
+    values = pd.Series(TEXT.dtype.__from_arrow__(pc.struct_field(found, "value")), index=urls.index)
+    return _over(values, lambda value: unquote_plus(value).strip() or None)
+
+
+# ---- deals and payments
+
+
+def _deals(opportunities: pd.DataFrame, places: _Places, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Each deal: whose, how it ended by *as_of*, what it is worth while open, and its days so far."""
+    status = opportunities["status"].str.lower().fillna("")
+    created, changed = (column(opportunities, name, WHEN) for name in ("created_at", "status_changed_at"))
+    ended = status.isin(("won", "lost", "abandoned"))
+    open_yet = ended & (changed > as_of).fillna(False)  # it ended later: at as_of it was open
+    if open_yet.any():
+        remark("Deals that ended later than as_of count as open.")
+        status, ended = status.mask(open_yet, "open"), ended & ~open_yet
+    value = column(opportunities, "value", MONEY)
+    return pd.DataFrame(
+        {
+            "contact": places(opportunities["contact_id"]),
+            "opps": 1.0,
+            "won": status == "won",
+            "is_lost": status == "lost",
+            "is_abandoned": status == "abandoned",
+            "pipeline_value": value.where(status == "open", 0.0).fillna(0.0),
+            "ended": ended,
+            "days": days_between(created, changed.where(ended, as_of)),
+            "changed": changed,
+        }
+    )
+
+
+def _may_be_late(contacts: pd.DataFrame, deals: pd.DataFrame, by: str | None, website: str | None) -> Array:
+    """Won deals whose contact has another last touch than its first, and was changed after the sale."""
+    place, late = deals["contact"].to_numpy(), np.zeros(len(deals), dtype=bool)
+    candidates = np.flatnonzero(deals["won"].to_numpy(dtype=bool) & (place >= 0))
+    if "updated_at" not in contacts or not len(candidates):
+        return late
+    places, which = np.unique(place[candidates], return_inverse=True)
+    buyers = contacts.take(places).reset_index(drop=True)
+    touch = by if by in TOUCHES else "source"
+    first, last = (_touch(buyers, one, touch, website).fillna("").str.lower() for one in ("first", "last"))
+    other = (first != last).to_numpy(dtype=bool)[which]
+    updated = buyers["updated_at"].take(which).reset_index(drop=True)
+    sold = deals["changed"].take(candidates).reset_index(drop=True)
+    late[candidates] = other & (updated > sold).to_numpy(dtype=bool)
+    return late
+
+
+def _days_to_win(deals: pd.DataFrame) -> pd.Series:
+    """By group, the days after which half of the wins have come; null where none has."""
+    known = deals[deals["days"].notna()]
+    winners = known[known["group"].isin(known.loc[known["won"], "group"].unique())]
+    told = {
+        name: _half_won(*(one[column].to_numpy("float64") for column in ("days", "won", "ended", "credit")))
+        for name, one in winners.groupby("group")
+    }
+    return pd.Series(told, dtype="float64", index=pd.Index(list(told), dtype=TEXT.dtype))
+
+
+def _half_won(days: Floats, won: Floats, ended: Floats, credit: Floats) -> float:
+    """When the share of all deals that are won by then (Aalen-Johansen) is half of what it comes to in the end.
+
+    Source: Kalbfleisch & Prentice, "The Statistical Analysis of Failure Time Data", 2nd edition, chapter 8.
+    """
+    order = np.argsort(days, kind="stable")
+    times, first = np.unique(days[order], return_index=True)
+    wins, ends, seen = (np.add.reduceat((x * credit)[order], first) for x in (won, ended, np.ones_like(won)))
+    at_risk = np.cumsum(seen[::-1])[::-1]
+    still = np.concatenate([[1.0], np.cumprod(1 - ends / at_risk)[:-1]])
+    by_then = np.cumsum(still * wins / at_risk)
+    return float(times[np.searchsorted(by_then, by_then[-1] / 2 - 1e-12)])
+
+
+def _payments(
+    transactions: pd.DataFrame | None, places: _Places, currency: str | None
+) -> tuple[pd.DataFrame, str | None]:
+    """Net cash of each payment in one currency, and that currency; the others are told and left out."""
+    nothing = pd.DataFrame({"contact": np.array([], dtype="int64"), "cash": np.array([], dtype="float64")})
+    ours = currency.strip().upper() if currency else None
+    if transactions is None:
+        remark("Payments could not be read: what cash came is not known.")
+        return nothing, ours
+    paid = drop(transactions, transactions["status"].str.lower() != "succeeded", "payments that did not succeed")
+    if "is_live" in paid:
+        paid = drop(paid, ~paid["is_live"].fillna(False), "payments of a test, in which no money moved")
+    paid = drop(paid, paid["amount"].isna(), "payments without an amount")
+    net = paid["amount"] - (paid["amount_refunded"].fillna(0.0) if "amount_refunded" in paid else 0.0)
+    code = _text(paid, "currency").str.upper()
+    if ours is None:
+        counts = code.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+        ours = None if not len(counts) else str(counts.index[0])
+    mine = (code.isna() | (code == ours)).to_numpy(dtype=bool)
+    for other, amount in net[~mine].groupby(code[~mine]).sum().items():
+        many = int((code == other).sum())
+        remark(f"Not in cash: {amount:,.2f} {other} of {many:,} payment{'s' * (many != 1)}.")
+    left_out(int((~mine).sum()), "payments in another currency")
+    return pd.DataFrame({"contact": places(paid["contact_id"])[mine], "cash": net[mine].to_numpy()}), ours
+
+
+# ---- its answers
+
+
+@attribution.answer()
+def who_brings(table: pd.DataFrame) -> str:
+    """Who brings most leads and most cash, and whose deals are won most often."""
+    money = f" {_first(table['currency'])}" if _first(table["currency"]) else ""
+    won = compared(table, "win", "Won, of the deals that ended")
+    if len(table) == 1:
+        cash = table["cash"].iloc[0]
+        paid = f", {cash:,.0f}{money} of cash" if np.isfinite(cash) else ""
+        return f"{many(table['leads'].iloc[0], 'lead')}, {many(table['won'].iloc[0], 'deal')} won{paid}. {won}"
+    leads, cash = largest(table, "leads"), largest(table, "cash", money)
+    parts = [f"most leads: {leads}" if leads else "", f"most cash: {cash}" if cash else ""]
+    said = "; ".join(part for part in parts if part)
+    return f"{said[:1].upper()}{said[1:]}. {won}" if said else won
+
+
+# ---- its chart
+
+# Three panels on one axis: counts from 0 to 1, shares from 1.15 to 1.95, cash as words before 2.55.
+_AT, _WIDE, _END = 1.15, 0.8, 2.55
+
+
+@attribution.chart("leads")
+def bars(table: pd.DataFrame, ax: Axes) -> None:
+    """Leads and won deals as bars; beside them, row by row, the win rate in its interval, and the cash."""
+    table = most(table, ax, "leads").reset_index(drop=True)
+    places = rows_of_names(ax, table.iloc[:, 0].tolist())
+    leads, won = (table[name].fillna(0).to_numpy("float64") for name in ("leads", "won"))
+    longest = max(1.0, leads.max(), won.max())
+    ax.barh(places, leads / longest, color=PALE, height=0.72)
+    ax.barh(places, won / longest, color=BLUE, height=0.72)
+    for place, all_, some in zip(places, leads, won, strict=True):
+        end = max(all_, some) / longest
+        inside = end > 0.6
+        ax.text(
+            end + (-0.02 if inside else 0.02),
+            place,
+            f"{all_:,.0f} / {some:,.0f}",
+            ha="right" if inside else "left",
+            va="center",
+            fontsize=8,
+        )
+
+    highest = float(np.nanmax(np.append(table["win_high"].to_numpy("float64"), 0.0)))
+    highest = max(0.1, np.ceil(highest * 10) / 10)
+    small = table["small"].fillna(False).to_numpy(dtype=bool)
+    colours = np.where(small, GREY, ORANGE).tolist()
+    low, middle, high = (
+        _AT + _WIDE * table[name].to_numpy("float64") / highest for name in ("win_low", "win_share", "win_high")
+    )
+    steps = np.array([0, 0.5, 1])
+    ax.vlines(_AT + _WIDE * steps, -0.5, len(table) - 0.5, color=PALE, linewidth=0.8, zorder=0)
+    ax.hlines(places, low, high, colors=colours, linewidth=2)
+    ax.scatter(middle, places, c=colours, s=36, zorder=3)
+    ax.set_xticks(_AT + _WIDE * steps, [f"{part:.0%}" for part in highest * steps])
+
+    captions = [(0.0, "leads (grey) / won (blue)"), (_AT, "won of won + lost\n(95% interval)")]
+    if table["cash"].notna().any():
+        captions.append((_AT + _WIDE + 0.1, f"cash ({_first(table['currency']) or 'no currency'})"))
+        for place, cash in zip(places, table["cash"].tolist(), strict=True):
+            told = f"{cash:,.0f}" if np.isfinite(cash) else "-"
+            ax.text(_END, place, told, ha="right", va="center", fontsize=8, color=INK)
+    ax.set_xlim(0, _END if len(captions) == 3 else _AT + _WIDE + 0.05)
+    for at, words in captions:
+        last = len(captions) == 3 and at > _AT
+        ax.annotate(
+            words,
+            (_END if last else at, -0.09),
+            xycoords=("data", "axes fraction"),
+            ha="right" if last else "left",
+            va="top",
+            fontsize=8,
+        )
+    ax.spines["bottom"].set_visible(False)
+    ax.tick_params(axis="x", length=0)
+    if small.any():
+        ax.annotate(
+            "grey: fewer than 20 closed deals", (0, -0.22), xycoords="axes fraction", color=GREY, fontsize=8, va="top"
+        )
+
+
+def _first(column: pd.Series) -> str | None:
+    return next(iter(column.dropna().tolist()), None)

@@ -1,0 +1,396 @@
+"""Close curve: how many deals are won, and how long it takes, with the deals that are still open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from hlkit.analysis.drawing import BLUE, GREY, INK, ORANGE, PALE, PALETTE, dots, most
+from hlkit.analysis.measures import (
+    ALL,
+    SMALL,
+    Incidence,
+    column,
+    cumulative_incidence,
+    days_between,
+    import_burst,
+    need,
+    per_group,
+    waiting,
+    with_interval,
+)
+from hlkit.analysis.notes import drop, remark
+from hlkit.analysis.registry import analysis
+from hlkit.analysis.saying import comparable, compared, many, percent
+from hlkit.kinds import COUNT, FLAG, MONEY, NUMBER, SHARE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+CLOSED = ("won", "lost", "abandoned")
+COHORT = "cohort"
+_AT = (30, 90, 180)  # days
+_LINES = 6  # groups in one chart of curves: more would not be told apart
+
+
+@analysis(
+    "How many deals are won, and how long does it take?",
+    columns={
+        "curve": {
+            "day": NUMBER,
+            "n": COUNT,
+            "won_share": SHARE,
+            "won_low": SHARE,
+            "won_high": SHARE,
+            "lost_share": SHARE,
+            "lost_low": SHARE,
+            "lost_high": SHARE,
+            "open_share": SHARE,
+            "small": FLAG,
+        },
+        "summary": {
+            "n": COUNT,
+            "open": COUNT,
+            "won": COUNT,
+            "lost": COUNT,
+            "abandoned": COUNT,
+            "closed_at_once": COUNT,
+            "win_naive_share": SHARE,
+            "win_naive_low": SHARE,
+            "win_naive_high": SHARE,
+            **{f"win_{at}d_{part}": SHARE for at in _AT for part in ("share", "low", "high")},
+            "median_days_to_win": NUMBER,
+            "median_days_to_close": NUMBER,
+            "open_value": MONEY,
+            "won_value": MONEY,
+            "won_value_mean": MONEY,
+            "velocity_per_day": MONEY,
+            "small": FLAG,
+        },
+    },
+    definition=(
+        "Of all deals, the share that is won, and lost or abandoned, within so many days of being made. A deal that "
+        "is still open counts for as long as it has been watched, and a lost one can no longer be won "
+        "(Aalen-Johansen); intervals are 95% Wilson at the effective number of deals. win_naive_share is won of won "
+        "and lost, as HighLevel shows it. The median days to win are those until half of the wins to be expected "
+        "have come, if open deals are won as often as closed ones. Velocity is open deals x mean value of a won one "
+        "x share won in the end / median days to win."
+    ),
+)
+def close_curve(
+    opportunities: pd.DataFrame,
+    *,
+    as_of: pd.Timestamp,
+    timezone: str = "UTC",
+    by: str | None = None,
+    show: Literal["curve", "summary"] = "curve",
+    days: int = 180,
+) -> pd.DataFrame:
+    """Shares of deals won and lost by their age, and what follows: win rates, sales cycle, velocity.
+
+    Takes one row per deal (created_at, status, status_changed_at; value and stage_changed_at where there are,
+    *by*). The curve gives one row per group and ``day`` since creation: ``n`` (deals of the group),
+    ``won_share`` and ``lost_share`` (with the abandoned) with their intervals, ``open_share``; null beyond the
+    oldest deal of the group. The summary gives one row per group: counts by status as of *as_of*,
+    ``closed_at_once`` (deals that were closed when they were made: 0 days), ``win_naive_share`` (won of won
+    and lost), ``win_30d_share``, ``win_90d_share``, ``win_180d_share`` (won within so many days, of all),
+    ``median_days_to_win`` and ``median_days_to_close`` (days), ``open_value``, ``won_value``,
+    ``won_value_mean`` and ``velocity_per_day`` (money, in the location's currency). Deals of an import are left
+    out. Raises ``MissingColumn``.
+
+    Parameters
+    ----------
+    by
+        A column of the deals to group by, such as source or owner_id; or cohort, the month in which each was
+        made, in the location's zone.
+    show
+        The curve over time, or its summary: one row per group.
+    days
+        How many days after creation the curve ends.
+
+    Source: Kalbfleisch & Prentice, "The Statistical Analysis of Failure Time Data", 2nd ed., 2002, ch. 8; the
+    vendor's rate is that of its opportunities dashboard.
+    """
+    need(opportunities, "created_at", "status", "status_changed_at")
+    deals = until(opportunities, as_of)
+    deals = drop(deals, import_burst(deals["created_at"]), "opportunities of an import")
+    if by == COHORT and COHORT not in deals:
+        deals = deals.assign(**{COHORT: deals["created_at"].dt.tz_convert(timezone).dt.strftime("%Y-%m")})
+    need(deals, by)
+    _tell_reopened(deals, as_of)
+
+    declared = close_curve.columns_of(show)
+    if show == "summary":
+        return _in_order(per_group(deals, by, declared, _summary), by)
+    grid = np.arange(0, int(days) + 1, dtype="float64")
+    table = per_group(deals, by, declared, lambda group: _curve(group, grid))
+    return _in_order(table, by).explode(list(declared), ignore_index=True)
+
+
+def until(opportunities: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
+    """The deals as they were at *as_of*: ``status`` then, ``closed_at``, and ``age``, the days to that or *as_of*.
+
+    ``watched`` are the days to *as_of* in any case. A deal whose status changed later was open then. One that is
+    closed and has no date of it closed when its stage last changed. Deals without a date of creation, without
+    a status, or closed nobody knows when are left out and counted.
+    """
+    deals = drop(opportunities, opportunities["created_at"].isna(), "opportunities without a date")
+    deals = deals.assign(status=deals["status"].str.strip().str.lower())
+    deals = drop(deals, ~deals["status"].isin(("open", *CLOSED)), "opportunities of no known status")
+    closed = deals["status"].isin(CLOSED)
+    at = deals["status_changed_at"]
+    undated = closed & at.isna()
+    if undated.any() and "stage_changed_at" in deals:
+        at = at.where(~undated, deals["stage_changed_at"])
+        guessed = int((undated & at.notna()).sum())
+        if guessed:
+            remark(f"{guessed:,} closed without a date: taken to have closed when their stage last changed.")
+    deals = deals.assign(closed_at=at.where(closed))
+    deals = drop(deals, closed & at.isna(), "closed opportunities without a date of it")
+    later = deals["closed_at"] > as_of
+    deals = deals.assign(status=deals["status"].mask(later, "open"), closed_at=deals["closed_at"].mask(later))
+    return deals.assign(
+        age=days_between(deals["created_at"], deals["closed_at"].fillna(as_of)),
+        watched=days_between(deals["created_at"], as_of),
+    )
+
+
+def _tell_reopened(deals: pd.DataFrame, as_of: pd.Timestamp) -> None:
+    """An open deal whose status changed after it was made had been closed: when and how is not kept."""
+    changed = deals["status_changed_at"]
+    changed = (changed - deals["created_at"] > pd.Timedelta(minutes=1)) & (changed <= as_of)
+    reopened = int((changed & (deals["status"] == "open")).sum())
+    if reopened:
+        remark(f"{reopened:,} open deals seem to have been closed before: they count as open all along.")
+
+
+def _incidences(deals: pd.DataFrame) -> tuple[Incidence, Incidence]:
+    """Of the wins, and of the deals that were lost or abandoned."""
+    closed, won = deals["closed_at"].notna(), deals["status"] == "won"
+    return cumulative_incidence(deals["age"], closed, won), cumulative_incidence(deals["age"], closed, ~won)
+
+
+def _curve(deals: pd.DataFrame, grid: np.ndarray) -> dict[str, Any]:
+    wins, losses = _incidences(deals)
+    seen = np.where(grid <= deals["watched"].max(), grid, np.nan)
+    won, won_low, won_high = wins.at(seen)
+    lost, lost_low, lost_high = losses.at(seen)
+    return {
+        "day": grid,
+        "n": np.full(len(grid), len(deals)),
+        "won_share": won,
+        "won_low": won_low,
+        "won_high": won_high,
+        "lost_share": lost,
+        "lost_low": lost_low,
+        "lost_high": lost_high,
+        "open_share": np.clip(1 - won - lost, 0, 1),
+        "small": np.full(len(grid), len(deals) < SMALL),
+    }
+
+
+def _summary(deals: pd.DataFrame) -> dict[str, Any]:
+    n, counts = len(deals), deals["status"].value_counts()
+    open_, won, lost, abandoned = (int(counts.get(status, 0)) for status in ("open", *CLOSED))
+    wins, losses = _incidences(deals)
+    value = column(deals, "value", MONEY)
+    is_won = deals["status"] == "won"
+    to_win, in_the_end = _to_win(wins, losses)
+    mean = float(value[is_won].mean())
+    told: dict[str, Any] = {
+        "n": n,
+        "open": open_,
+        "won": won,
+        "lost": lost,
+        "abandoned": abandoned,
+        "closed_at_once": int((deals["closed_at"] <= deals["created_at"]).sum()),
+        **with_interval("win_naive", won, won + lost),
+        "median_days_to_win": to_win,
+        "median_days_to_close": waiting(deals["age"], deals["closed_at"].notna())[0],
+        "open_value": _total(value[deals["status"] == "open"]),
+        "won_value": _total(value[is_won]),
+        "won_value_mean": mean,
+        "velocity_per_day": open_ * mean * in_the_end / to_win if to_win > 0 else np.nan,
+        "small": n < SMALL,
+    }
+    for at in _AT:
+        # Where the last that was watched has closed, the estimate would go on for ever.
+        seen = at if at <= deals["watched"].max() else np.nan
+        parts = zip(("share", "low", "high"), wins.at(seen), strict=True)
+        told |= {f"win_{at}d_{part}": float(number) for part, number in parts}
+    return told
+
+
+def _to_win(wins: Incidence, losses: Incidence) -> tuple[float, float]:
+    """The days until half of the wins to be expected have come, and the share that is won in the end.
+
+    What is open at the end of the curve is taken to be won in the share of what closed; null where fewer than
+    half of those wins have been seen.
+    """
+    if not len(wins.times) or wins.share[-1] == 0:
+        return np.nan, np.nan if not len(wins.times) or losses.share[-1] == 0 else 0.0
+    in_the_end = float(wins.share[-1] / (wins.share[-1] + losses.share[-1]))
+    reached = np.flatnonzero(wins.share >= in_the_end / 2 - 1e-12)
+    return (float(wins.times[reached[0]]) if len(reached) else np.nan), in_the_end
+
+
+def _total(values: pd.Series) -> float:
+    """Their sum; null where there are rows and none has a value."""
+    return float(values.sum(min_count=1)) if len(values) else 0.0
+
+
+def _in_order(table: pd.DataFrame, by: str | None) -> pd.DataFrame:
+    """Cohorts by their month; other groups stay as they are, largest first."""
+    return table.sort_values(table.columns[0], kind="stable") if by == COHORT else table
+
+
+# ---- its answers
+
+
+@close_curve.answer(show="curve")
+def how_many_are_won(table: pd.DataFrame) -> str:
+    """What became of the deals by the last day that is known, and when half of those wins had come."""
+    known = table[table["won_share"].notna()]
+    if not len(known):
+        return ""
+    groups = known.iloc[:, 0]
+    if table.iloc[:, 0].nunique() > 1:
+        # The last day that two groups which can be compared have seen; a young one may not have come so far.
+        seen = comparable(known, "won").groupby("day").size()
+        day = seen[seen == seen.max()].index.max() if len(seen) else known["day"].max()
+        at = known[known["day"] == day]
+        return compared(at, "won", f"Won within {many(day, 'day')}") if len(at) > 1 and day > 0 else ""
+    last = known.iloc[-1]
+    deals = f"{many(last['n'], 'deal')}{'' if groups.iloc[0] == ALL else f' of {groups.iloc[0]}'}"
+    half = known.loc[known["won_share"] >= last["won_share"] / 2, "day"].iloc[0]
+    by_half = f", half of these by day {half:,.0f}" if last["won_share"] > 0 else ""
+    won = f"{percent(last, 'won')} are won within {many(last['day'], 'day')}{by_half}"
+    few = " These are too few to say much." if last["n"] < SMALL else ""
+    lost = f"{last['lost_share']:.0%} are lost or abandoned by then, and {last['open_share']:.0%} are still open"
+    return f"Of {deals}, {won}; {lost}.{few}"
+
+
+@close_curve.answer(show="summary")
+def how_they_end(table: pd.DataFrame) -> str:
+    if len(table) > 1:
+        return compared(table, "win_90d", "Won within 90 days")
+    row = table.iloc[0]
+    lost, days = row["lost"] + row["abandoned"], row["median_days_to_win"]
+    ended = f"{row['won']:,} are won, {lost:,} lost or abandoned, and {row['open']:,} open"
+    half = f"; half of the wins to be expected come within {many(np.ceil(days), 'day')}" if np.isfinite(days) else ""
+    return f"Of {many(row['n'], 'deal')}, {ended}{half}."
+
+
+# ---- charts
+
+
+@close_curve.chart("won_share", show="curve")
+def curves(table: pd.DataFrame, ax: Axes) -> None:
+    from matplotlib.ticker import PercentFormatter
+
+    groups = table.iloc[:, 0]
+    sizes = table.groupby(groups, sort=False)["n"].first().reset_index()
+    if len(sizes) == 1:
+        _areas(table, ax)
+    else:
+        shown = most(sizes, ax, "n", _LINES).iloc[:, 0].tolist()
+        _lines({name: table[groups == name] for name in shown}, ax)
+    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.set_xlim(0, max(float(table["day"].max()), 1))
+    ax.set_xlabel("days since the deal was made")
+
+
+def _areas(table: pd.DataFrame, ax: Axes) -> None:
+    """One group: won from below, lost from above, and between them what is still open."""
+    day, won, lost = (table[name].to_numpy("float64") for name in ("day", "won_share", "lost_share"))
+    ax.fill_between(day, 0, won, color=BLUE, alpha=0.35, linewidth=0)
+    ax.fill_between(day, won, 1 - lost, color=PALE, alpha=0.45, linewidth=0)
+    ax.fill_between(day, 1 - lost, 1, color=ORANGE, alpha=0.35, linewidth=0)
+    ax.plot(day, won, color=BLUE, linewidth=2)
+    ax.plot(day, 1 - lost, color=ORANGE, linewidth=2)
+    ax.fill_between(day, table["won_low"], table["won_high"], color=BLUE, alpha=0.25, linewidth=0)
+    ax.fill_between(day, 1 - table["lost_high"], 1 - table["lost_low"], color=ORANGE, alpha=0.25, linewidth=0)
+    ax.set_ylim(0, 1)
+    ax.set_ylabel(f"share of {int(table['n'].iloc[0]):,} deals")
+    ends = {
+        f"won {won[-1]:.0%}": (won[-1] / 2, BLUE),
+        f"still open {max(0.0, 1 - won[-1] - lost[-1]):.0%}": ((1 + won[-1] - lost[-1]) / 2, INK),
+        f"lost or\nabandoned {lost[-1]:.0%}": (1 - lost[-1] / 2, "#8a5a00"),  # a darker orange: text
+    }
+    _beside(ends, ax, gap=0.11)
+    half = np.flatnonzero(won >= won[-1] / 2)
+    if won[-1] > 0 and len(half) and day[half[0]] > 0:
+        at, height = day[half[0]], won[half[0]]
+        ax.plot([at, at], [0, height], color=INK, linewidth=1, linestyle=":")
+        ax.plot([at], [height], marker="o", color=BLUE, markersize=6)
+        right = at > 0.6 * day[-1]
+        ax.annotate(
+            f"half of these wins\nby day {at:,.0f}",
+            (at, max(height / 2, 0.06)),
+            xytext=(-6 if right else 6, 0),
+            textcoords="offset points",
+            ha="right" if right else "left",
+            va="center",
+            fontsize=8.5,
+        )
+
+
+def _lines(groups: dict[str, pd.DataFrame], ax: Axes) -> None:
+    """Several groups: the share won of each, dashed where there are few deals."""
+    ends: dict[str, tuple[float, str]] = {}
+    for (name, rows), colour in zip(groups.items(), PALETTE, strict=False):
+        few = bool(rows["small"].iloc[0])
+        ax.plot(rows["day"], rows["won_share"], color=colour, linewidth=2, linestyle="--" if few else "-")
+        ax.fill_between(rows["day"], rows["won_low"], rows["won_high"], color=colour, alpha=0.08, linewidth=0)
+        last = float(rows["won_share"].iloc[-1])
+        ends[f"{name} {last:.0%} (n = {int(rows['n'].iloc[0]):,})"] = last, colour
+    ax.set_ylim(0, min(1.0, max(0.05, *(1.3 * float(rows["won_share"].max()) for rows in groups.values()))))
+    ax.set_ylabel("share of deals won")
+    ax.grid(axis="y", color=PALE, linewidth=0.6)
+    _beside(ends, ax, gap=0.075)
+
+
+def _beside(labels: dict[str, tuple[float, str]], ax: Axes, gap: float) -> None:
+    """Names at the right of the lines that they name, moved apart where they would meet."""
+    low, high = ax.get_ylim()
+    order = sorted(labels, key=lambda name: labels[name][0])
+    places = [(labels[name][0] - low) / (high - low) for name in order]
+    for _ in range(100):
+        for number in range(len(places) - 1):
+            apart = max(0.0, gap - (places[number + 1] - places[number])) / 2
+            places[number] -= apart
+            places[number + 1] += apart
+    shift = max(0.0, -min(places)) - max(0.0, max(places) - 1)
+    for name, place in zip(order, places, strict=True):
+        ax.annotate(
+            name,
+            (1.02, place + shift),
+            xycoords="axes fraction",
+            color=labels[name][1],
+            va="center",
+            fontsize=8.5,
+        )
+
+
+@close_curve.chart("win_90d_share", show="summary")
+def rates(table: pd.DataFrame, ax: Axes) -> None:
+    table = table.iloc[::-1] if table.columns[0] == COHORT else table  # the newest on top
+    table = most(table, ax, None if table.columns[0] == COHORT else "n").reset_index(drop=True)
+    dots(
+        ax,
+        table.iloc[:, 0].tolist(),
+        table["win_90d_share"],
+        table["win_90d_low"],
+        table["win_90d_high"],
+        counts=table["n"],
+        small=table["small"],
+    )
+    top = min(1.0, float(table["win_90d_high"].max()))
+    ax.set_xlim(-0.015 * top, 1.03 * top)
+    ax.set_xlabel("share of all deals won within 90 days, 95% interval")
+    ax.annotate("half of\nthe wins", (1.03, 1.0), xycoords="axes fraction", va="bottom", color=GREY, fontsize=8)
+    for place, days in enumerate(table["median_days_to_win"].tolist()):
+        told = "not yet" if np.isnan(days) else f"in {days:,.0f} d" if days >= 1 else "in 1 d"
+        ax.annotate(told, (1.03, place), xycoords=("axes fraction", "data"), va="center", color=GREY, fontsize=8)

@@ -1,0 +1,421 @@
+"""Funnel: in which stage deals sit now, how many came so far, and where they fall out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from hlkit.analysis.drawing import BLUE, GREEN, GREY, INK, ORANGE, PALE, PALETTE, percents, rows_of_names
+from hlkit.analysis.measures import NONE, SMALL, Array, by_size, group_column, grouped, lookup, need, with_interval
+from hlkit.analysis.notes import drop, remark
+from hlkit.analysis.registry import analysis
+from hlkit.analysis.saying import choice, compared, largest, many
+from hlkit.choices import instant
+from hlkit.errors import InvalidRequest
+from hlkit.kinds import COUNT, FLAG, ID, MONEY, SHARE, TEXT
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WON_STEP, DELETED_STAGE, DELETED_PIPELINE = "(won)", "(deleted stage)", "(deleted pipeline)"
+_STATUSES = ("open", "won", "lost", "abandoned")
+_GROUPS = 4  # in one chart
+
+
+@analysis(
+    "Where do deals sit, and where do they fall out?",
+    columns={
+        "pipeline_id": ID,
+        "pipeline": TEXT,
+        "stage_id": ID,
+        "stage": TEXT,
+        "position": COUNT,
+        "in_stage": COUNT,
+        "open": COUNT,
+        "won": COUNT,
+        "lost": COUNT,
+        "abandoned": COUNT,
+        "value": MONEY,
+        "entered": COUNT,
+        "reached_before": COUNT,
+        "reached": COUNT,
+        "step_share": SHARE,
+        "step_low": SHARE,
+        "step_high": SHARE,
+        "total_share": SHARE,
+        "total_low": SHARE,
+        "total_high": SHARE,
+        "small": FLAG,
+    },
+    definition=(
+        "The state of now: HighLevel keeps no history of stages. A deal has reached a step if it stands there or "
+        "further on, whether open, won, lost or abandoned, or if it is won; a lost deal stands where it was lost. "
+        "A step that a deal skipped counts as reached, one that it came back from does not. The first step holds "
+        "all deals of the pipeline, the last the won ones. Shares are of the step before and of all, with 95% "
+        "Wilson intervals; value is that of open deals. Deals are chosen by: {match}."
+    ),
+)
+def funnel(
+    opportunities: pd.DataFrame,
+    stages: pd.DataFrame,
+    *,
+    as_of: pd.Timestamp,
+    timezone: str = "UTC",
+    by: str | None = None,
+    match: Literal["created", "vendor"] = "created",
+    pipeline: str | None = None,
+    changed_since: str | None = None,
+    changed_until: str | None = None,
+    currency: str | None = None,
+) -> pd.DataFrame:
+    """Deals by stage: how many stand there, how many came so far, and the share of the step before.
+
+    Takes one row per deal (pipeline_id, stage_id, status, value, created_at, status_changed_at,
+    stage_changed_at) and one per stage (stage_id, pipeline_id, position, name, pipeline, in_funnel). Gives one
+    row per pipeline and stage, in their order, and a last one for the step "(won)": ``in_stage`` (deals that
+    stand there, of any status), ``open``, ``won``, ``lost`` and ``abandoned`` among them, ``value`` (of the
+    open ones, in the location's currency), ``entered`` (deals of the pipeline), ``reached`` (of which came so
+    far), ``reached_before`` (to the step before), ``step_share`` of that and ``total_share`` of ``entered``
+    with their intervals, and ``small`` (fewer than 20 before). Deals in a stage that no longer is are the row
+    "(deleted stage)", and count in the first step, and in all if won. Raises ``MissingColumn`` and
+    ``InvalidRequest``.
+
+    Parameters
+    ----------
+    by
+        A column of the deals: a funnel for each of its values.
+    match
+        "created" takes deals by their creation (since and until choose which); "vendor" gives the numbers of
+        HighLevel's dashboard, which takes deals by the last change of their status (changed_since and
+        changed_until; leave since and until out) and has no step for a stage hidden from its funnel.
+    pipeline
+        One pipeline by its name or id; all if left out.
+    changed_since
+        With match="vendor": deals whose status changed on this date or later, in the location's zone.
+    changed_until
+        And up to, without, this date.
+    currency
+        What the values are in; the location's own.
+
+    Source: HighLevel, "How Funnels and Stage Distribution Widgets work", help.gohighlevel.com article
+    155000001455.
+    """
+    need(opportunities, "pipeline_id", "stage_id", "status", by)
+    need(stages, "stage_id", "pipeline_id", "position")
+    deals = _chosen(opportunities.reset_index(drop=True), match, changed_since, changed_until, timezone)
+    road = _road(stages, match)
+    deals = deals.assign(
+        **{
+            _AT: lookup(deals["stage_id"], road["at"]).to_numpy(),
+            _ROAD: lookup(deals["stage_id"], road["pipeline_id"])
+            .fillna(deals["pipeline_id"])
+            .fillna(NONE)
+            .to_numpy(),
+        }
+    )
+    names = road.drop_duplicates("pipeline_id").set_index("pipeline_id")["pipeline"]
+    if pipeline is not None:
+        deals = deals[deals[_ROAD].isin(_pipeline(pipeline, names))]
+    deals, groups = grouped(_state(deals.reset_index(drop=True), as_of), by)
+    if currency:
+        remark(f"Values are in {currency}.")
+    table = _table(deals, groups, road, names)
+    if by is None:
+        return table.drop(columns="group")
+    return table.rename(columns={"group": group_column(by, funnel.columns)})
+
+
+_AT, _ROAD = "(at)", "(pipeline)"  # the step of a deal's stage on its road, from 0; the road
+
+
+# ---- which deals, on which road
+
+
+def _chosen(
+    deals: pd.DataFrame, match: str, changed_since: str | None, changed_until: str | None, timezone: str
+) -> pd.DataFrame:
+    """With ``match="vendor"``, the deals whose status changed in the span."""
+    if changed_since is None and changed_until is None:
+        return deals
+    if match != "vendor":
+        raise InvalidRequest(
+            "changed_since and changed_until choose by the change of status, as HighLevel's dashboard does",
+            hint='add match="vendor", or choose by creation with since and until',
+        )
+    need(deals, "status_changed_at")
+    changed = deals["status_changed_at"]
+    if "created_at" in deals:  # a status that never changed is as old as the deal
+        changed = changed.fillna(deals["created_at"])
+    since, until = (
+        instant(name, date, lambda: ZoneInfo(timezone))
+        for name, date in (("changed_since", changed_since), ("changed_until", changed_until))
+    )
+    inside = changed.notna()
+    if since is not None:
+        inside &= (changed >= since).fillna(False)
+    if until is not None:
+        inside &= (changed < until).fillna(False)
+    return drop(deals, ~inside, "opportunities whose status changed at another time").reset_index(drop=True)
+
+
+def _road(stages: pd.DataFrame, match: str) -> pd.DataFrame:
+    """The stages by their id, in their order: pipeline, name, which step of it, from 0, and whether it is one."""
+    known = stages[stages["stage_id"].notna()].drop_duplicates("stage_id")
+    known = known.sort_values(["position", "stage_id"], kind="stable", na_position="last")
+    ids = known["pipeline_id"].fillna(NONE)
+    order = pd.factorize(stages["pipeline_id"].fillna(NONE))[1]
+    step = pd.Series(True, index=known.index)
+    if match == "vendor" and "in_funnel" in known:
+        step = known["in_funnel"].fillna(True).astype(bool)
+        if not step.all():
+            remark("A stage that is hidden from HighLevel's funnel is no step; its deals reached those before it.")
+    road = pd.DataFrame(
+        {
+            "pipeline_id": ids,
+            "pipeline": _named(known, "pipeline", ids),
+            "stage": _named(known, "name", known["stage_id"]),
+            "position": known["position"],
+            "step": step,
+            "at": ids.groupby(ids).cumcount().astype("float64"),
+        }
+    ).set_index(pd.Index(known["stage_id"]))
+    road["road"] = pd.Index(order).get_indexer(road["pipeline_id"])
+    return road.sort_values(["road", "at"], kind="stable")
+
+
+def _named(frame: pd.DataFrame, column: str, ids: pd.Series) -> pd.Series:
+    return frame[column].fillna(ids) if column in frame else ids
+
+
+def _pipeline(given: str, names: pd.Series) -> list[str]:
+    """The ids of the pipeline that is called so, or has this id."""
+    if given in names.index:
+        return [given]
+    found = names.index[(names.str.strip().str.casefold() == given.strip().casefold()).to_numpy(dtype=bool)]
+    if not len(found):
+        raise InvalidRequest(
+            f"there is no pipeline {given!r}",
+            hint=f"there are {', '.join(names.tolist()[:20])}" if len(names) else "",
+        )
+    return list(found)
+
+
+def _state(deals: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
+    """The deals with their status at *as_of*; the stage is always that of now."""
+    status = deals["status"].str.lower()
+    if "status_changed_at" in deals:
+        later = (deals["status_changed_at"] > as_of).fillna(False) & (status != "open")
+        if later.any():
+            remark("Deals whose status changed later than as_of count as open.")
+            status = status.mask(later, "open")
+    if "stage_changed_at" in deals and (moved := int((deals["stage_changed_at"] > as_of).sum())):
+        remark(f"{moved:,} deals moved later than as_of, and are counted where they stand now.")
+    return deals.assign(status=status)
+
+
+# ---- counting
+
+
+def _table(deals: pd.DataFrame, groups: pd.Series, road: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
+    """A row for each group, pipeline and stage; then those of the step won, and of stages nobody knows."""
+    on = deals[_ROAD].astype("object")
+    known = list(dict.fromkeys([*names.index, *sorted(set(on.unique()) - set(names.index))]))
+    which = pd.Index(known, dtype="object").get_indexer(on)
+    rank, labels = by_size(groups)
+    pairs, pair = np.unique(rank * max(1, len(known)) + which, return_inverse=True)
+    pair_road = pairs % max(1, len(known))
+    pair_group = labels[pairs // max(1, len(known))]
+
+    # Each pair is a row of these arrays, with its stages from the left, then won, deleted stages, no stage.
+    width = int(road["at"].max()) + 1 if len(road) else 0
+    won_at, deleted_at, none_at = width, width + 1, width + 2
+    stage_of = np.full((len(known), width + 3), -1)
+    road_number = pd.Index(known, dtype="object").get_indexer(road["pipeline_id"].astype("object"))
+    stage_of[road_number, road["at"].to_numpy("int64")] = np.arange(len(road))
+    here = stage_of[pair_road] >= 0
+    steps = np.append(road["step"].to_numpy(dtype=bool), False)[stage_of[pair_road]]
+
+    unknown = np.where(deals["stage_id"].isna(), none_at, deleted_at)
+    at = deals[_AT].to_numpy("float64")
+    at = np.where(np.isnan(at), unknown, np.nan_to_num(at)).astype("int64")
+    cell, cells = pair * (width + 3) + at, (len(pairs), width + 3)
+
+    def count(where: Array | None = None) -> Array:
+        return np.bincount(cell, where, minlength=cells[0] * cells[1])[: cells[0] * cells[1]].reshape(cells)
+
+    of = {status: count((deals["status"] == status).fillna(False).to_numpy("float64")) for status in _STATUSES}
+    is_open = (deals["status"] == "open").fillna(False).to_numpy(dtype=bool)
+    worth = deals["value"].fillna(0.0).to_numpy("float64") if "value" in deals else np.zeros(len(deals))
+    value, all_, won = count(np.where(is_open, worth, 0.0)), count().astype("float64"), of["won"]
+    entered, wins = all_.sum(axis=1), won.sum(axis=1)
+
+    reached, before = np.full(cells, np.nan), np.full(cells, np.nan)
+    lost_so_far, last = np.zeros(len(pairs)), np.full(len(pairs), np.nan)
+    strays = (all_ - won)[:, deleted_at:].sum(axis=1)  # where they stood is not known
+    for place in range(width):
+        came = np.where(np.isnan(last), entered, entered - strays - lost_so_far)
+        reached[:, place] = np.where(steps[:, place], came, np.nan)
+        before[:, place] = np.where(steps[:, place], last, np.nan)
+        last = np.where(steps[:, place], came, last)
+        lost_so_far += (all_ - won)[:, place]
+    reached[:, won_at] = wins
+    before[:, won_at] = np.where(np.isnan(last), entered, last)
+    if (all_[:, deleted_at] > 0).any():
+        remark("Deals in a deleted stage count in the first step, since nobody knows how far they came.")
+
+    here[:, won_at] = True
+    here[:, deleted_at:] = all_[:, deleted_at:] > 0
+    row, column = np.nonzero(here)
+    stage = np.where(column < width, stage_of[pair_road[row], column], -1)
+    words = {won_at: WON_STEP, deleted_at: DELETED_STAGE, none_at: NONE}
+    ids = np.array([*road.index, None], dtype="object")[stage]
+    titles = np.array([*road["stage"], None], dtype="object")[stage]
+    for place, word in words.items():
+        ids, titles = np.where(column == place, word, ids), np.where(column == place, word, titles)
+    roads = np.asarray(known, dtype="object")[pair_road[row]]
+    called = np.array([names.get(one, one if one == NONE else DELETED_PIPELINE) for one in known], dtype="object")
+    standing = column != won_at
+
+    def told(values: Array) -> Array:
+        return np.where(standing, values[row, column], np.nan)
+
+    step, total = reached[row, column], entered[row]
+    prior = before[row, column]
+    table: dict[str, Any] = {
+        "group": pair_group[row],
+        "pipeline_id": roads,
+        "pipeline": called[pair_road[row]],
+        "stage_id": ids,
+        "stage": titles,
+        "position": pd.array([*road["position"], None], dtype=COUNT.dtype)[stage],
+        "in_stage": told(all_),
+        **{status: told(of[status]) for status in _STATUSES},
+        "value": told(value),
+        "entered": total,
+        "reached_before": prior,
+        "reached": step,
+        **with_interval("step", step, prior),
+        **with_interval("total", step, total),
+        "small": np.where(np.isnan(prior), total, prior) < SMALL,
+    }
+    return pd.DataFrame(table)
+
+
+# ---- its answers
+
+
+@funnel.answer()
+def where_they_fall(table: pd.DataFrame) -> str:
+    """Of the pipeline with the most deals, where they fall out and where they stand; of groups, who wins."""
+    first = table["pipeline_id"].iloc[int(table["entered"].fillna(0).to_numpy("int64").argmax())]
+    mine = table[(table["pipeline_id"] == first).fillna(False).to_numpy(dtype=bool)]
+    won = mine[(mine["stage_id"] == WON_STEP).to_numpy(dtype=bool)]
+    if table.columns[0] != "pipeline_id":
+        return compared(won.assign(small=won["entered"] < SMALL), "total", f"Share won in {first}")
+    stage = mine.assign(out=mine["lost"] + mine["abandoned"]).set_index("stage_id").reset_index()
+    worst = largest(stage, "out")
+    lost, still, worth = (float(stage[name].sum()) for name in ("out", "open", "value"))
+    entered = many(mine["entered"].iloc[0], "deal")
+    where = f", most often in {worst}" if worst else ""
+    said = f"Of the {entered} in {first}, {lost:,.0f} {'was' if lost == 1 else 'were'} lost or abandoned{where}"
+    unit = f" {choice(table, 'currency')}" if choice(table, "currency") else ""
+    total = f", worth {worth:,.0f}{unit} in all" if worth > 0 else ""
+    stands = f", most often in {largest(stage, 'open')}" if largest(stage, "open") else ""
+    return f"{said}; {still:,.0f} {'is' if still == 1 else 'are'} open{total}{stands}."
+
+
+# ---- its chart
+
+
+@funnel.chart("in_stage", "reached")
+def bars(table: pd.DataFrame, ax: Axes) -> None:
+    """The steps of the pipeline with the most deals: who went on, who stands there, who fell out there."""
+    first = table["pipeline_id"].iloc[int(table["entered"].fillna(0).argmax())]
+    mine = table[table["pipeline_id"] == first].reset_index(drop=True)
+    grouped_by = table.columns[0] if table.columns[0] != "pipeline_id" else None
+    if grouped_by is None or mine[grouped_by].nunique() == 1:
+        entered = f"{int(mine['entered'].iloc[0]):,} deals as they stand now"
+        _one(mine, ax)
+    else:
+        entered = f"by {grouped_by.removesuffix('_id')}"
+        _several(mine, grouped_by, ax)
+    others = table["pipeline_id"].nunique() - 1
+    more = f"; {others} more pipeline{'s' * (others > 1)} in the table" if others else ""
+    words = f"{first}, {entered}{more}"
+    ax.annotate(words, (0, 1), xycoords="axes fraction", ha="left", va="bottom", color=GREY, fontsize=8)
+
+
+def _one(table: pd.DataFrame, ax: Axes) -> None:
+    names = [str(name) for name in table["stage_id"]]
+    places = rows_of_names(ax, names)
+    number = {
+        name: table[name].to_numpy("float64", na_value=np.nan) for name in table.columns if _counts(table, name)
+    }
+    is_step = ~np.isnan(number["reached"])
+    is_won = np.isnan(number["in_stage"])
+    went_on = np.zeros(len(table))
+    steps = np.flatnonzero(is_step)
+    went_on[steps[:-1]] = number["reached"][steps[1:]]
+    stands, fell = number["open"], number["lost"] + number["abandoned"]
+    parts = [
+        ("went on", PALE, np.where(is_won, 0, went_on)),
+        ("open, stands here", BLUE, np.where(is_won, 0, stands)),
+        ("lost or abandoned here", ORANGE, np.where(is_won, 0, fell)),
+        ("won", GREEN, np.where(is_won, number["reached"], np.where(is_step, 0, number["won"]))),
+    ]
+    left = np.zeros(len(table))
+    for label, colour, width in parts:
+        ax.barh(places, width, left=left, color=colour, height=0.72, label=label)
+        left += width
+    small = table["small"].fillna(False).to_numpy(dtype=bool)
+    longest = max(1.0, np.nanmax(number["reached"], initial=0.0), left.max())
+    for place in places:
+        reached = number["reached"][place]
+        told = f"{reached:,.0f}" if is_step[place] else f"{number['in_stage'][place]:,.0f} stand here"
+        if is_step[place] and not np.isnan(number["step_share"][place]):
+            step, low, high = (number[f"step_{name}"][place] for name in ("share", "low", "high"))
+            told += f" · {step:.0%} ({100 * low:.0f} to {100 * high:.0f})"
+        end = max(left[place], 0 if np.isnan(reached) else reached)
+        ax.text(end + 0.015 * longest, place, told, va="center", fontsize=8, color=GREY if small[place] else INK)
+    ax.set_xlim(0, longest * 1.35)
+    grey = "\ngrey: of fewer than 20 deals" if small.any() else ""
+    ax.set_xlabel(f"deals that came so far · % of the step before (95% interval){grey}")
+    ax.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.4, -0.22 if grey else -0.16),
+        ncols=4,
+        fontsize=8,
+        columnspacing=1,
+        handlelength=1,
+    )
+
+
+def _counts(table: pd.DataFrame, name: str) -> bool:
+    return name in funnel.columns and funnel.columns[name].name in ("COUNT", "SHARE")
+
+
+def _several(table: pd.DataFrame, by: str, ax: Axes) -> None:
+    """The largest groups, side by side: of all deals of each, the share that came so far."""
+    table = table[table["reached"].notna()]
+    sizes = table.groupby(by, sort=False)["entered"].max()
+    shown = list(sizes.index[:_GROUPS])
+    names = list(dict.fromkeys(table["stage_id"]))
+    places = pd.Series(rows_of_names(ax, names), index=names)
+    for number, group in enumerate(shown):
+        one = table[table[by] == group]
+        at = places.reindex(one["stage_id"]).to_numpy("float64") + 0.16 * (number - (len(shown) - 1) / 2)
+        share_, low, high = (one[f"total_{name}"].to_numpy("float64") for name in ("share", "low", "high"))
+        colour = PALETTE[number]
+        ax.hlines(at, low, high, color=colour, linewidth=2, alpha=0.5)
+        ax.scatter(share_, at, color=colour, s=26, zorder=3, label=f"{group} ({int(sizes[group]):,})")
+    for edge in np.arange(0.5, len(names) - 1):
+        ax.axhline(edge, color=PALE, linewidth=0.6)
+    ax.set_xlim(0, 1.03)
+    percents(ax)
+    more = len(sizes) - len(shown)
+    rest = f"; {more:,} more group{'s' * (more > 1)} in the table" if more else ""
+    ax.set_xlabel(f"of all deals of the group, came so far (95% interval){rest}")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.4, -0.16), ncols=2, fontsize=8)

@@ -1,0 +1,482 @@
+"""``@analysis``: a function over frames becomes a question that can be asked anywhere.
+
+The signature says it all. Positional parameters name the resources that an analysis needs, one with ``= None``
+a resource it can do without; keyword-only parameters are the analyst's choices, of which ``as_of``,
+``timezone`` and some others the location fills in. From it come ``hl.analyses.x``, ``loc.analyses.x``,
+``hlkit run x``, its flags and its dropdowns. The files of this folder are found by looking.
+
+The wrapper makes every analysis robust once: frames are typed as the catalogue says, rows later than *as_of*
+and repeated ids are left out and counted, choices are checked, and the table has its declared columns and
+dtypes also when it is empty. What a run tells of itself stands in ``table.attrs["hlkit"]``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from hlkit.analysis.drawing import Chart, draw, style
+from hlkit.analysis.measures import office_hours
+from hlkit.analysis.notes import RUN, Notes, drop
+from hlkit.analysis.saying import Answer, say
+from hlkit.choices import instant
+from hlkit.errors import InvalidRequest
+from hlkit.kinds import DAY, LIST, TEXT, WHEN, Kind
+from hlkit.resources import CATALOGUE
+from hlkit.tables.text import pairs_html
+from hlkit.zones import zone
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Columns = Mapping[str, Kind]
+
+# What a location knows and fills in, where a signature asks for it.
+FILLED = ("as_of", "timezone", "until", "currency", "country", "website")
+_SPAN = ("as_of", "timezone", "until")
+_WHEN = ("created_at", "sent_at")  # a row with a later one was not there yet at as_of
+
+# What the common choices mean, for the help of the command line and the explorer.
+ABOUT = {
+    "by": "A column of the first frame to group by; a custom field or tags too.",
+    "clock": "Count the minutes in which the office is open, or all on the wall's clock.",
+    "office": 'When the office is open, in the location\'s zone, such as "Mon-Fri 8-18, Sat 10-14".',
+    "holidays": 'A country whose holidays the office is closed on, such as "US" or "US-IL".',
+    "show": "Which of its tables.",
+    "since": "Rows of the first frame from this date on, such as 2025-07-01, in the location's zone.",
+    "until": "And up to, without, this date.",
+    "as_of": "Look at the data as it was at this date or time; the start of the reading if left out.",
+    "timezone": "The zone of days and office hours.",
+    "country": "The country of phone numbers without a country code, as two letters.",
+    "currency": "The currency of amounts that name none.",
+    "website": "The location's own website: coming from there is no referral.",
+}
+
+
+class Analysis:
+    """A question: call it with frames for its table. ``analysis.plot(table)`` draws that."""
+
+    def __init__(
+        self,
+        function: Callable[..., pd.DataFrame],
+        question: str,
+        columns: Columns | Mapping[str, Columns],
+        definition: str,
+    ) -> None:
+        self.function, self.question, self.definition = function, question, definition
+        self.name = function.__name__
+        self._columns = columns
+        self._charts: dict[str | None, tuple[Chart, tuple[str, ...]]] = {}
+        self._answers: dict[str | None, Answer] = {}
+        self._parameters = inspect.signature(function).parameters
+        self._hints = typing.get_type_hints(function)
+        self.__doc__, self.__name__, self.__module__ = function.__doc__, self.name, function.__module__
+        self.__signature__ = self._signature()
+
+    # ---- what its signature says
+
+    @property
+    def frames(self) -> dict[str, bool]:
+        """The resources it takes, in their order, and whether it needs them."""
+        return {
+            name: one.default is inspect.Parameter.empty
+            for name, one in self._parameters.items()
+            if one.kind is not inspect.Parameter.KEYWORD_ONLY
+        }
+
+    @property
+    def choices(self) -> dict[str, inspect.Parameter]:
+        """What there is to choose, by name: its default, and its type as the annotation."""
+        return {
+            name: one.replace(annotation=self._hints.get(name, Any))
+            for name, one in self._parameters.items()
+            if one.kind is inspect.Parameter.KEYWORD_ONLY and name not in _SPAN
+        }
+
+    @property
+    def fills(self) -> tuple[str, ...]:
+        """What it takes of what a location knows."""
+        return tuple(name for name in FILLED if name in self._parameters)
+
+    @property
+    def columns(self) -> Columns:
+        """The columns of its table, beside that of the groups; of the first of its tables, if it has several."""
+        return self.columns_of(None)
+
+    def columns_of(self, show: str | None) -> Columns:
+        """The same for one of its tables."""
+        if not self._shows():
+            return typing.cast("Columns", self._columns)
+        tables = typing.cast("Mapping[str, Columns]", self._columns)
+        return tables[show if show is not None else next(iter(tables))]
+
+    def _shows(self) -> tuple[str, ...]:
+        """The names of its tables, where it has several."""
+        return tuple(name for name, kind in self._columns.items() if not isinstance(kind, Kind))
+
+    def about(self, choice: str) -> str:
+        """What a choice means, in a sentence."""
+        told = inspect.getdoc(self.function) or ""
+        lines = told.splitlines()
+        for place, line in enumerate(lines):
+            names = [name.strip(" `*") for name in line.split(",")]
+            if choice in names and line == line.lstrip() and lines[place + 1 : place + 2]:
+                rest = []
+                for following in lines[place + 1 :]:
+                    if following and not following.startswith(" "):
+                        break
+                    rest.append(following.strip())
+                if any(rest):
+                    return " ".join(rest).strip()
+        return ABOUT.get(choice, "")
+
+    def _signature(self) -> inspect.Signature:
+        """Its own, with ``as_of`` and the zone in which one without a zone is read, for all."""
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        own = [one for one in self._parameters.values() if one.kind is not keyword]
+        rest = [one for one in self._parameters.values() if one.kind is keyword]
+        for name, default in (("timezone", "UTC"), ("as_of", None)):
+            if name not in self._parameters:
+                rest.insert(0, inspect.Parameter(name, keyword, default=default))
+        return inspect.Signature([*own, *rest], return_annotation="pd.DataFrame")
+
+    # ---- running it
+
+    def __call__(self, *frames: pd.DataFrame | None, **given: Any) -> pd.DataFrame:
+        taken = dict(zip(self.frames, frames, strict=False))
+        if len(frames) > len(self.frames) or set(taken) & set(given):
+            raise InvalidRequest(f"{self.name} takes {', '.join(self.frames)}", hint="give each frame once, in order")
+        taken |= {name: given.pop(name) for name in self.frames if name in given}
+        chosen = self.chosen(given)
+        as_of = chosen["as_of"]
+        notes = Notes()
+        token = RUN.set(notes)
+        try:
+            fitted = {name: self._fitted(name, taken.get(name), as_of) for name in self.frames}
+            notes.names = {id(frame): name for name, frame in fitted.items() if frame is not None}
+            own = {name: value for name, value in chosen.items() if name in self._parameters}
+            table = self._typed(self.function(**fitted, **own), chosen.get("show"))
+        finally:
+            RUN.reset(token)
+        table.attrs["hlkit"] = self._told(fitted, chosen, as_of, notes)
+        return table
+
+    def chosen(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The choices in *given*, checked and completed. Raises ``InvalidRequest`` with what there is to choose."""
+        allowed = [name for name in inspect.signature(self).parameters if name not in self.frames]
+        for name in given:
+            if name not in allowed:
+                near = difflib.get_close_matches(name, allowed, n=1)
+                raise InvalidRequest(
+                    f"{self.name} has no {name!r} to choose",
+                    hint=f"did you mean {near[0]}?" if near else f"it has {', '.join(allowed)}",
+                )
+        chosen = {name: one.default for name, one in self._parameters.items() if name in allowed} | dict(given)
+        place = zone(str(chosen.get("timezone", "UTC")))
+        chosen["timezone"] = place.key
+        chosen["as_of"] = _instant(chosen.get("as_of"), place, "as_of" in self._parameters)
+        for name, value in chosen.items():
+            if name not in _SPAN:
+                _check(self.name, name, value, self._hints.get(name, Any))
+        if "office" in chosen:
+            office_hours(chosen["office"], chosen.get("holidays"))
+        return chosen
+
+    def _fitted(self, name: str, frame: pd.DataFrame | None, as_of: pd.Timestamp | None) -> pd.DataFrame | None:
+        """A frame as the catalogue types it: each id once, and nothing later than *as_of*."""
+        if frame is None and not self.frames[name]:
+            return None
+        if not isinstance(frame, pd.DataFrame):
+            got = "nothing" if frame is None else type(frame).__name__
+            raise InvalidRequest(
+                f"{self.name} needs the frame {name}, and got {got}", hint=f"give it loc.{name}(), or a frame like it"
+            )
+        if name in CATALOGUE:
+            frame = typed(frame, {one.name: one.kind for one in CATALOGUE[name].columns}, name)
+            key = CATALOGUE[name].key
+            if key in frame and not frame[key].is_unique:
+                twice = frame[key].duplicated(keep="last") & frame[key].notna()
+                frame = drop(frame, twice, f"{name} that repeat an id")
+        for column in _WHEN if as_of is not None else ():
+            if column in frame:
+                frame = drop(frame, frame[column] > as_of, f"{name} later than as_of")
+        return frame
+
+    def _typed(self, table: pd.DataFrame, show: str | None) -> pd.DataFrame:
+        """The table as declared: groups as text, then each column in its order and dtype."""
+        columns = self.columns_of(show)
+        groups = [name for name in table.columns if name not in columns]
+        missing = [name for name in columns if name not in table.columns]
+        if missing:
+            raise AssertionError(f"{self.name} declares {missing} and does not give it")
+        kinds = dict.fromkeys(groups, TEXT) | dict(columns)
+        return pd.DataFrame({name: _cast(table[name], kinds[name]) for name in [*groups, *columns]}).reset_index(
+            drop=True
+        )
+
+    def _told(
+        self,
+        frames: Mapping[str, pd.DataFrame | None],
+        chosen: Mapping[str, Any],
+        as_of: pd.Timestamp | None,
+        notes: Notes,
+    ) -> dict[str, Any]:
+        """What a run tells of itself, in JSON values."""
+        values = {name: value for name, value in chosen.items() if name not in _SPAN}
+        definition = self.definition.format(**{name: _in_words(value) for name, value in chosen.items()})
+        return {
+            "analysis": self.name,
+            "question": self.question,
+            "definition": " ".join([definition, *notes.remarks]).strip(),
+            "as_of": None if as_of is None else as_of.isoformat(),
+            "timezone": chosen["timezone"],
+            "choices": {name: value if _is_json(value) else str(value) for name, value in values.items()},
+            "rows": {name: len(frame) for name, frame in frames.items() if frame is not None},
+            "without": [name for name, frame in frames.items() if frame is None],
+            "left_out": dict(notes.left_out),
+        }
+
+    # ---- drawing it
+
+    def chart(self, *needs: str, show: str | None = None) -> Callable[[Chart], Chart]:
+        """Mark the function that draws the table (of *show*); *needs* are the columns that it draws.
+
+        A row with none of them is not drawn, and without any there is "nothing to show yet".
+        """
+
+        def keep(function: Chart) -> Chart:
+            self._charts[show] = function, needs
+            return function
+
+        return keep
+
+    def plot(self, table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+        """Draw a table of this analysis, on *ax* or on a new figure of 6 x 4 inches."""
+        show = self._show_of(table)
+        chart, needs = self._charts.get(show) or self._charts[None]
+        if ax is None:
+            from matplotlib import pyplot
+
+            with style():
+                ax = pyplot.subplots(figsize=(6, 4), layout="constrained")[1]
+        return draw(table, ax, chart, self.question, needs)
+
+    # ---- saying it
+
+    def answer(self, *, show: str | None = None) -> Callable[[Answer], Answer]:
+        """Mark the function that answers the question from the table (of *show*), in a sentence or two.
+
+        It gets names in the place of ids, and texts that fit into a line.
+        """
+
+        def keep(function: Answer) -> Answer:
+            self._answers[show] = function
+            return function
+
+        return keep
+
+    def say(self, table: pd.DataFrame) -> str:
+        """The answer that a table of this analysis gives; blank where it has none."""
+        answer = self._answers.get(self._show_of(table)) or self._answers.get(None)
+        return say(table, answer) if answer is not None else ""
+
+    def _show_of(self, table: pd.DataFrame) -> str | None:
+        """Which of its tables this is, by its columns."""
+        for show in self._shows():
+            if set(self.columns_of(show)) <= set(table.columns):
+                return show
+        if not self._shows() and set(self.columns) <= set(table.columns):
+            return None
+        raise InvalidRequest(
+            f"this is no table of {self.name}", hint=f"give it what hl.analyses.{self.name}(...) gave"
+        )
+
+    def __repr__(self) -> str:
+        return f"{self.name}{self.__signature__}\n{self.question}"
+
+
+def analysis(
+    question: str, *, columns: Columns | Mapping[str, Columns], definition: str = ""
+) -> Callable[[Callable[..., pd.DataFrame]], Analysis]:
+    """Make a function an analysis, known everywhere by its name.
+
+    Parameters
+    ----------
+    question
+        What it answers, as an analyst asks it: the title of its chart.
+    columns
+        The columns of its table, after that of the groups; where ``show`` picks one of several tables, a
+        mapping from each to its columns.
+    definition
+        How the numbers are made: a short paragraph that can stand under the figure. ``{by}`` and the names
+        of other choices are filled in.
+    """
+
+    def register(function: Callable[..., pd.DataFrame]) -> Analysis:
+        made = Analysis(function, question, columns, definition)
+        ANALYSES._known[made.name] = made
+        return made
+
+    return register
+
+
+class Analyses(Mapping[str, Analysis]):
+    """All analyses by name. Alone in a cell: their questions."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Analysis] = {}
+        self._looked = False
+
+    def _all(self) -> dict[str, Analysis]:
+        if not self._looked:
+            self._looked = True
+            package = importlib.import_module("hlkit.analysis")
+            for module in pkgutil.iter_modules(package.__path__, "hlkit.analysis."):
+                importlib.import_module(module.name)
+        return dict(sorted(self._known.items()))
+
+    def __getitem__(self, name: str) -> Analysis:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __getattr__(self, name: str) -> Analysis:
+        known = self._all() if not name.startswith("_") else {}
+        if name in known:
+            return known[name]
+        raise AttributeError(unknown(name, known), name=name, obj=None)
+
+    def __dir__(self) -> list[str]:
+        return list(self._all())
+
+    def __repr__(self) -> str:
+        return listing(self, "hl.analyses.")
+
+    def _repr_html_(self) -> str:
+        return listing_html(self, "hl.analyses.")
+
+
+ANALYSES = Analyses()
+
+
+def unknown(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
+    """What to say of a name that no analysis has."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"there is no analysis {name!r}; " + (
+        f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    )
+
+
+def listing(analyses: Mapping[str, Analysis], prefix: str) -> str:
+    """Their names and questions, a line each."""
+    wide = max((len(name) for name in analyses), default=0)
+    return "\n".join(f"{prefix}{name:<{wide}}  {one.question}" for name, one in analyses.items())
+
+
+def listing_html(analyses: Mapping[str, Analysis], prefix: str) -> str:
+    """The same as a table."""
+    named = ((f"<code>{escape(f'{prefix}{name}')}</code>", escape(one.question)) for name, one in analyses.items())
+    return pairs_html(named, "td")
+
+
+# ---- frames and values
+
+
+def typed(frame: pd.DataFrame, kinds: Columns, name: str) -> pd.DataFrame:
+    """*frame* with each column that *kinds* knows in its dtype. Raises ``InvalidRequest`` where one does not fit."""
+    changed: dict[str, pd.Series] = {}
+    for column, kind in kinds.items():
+        if column not in frame or frame[column].dtype == kind.dtype:
+            continue
+        problem = None
+        try:
+            changed[column] = _cast(frame[column], kind)
+        except (ValueError, TypeError, OverflowError) as error:
+            problem = str(error).partition("\n")[0]
+        if problem is not None:
+            raise InvalidRequest(
+                f"{name}[{column!r}] does not hold {_KINDS.get(kind.name, 'text')} ({problem})",
+                hint=f"make it so with pandas, or take the frame of loc.{name}()",
+            )
+    return frame.assign(**changed) if changed else frame
+
+
+_KINDS = {
+    "WHEN": "instants",
+    "DAY": "days",
+    "LIST": "lists",
+    "COUNT": "counts",
+    "FLAG": "true and false",
+} | dict.fromkeys(("NUMBER", "MONEY", "SHARE"), "numbers")
+
+
+def _cast(column: pd.Series, kind: Kind) -> pd.Series:
+    if column.dtype == kind.dtype or kind is LIST:
+        return column
+    if kind is WHEN:  # one without a zone is read as UTC, as everything in a frame of hlkit
+        return pd.to_datetime(column, utc=True, format="ISO8601").astype(kind.dtype)
+    if kind is DAY:
+        return pd.to_datetime(column, format="ISO8601").dt.tz_localize(None).astype(kind.dtype)
+    if kind.name == "COUNT":
+        return pd.to_numeric(column).astype("Float64").astype(kind.dtype)
+    if kind.name in ("NUMBER", "MONEY", "SHARE"):
+        return pd.to_numeric(column).astype(kind.dtype)
+    if kind.name == "FLAG":
+        return column.astype("object").where(column.notna(), None).astype(kind.dtype)
+    return column.astype("object").where(column.notna(), None).astype(kind.dtype)
+
+
+def _instant(given: Any, zone: ZoneInfo, needed: bool) -> pd.Timestamp | None:
+    """*as_of* in UTC, to the millisecond; one without a zone is read in the location's."""
+    if given is None or given is inspect.Parameter.empty:
+        if needed:
+            raise InvalidRequest(
+                "as_of is missing: the instant at which the rows were read",
+                hint='give as_of=pd.Timestamp.now("UTC"), or take loc.analyses, which knows it',
+            )
+        return None
+    return instant("as_of", given, lambda: zone)
+
+
+def _check(analysis: str, name: str, value: Any, hint: Any) -> None:
+    """Raise ``InvalidRequest`` where *value* is none that the annotation *hint* allows."""
+    options = typing.get_args(hint) if typing.get_origin(hint) is not None else (hint,)
+    if typing.get_origin(hint) is Literal:
+        if value not in options:
+            words = ", ".join(map(repr, options))
+            raise InvalidRequest(f"{analysis} has no {name}={value!r}", hint=f"{name} is one of {words}")
+        return
+    if value is None:
+        allowed = type(None) in options
+    elif int in options or float in options:
+        whole = float not in options
+        allowed = isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+        allowed = allowed and (not whole or float(value).is_integer())
+    else:
+        allowed = any(option is Any or (isinstance(option, type) and isinstance(value, option)) for option in options)
+    if not allowed:
+        expected = (
+            "a number above 0" if int in options or float in options else "text" if str in options else f"{hint}"
+        )
+        raise InvalidRequest(f"{analysis} takes no {name}={value!r}", hint=f"{name} is {expected}")
+
+
+def _in_words(value: Any) -> str:
+    return "nothing" if value is None else str(value)
+
+
+def _is_json(value: Any) -> bool:
+    return value is None or isinstance(value, (str, int, float, bool))
