@@ -1,0 +1,291 @@
+"""Contacts: find them as you type, look at one of them, and take them along as a DataFrame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as W
+import pandas as pd
+
+from hlkit.analysis.drawing import named_or_not
+from hlkit.kinds import TEXT
+from hlkit.tables.export import write
+from hlkit.tables.text import printable
+from hlkit.widgets import looks, search, timeline
+from hlkit.widgets.controls import LABEL, in_rows
+from hlkit.widgets.quota import in_words
+from hlkit.widgets.saving import Saving
+from hlkit.widgets.search import Book, Wanted
+from hlkit.widgets.view import NO_LOCATION, Chosen, View, progress
+from hlkit.widgets.work import Steady, Work
+from hlkit.wire.watch import Watch
+
+FIRST = ("name", "email", "phone", "source", "owner", "created_at")  # the columns to show first
+PAGE = 25  # rows on a page
+ANY, NO = "(any)", ""
+_CHOICES = ("search", "tag", "source", "owner", "since", "until", "field", "contains", "columns")
+
+
+class ContactsView(View):
+    """The loaded contacts; what is kept is there at once, what is not has a button."""
+
+    title = "Contacts"
+
+    def __init__(self, chosen: Chosen, given: Mapping[str, Any] | None = None) -> None:
+        self.work, self.opening = Work(), Work()
+        self.book: Book | None = None
+        self.selected = pd.DataFrame()
+        self._named = False  # whether the owners are known by name
+        self._page = 0
+        self._given = dict(given or {})
+        self._steady = Steady(self._search)
+        super().__init__(chosen)
+
+    # ---- its widgets
+
+    def made(self) -> W.Box:
+        self.load = W.Button(description="Load", button_style="primary", tooltip="Read all contacts")
+        self.cancel = W.Button(description="Cancel", disabled=True, tooltip="Stop; what arrived is kept")
+        self.status = W.HTML()
+        self.search = W.Text(description="Search", placeholder="name, e-mail, phone or company", style=LABEL)
+        self.tag, self.source, self.owner = (self._dropdown(name) for name in ("Tag", "Source", "Owner"))
+        self.since = W.DatePicker(description="From", tooltip="The first day", style=LABEL)
+        self.until = W.DatePicker(description="Before", tooltip="The day after the last", style=LABEL)
+        self.field = self._dropdown("Field")
+        self.contains = W.Text(description="Contains", style=LABEL)
+        self.columns = W.SelectMultiple(description="Columns", rows=6, style=LABEL)
+        self.table = W.HTML()
+        self.back = W.Button(description="Previous", tooltip="The rows before")
+        self.forth = W.Button(description="Next", tooltip="The rows after")
+        self.one = W.Dropdown(options=[("(choose)", NO)], description="Contact", style=LABEL)
+        self.open = W.Button(description="Open", tooltip="Show all that is known of this contact")
+        self.estimate = W.HTML()
+        self.page = W.HTML()
+        self.saving = Saving({"CSV": "csv", "Excel": "xlsx", "Parquet": "parquet"}, self._write)
+        for name in ("load", "search", "table", "one", "open", "page"):
+            getattr(self, name).add_class(f"hlkit-contacts-{name}")
+        self.load.on_click(lambda _: self.start())
+        self.cancel.on_click(lambda _: self.work.stop())
+        self.work.observe(lambda change: self._show_progress(self.work), ["status", "words"])
+        self.opening.observe(lambda change: self._show_progress(self.opening), ["status", "words"])
+        for control in self._filters().values():
+            control.observe(lambda change: self._steady(), "value")
+        self.columns.observe(lambda change: self._show_rows(), "value")
+        self.back.on_click(lambda _: self._turn(-1))
+        self.forth.on_click(lambda _: self._turn(1))
+        self.open.on_click(lambda _: self.open_one())
+        self.found = W.VBox(
+            [
+                in_rows([*self._filters().values()]),
+                W.Accordion(children=[self.columns], titles=["Columns to show"]),
+                self.table,
+                W.HBox([self.back, self.forth]),
+                W.HBox([self.one, self.open]),
+                self.page,
+                W.Accordion(children=[self.saving.box], titles=["Export what is found"]),
+            ]
+        )
+        self.found.layout.display = "none"
+        return W.VBox([W.HBox([self.load, self.cancel]), self.estimate, self.status, self.found])
+
+    @staticmethod
+    def _dropdown(name: str) -> W.Dropdown:
+        return W.Dropdown(options=[(ANY, NO)], description=name, style=LABEL)
+
+    def _filters(self) -> dict[str, W.Widget]:
+        return {name: getattr(self, name) for name in _CHOICES if name != "columns"}
+
+    # ---- loading
+
+    def opened(self) -> None:
+        """Show what is kept; no request."""
+        self.work.stop()
+        self.opening.stop()
+        self.book, self.selected, self.page.value = None, pd.DataFrame(), ""
+        self.found.layout.display = "none"
+        kept = self.chosen.quietly(lambda loc: self._read(loc.kept, None))
+        if kept is not None:
+            self._show(kept)
+        loc = self.chosen.loc
+        self.load.disabled = loc is None
+        self.load.description = "Load" if kept is None else "Read again" if self._named else "Load names"
+        words = NO_LOCATION
+        if loc is not None and not (kept is not None and self._named):
+            words = in_words(loc.costs("contacts", "users"))
+        if kept is not None and not self._named:
+            words = f"The owners' names are not read yet. {words}"
+        self.estimate.value = "" if kept is not None and self._named else looks.note(words)
+
+    def start(self) -> None:
+        """Read the contacts, in a thread."""
+        loc = self.chosen.loc
+        again = self.book is not None and self._named
+        if loc is not None:
+            self.work.start(lambda watch: self._read(loc, watch, refresh=again), self._loaded)
+
+    @staticmethod
+    def _read(loc: Any, watch: Watch | None, refresh: bool = False) -> pd.DataFrame:
+        """The contacts, with the names of their owners where they may be read."""
+        contacts: pd.DataFrame = loc.contacts(watch=watch, refresh=refresh)
+        owners = loc.named(contacts[["owner_id"]])
+        if not loc.offline:
+            loc.timezone  # noqa: B018  the zone that days are in: read once, and kept
+        return contacts.assign(owner=owners["owner"]) if "owner" in owners else contacts
+
+    def _loaded(self, contacts: pd.DataFrame) -> None:
+        self._show(contacts)
+        self.load.description, self.estimate.value = "Read again" if self._named else "Load names", ""
+        self.chosen.spent += 1
+
+    def _show(self, contacts: pd.DataFrame) -> None:
+        contacts = self.chosen.shown(contacts)
+        self._named = "owner" in contacts
+        names = contacts["owner"] if self._named else pd.Series(None, contacts.index, TEXT.dtype)
+        contacts = contacts.assign(owner=named_or_not(names, contacts["owner_id"], "owner"))
+        self.book = Book(contacts, self.chosen.zone)
+        self.selected, self._page = contacts, 0
+        self._fill(contacts)
+        self.found.layout.display = ""
+        self._search()
+
+    def _fill(self, contacts: pd.DataFrame) -> None:
+        """The values that there are to choose from; what was chosen stays where it can."""
+        owners = contacts[["owner", "owner_id"]].dropna().drop_duplicates("owner_id")
+        fields = [name for name in contacts.columns if name not in FIRST and contacts[name].notna().any()]
+        choices: dict[W.Widget, list[tuple[str, Any]]] = {
+            self.tag: [(_label(one), one) for one in search.options(contacts["tags"])],
+            self.source: [(_label(one), one) for one in search.options(contacts["source"], search.spelt)],
+            self.owner: [(_label(name), one) for name, one in sorted(owners.itertuples(index=False, name=None))],
+            self.field: [(_label(name), name) for name in fields],
+        }
+        given, self._given = self._given, {}
+        for widget, options in choices.items():
+            before = widget.value
+            widget.options = [(ANY, NO), *options]
+            if before in [value for _, value in options]:
+                widget.value = before
+        rest = [name for name in contacts.columns if name not in FIRST]
+        self.columns.options = [(_label(name), name) for name in (*FIRST, *rest)]
+        columns = [name for name in given.pop("columns", FIRST) if name in contacts]
+        self.columns.value = tuple(columns)
+        for name, value in given.items():
+            if name in ("since", "until"):
+                value = pd.Timestamp(value).date()
+            _set_where_possible(getattr(self, name), value)
+
+    # ---- finding: in what is loaded, no request
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is looked for."""
+        return Wanted(
+            self.search.value,
+            self.tag.value or None,
+            self.source.value or None,
+            self.owner.value or None,
+            self.since.value,
+            self.until.value,
+            self.field.value or None,
+            self.contains.value,
+        )
+
+    def _search(self) -> None:
+        if self.book is not None:
+            self.selected = self.book.find(self.wanted)
+            self._page = 0
+            self._show_rows()
+            rows = self.selected.head(PAGE * 4)
+            known = zip(_names(rows), rows["contact_id"].tolist(), strict=True)
+            self.one.options = [("(choose)", NO), *((_label(f"{name} · {one[-4:]}"), one) for name, one in known)]
+
+    def _turn(self, step: int) -> None:
+        last = max(0, (len(self.selected) - 1) // PAGE)
+        self._page = min(max(0, self._page + step), last)
+        self._show_rows()
+
+    def _show_rows(self) -> None:
+        if self.book is None:
+            return
+        start = self._page * PAGE
+        rows = self.selected.iloc[start : start + PAGE][list(self.columns.value)]
+        of = f"of {len(self.selected):,}" if len(self.selected) else "found"
+        shown = f"{start + 1:,} to {start + len(rows):,}" if len(rows) else "none"
+        whole = "" if len(self.selected) == len(self.book.contacts) else f", from {len(self.book.contacts):,}"
+        self.back.disabled, self.forth.disabled = start == 0, start + PAGE >= len(self.selected)
+        told = f"{shown} {of} contacts{whole}; times in {self.book.zone}"
+        self.table.value = looks.table(rows, self.book.zone, more=told, name="hlkit-found")
+
+    def settle(self) -> None:
+        """Show now what the last change wants."""
+        self._steady.flush()
+
+    # ---- one contact
+
+    def open_one(self) -> None:
+        """Show all that is known of the chosen contact, in a thread: it may spend a request or two."""
+        loc, contact = self.chosen.loc, self.one.value
+        if loc is None or not contact:
+            self.page.value = looks.note("Choose a contact first.")
+            return
+        self.opening.start(lambda watch: timeline.read(loc, contact, watch), self._show_one(contact))
+
+    def _show_one(self, contact: str) -> Callable[[Any], None]:
+        def show(read: tuple[dict[str, pd.DataFrame], dict[str, str]]) -> None:
+            frames, missing = read
+            assert self.book is not None
+            zone = self.book.zone
+            row = self.book.contacts.loc[self.book.contacts["contact_id"] == contact].iloc[0].drop("owner_id")
+            fields = [(name, "; ".join(looks.texts(pd.Series([value]), zone))) for name, value in row.items()]
+            told = looks.facts((str(name), value) for name, value in fields if value)
+            shown = {name: self.chosen.shown(frame) for name, frame in frames.items()}
+            events = timeline.events(contact, shown)
+            more = "; ".join(f"{name} {why}" for name, why in missing.items())
+            self.page.value = looks.table(events, zone, more=more, name="hlkit-timeline", longest=200) + told
+            self.chosen.spent += 1
+
+        return show
+
+    def _show_progress(self, work: Work) -> None:
+        self.load.disabled = self.open.disabled = work.status == "running"
+        self.cancel.disabled = self.work.status != "running"
+        self.status.value = progress(work)
+
+    def _write(self, folder: Path, ending: str) -> Path | None:
+        if self.book is None or self.frame is None:
+            return None
+        return write(self.frame, folder / f"contacts.{ending}", timezone=self.book.zone)
+
+    # ---- what it was
+
+    @property
+    def frame(self) -> pd.DataFrame | None:
+        return None if self.book is None else self.selected.drop(columns="owner", errors="ignore")
+
+    @property
+    def code(self) -> str:
+        return self.whole("contacts = loc.contacts()", search.code(self.wanted, self.chosen.zone))
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        told = {}
+        for name, widget in self._filters().items():
+            if widget.value not in (None, ""):
+                told[name] = widget.value.isoformat() if name in ("since", "until") else widget.value
+        if self.book is not None and tuple(self.columns.value) != FIRST:
+            told["columns"] = list(self.columns.value)
+        return {"contacts": told} if told else {}
+
+
+def _names(rows: pd.DataFrame) -> list[str]:
+    return rows["name"].fillna(rows["email"]).fillna("(no name)").tolist()
+
+
+def _label(value: object) -> str:
+    return " ".join(printable(str(value)).split())[:60] or "(blank)"
+
+
+def _set_where_possible(widget: W.Widget, value: Any) -> None:
+    if not hasattr(widget, "options") or value in [one for _, one in widget.options]:
+        widget.value = value

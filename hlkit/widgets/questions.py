@@ -1,0 +1,226 @@
+"""Analyses: choose a question, run it, see the table, the chart, how it is made, and the code."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as W
+import pandas as pd
+
+from hlkit.analysis.registry import ANALYSES, Analysis
+from hlkit.analysis.result import Result
+from hlkit.resources import CATALOGUE
+from hlkit.widgets import looks
+from hlkit.widgets.controls import LABEL, columns_of, controls, in_rows, values
+from hlkit.widgets.long import MOST, long_table
+from hlkit.widgets.quota import in_words
+from hlkit.widgets.saving import Saving
+from hlkit.widgets.spans import ALL, OWN, PRESETS, span
+from hlkit.widgets.view import NO_LOCATION, Chosen, View, progress
+from hlkit.widgets.work import Work
+
+FIRST = "speed_to_lead"
+_LONG, _SHOWN = 25, 500  # rows: from which a table is long; that one without search shows
+_FORMATS = {"CSV": "csv", "Excel": "xlsx", "Parquet": "parquet", "PNG": "png"}
+
+
+class AnalysesView(View):
+    """Every analysis that there is, behind one list."""
+
+    title = "Analyses"
+
+    def __init__(self, chosen: Chosen, analysis: str | None = None, options: dict[str, Any] | None = None) -> None:
+        self.work = Work()
+        self.result: Result | None = None
+        self._ran = ""  # the code of the result
+        self._given = dict(options or {})
+        self._first = analysis if analysis in ANALYSES else FIRST
+        super().__init__(chosen)
+
+    # ---- its widgets
+
+    def made(self) -> W.Box:
+        labels = [(f"{name}: {one.question}", name) for name, one in ANALYSES.items()]
+        wide = W.Layout(width="auto", max_width="720px")
+        self.analysis = W.Dropdown(
+            options=labels, value=self._first, description="Analysis", layout=wide, style=LABEL
+        )
+        since, until = self._given.pop("since", None), self._given.pop("until", None)
+        self.preset = W.Dropdown(
+            options=PRESETS, value=OWN if since or until else ALL, description="Dates", style=LABEL
+        )
+        self.since = W.DatePicker(value=_day(since), description="From", tooltip="The first day", style=LABEL)
+        self.until = W.DatePicker(
+            value=_day(until), description="Before", tooltip="The day after the last", style=LABEL
+        )
+        self.choosers, self.meanings = in_rows([]), W.HTML()
+        self.estimate = W.HTML()
+        self.run = W.Button(description="Run", button_style="primary", tooltip="Read what is needed and answer")
+        self.cancel = W.Button(description="Cancel", disabled=True, tooltip="Stop; what arrived is kept")
+        self.bar = W.FloatProgress(min=0, max=1, description="Progress", tooltip="", style=LABEL)
+        self.bar.layout.display = "none"
+        self.status = W.HTML("")
+        self._make_output()
+        for name in ("analysis", "run", "cancel", "bar", "status"):
+            getattr(self, name).add_class(f"hlkit-{name}")
+        self.analysis.observe(lambda change: self._choose(), "value")
+        self.preset.observe(lambda change: self._set_dates(), "value")
+        for date in (self.since, self.until):
+            date.observe(lambda change: self._own_dates(), "value")
+        self.run.on_click(lambda _: self.start())
+        self.cancel.on_click(lambda _: self.work.stop())
+        self.work.observe(lambda change: self._show_progress(), ["status", "words", "share"])
+        self.chosen.observe(lambda change: self._show_estimate(), "spent")
+        self._choose()
+        return W.VBox(
+            [
+                self.analysis,
+                self.choosers,
+                in_rows([self.preset, self.since, self.until]),
+                W.Accordion(children=[self.meanings], titles=["What these choices mean"]),
+                self.estimate,
+                W.HBox([self.run, self.cancel]),
+                self.bar,
+                self.status,
+                self.output,
+            ]
+        )
+
+    def _make_output(self) -> None:
+        self.table, self.chart, self.definition = W.HTML(), W.HTML(), W.HTML()
+        self.shown_code, self.tables = W.HTML(), W.VBox()
+        self.saving = Saving(_FORMATS, self._write)
+        self.output = W.Tab(
+            children=[self.chart, self.tables, self.definition, self.shown_code, self.saving.box],
+            titles=["Chart", "Table", "Definition", "Code", "Export"],
+        )
+        self.output.add_class("hlkit-output")
+        self.output.layout.display = "none"
+
+    # ---- choosing: no request
+
+    @property
+    def asked(self) -> Analysis:
+        """The analysis that is chosen."""
+        return ANALYSES[self.analysis.value]
+
+    def opened(self) -> None:
+        self.work.stop()
+        self._given = values(self.asked, self._controls)  # what is chosen stays
+        self._choose()
+
+    def _choose(self) -> None:
+        given, self._given = self._given, {}
+        self._controls = controls(self.asked, columns_of(self.chosen.loc, self.asked), given)
+        self.choosers.children = tuple(self._controls.values())
+        self.meanings.value = looks.facts(
+            (widget.description, self.asked.about(name).replace("``", '"')) for name, widget in self._controls.items()
+        )
+        has_dates = CATALOGUE[next(iter(self.asked.frames))].when is not None
+        for widget in (self.preset, self.since, self.until):
+            widget.disabled = not has_dates
+        self._show_estimate()
+
+    def _show_estimate(self) -> None:
+        loc = self.chosen.loc
+        self.run.disabled = loc is None or self.work.status == "running"
+        self.estimate.value = looks.note(NO_LOCATION if loc is None else in_words(loc.costs(*self.asked.frames)))
+
+    def _set_dates(self) -> None:
+        if self.preset.value != OWN:
+            self._setting = True
+            self.since.value, self.until.value = span(self.preset.value, self.chosen.today)
+            self._setting = False
+
+    _setting = False
+
+    def _own_dates(self) -> None:
+        dates = (self.since.value, self.until.value)
+        if not self._setting and any(dates) and span(self.preset.value, self.chosen.today) != dates:
+            self.preset.value = OWN
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What is chosen, as the call takes it."""
+        dates = {"since": self.since.value, "until": self.until.value} if not self.since.disabled else {}
+        told = {name: value.isoformat() for name, value in dates.items() if value is not None}
+        return values(self.asked, self._controls) | told
+
+    # ---- running
+
+    def start(self) -> None:
+        """Run what is chosen, in a thread."""
+        loc = self.chosen.loc
+        if loc is None:
+            self.status.value = looks.note(NO_LOCATION)
+            return
+        name, options, code = self.analysis.value, self.options, self._call()
+        asker = loc.analyses[name]
+
+        def done(result: Result) -> None:
+            if self.chosen.redact:
+                known = frozenset(result.analysis.columns_of(result.shown)) | frozenset(("group",))
+                result = Result(self.chosen.shown(result.table, known), result.analysis, result.provenance)
+            self.result, self._ran = result, code
+            self._show(result)
+            self.chosen.spent += 1
+
+        self.work.start(lambda watch: asker(watch=watch, **options), done)
+
+    def _show_progress(self) -> None:
+        work = self.work
+        running = work.status == "running"
+        self.run.disabled, self.cancel.disabled = running or self.chosen.loc is None, not running
+        if work.status == "failed":  # what stands there answers another question
+            self.output.layout.display = "none"
+        self.bar.value, self.bar.layout.display = work.share or 0.0, "" if running else "none"
+        self.status.value = progress(work, "hlkit-words")
+
+    def _show(self, result: Result) -> None:
+        self.chart.value = looks.box(result.answer_html() + result.chart_html())
+        rows, zone = len(result.table), result.provenance["timezone"]
+        long = long_table(result.as_read(MOST)) if rows > _LONG else None
+        shown = min(rows, _SHOWN if long is None else MOST)
+        more = f"{rows:,} rows" + (f"; the first {shown:,} are shown, Export writes all" if shown < rows else "")
+        if long is None:
+            self.table.value = looks.table(result.as_read(_SHOWN), zone, more=more, name="hlkit-result")
+            self.tables.children = (self.table,)
+        else:
+            self.table.value = looks.note(more)
+            self.tables.children = (long, self.table)
+        self.definition.value = looks.paragraphs(result.definition) + looks.facts(result.provenance.lines())
+        self.shown_code.value = looks.code(self.code)
+        self.saving.written.value = ""
+        if self.output.selected_index not in (0, 1):
+            self.output.selected_index = 0
+        self.output.layout.display = ""
+
+    def _write(self, folder: Path, ending: str) -> Path | None:
+        if self.result is None:
+            return None
+        path = folder / f"{self.result.analysis.name}.{ending}"
+        return self.result.save(path) if ending == "png" else self.result.write(path)
+
+    # ---- what it was
+
+    def _call(self) -> str:
+        options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+        return f"loc.analyses.{self.analysis.value}({options})"
+
+    @property
+    def code(self) -> str:
+        return self.whole(f"result = {self._ran or self._call()}", "result.table")
+
+    @property
+    def frame(self) -> pd.DataFrame | None:
+        return None if self.result is None else self.result.table
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        return {"analysis": self.analysis.value, "options": self.options}
+
+
+def _day(text: str | None) -> dt.date | None:
+    return None if text is None else pd.Timestamp(text).date()
