@@ -1,0 +1,29 @@
+"""What several files of tests share."""
+
+import logging
+
+import pytest
+from trial import Trial
+
+
+@pytest.fixture
+def new_trial(tmp_path, caplog, capfd):
+    """Makes a trial with limits of one's own; what must hold is asserted when the test has ended."""
+    caplog.set_level(logging.DEBUG)
+    trials = []
+
+    def new(**given):
+        trials.append(Trial(tmp_path / str(len(trials)), **given))
+        return trials[-1]
+
+    yield new
+    told = caplog.text + "".join(capfd.readouterr())
+    for trial in trials:
+        trial.close()
+        trial.check(told)
+
+
+@pytest.fixture
+def trial(new_trial):
+    """A client on a small simulated location."""
+    return new_trial()

@@ -1,0 +1,274 @@
+"""What holds for every analysis: its table, its groups, its shares, its chart, whatever the account."""
+
+import re
+import typing
+
+import hypothesis.strategies as st
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from made import AS_OF, drawn, frame, frames_for
+
+import hlkit as hl
+from hlkit.analysis.measures import ALL, NONE, group_column
+from hlkit.errors import HlkitError, InvalidRequest, MissingColumn
+from hlkit.resources import CATALOGUE
+
+EVERY = pytest.mark.parametrize("name", list(hl.analyses))
+
+
+def shows(analysis):
+    """Each of its tables, or None where it has one."""
+    hint = analysis.choices["show"].annotation if "show" in analysis.choices else None
+    return typing.get_args(hint) or (None,)
+
+
+def ask(analysis, frames, **choices):
+    choices = {key: value for key, value in choices.items() if key != "show" or value is not None}
+    return analysis(**frames, **{"as_of": AS_OF, **choices})
+
+
+def told(table, analysis, show=None):
+    """Asserts that the table is as declared; gives the names of the columns of its groups."""
+    declared = analysis.columns_of(show)
+    assert list(table.columns)[-len(declared) :] == list(declared)
+    for column, kind in declared.items():
+        assert table[column].dtype == kind.dtype, column
+    assert table.attrs["hlkit"]["analysis"] == analysis.name
+    assert "{" not in table.attrs["hlkit"]["definition"]
+    return list(table.columns)[: -len(declared)]
+
+
+def titled(analysis, table):
+    axes = drawn(analysis, table)
+    assert " ".join(axes.get_title(loc="left").split()) == analysis.question
+    return axes
+
+
+@EVERY
+def test_it_says_what_it_answers_and_how(name):
+    analysis = hl.analyses[name]
+
+    assert analysis.question.endswith("?")
+    assert len(analysis.definition) > 80
+    assert "Source:" in analysis.__doc__
+    assert all(analysis.about(choice) for choice in analysis.choices), "explain each choice"
+    assert all(needed in CATALOGUE for needed in analysis.frames)
+
+
+@EVERY
+@pytest.mark.parametrize("nulls", [0, 0.3, 1])
+@pytest.mark.parametrize("rows", [0, 1, 40])
+def test_it_gives_its_declared_columns_and_a_chart_whatever_there_is(name, rows, nulls):
+    analysis = hl.analyses[name]
+    frames = frames_for(analysis, rows, nulls=nulls)
+
+    for show in shows(analysis):
+        table = ask(analysis, frames, show=show, timezone="America/Chicago")
+        told(table, analysis, show)
+        axes = titled(analysis, table)
+        if not len(table):
+            assert "nothing to show yet" in axes.texts[0].get_text()
+
+
+@EVERY
+def test_it_does_without_what_it_can_do_without(name):
+    analysis = hl.analyses[name]
+    optional = [frame for frame, needed in analysis.frames.items() if not needed]
+
+    for show in shows(analysis):
+        told(ask(analysis, frames_for(analysis, 40, without=optional), show=show), analysis, show)
+
+
+@EVERY
+def test_it_copes_with_frames_of_the_columns_that_it_needs_alone(name):
+    analysis = hl.analyses[name]
+    frames = frames_for(analysis, 30)
+    needed = {key: [frame.columns[0]] for key, frame in frames.items()}
+
+    for _ in range(40):  # each error names one column more
+        missing = None
+        try:
+            table = ask(analysis, {key: frame[needed[key]] for key, frame in frames.items()})
+        except MissingColumn as error:
+            missing = error
+        if missing is None:
+            told(table, analysis, shows(analysis)[0])
+            return
+        resource, column = re.match(r"(\w+) has no column '(\w+)'", missing.message).groups()
+        assert column not in needed[resource]
+        needed[resource].append(column)
+    pytest.fail("it goes on asking for columns")
+
+
+GROUPED = [
+    (name, show) for name in hl.analyses if "by" in hl.analyses[name].choices for show in shows(hl.analyses[name])
+]
+
+
+@pytest.mark.parametrize(("name", "show"), GROUPED)
+@settings(max_examples=12, deadline=None)
+@given(seed=st.integers(0, 99), rows=st.integers(0, 60), nulls=st.sampled_from([0, 0.2, 0.9]), data=st.data())
+def test_groups_sum_to_the_whole(name, show, seed, rows, nulls, data):
+    analysis = hl.analyses[name]
+    frames = frames_for(analysis, rows, seed, nulls)
+    first = frames[next(iter(frames))]
+    plain = [column for column in first.columns if first[column].dtype != object]
+    by = data.draw(st.sampled_from(plain), label="by")
+
+    whole = ask(analysis, frames, show=show, by=None)
+    parts = ask(analysis, frames, show=show, by=by)
+
+    declared = analysis.columns_of(show)
+    column = group_column(by, declared)
+    if column not in parts or "group" not in whole:
+        return  # not a table of groups
+    assert set(whole["group"]) <= {ALL}
+    assert parts[column].notna().all()
+    if first[by].isna().all() and by != first.columns[0]:
+        assert set(parts[column]) <= {NONE, "(deleted contact)"}
+    for counted, kind in declared.items():
+        if kind.name == "COUNT":
+            assert parts[counted].sum() == whole[counted].sum(), counted
+
+
+@EVERY
+@settings(max_examples=6, deadline=None)
+@given(seed=st.integers(0, 99), rows=st.integers(1, 80))
+def test_every_share_lies_in_its_interval(name, seed, rows):
+    analysis = hl.analyses[name]
+    for show in shows(analysis):
+        table = ask(analysis, frames_for(analysis, rows, seed), show=show)
+        for column, kind in analysis.columns_of(show).items():
+            if kind.name != "SHARE":
+                continue
+            values = table[column].dropna()
+            assert values.between(0, 1).all(), column
+            stem = column.removesuffix("_share")
+            if column.endswith("_share") and f"{stem}_low" in table:
+                known = table.dropna(subset=[column, f"{stem}_low", f"{stem}_high"])
+                assert (known[f"{stem}_low"] <= known[column] + 1e-9).all(), column
+                assert (known[column] <= known[f"{stem}_high"] + 1e-9).all(), column
+
+
+@EVERY
+def test_groups_by_a_list_a_custom_field_and_an_owner(name):
+    analysis = hl.analyses[name]
+    if "by" not in analysis.choices:
+        return
+    frames = frames_for(analysis, 40)
+    first = next(iter(frames))
+    frames[first] = frames[first].assign(**{"Roof type": ["flat", "steep"] * 20, "Wants": [["a", "b"], []] * 20})
+
+    for by in ("Roof type", "Wants"):
+        for show in shows(analysis):
+            table = ask(analysis, frames, show=show, by=by)
+            told(table, analysis, show)
+            titled(analysis, table)
+    definition = ask(analysis, frames, by="Wants").attrs["hlkit"]["definition"]
+    if "Wants" in ask(analysis, frames, by="Wants"):
+        assert "several Wants" in definition
+
+
+@EVERY
+def test_an_instant_without_a_zone_is_read_in_the_locations(name):
+    analysis = hl.analyses[name]
+    frames = frames_for(analysis, 20)
+
+    zone = {"timezone": "America/Chicago"} if "timezone" in analysis.fills else {}
+    naive = ask(analysis, frames, as_of=pd.Timestamp("2025-11-20 12:00"), **zone)
+    zoned = ask(analysis, frames, as_of="2025-11-20T18:00Z" if zone else "2025-11-20T12:00Z", **zone)
+
+    pd.testing.assert_frame_equal(naive, zoned)
+
+
+@EVERY
+def test_later_rows_and_repeated_ids_are_left_out_and_counted(name):
+    analysis = hl.analyses[name]
+    frames = frames_for(analysis, 40, nulls=0)
+    first = next(iter(frames))
+    doubled = {**frames, first: pd.concat([frames[first], frames[first].head(5)])}
+
+    once, twice = ask(analysis, frames), ask(analysis, doubled)
+
+    assert twice.attrs["hlkit"]["left_out"][f"{first} that repeat an id"] == 5
+    key = [column for column in once.columns if once[column].dtype != object]
+    pd.testing.assert_frame_equal(
+        once[key].sort_values(key, ignore_index=True), twice[key].sort_values(key, ignore_index=True)
+    )
+    later = ask(analysis, frames, as_of="2025-06-01T00:00Z").attrs["hlkit"]
+    assert any("later than as_of" in why for why in later["left_out"])
+
+
+@EVERY
+def test_frames_from_a_csv_are_typed_again(name, tmp_path):
+    analysis = hl.analyses[name]
+    frames = frames_for(analysis, 25)
+    lists = {key: [c.name for c in CATALOGUE[key].columns if c.kind.name == "LIST"] for key in frames}
+    plain = {key: frame.drop(columns=lists[key]) for key, frame in frames.items()}
+    read = {}
+    for key, one in plain.items():
+        one.to_csv(tmp_path / f"{key}.csv", index=False)
+        read[key] = pd.read_csv(tmp_path / f"{key}.csv", keep_default_na=True)
+
+    assert len(ask(analysis, read)) == len(ask(analysis, plain))
+
+
+@EVERY
+def test_what_is_no_frame_or_no_choice_is_one_clear_error(name):
+    analysis = hl.analyses[name]
+    frames = frames_for(analysis, 3)
+    first = next(iter(frames))
+
+    for wrong in ({**frames, first: None}, {**frames, first: [1]}, {**frames, first: frames[first][[]]}):
+        with pytest.raises(HlkitError):
+            ask(analysis, wrong)
+    with pytest.raises(InvalidRequest, match="to choose"):
+        ask(analysis, frames, nonsense=1)
+    for choice, parameter in analysis.choices.items():
+        if typing.get_origin(parameter.annotation) is typing.Literal:
+            with pytest.raises(InvalidRequest):
+                ask(analysis, frames, **{choice: "nonsense"})
+    if "by" in analysis.choices:
+        with pytest.raises(MissingColumn):
+            ask(analysis, frames, by="nonsense")
+    broken = frames[first].astype(dict.fromkeys(frames[first].columns, "object"))
+    if "created_at" in broken:
+        broken["created_at"] = "no date"
+        with pytest.raises(InvalidRequest, match="does not hold instants"):
+            ask(analysis, {**frames, first: broken})
+
+
+@EVERY
+def test_it_leaves_its_frames_as_they_were(name):
+    analysis = hl.analyses[name]
+    frames = frames_for(analysis, 20)
+    before = {key: frame.copy() for key, frame in frames.items()}
+
+    for show in shows(analysis):
+        ask(analysis, frames, show=show)
+
+    for key, given_frame in frames.items():
+        pd.testing.assert_frame_equal(given_frame, before[key])
+
+
+@EVERY
+def test_the_order_of_rows_does_not_matter(name):
+    analysis = hl.analyses[name]
+    frames = frames_for(analysis, 40)
+    rng = np.random.default_rng(1)
+    shuffled = {key: frame.iloc[rng.permutation(len(frame))] for key, frame in frames.items()}
+
+    one, other = ask(analysis, frames), ask(analysis, shuffled)
+
+    numbers = [c for c, kind in analysis.columns_of(shows(analysis)[0]).items() if kind.name in ("COUNT", "MONEY")]
+    assert one[numbers].sum().round(6).equals(other[numbers].sum().round(6))
+
+
+def test_the_made_up_frames_hold_what_their_resources_declare():
+    for name, resource in CATALOGUE.items():
+        made = frame(name, 10)
+        assert [made[column.name].dtype == column.kind.dtype for column in resource.columns] == [True] * len(
+            resource.columns
+        )

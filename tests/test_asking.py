@@ -1,0 +1,222 @@
+"""Analyses of a location: what they read, what they do without, what they tell of themselves."""
+
+import datetime as dt
+import inspect
+import json
+import warnings
+
+import pandas as pd
+import pytest
+
+import hlkit as hl
+from hlkit import cli
+from hlkit.analysis.measures import per_group
+from hlkit.analysis.registry import Analysis, analysis
+from hlkit.asking import Asker
+from hlkit.errors import InvalidRequest, MissingColumn, MissingScope, NotKept
+from hlkit.kinds import COUNT
+from hlkit.resources import CATALOGUE
+from hlkit.sim import Simulation
+
+AS_OF = "2026-01-01"
+EVERY = pytest.mark.parametrize("name", list(hl.analyses))
+TOKEN = "pit-00000000-0000-0000-0000-0000000000a1"
+
+
+@pytest.fixture(scope="module")
+def simulation():
+    with Simulation(size=400, as_of=AS_OF, burst=(9000, 10_000)) as simulation:
+        yield simulation
+
+
+def connected(simulation, tmp_path, without=(), **given):
+    """A location whose token may not read some scopes."""
+    scopes = {resource.scope for resource in CATALOGUE.values()} - set(without)
+    token = simulation.add_token(TOKEN, scopes)
+    return hl.connect(token, simulation.location_id, base_url=simulation.url, cache=tmp_path / "cache", **given)
+
+
+@pytest.fixture
+def loc(simulation, tmp_path):
+    return connected(simulation, tmp_path)
+
+
+@EVERY
+def test_it_reads_what_it_needs_and_tells_what_it_is_made_of(loc, simulation, name):
+    before = len(simulation.log)
+
+    result = loc.analyses[name]()
+
+    told = result.provenance
+    assert told["spent"] == len(simulation.log) - before
+    assert told["location"] == "Lakeside Home Services"
+    assert told["timezone"] == loc.timezone.key == "America/Chicago"
+    assert set(told["rows"]) == set(result.analysis.frames)
+    assert len(result.table)
+    json.dumps(told)
+    assert result.definition in repr(result)
+    assert loc.analyses[name]().provenance["spent"] == 0
+
+
+@EVERY
+def test_an_empty_account_gets_a_table_of_the_declared_columns(name, tmp_path):
+    with Simulation(size=0, as_of=AS_OF) as empty:
+        result = connected(empty, tmp_path).analyses[name]()
+
+    assert set(result.analysis.columns) <= set(result.table.columns)
+    assert result.save(tmp_path / "chart.png").stat().st_size > 1000
+    assert len(result._repr_html_()) > 1000
+
+
+@EVERY
+def test_a_missing_scope_is_one_clear_error_or_said_in_the_provenance(simulation, tmp_path, name):
+    frames = hl.analyses[name].frames
+    for frame, needed in frames.items():
+        scope = CATALOGUE[frame].scope
+        loc = connected(simulation, tmp_path / frame, without={scope})
+        if needed:
+            with pytest.raises(MissingScope) as refused:
+                loc.analyses[name]()
+            assert name in refused.value.message
+            assert scope in str(refused.value)
+        elif scope not in {CATALOGUE[one].scope for one, needed in frames.items() if needed}:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                result = loc.analyses[name]()
+            assert frame in result.provenance["without"]
+            assert "done without" in repr(result.provenance)
+
+
+def test_since_chooses_the_rows_asked_about_and_what_follows_them_has_no_end(loc, simulation):
+    start = len(simulation.log)
+
+    result = loc.analyses.speed_to_lead(since="2025-06-01", until="2025-09-01")
+
+    asked = simulation.log[start:]
+    contacts = loc.contacts(since="2025-06-01", until="2025-09-01")
+    messages = loc.messages(since="2025-06-01")
+    rows = result.provenance["rows"]
+    assert (rows["contacts"], rows["messages"]) == (len(contacts), len(messages))
+    assert messages["sent_at"].max() > pd.Timestamp("2025-09-02", tz="UTC")
+    assert not any("endDate" in logged.query for logged in asked)
+    assert result.provenance["choices"]["since"] == "2025-06-01"
+
+
+def test_days_are_counted_up_to_until(loc):
+    table = loc.analyses.lead_volume(since="2025-03-01", until="2025-04-01").table
+
+    contacts = loc.contacts(since="2025-03-01", until="2025-04-01")
+    assert table["date"].max() == pd.Timestamp("2025-03-31")
+    assert table["leads"].sum() == len(contacts)
+
+
+def test_what_is_only_looked_up_is_read_whole(loc):
+    result = loc.analyses.funnel(since="2025-06-01")
+
+    assert result.provenance["rows"]["stages"] == len(loc.stages())
+    assert result.provenance["rows"]["opportunities"] < len(loc.opportunities())
+
+
+def test_as_of_is_when_the_first_walk_began(loc):
+    before = pd.Timestamp.now("UTC").floor("s")
+
+    result = loc.analyses.funnel()
+
+    assert before <= pd.Timestamp(result.provenance["as_of"]) <= pd.Timestamp.now("UTC")
+    starts = [frame.attrs["hlkit"]["read_at"] for frame in (loc.opportunities(), loc.stages())]
+    assert pd.Timestamp(result.provenance["as_of"]) == min(map(pd.Timestamp, starts))
+
+
+def test_on_the_demo_as_of_is_the_end_of_its_data(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    loc = hl.demo(as_of=AS_OF, size=100)
+
+    result = loc.analyses.speed_to_lead()
+
+    assert result.provenance["as_of"] == "2026-01-01T06:00:00+00:00"
+    assert "2026-01-01 00:00 (America/Chicago)" in repr(result)
+
+
+def test_as_of_can_be_given_and_later_rows_are_left_out_and_counted(loc):
+    result = loc.analyses.speed_to_lead(as_of="2025-07-01", by=None)
+
+    contacts = loc.contacts()
+    later = contacts["created_at"] > pd.Timestamp("2025-07-01", tz="America/Chicago")
+    assert result.provenance["left_out"]["contacts later than as_of"] == later.sum()
+    assert result.provenance["as_of"] == "2025-07-01T05:00:00+00:00"
+
+
+def test_names_stand_beside_ids_and_can_be_grouped_by(loc):
+    by_id = loc.analyses.speed_to_lead(by="owner_id").table
+    by_name = loc.analyses.speed_to_lead(by="owner").table
+
+    users = loc.users().set_index("user_id")["name"]
+    known = by_id[by_id["owner_id"].isin(users.index)]
+    assert known["owner"].tolist() == users[known["owner_id"]].tolist()
+    assert set(known["owner"]) <= set(by_name["owner"])
+    assert by_id["n"].sum() == by_name["n"].sum()
+
+
+def test_a_wrong_choice_costs_no_request(loc, simulation):
+    before = len(simulation.log)
+
+    for wrong in ({"clock": "sun"}, {"bye": "source"}, {"office": "always"}, {"as_of": "soon"}):
+        with pytest.raises(InvalidRequest):
+            loc.analyses.speed_to_lead(**wrong)
+
+    assert len(simulation.log) == before
+    with pytest.raises(MissingColumn, match="sorce"):
+        loc.analyses.speed_to_lead(by="sorce")
+    with pytest.raises(AttributeError, match="did you mean speed_to_lead"):
+        loc.analyses.speed_to_leed  # noqa: B018
+
+
+def test_offline_what_was_never_read_is_said(simulation, tmp_path):
+    loc = connected(simulation, tmp_path, offline=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(NotKept, match="speed_to_lead needs contacts"):
+            loc.analyses.speed_to_lead()
+
+
+def test_all_are_found_listed_and_completed(loc):
+    for analyses in (hl.analyses, loc.analyses):
+        assert len(analyses) >= 10
+        assert dir(analyses) == list(analyses)
+        for name, one in analyses.items():
+            question = one.question if isinstance(one, Analysis) else one.analysis.question
+            assert question in repr(analyses)
+            assert name in analyses._repr_html_()
+    parameters = inspect.signature(loc.analyses.speed_to_lead).parameters
+    assert {"by", "clock", "since", "until", "as_of"} <= set(parameters)
+    assert "How long" in loc.analyses.speed_to_lead.__doc__
+
+
+def test_a_new_analysis_is_a_function_and_nothing_else(loc, monkeypatch, capsys):
+    monkeypatch.setattr(hl.analyses, "_known", dict(hl.analyses._all()))
+    monkeypatch.setattr("hlkit.cli._location", lambda profile, demo: loc)
+
+    @analysis("How many contacts are there?", columns={"n": COUNT}, definition="They are counted.")
+    def how_many(contacts: pd.DataFrame, *, by: str | None = None) -> pd.DataFrame:
+        """Count contacts."""
+        return per_group(contacts, by, {"n": COUNT}, lambda rows: {"n": len(rows)})
+
+    @how_many.chart("n")
+    def bars(table, ax):
+        ax.barh(table["group"], table["n"])
+
+    assert hl.analyses.how_many(loc.contacts())["n"].tolist() == [len(loc.contacts())]
+    assert isinstance(loc.analyses.how_many, Asker)
+    assert loc.analyses.how_many().table["n"].tolist() == [len(loc.contacts())]
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["run", "how_many", "--by", "source"])
+    assert "How many contacts are there?" in capsys.readouterr().out
+    del cli.run["how_many"]
+
+
+def test_dates_of_every_kind_choose_alike(loc):
+    texts = loc.analyses.speed_to_lead(since="2025-06-01", by=None).table
+    days = loc.analyses.speed_to_lead(since=dt.date(2025, 6, 1), by=None).table
+
+    pd.testing.assert_frame_equal(texts, days)

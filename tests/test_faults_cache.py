@@ -1,0 +1,241 @@
+"""The cache's file and the clock fail: locked, full, read-only, damaged, of another version, killed over."""
+
+import os
+import sqlite3
+import sys
+import time
+
+import pytest
+from trial import PAGES, ROWS, every_variant, one_warning
+
+from hlkit.sim import faults
+from hlkit.wire import cache
+from hlkit.wire.cache import CacheWarning
+
+
+def file_of(trial):
+    """The cache file, closed by whoever had it open."""
+    trial.loc.session.cache.close()
+    (path,) = trial.cache.glob("*.sqlite")
+    return path
+
+
+@pytest.mark.fault("locked")
+def test_a_file_that_another_program_holds_costs_one_warning_and_no_row(trial, monkeypatch):
+    monkeypatch.setattr(cache, "PATIENCE", 0.3)
+    trial.read("users")
+
+    with faults.locked(file_of(trial)):
+        with one_warning(CacheWarning, "locked"):
+            loc = trial.connect()
+        trial.read(loc=loc)
+        spent = len(trial.sim.log)
+        trial.read(loc=loc)
+
+    assert len(trial.sim.log) == spent, "memory serves meanwhile"
+    trial.read("users", trial.connect())
+    assert len(trial.sim.log) == spent, "and the file afterwards"
+
+
+@pytest.mark.fault("full_readonly")
+def test_a_disk_that_fills_costs_one_warning_and_no_row(trial):
+    connection = trial.loc.session.cache._file._connection
+    (used,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {used + 4}")
+
+    with one_warning(CacheWarning, "full"):
+        trial.read()
+
+    trial.read()
+    spent = len(trial.sim.log)
+    trial.read()
+    assert len(trial.sim.log) == spent, "memory serves from then on"
+
+
+@pytest.mark.fault("full_readonly")
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_a_file_or_folder_that_cannot_be_written_costs_one_warning_and_no_row(trial, monkeypatch, what):
+    trial.read("users")
+    path = file_of(trial)
+    if what == "folder":
+        path.unlink()
+    for_all = os.open
+
+    def refused(target, flags, *mode):  # root may write whatever it likes
+        if flags & os.O_RDWR and str(target) == str(path):
+            raise PermissionError(13, "Permission denied", str(target))
+        return for_all(target, flags, *mode)
+
+    monkeypatch.setattr(cache.os, "open", refused)
+    with faults.readonly(path if what == "file" else path.parent):
+        with one_warning(CacheWarning, "Permission denied"):
+            loc = trial.connect()
+        trial.read(loc=loc)
+
+
+@pytest.mark.fault("corrupt")
+@pytest.mark.parametrize("how", ["garbage", "half", "header", "middle"])
+def test_a_damaged_file_is_moved_aside_with_one_warning_and_read_anew(trial, how):
+    frame = trial.read()
+    path = file_of(trial)
+    faults.corrupt(path, how)
+
+    with one_warning(CacheWarning, "moved aside"):
+        again = trial.read(loc=trial.connect())
+
+    assert again.equals(frame)
+    assert list(trial.cache.glob("*.bad-*"))
+    spent = len(trial.sim.log)
+    trial.read(loc=trial.connect())
+    assert len(trial.sim.log) == spent
+
+
+@pytest.mark.fault("corrupt")
+@pytest.mark.parametrize("how", ["row", "pickle"])
+def test_pages_that_somebody_wrote_over_are_asked_for_again_and_run_no_code(trial, how):
+    frame = trial.read()
+    path = file_of(trial)
+    faults.corrupt(path, how)
+
+    assert trial.read(loc=trial.connect()).equals(frame)
+    assert not path.with_name(f"{path.name}.exploded").exists()
+
+
+@pytest.mark.fault("corrupt")
+def test_pages_of_another_walk_are_not_taken_for_ones_own(trial):
+    trial.read("users")
+    frame = trial.read()
+    path = file_of(trial)
+    with sqlite3.connect(path) as store:
+        (value,) = store.execute("SELECT value FROM pages ORDER BY length(value) LIMIT 1").fetchone()
+        store.execute("UPDATE pages SET value = ?", (value,))
+    store.close()
+
+    assert trial.read(loc=trial.connect()).equals(frame)
+
+
+PROGRAM = """
+import dataclasses, sys
+import hlkit as hl
+url, token, location, folder = sys.argv[1:]
+loc = hl.connect(token, location, base_url=url, cache=folder)
+resource = loc.contacts.resource
+paging = dataclasses.replace(resource.paging, most=20)
+loc.contacts.resource = dataclasses.replace(resource, paging=paging)
+loc.contacts()
+"""
+
+
+@pytest.mark.fault("sigkill")
+@pytest.mark.parametrize("request_number", [1, 4, 8])
+def test_after_a_kill_the_next_run_pays_only_what_was_not_kept(trial, request_number):
+    arguments = [sys.executable, "-c", PROGRAM, trial.url, trial.sim.token, trial.sim.location_id, str(trial.cache)]
+
+    assert faults.killed(trial.sim, request_number, arguments) == -9
+    before = len(trial.sim.log)
+    trial.read(loc=trial.connect())
+
+    spent = [_asked(logged) for logged in trial.sim.log[before:]]
+    paid = [_asked(logged) for logged in trial.sim.log[: before - 1]]  # the last was on its way when the kill came
+    assert [one for one in spent if one in paid] == []
+    assert len(spent) + len(paid) == 1 + PAGES
+
+
+def _asked(logged):
+    return logged.path, str(logged.body)
+
+
+def change(path, *commands):
+    with sqlite3.connect(path) as store:
+        for command in commands:
+            store.execute(command)
+    store.close()
+
+
+@pytest.mark.fault("old_file")
+def test_a_file_of_an_earlier_version_is_set_aside_with_its_reason(trial):
+    frame = trial.read()
+    change(file_of(trial), "ALTER TABLE walks DROP COLUMN cursor", "PRAGMA user_version = 0")
+
+    with one_warning(CacheWarning, r"no such column.*moved aside"):
+        assert trial.read(loc=trial.connect()).equals(frame)
+
+
+@pytest.mark.fault("old_file")
+def test_a_file_of_a_later_version_that_has_more_is_read_and_written(trial):
+    frame = trial.read()
+    path = file_of(trial)
+    change(path, "ALTER TABLE walks ADD COLUMN etag TEXT", "ALTER TABLE pages ADD COLUMN made REAL")
+    spent = len(trial.sim.log)
+
+    assert trial.read(loc=trial.connect()).equals(frame)
+    assert len(trial.sim.log) == spent
+    trial.read("users", trial.connect())
+    trial.read("users", trial.connect())
+    assert len(trial.sim.log) == spent + 1
+
+
+@pytest.mark.fault("old_file")
+def test_pages_that_another_version_packed_are_asked_for_again(trial):
+    frame = trial.read()
+    kept, token = trial.loc.session.cache, trial.loc.session._token
+    for key in list(kept.responses):
+        packed = b"\x93\x01\x02\x03"
+        kept.responses[key] = token.digest("page", key, packed).encode() + packed
+
+    assert trial.read(loc=trial.connect()).equals(frame)
+
+
+@pytest.mark.fault("leftovers")
+def test_nothing_of_what_expired_is_on_the_disk_after_a_clear(trial):
+    trial.read()
+    trial.read(refresh=True)
+    (trial.cache / "old.sqlite.bad-20250101T000000").write_text("left over")
+    trial.loc.session.cache.clear()
+
+    rows = [row["id"].encode() for row in trial.sim.data.rows("contacts")]
+    files = b"".join(trial.files())
+    assert [row for row in rows if row in files] == []
+    assert trial.loc.session.cache.walks() == []
+
+
+@pytest.mark.fault("leftovers")
+def test_files_made_under_a_careless_umask_are_their_owners_alone(trial):
+    with faults.umask(0):
+        trial.cache = trial.cache.parent / "careless" / "cache"
+        trial.read(loc=trial.connect())
+
+        assert trial.cache.stat().st_mode & 0o077 == 0
+        assert [path for path in trial.cache.iterdir() if path.stat().st_mode & 0o077] == []
+
+
+@pytest.mark.fault("clock")
+@every_variant("clock")
+def test_a_clock_that_jumps_makes_no_entry_that_lasts_for_ever(trial, variant):
+    trial.read("users")
+    store, spent = trial.loc.session.cache, len(trial.sim.log)
+    store._now = faults.shifted(time.time, faults.SHIFTS[variant])
+
+    trial.read("users")
+    assert len(trial.sim.log) == spent + 1, "an hour ahead or more, or of the future: asked again"
+    store._now = time.time
+    trial.read("users")
+    store._now = faults.shifted(time.time, 7200)
+    trial.read("users")
+
+    assert len(trial.sim.log) >= spent + 2
+
+
+@pytest.mark.fault("clock")
+@every_variant("clock")
+def test_no_wait_is_negative_or_endless_when_the_clock_is_wrong(new_trial, variant):
+    trial = new_trial(burst=(50, 300))
+    pacer = trial.loc.session.pacer
+    pacer._now = faults.shifted(time.time, faults.SHIFTS[variant])
+
+    trial.read("messages")
+    pacer._now = time.time
+    trial.read()
+
+    assert trial.loc.quota.resets_in >= 0
+    assert len(trial.read()) == ROWS

@@ -1,0 +1,147 @@
+"""Several at once: threads, programs, forks, and a person who presses Ctrl-C."""
+
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from trial import PAGES, ROWS, Counting
+
+from hlkit.errors import Cancelled
+from hlkit.sim import faults
+
+CONNECTED = """
+import json, os, sys
+import hlkit as hl
+url, token, location, folder = sys.argv[1:]
+loc = hl.connect(token, location, base_url=url, cache=folder)
+"""
+HERD = (
+    """
+import os
+import hlkit as hl
+children = []
+for _ in range(4):
+    children.append(os.fork())
+    if children[-1] == 0:
+        break
+if children[-1] == 0:
+"""
+    + "\n".join(f"    {line}" for line in CONNECTED.splitlines())
+    + """
+    os.write(1, b"%d\\n" % len(loc.users()))  # one write: print makes two where Python does not buffer
+    os._exit(0)
+for child in children:
+    os.waitpid(child, 0)
+"""
+)
+FORKED = (
+    CONNECTED
+    + """
+loc.users()
+child = os.fork()
+rows = [sorted(loc.contacts()["contact_id"]), sorted(loc.messages()["message_id"])]
+if child == 0:
+    with open(folder + "/child.json", "w") as file:
+        json.dump(rows, file)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+with open(folder + "/child.json") as file:
+    theirs = json.load(file)
+os.remove(folder + "/child.json")
+print(rows == theirs, len(rows[0]))
+"""
+)
+
+
+def program(trial, text):
+    arguments = [trial.url, trial.sim.token, trial.sim.location_id, str(trial.cache)]
+    warnings = ["-W", "ignore::DeprecationWarning"]  # Python 3.12 warns of every fork beside a thread
+    return subprocess.Popen([sys.executable, *warnings, "-c", text, *arguments], stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.fault("herd")
+def test_many_threads_that_want_one_thing_are_one_request(trial):
+    trial.sim.latency = 0.1
+
+    frames = faults.together(16, lambda number: trial.loc.users())
+
+    assert all(frame.equals(frames[0]) for frame in frames)
+    assert len(trial.sim.log) == 1
+
+
+@pytest.mark.fault("herd")
+def test_many_programs_that_want_one_thing_are_one_request_each_at_most(trial):
+    assert program(trial, HERD).communicate()[0] == "7\n" * 4
+    assert 1 <= len(trial.sim.log) <= 4
+
+
+@pytest.mark.fault("two_walks")
+@pytest.mark.parametrize("refresh", [False, True])
+def test_two_notebooks_on_one_folder_both_get_every_row_within_one_budget(new_trial, refresh):
+    trial = new_trial(burst=(40, 200))
+    locations = [trial.loc, trial.connect()]
+
+    frames = faults.together(2, lambda number: locations[number].messages(refresh=refresh))
+
+    everything = trial.sim.truth.undisturbed("messages")
+    assert [set(frame["message_id"]) for frame in frames] == [everything] * 2
+    assert [len(frame) for frame in frames] == [len(everything)] * 2
+
+
+@pytest.mark.fault("two_walks")
+def test_a_fork_after_connecting_shares_no_handle(trial):
+    forked = program(trial, FORKED)
+
+    assert forked.communicate()[0] == f"True {ROWS}\n"
+    assert forked.returncode == 0
+    trial.read(loc=trial.connect())
+
+
+@pytest.mark.fault("interrupt")
+@pytest.mark.parametrize("request_number", range(1, PAGES + 2))
+def test_ctrl_c_is_heard_at_once_and_every_page_is_kept(trial, request_number):
+    trial.sim.latency = 0.05
+    faults.interrupted(trial.sim, request_number)
+    began = time.monotonic()
+
+    with pytest.raises(KeyboardInterrupt):
+        trial.loc.contacts()
+
+    assert time.monotonic() - began < 4
+    trial.sim.latency = 0
+    trial.read()
+    assert len(trial.sim.log) == 1 + PAGES
+
+
+@pytest.mark.fault("interrupt")
+def test_ctrl_c_is_heard_while_an_answer_crawls(trial):
+    trial.fault("trickle", variant="silence", after=2, times=1)
+    faults.interrupted(trial.sim, 4)
+    began = time.monotonic()
+
+    with pytest.raises(KeyboardInterrupt):
+        trial.loc.contacts()
+
+    assert time.monotonic() - began < 5
+    assert len(trial.read()) == ROWS
+
+
+@pytest.mark.fault("interrupt")
+@pytest.mark.parametrize("request_number", range(1, PAGES + 1))
+def test_cancel_even_twice_ends_at_once_and_resumes(trial, request_number):
+    watch = Counting()
+
+    def cancel(logged):
+        for _ in range(2):
+            threading.Thread(target=watch.stop).start()
+
+    trial.sim.when(request_number, cancel)
+    began = time.monotonic()
+
+    error = trial.breaks(Cancelled, watch=watch)
+
+    assert time.monotonic() - began < 3
+    trial.resume(error)
+    assert len(trial.sim.log) == 1 + PAGES

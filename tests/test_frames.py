@@ -1,0 +1,186 @@
+import pandas as pd
+import pytest
+
+from hlkit.kinds import DAY, LIST, MONEY, NUMBER, TEXT
+from hlkit.resource import Column
+from hlkit.resources import CATALOGUE
+from hlkit.tables.frames import CustomFields, DataWarning, FrameBuilder
+
+CONTACTS = CATALOGUE["contacts"]
+
+
+def definition(name, *, id="f1", key="contact.f1", kind="TEXT", model="contact"):
+    return {"id": id, "name": name, "fieldKey": key, "dataType": kind, "model": model}
+
+
+def frame_of(*pages, resource=CONTACTS, definitions=(), **given):
+    custom = CustomFields.of(definitions, resource.model, resource.columns)
+    builder = FrameBuilder(resource.columns, resource.key, custom, **given)
+    for rows in pages:
+        builder.add(rows)
+    return builder.frame()
+
+
+@pytest.mark.parametrize("resource", CATALOGUE.values(), ids=lambda resource: resource.name)
+@pytest.mark.parametrize("rows", [[], [{}], [{"id": "a"}, {}]], ids=["no rows", "an empty row", "two rows"])
+def test_every_column_and_dtype_is_there_whatever_the_rows_hold(resource, rows):
+    builder = FrameBuilder(resource.columns, resource.key)
+    builder.add(rows)
+
+    frame = builder.frame()
+
+    assert list(frame) == [column.name for column in resource.columns]
+    assert [frame[column.name].dtype for column in resource.columns] == [
+        column.kind.dtype for column in resource.columns
+    ]
+    assert len(frame) == len(rows)
+
+
+@pytest.mark.parametrize("resource", CATALOGUE.values(), ids=lambda resource: resource.name)
+def test_no_two_columns_of_a_resource_share_a_name(resource):
+    names = [column.name for column in resource.columns]
+
+    assert len(names) == len(set(names))
+
+
+def test_a_row_that_came_twice_is_kept_once_as_it_came_later():
+    frame = frame_of([{"id": "a", "city": "Waco"}, {"id": "b"}], [{"id": "a", "city": "Austin"}])
+
+    assert frame["contact_id"].tolist() == ["b", "a"]
+    assert frame["city"].tolist()[1] == "Austin"
+
+
+def test_rows_without_an_id_are_all_kept():
+    assert len(frame_of([{"city": "Waco"}, {"city": "Waco"}])) == 2
+
+
+def test_a_builder_gives_what_it_has_and_takes_more():
+    builder = FrameBuilder(CONTACTS.columns, CONTACTS.key)
+    builder.add([{"id": "a"}])
+    assert len(builder.frame()) == 1
+
+    builder.add([{"id": "b"}])
+    assert builder.frame()["contact_id"].tolist() == ["a", "b"]
+
+
+def test_the_first_touch_is_flattened_from_the_object_or_from_the_list():
+    as_object = {"id": "a", "attributionSource": {"sessionSource": "Paid Search", "utmSource": "google"}}
+    as_list = {
+        "id": "b",
+        "attributions": [
+            {"utmSessionSource": "Referral", "isLast": True},
+            {"utmSessionSource": "Organic Search", "isFirst": True},
+        ],
+    }
+
+    frame = frame_of([as_object, as_list])
+
+    assert frame["first_channel"].tolist() == ["Paid Search", "Organic Search"]
+    assert frame["first_utm_source"].tolist()[0] == "google"
+    assert frame["last_channel"].tolist()[1] == "Referral"
+
+
+def test_a_field_of_an_odd_shape_does_not_stop_the_others():
+    frame = frame_of([{"id": "a", "attributionSource": "google", "attributions": 3, "city": "Waco", "tags": None}])
+
+    assert frame["first_channel"].isna().all()
+    assert frame["city"].tolist() == ["Waco"]
+    assert frame["tags"].tolist() == [[]]
+
+
+def test_a_custom_field_is_a_column_by_its_name_and_typed_by_its_data_type():
+    fields = [
+        definition("Budget", id="f1", kind="MONETORY"),
+        definition("Rooms", id="f2", kind="NUMERICAL"),
+        definition("Moves in", id="f3", kind="DATE"),
+        definition("Wants", id="f4", kind="MULTIPLE_OPTIONS"),
+        definition("Note", id="f5", kind="LARGE_TEXT"),
+    ]
+    row = {
+        "id": "a",
+        "customFields": [
+            {"id": "f1", "value": 1200},
+            {"id": "f2", "value": "3"},
+            {"id": "f3", "value": "2025-03-01"},
+            {"id": "f4", "value": ["sofa", "bed"]},
+            {"id": "f5", "value": "call first"},
+        ],
+    }
+
+    frame = frame_of([row, {"id": "b"}], definitions=fields)
+
+    assert frame.loc[0, ["Budget", "Rooms", "Wants", "Note"]].tolist() == [1200.0, 3.0, ["sofa", "bed"], "call first"]
+    assert frame.loc[0, "Moves in"] == pd.Timestamp("2025-03-01")
+    expected = {"Budget": MONEY, "Rooms": NUMBER, "Moves in": DAY, "Wants": LIST, "Note": TEXT}
+    assert {name: frame[name].dtype for name in expected} == {name: kind.dtype for name, kind in expected.items()}
+    assert frame_of(definitions=fields).dtypes.equals(frame.dtypes)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"id": "f1", "value": "x"},
+        {"id": "f1", "fieldValue": "x"},
+        {"id": "f1", "field_value": "x"},
+        {"id": "f1", "type": "string", "fieldValueString": "x"},
+    ],
+)
+def test_a_custom_value_is_found_under_each_of_its_names(item):
+    assert frame_of([{"id": "a", "customFields": [item]}], definitions=[definition("Note")])["Note"].tolist() == ["x"]
+
+
+def test_names_that_collide_or_shadow_a_column_become_the_fields_key():
+    fields = [
+        definition("Budget", id="f1", key="contact.budget"),
+        definition("Budget", id="f2", key="contact.budget_2"),
+        definition("email", id="f3", key="contact.email_2"),
+        definition("", id="f4", key="contact.unnamed"),
+        definition("twin", id="f5", key="contact.budget"),
+    ]
+
+    columns = list(frame_of(definitions=fields))[len(CONTACTS.columns) :]
+
+    assert columns == ["contact.budget", "contact.budget_2", "contact.email_2", "contact.unnamed", "twin"]
+
+
+def test_names_stay_apart_even_where_keys_collide_too():
+    fields = [definition("A", id="f1", key="k"), definition("A", id="f2", key="k")]
+
+    assert list(frame_of(definitions=fields))[-2:] == ["k", "k (f2)"]
+
+
+def test_only_the_fields_of_the_model_become_columns():
+    fields = [definition("Budget"), definition("Margin", id="f2", model="opportunity")]
+
+    assert "Margin" not in frame_of(definitions=fields)
+
+
+def test_without_the_definitions_the_values_stand_in_one_column():
+    builder = FrameBuilder(CONTACTS.columns, CONTACTS.key, None, custom_as_list=True)
+    builder.add([{"id": "a", "customFields": [{"id": "f1", "fieldValueString": "x"}]}, {"id": "b"}])
+
+    assert builder.frame()["custom_fields"].tolist() == [[{"id": "f1", "value": "x"}], []]
+
+
+def test_what_does_not_fit_is_one_warning_that_names_the_column_and_the_way_to_it():
+    builder = FrameBuilder(CONTACTS.columns, CONTACTS.key)
+    builder.add([{"id": "a", "dateAdded": "soon", "dnd": "perhaps"}, {"id": "b", "dateAdded": "later"}])
+
+    with pytest.warns(DataWarning, match=r"3 values of contacts .*2 in created_at, 1 in do_not_disturb.*raw\(\)"):
+        builder.warn("contacts")
+
+
+def test_a_value_of_a_field_without_a_definition_is_told():
+    builder = FrameBuilder(CONTACTS.columns, CONTACTS.key, CustomFields({}))
+    builder.add([{"id": "a", "customFields": [{"id": "gone", "value": 1}, "odd"]}])
+
+    with pytest.warns(DataWarning, match="1 values belong to 1 custom fields without a definition"):
+        builder.warn("contacts")
+
+
+def test_a_path_may_name_an_element_of_a_list_by_its_flag():
+    column = Column("x", "touches[isFirst].name", TEXT)
+    builder = FrameBuilder([Column("id", "id", TEXT), column], "id")
+    builder.add([{"id": "a", "touches": [{"name": "n"}, {"name": "y", "isFirst": True}]}])
+
+    assert builder.frame()["x"].tolist() == ["y"]

@@ -1,0 +1,293 @@
+"""Each guard holds, and each is needed: with it a fault is caught, and without it the fault gets through.
+
+The only tests that change a part of the client: one guard at a time is switched off.
+"""
+
+import time
+import traceback
+import warnings
+
+import pytest
+import requests
+from scripted import LOCATION, OTHER_TOKEN, TOKEN, Scripted, answer, call, limits, session_to, silent
+from test_walk import CONTACTS, Contacts, ids
+from test_walk import walk as walking
+
+from hlkit.errors import HlkitError
+from hlkit.wire import attempt, session, token, walk
+from hlkit.wire import body as bodies
+from hlkit.wire.cache import Cache
+from hlkit.wire.pacing import Pacer
+from hlkit.wire.retry import Tries
+from hlkit.wire.token import Token
+from hlkit.wire.walk import ShortWarning
+from hlkit.wire.watch import Watch
+
+PAGE = answer({"users": [{"id": "u1"}]})
+
+
+@pytest.fixture(params=["guarded", "unguarded"])
+def is_guarded(request):
+    return request.param == "guarded"
+
+
+def test_validate_before_keeping(is_guarded, monkeypatch):
+    """A web page with status 200 is kept, and served for an hour."""
+    if not is_guarded:
+        monkeypatch.setattr(session._PacedSession, "_judge", lambda self, outcome, flight: None)
+    with Scripted(answer(b"<html></html>"), PAGE) as server:
+        one = session_to(server, deadline=0.6)
+        one.fetch(call())
+
+        (key,) = one.cache.responses
+        assert (b"<html>" not in one.cache.get_response(key).content) is is_guarded
+
+
+def test_key_by_token(is_guarded, monkeypatch, tmp_path):
+    """One token is answered with another's rows."""
+    unkeyed = Token(TOKEN)._keyed
+    if not is_guarded:
+        monkeypatch.setattr(Token, "digest", lambda self, *parts, size=16: unkeyed(repr(parts).encode(), size))
+
+    def whose(asked):
+        return answer({"whose": asked.headers["authorization"][-1]})
+
+    caches = [Cache(tmp_path / "one.sqlite", Token(text)) for text in (TOKEN, OTHER_TOKEN)]
+    with Scripted(by=whose) as server:
+        first, second = (
+            session_to(server, token=Token(text), cache=cache).fetch(call())
+            for text, cache in zip((TOKEN, OTHER_TOKEN), caches, strict=True)
+        )
+    for cache in caches:
+        cache.close()
+
+    assert first == {"whose": "a"}
+    assert (second == {"whose": "b"}) is is_guarded
+
+
+def test_deadline_of_an_attempt(is_guarded, monkeypatch):
+    """A server that crawls holds the call as long as it likes."""
+    if not is_guarded:
+        monkeypatch.setattr(Tries, "seconds", 60.0)
+
+    def crawl(connection, asked):
+        for byte in PAGE:
+            connection.sendall(bytes([byte]))
+            time.sleep(0.02)
+
+    with Scripted(crawl) as server:
+        try:
+            session_to(server, deadline=0.3).fetch(call())
+            came = True
+        except HlkitError:
+            came = False
+
+    assert came is not is_guarded  # the whole takes over a second
+
+
+def test_clean_cause_and_frames(is_guarded, monkeypatch):
+    """What is raised holds the request, and with it the token."""
+    if not is_guarded:
+
+        def bare(adapter, request, given, seconds):
+            given.sign(request.headers)
+            return requests.adapters.HTTPAdapter().send(request, timeout=1)
+
+        monkeypatch.setattr(session, "attempt", bare)
+        monkeypatch.setattr(session, "_clean", lambda error: error)
+    with Scripted(PAGE) as server:
+        pass
+    with pytest.raises((HlkitError, requests.ConnectionError)) as caught:
+        session_to(server, deadline=0.3).fetch(call())
+
+    carried = getattr(caught.value, "request", None)
+    seen = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    assert (TOKEN not in f"{vars(carried) if carried else ''}{seen}") is is_guarded
+
+
+def test_cursor_check(is_guarded, monkeypatch):
+    """Pages that go in a circle never end."""
+    if not is_guarded:
+        monkeypatch.setattr(walk.Trail, "follow", lambda self, asked, page: self.paging.after(asked, page, self))
+    contacts = Contacts(1, 2, 3)
+    with Scripted(answer(contacts.page([1, 2, 3]))) as server:
+        came = []
+        try:
+            for page in walking(session_to(server)):
+                came.append(page)
+                if len(came) == 20:
+                    break
+        except HlkitError:
+            assert is_guarded
+    assert (len(came) <= 2) is is_guarded
+
+
+def test_generation_in_the_key(is_guarded, monkeypatch):
+    """An old page 1 before a new page 2 loses a row that nobody touched."""
+    if not is_guarded:
+        monkeypatch.setattr(Cache, "prefix", lambda self, generation: "0" * 32)
+        monkeypatch.setattr(Cache, "forget", lambda self, record: None)
+        monkeypatch.setattr(Cache, "_delete", lambda self, db, record: None)
+    contacts = Contacts(1, 2, 3, 4, 5, 6, 7)
+    with Scripted(by=contacts) as server:
+        one = session_to(server)
+        ids(walking(one, limit=1))  # page 1 is kept
+        contacts.numbers = sorted([*contacts.numbers, 0.5, 1.5, 2.5])  # three rows come before its end
+
+        with warnings.catch_warnings(action="ignore", category=ShortWarning):
+            came = ids(walking(one, refresh=True))
+
+    assert ({"c0.5", "c1.5", "c2.5"} <= set(came)) is is_guarded
+
+
+def test_quota_stop(is_guarded, monkeypatch):
+    """A day that is over is asked on, request after request."""
+    if not is_guarded:
+        monkeypatch.setattr(Pacer, "_refuse_an_empty_day", lambda self: None)
+        monkeypatch.setattr(Pacer, "day_exhausted", lambda self: None)
+    told = limits(interval_ms=10, Daily_Remaining=0, Daily_Reset=3_600_000)
+    with Scripted(answer(b"", 429, headers=told)) as server:
+        one = session_to(server, deadline=0.6)
+        for _ in range(2):
+            with pytest.raises(HlkitError):
+                one.fetch(call())
+
+        assert (len(server.asked) == 1) is is_guarded
+
+
+def test_read_only(is_guarded, monkeypatch):
+    """A contact is deleted."""
+    if not is_guarded:
+        monkeypatch.setattr(session._PacedSession, "_only_reads", lambda self, request: None)
+    with Scripted(PAGE) as server:
+        try:
+            session_to(server).fetch(call("/contacts/1", "DELETE"))
+        except HlkitError:
+            assert is_guarded
+
+        assert (server.asked == []) is is_guarded
+
+
+def test_host_check(is_guarded, monkeypatch):
+    """The token goes to another server."""
+    if not is_guarded:
+        monkeypatch.setattr(session, "same_host", lambda url, base_url: True)
+    with Scripted(PAGE) as ours, Scripted(PAGE) as theirs:
+        one = session_to(ours)
+        prepare = one._prepare
+
+        def elsewhere(given):
+            request = prepare(given)
+            request.url = f"{theirs.url}/users/"
+            return request
+
+        monkeypatch.setattr(one, "_prepare", elsewhere)
+        try:
+            one.fetch(call())
+        except HlkitError:
+            assert is_guarded
+
+        assert (theirs.asked == []) is is_guarded
+        assert is_guarded or theirs.asked[0].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+def test_http_to_this_machine_alone(is_guarded, monkeypatch):
+    """Everybody on the way reads the token."""
+    if not is_guarded:
+        monkeypatch.setattr(token, "_is_this_machine", lambda host: True)
+    try:
+        address = token.checked_base_url("http://127.0.0.1.example.com")
+    except HlkitError:
+        address = None
+
+    assert (address is None) is is_guarded
+
+
+def test_wash_what_a_server_echoes(is_guarded, monkeypatch):
+    """The token is kept on the disk, in an answer that repeats it."""
+    if not is_guarded:
+        monkeypatch.setattr(Token, "wash", lambda self, body: body)
+    with Scripted(by=lambda asked: answer({"you": asked.headers["authorization"]})) as server:
+        one = session_to(server)
+        one.fetch(call())
+
+        (key,) = one.cache.responses
+        assert (TOKEN.encode() not in one.cache.get_response(key).content) is is_guarded
+
+
+def test_location_check(is_guarded, monkeypatch):
+    """Another location's rows are in the frame."""
+    if not is_guarded:
+        monkeypatch.setattr(bodies, "_is_of", lambda row, location_id: True)
+    contacts = Contacts(1, 2, 3, total=False)
+    with Scripted(answer(contacts.page([1, 2], locationId=f"{LOCATION}x")), answer(contacts.page([3]))) as server:
+        came = ids(walking(session_to(server)))
+
+    assert ("c1" not in came) is is_guarded
+
+
+def test_keep_no_circle(is_guarded, monkeypatch):
+    """A slip of the server is kept, and no resume gets past it."""
+    if not is_guarded:
+        monkeypatch.setattr(session.Session, "forget", lambda self, given: None)
+    contacts = Contacts(1, 2, 3, 4)
+    contacts.pages = {2: answer(contacts.page([1, 2, 3]))}
+    with Scripted(by=contacts) as server:
+        one = session_to(server)
+        first = walking(one)
+        with pytest.raises(HlkitError):
+            list(first)
+        resumed = walking(one, resource=CONTACTS, generation=first.record.generation)
+        try:
+            came = ids(resumed)
+        except HlkitError:
+            came = []
+
+    assert (came == ["c1", "c2", "c3", "c4"]) is is_guarded
+
+
+def test_hang_up(is_guarded, monkeypatch):
+    """A connection that nobody waits for stays open as long as the server likes."""
+    if not is_guarded:
+        monkeypatch.setattr(attempt._Attempt, "abandon", lambda self: None)
+    ends = []
+
+    def crawl(connection, asked):
+        has_hung_up = False
+        for _ in range(150):
+            time.sleep(0.02)
+            try:
+                connection.sendall(b"X")
+            except OSError:
+                has_hung_up = True
+                break
+        ends.append(has_hung_up)
+
+    with Scripted(crawl) as server:
+        one = attempt.attempt(
+            attempt.Adapter(), requests.Request("GET", server.url).prepare(), Token(TOKEN), seconds=0.2
+        )
+        assert isinstance(one, attempt.Failure)
+        while not ends:
+            time.sleep(0.01)
+
+    assert ends == [is_guarded]
+
+
+def test_stop_what_nobody_waits_for(is_guarded, monkeypatch):
+    """A walk that was cancelled goes on asking in the background."""
+    if not is_guarded:
+        monkeypatch.setattr(session.Session, "_leave", lambda self, flight, given: None)
+        monkeypatch.setattr(session._Relay, "stopped", False)
+    watch = Watch()
+
+    def stopped(connection, asked):
+        watch.stop()
+        connection.close()
+
+    with Scripted(stopped, silent(0.05)) as server:
+        with pytest.raises(HlkitError):
+            session_to(server, deadline=1.2).fetch(call(watch=watch))
+        time.sleep(0.3)
+
+        assert (len(server.asked) == 1) is is_guarded

@@ -1,0 +1,499 @@
+import copy
+import datetime as dt
+import inspect
+import pickle
+import warnings
+
+import pandas as pd
+import pytest
+
+import hlkit as hl
+from hlkit.resources import CATALOGUE
+from hlkit.sim import Simulation
+
+TOKEN = "pit-00000000-0000-0000-0000-000000000000"
+CONTACTS_ONLY = "pit-00000000-0000-0000-0000-00000000000c"
+
+
+@pytest.fixture(scope="module")
+def sim():
+    with Simulation(size=700, as_of="2026-01-01", burst=(5000, 10_000)) as simulation:
+        simulation.add_token(CONTACTS_ONLY, scopes={"contacts.readonly"})
+        yield simulation
+
+
+@pytest.fixture
+def connect(sim, tmp_path):
+    def connected(token=TOKEN, **given):
+        return hl.connect(
+            token, given.pop("location_id", sim.location_id), base_url=sim.url, **{"cache": tmp_path, **given}
+        )
+
+    return connected
+
+
+@pytest.fixture
+def loc(connect):
+    return connect()
+
+
+@pytest.fixture(autouse=True)
+def no_credentials(monkeypatch):
+    monkeypatch.delenv("HIGHLEVEL_PIT", raising=False)
+    monkeypatch.delenv("HIGHLEVEL_LOCATION_ID", raising=False)
+
+
+def requests_during(sim, work):
+    before = len(sim.log)
+    work()
+    return len(sim.log) - before
+
+
+# ---- connecting
+
+
+def test_connecting_and_the_card_make_no_request(sim, connect):
+    assert requests_during(sim, lambda: (repr(connect()), connect()._repr_html_(), dir(connect()))) == 0
+
+
+def test_the_environment_is_taken_where_no_argument_is_given(sim, monkeypatch, tmp_path):
+    monkeypatch.setenv("HIGHLEVEL_PIT", TOKEN)
+    monkeypatch.setenv("HIGHLEVEL_LOCATION_ID", sim.location_id)
+
+    loc = hl.connect(base_url=sim.url, cache=tmp_path)
+
+    assert "connected by              HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID" in repr(loc)
+
+
+@pytest.mark.parametrize("given", [{"token": TOKEN}, {"location_id": "abc"}], ids=["token", "location"])
+def test_half_a_pair_is_an_error_and_no_reason_to_look_further(given, monkeypatch):
+    monkeypatch.setenv("HIGHLEVEL_PIT", TOKEN)
+    monkeypatch.setenv("HIGHLEVEL_LOCATION_ID", "abc")
+
+    with pytest.raises(hl.errors.InvalidToken, match="come together"):
+        hl.connect(**given)
+
+
+def test_half_a_pair_in_the_environment_is_an_error_too(monkeypatch):
+    monkeypatch.setenv("HIGHLEVEL_PIT", TOKEN)
+
+    with pytest.raises(hl.errors.InvalidToken, match="the location id is missing"):
+        hl.connect()
+
+
+def test_without_any_token_the_error_names_what_was_tried():
+    with pytest.raises(hl.errors.InvalidToken, match="HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID"):
+        hl.connect()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "https://app.gohighlevel.com/v2/location/abcDEF123/dashboard",
+        " app.example.com/location/abcDEF123 ",
+        "abcDEF123",
+        "'abcDEF123'",
+    ],
+)
+def test_a_location_is_named_by_its_id_or_by_the_browsers_address(given):
+    assert hl.connect(TOKEN, given, cache=False).location_id == "abcDEF123"
+
+
+@pytest.mark.parametrize("given", ["", "a b", "https://example.com/", "../etc", 7, "x" * 70])
+def test_what_is_no_location_id_is_refused(given):
+    with pytest.raises(hl.errors.InvalidRequest, match="no id of a location"):
+        hl.connect(TOKEN, given, cache=False)
+
+
+@pytest.mark.parametrize("url", ["http://services.example.com", "ftp://127.0.0.1", "services.example.com", ""])
+def test_the_token_goes_over_https_only(url):
+    with pytest.raises(hl.errors.InvalidRequest, match="https only"):
+        hl.connect(TOKEN, "abc", base_url=url)
+
+
+def test_a_zone_that_does_not_exist_is_refused_at_once():
+    with pytest.raises(hl.errors.InvalidRequest, match="no time zone"):
+        hl.connect(TOKEN, "abc", timezone="Middle/Earth")
+
+
+# ---- the card and completion
+
+
+def test_the_card_tells_what_is_kept_once_it_was_read(loc):
+    loc.contacts()
+    loc.location()
+
+    card = repr(loc)
+
+    assert f"Lakeside Home Services ({loc.location_id})" in card
+    assert "America/Chicago" in card
+    assert f"{len(loc.contacts()):,} rows, read 0 s ago" in card
+    assert "requests left in 10 s" in card
+
+
+def test_rows_of_some_parents_or_of_some_time_are_not_said_to_be_all(loc):
+    contacts = loc.contacts()["contact_id"]
+    loc.notes(contact_id=contacts[:2].tolist())
+    loc.appointments(since="2026-01-01")
+
+    assert not loc.kept_of("notes").complete
+    assert loc.kept_of("appointments") is None
+    costs = loc.costs("notes", "appointments").set_index("resource")["requests"]
+    assert costs.tolist() == [len(contacts), len(loc.calendars())]
+
+    everything = loc.appointments()
+
+    assert loc.kept_of("appointments").rows == len(everything)
+    assert loc.costs("appointments")["requests"].tolist() == [0]
+
+
+def test_the_card_escapes_what_strangers_wrote(loc, monkeypatch):
+    monkeypatch.setattr(type(loc), "name", property(lambda self: "<script>alert(1)</script>"))
+
+    assert "<script>" not in loc._repr_html_()
+    assert "&lt;script&gt;" in loc._repr_html_()
+
+
+@pytest.mark.parametrize("resource", CATALOGUE.values(), ids=lambda resource: resource.name)
+def test_every_resource_completes_and_shows_its_filters(loc, resource):
+    from IPython.core.completer import provisionalcompleter
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell.instance()
+    shell.user_ns["loc"] = loc
+
+    def completions(text):
+        with provisionalcompleter():
+            return {one.text for one in shell.Completer.completions(text, len(text))}
+
+    assert resource.name in dir(loc)
+    assert resource.name in completions(f"loc.{resource.name[:3]}")
+    for name in ("limit", *resource.filters):
+        assert f"{name}=" in completions(f"loc.{resource.name}({name[:3]}")
+    assert resource.doc in inspect.getdoc(getattr(loc, resource.name))
+    assert list(inspect.signature(getattr(loc, resource.name)).parameters)[-1] == "watch"
+
+
+def test_a_misspelt_resource_is_guessed(loc):
+    with pytest.raises(AttributeError, match="did you mean contacts"):
+        _ = loc.contact
+
+
+def test_a_resource_that_was_not_called_says_that_it_wants_to_be(loc):
+    with pytest.raises(AttributeError, match=r"call it first: loc\.contacts\(\)\.head"):
+        loc.contacts.head()
+    assert "loc.contacts() reads them" in repr(loc.contacts)
+
+
+@pytest.mark.parametrize("choice", ["03/04/2026", "31.12.2025", "yesterday", "1 Jan"])
+def test_a_date_that_could_be_two_is_refused(sim, loc, choice):
+    before = len(sim.log)
+
+    with pytest.raises(hl.errors.InvalidRequest, match="no date"):
+        loc.contacts(since=choice)
+    assert len(sim.log) == before
+
+
+def test_a_span_that_ends_before_it_begins_is_refused(loc):
+    with pytest.raises(hl.errors.InvalidRequest, match="is after until"):
+        loc.contacts(since="2026-02-01", until="2026-01-01")
+
+
+@pytest.mark.parametrize("name", ["timezone", "quota", "name"])
+def test_an_attribute_that_fails_within_is_not_said_to_be_missing(loc, name):
+    loc.session = None
+
+    with pytest.raises(AttributeError, match="'NoneType' object has no attribute"):
+        getattr(loc, name)
+
+
+@pytest.mark.parametrize("how", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_location_holds_a_token_and_is_not_copied(loc, how):
+    with pytest.raises(TypeError, match="connect again"):
+        how(loc)
+
+
+# ---- the five verbs
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_a_frame_holds_the_very_rows_of_the_location(sim, loc, name):
+    resource = CATALOGUE[name]
+    frame = getattr(loc, name)(**({"confirm": True} if resource.parent else {}))
+
+    assert [frame[c.name].dtype for c in resource.columns] == [c.kind.dtype for c in resource.columns]
+    assert frame[resource.key].is_unique
+    assert frame[resource.key].notna().all()
+    assert frame.attrs["hlkit"]["complete"]
+    assert set(frame[resource.key]) == set(sim.data.ids(name))
+
+
+def test_stages_know_their_pipeline_and_cost_no_request_after_pipelines(sim, loc):
+    pipelines = loc.pipelines()
+    stages = []
+
+    assert requests_during(sim, lambda: stages.append(loc.stages())) == 0
+    assert set(stages[0]["pipeline_id"]) == set(pipelines["pipeline_id"])
+    assert stages[0].groupby("pipeline_id")["position"].agg(list).map(lambda p: p == sorted(p)).all()
+
+
+def test_messages_are_read_in_two_passes_so_that_email_is_there(sim, loc):
+    types = loc.messages()["type"]
+
+    assert {"TYPE_SMS", "TYPE_CALL", "TYPE_EMAIL"} <= set(types)
+
+
+def test_a_repeated_read_spends_nothing_also_after_a_new_connection(sim, connect):
+    first = connect().contacts()
+
+    again = []
+    assert requests_during(sim, lambda: again.append(connect().contacts())) == 0
+    pd.testing.assert_frame_equal(again[0], first)
+    assert again[0].attrs["hlkit"]["spent"] == 0
+    assert again[0].attrs["hlkit"]["saved"] == first.attrs["hlkit"]["spent"]
+
+
+def test_refresh_asks_again_and_an_age_of_zero_too(sim, loc):
+    loc.users()
+
+    assert requests_during(sim, lambda: loc.users(refresh=True)) == 1
+    assert requests_during(sim, lambda: loc.users(expire_after=0)) == 1
+    assert requests_during(sim, loc.users) == 0
+
+
+def test_pages_give_the_same_rows_a_frame_a_page(loc):
+    pages = list(loc.contacts.pages())
+
+    assert [len(page) for page in pages][:1] == [500]
+    assert pd.concat(pages)["contact_id"].tolist() == loc.contacts()["contact_id"].tolist()
+
+
+def test_count_is_one_request_and_the_first_page_is_kept_for_the_frame(sim, loc):
+    counts = []
+
+    assert requests_during(sim, lambda: counts.append(loc.opportunities.count())) == 1
+    before = len(sim.log)
+    assert counts == [len(loc.opportunities(custom_fields=False))]
+    assert len(sim.log) - before == 1
+
+
+def test_count_of_messages_adds_both_passes(loc):
+    assert loc.messages.count() == len(loc.messages())
+
+
+def test_count_without_a_total_is_the_number_of_rows(loc):
+    assert loc.users.count() == len(loc.users())
+
+
+def test_columns_are_told_without_a_request_and_custom_ones_once_they_are_kept(sim, loc):
+    assert requests_during(sim, lambda: loc.contacts.columns) == 0
+    before = set(loc.contacts.columns["name"])
+
+    frame = loc.contacts()
+
+    assert list(loc.contacts.columns["name"]) == list(frame)
+    assert before < set(frame)
+    assert loc.contacts.columns.set_index("name").loc["email", "private"]
+
+
+def test_raw_rows_are_as_they_came(loc):
+    rows = loc.contacts.raw(3)
+
+    assert len(rows) == 3
+    assert {"id", "dateAdded", "searchAfter", "customFields"} <= set(rows[0])
+    assert [row["id"] for row in rows] == loc.contacts()["contact_id"].tolist()[:3]
+
+
+def test_a_limit_takes_no_more_pages_than_it_needs_and_says_that_it_is_not_all(sim, loc):
+    few = []
+
+    assert requests_during(sim, lambda: few.append(loc.contacts(limit=10, custom_fields=False))) == 1
+    assert len(few[0]) == 10
+    assert few[0].attrs["hlkit"]["complete"] is False
+    assert few[0]["contact_id"].tolist() == loc.contacts()["contact_id"].tolist()[:10]
+
+
+def test_a_span_is_half_open_and_read_in_the_locations_zone(loc):
+    everything = loc.contacts()
+
+    march = loc.contacts(since="2025-03-01", until=dt.date(2025, 4, 1))
+
+    local = everything["created_at"].dt.tz_convert("America/Chicago")
+    expected = everything[(local >= "2025-03-01") & (local < "2025-04-01")]
+    assert march["contact_id"].tolist() == expected["contact_id"].tolist()
+    assert 0 < len(march) < len(everything)
+
+
+@pytest.mark.parametrize("name", ["contacts", "opportunities", "messages"])
+def test_a_span_to_the_instant_of_a_row_leaves_that_row_out(loc, name):
+    resource = CATALOGUE[name]
+    when = getattr(loc, name)()[resource.when].sort_values()
+    start, end = when.iloc[len(when) // 3], when.iloc[len(when) // 2]
+
+    frame = getattr(loc, name)(since=start, until=end)
+
+    assert len(frame) == ((when >= start) & (when < end)).sum()
+
+
+def test_a_span_without_rows_is_a_typed_empty_frame(loc):
+    empty = loc.contacts(since="2031-01-01")
+
+    assert len(empty) == 0
+    assert empty.dtypes.equals(loc.contacts().dtypes)
+
+
+def test_a_filter_is_the_servers(sim, loc):
+    won = loc.opportunities(status="won")
+
+    everything = loc.opportunities()
+    assert won["opportunity_id"].tolist() == everything[everything["status"] == "won"]["opportunity_id"].tolist()
+    calls = loc.messages(channel="Call")
+    assert calls["type"].str.contains("CALL").all()
+    assert len(calls)
+
+
+@pytest.mark.parametrize(
+    ("choices", "words"),
+    [
+        ({"status": "gone"}, "it has open, won, lost, abandoned"),
+        ({"statu": "won"}, "opportunities has no 'statu'"),
+        ({"since": "soon"}, "is no date or time"),
+        ({"limit": 0}, "1 or more"),
+        ({"owner_id": ["a", "b"]}, "takes one value"),
+    ],
+)
+def test_a_choice_that_does_not_exist_is_told_before_any_request(sim, loc, choices, words):
+    def read():
+        with pytest.raises(hl.errors.InvalidRequest, match=words):
+            loc.opportunities(**choices)
+
+    assert requests_during(sim, read) == 0
+
+
+def test_the_attributes_of_a_frame_survive_a_parquet_file(loc, tmp_path):
+    frame = loc.contacts()
+    frame.to_parquet(tmp_path / "contacts.parquet")
+
+    assert pd.read_parquet(tmp_path / "contacts.parquet").attrs == frame.attrs
+
+
+# ---- scopes
+
+
+def test_without_the_scope_for_definitions_one_column_holds_the_custom_fields_and_one_warning_says_so(connect):
+    loc = connect(CONTACTS_ONLY)
+
+    with pytest.warns(UserWarning, match=r"one column, custom_fields.*locations/customFields.readonly") as seen:
+        frame, _ = loc.contacts(), loc.contacts()
+    assert len(seen) == 1
+    assert frame["custom_fields"].map(len).max() > 0
+
+
+def test_custom_fields_can_be_left_out(connect):
+    frame = connect(CONTACTS_ONLY).contacts(custom_fields=False)
+
+    assert list(frame) == [column.name for column in CATALOGUE["contacts"].columns]
+
+
+def test_a_missing_scope_is_named_with_what_to_tick(connect):
+    with pytest.raises(hl.errors.MissingScope, match=r"tick users.readonly in Settings > Private Integrations"):
+        connect(CONTACTS_ONLY).users()
+
+
+def test_the_zone_is_the_locations_own(loc):
+    assert loc.timezone.key == "America/Chicago"
+
+
+def test_without_the_scope_for_it_the_zone_is_the_given_one_else_utc_with_one_warning(connect):
+    assert connect(CONTACTS_ONLY, timezone="Europe/Oslo").timezone.key == "Europe/Oslo"
+    loc = connect(CONTACTS_ONLY)
+    with pytest.warns(UserWarning, match="taking UTC") as seen:
+        assert [loc.timezone.key, loc.timezone.key] == ["UTC", "UTC"]
+    assert len(seen) == 1
+
+
+# ---- beyond the catalogue, and offline
+
+
+def test_any_path_that_reads_can_be_asked_for_and_is_kept(sim, loc):
+    told = []
+
+    def read():
+        told.append(loc.get(f"/locations/{loc.location_id}"))
+        told.append(loc.get(f"/locations/{loc.location_id}"))
+
+    assert requests_during(sim, read) == 1
+    assert told[0]["location"]["timezone"] == "America/Chicago"
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("path", ["contacts", "https://example.com/", "//example.com", "/a/../b", "/a?b=1", "/a#b"])
+def test_a_path_that_leaves_the_host_is_refused_before_any_request(sim, loc, path):
+    def read():
+        with pytest.raises(hl.errors.InvalidRequest):
+            loc.get(path)
+
+    assert requests_during(sim, read) == 0
+
+
+def test_offline_reads_what_is_kept_says_how_old_it_is_and_asks_nobody(sim, connect):
+    frame = connect().users()
+    offline = connect(offline=True)
+
+    def read():
+        with pytest.warns(UserWarning, match=r"users as read 0 s ago \(offline\)"):
+            pd.testing.assert_frame_equal(offline.users(), frame)
+        with pytest.raises(hl.errors.NotKept, match="opportunities was never read completely"):
+            offline.opportunities(custom_fields=False)
+
+    assert requests_during(sim, read) == 0
+
+
+def test_without_a_cache_every_call_asks(sim, connect):
+    loc = connect(cache=False)
+
+    assert requests_during(sim, lambda: (loc.users(), loc.users())) == 2
+
+
+def test_two_locations_over_one_file_share_what_is_kept_and_two_tokens_do_not(sim, connect):
+    sim.add_token("pit-00000000-0000-0000-0000-00000000000b")
+    connect().users()
+
+    assert requests_during(sim, lambda: connect().users()) == 0
+    assert requests_during(sim, lambda: connect("pit-00000000-0000-0000-0000-00000000000b").users()) == 1
+
+
+# ---- the demo
+
+
+def test_the_demo_is_a_location_like_any_other(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    loc = hl.demo(as_of="2026-01-01", size=300)
+
+    contacts = loc.contacts()
+
+    assert contacts["created_at"].max() < pd.Timestamp("2026-01-01", tz="America/Chicago")
+    assert contacts["phone"].dropna().str.contains("555").all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "demo" in repr(loc)
+
+
+@pytest.mark.parametrize("as_of", ["2026-13-01", "nonsense", "", "0001-01-01", 3.5, dt.datetime(2026, 1, 1, 9)])
+def test_a_demo_ends_on_a_date(as_of):
+    with pytest.raises(hl.errors.InvalidRequest, match="is no date") as caught:
+        hl.demo(as_of=as_of)
+    assert caught.value.hint == 'write it like "2026-01-01"'
+
+
+@pytest.mark.parametrize("count", [-5, 2.5, "300", True, None])
+@pytest.mark.parametrize("name", ["size", "seed"])
+def test_a_demo_takes_whole_numbers(name, count):
+    with pytest.raises(hl.errors.InvalidRequest, match=f"{name}={count!r} is no whole number"):
+        hl.demo(**{name: count})
+
+
+def test_a_demo_may_be_empty(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    assert len(hl.demo(as_of="2026-01-01", size=0).contacts()) == 0

@@ -1,0 +1,499 @@
+"""What analyses share: groups, intervals, waiting times, office hours. By hand, and against other libraries."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hlkit.analysis import measures
+from hlkit.analysis.measures import (
+    ALL,
+    NONE,
+    by_a_person,
+    cumulative_incidence,
+    days_between,
+    ended_by,
+    extra,
+    group_column,
+    grouped,
+    import_burst,
+    kaplan_meier,
+    lookup,
+    minutes,
+    need,
+    office_hours,
+    per_group,
+    share,
+    waiting,
+    wilson,
+)
+from hlkit.analysis.notes import RUN, Notes
+from hlkit.errors import InvalidRequest, MissingColumn, MissingExtra
+from hlkit.kinds import COUNT, ID, TEXT, WHEN
+
+ORACLES = "oracles run beside the lowest versions: uv pip install --group oracles"
+CHICAGO = "America/Chicago"
+
+
+def instants(*texts):
+    """Instants of Chicago's clock."""
+    return pd.Series(pd.to_datetime(list(texts))).dt.tz_localize(CHICAGO).dt.tz_convert("UTC").astype(WHEN.dtype)
+
+
+def texts(*values):
+    return pd.Series(list(values), dtype=TEXT.dtype)
+
+
+# ---- columns
+
+
+def test_a_column_that_lacks_is_told_with_the_nearest():
+    frame = pd.DataFrame({"created_at": [1], "source": ["a"]})
+
+    need(frame, "created_at", None)
+    with pytest.raises(MissingColumn, match="has no column 'creatd_at'") as error:
+        need(frame, "creatd_at")
+    assert "did you mean 'created_at'?" in error.value.hint
+    with pytest.raises(MissingColumn) as error:
+        need(frame, "zzz")
+    assert "created_at, source" in error.value.hint
+
+
+def test_lookup_keeps_the_place_and_the_dtype_also_of_nothing():
+    known = instants("2025-01-06 09:00", "2025-01-07 09:00").set_axis(["a", "b"])
+    keys = texts("b", "x", None, "a").set_axis([5, 5, 6, 7])
+
+    found = lookup(keys, known)
+
+    assert found.index.tolist() == [5, 5, 6, 7]
+    assert found.isna().tolist() == [False, True, True, False]
+    assert found.iloc[0] == known["b"]
+    assert lookup(texts(), known).dtype == WHEN.dtype
+    assert lookup(texts("a"), known.head(0)).dtype == WHEN.dtype
+
+
+# ---- groups
+
+
+def groups(values, by="source", dtype=None):
+    frame = pd.DataFrame({by: pd.Series(values, dtype=dtype or (TEXT.dtype if len(values) == 0 else None))})
+    return grouped(frame, by)[1].tolist()
+
+
+def test_without_a_column_all_are_one_group():
+    frame, keys = grouped(pd.DataFrame({"x": [1, 2]}), None)
+
+    assert keys.tolist() == [ALL, ALL]
+    assert len(frame) == 2
+
+
+def test_null_and_blank_are_the_group_none():
+    assert groups(["a", None, "", "  ", np.nan], dtype=TEXT.dtype) == ["a", NONE, NONE, NONE, NONE]
+    assert groups([None, None], dtype=TEXT.dtype) == [NONE, NONE]
+    assert groups([]) == []
+
+
+def test_spellings_are_one_group_called_by_the_commonest():
+    assert groups(["ads", "Ads", "Ads ", " ADS", "Ads"]) == ["Ads"] * 5
+    assert groups(["Straße", "STRASSE", "Straße"]) == ["Straße"] * 3
+
+
+def test_ids_that_differ_in_case_are_two():
+    assert groups(["aB1", "Ab1"], by="owner_id") == ["aB1", "Ab1"]
+
+
+def test_a_list_counts_in_each_of_its_items_once():
+    notes = Notes()
+    token = RUN.set(notes)
+    frame = pd.DataFrame({"tags": [["a", "b", "a"], [], None, ["B", "b "]], "n": [1, 2, 3, 4]})
+    try:
+        longer, keys = grouped(frame, "tags")
+    finally:
+        RUN.reset(token)
+
+    assert list(zip(longer["n"], keys, strict=True)) == [(1, "a"), (1, "b"), (2, NONE), (3, NONE), (4, "b")]
+    assert notes.remarks == ["A row with several tags counts in the group of each."]
+    assert frame["tags"].tolist() == [["a", "b", "a"], [], None, ["B", "b "]]
+
+
+def test_numbers_and_dates_and_truths_are_called_as_people_write_them():
+    assert groups([3.0, 2.5, np.nan]) == ["3", "2.5", NONE]
+    assert groups(pd.array([3, None], dtype=COUNT.dtype)) == ["3", NONE]
+    assert groups(pd.array([True, False, None], dtype="boolean")) == ["True", "False", NONE]
+    assert groups([pd.Timestamp("2025-01-06"), pd.Timestamp("2025-01-06 14:30"), pd.NaT]) == [
+        "2025-01-06",
+        "2025-01-06 14:30",
+        NONE,
+    ]
+    assert groups(pd.Categorical(["x", None, "x"])) == ["x", NONE, "x"]
+    assert groups([{"a": 1}, {"a": 1}, None], dtype="object") == ["{'a': 1}", "{'a': 1}", NONE]
+
+
+def test_per_group_gives_the_largest_first_and_sums_to_the_whole():
+    frame = pd.DataFrame({"source": texts("b", "a", "a", None, "a"), "x": [1, 2, 3, 4, 5]}).set_axis([9] * 5)
+
+    table = per_group(frame, "source", {"n": COUNT, "x": COUNT}, lambda one: {"n": len(one), "x": one["x"].sum()})
+
+    assert table.values.tolist() == [["a", 3, 10], ["b", 1, 1], [NONE, 1, 4]]
+
+
+def test_per_group_of_nothing_has_its_columns():
+    table = per_group(pd.DataFrame({"source": texts()}), "source", {"n": COUNT}, lambda one: {"n": len(one)})
+
+    assert table.columns.tolist() == ["source", "n"]
+    assert len(table) == 0
+
+
+def test_the_column_of_groups_is_never_called_as_a_column_of_the_table():
+    assert group_column(None, ["n"]) == "group"
+    assert group_column("source", ["n"]) == "source"
+    assert group_column("value", ["n", "value"]) == "value (group)"
+    table = per_group(pd.DataFrame({"n": [7, 7]}), "n", {"n": COUNT}, lambda one: {"n": len(one)})
+    assert table.to_dict("list") == {"n (group)": ["7"], "n": [2]}
+
+
+def test_a_package_that_is_missing_is_told_with_the_extra_that_brings_it(monkeypatch):
+    assert extra("math", "stats", "to count") is sys.modules["math"]
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    with pytest.raises(MissingExtra, match="to test groups hlkit needs scipy") as error:
+        extra("scipy.stats", "stats", "to test groups")
+    assert error.value.hint == "pip install 'hlkit[stats]'"
+
+    monkeypatch.setitem(sys.modules, "holidays", None)
+    office_hours.cache_clear()
+    with pytest.raises(MissingExtra, match="holidays"):
+        office_hours("Mon-Fri 8-18", "US")
+
+
+# ---- shares
+
+
+def test_wilson_gives_the_published_pairs():
+    # Brown, Cai & DasGupta's interval; 7 of 9 and 0 of 10 worked out in two other libraries
+    assert wilson(7, 9) == pytest.approx((0.4526, 0.9368), abs=5e-5)
+    assert wilson(0, 10) == pytest.approx((0, 0.2775), abs=5e-5)
+    assert wilson(0, 10)[0] == 0
+    assert wilson(10, 10)[1] == 1
+    assert np.isnan(wilson(0, 0)).all()
+    low, high = wilson([0, 3, 0], [0, 3, 10])
+    assert np.isnan([low[0], high[0]]).all()
+    assert [high[1], low[2]] == [1, 0]
+
+
+def test_wilson_is_that_of_statsmodels_and_scipy():
+    confint = pytest.importorskip("statsmodels.stats.proportion").proportion_confint
+    binomtest = pytest.importorskip("scipy.stats").binomtest
+    k, n = np.meshgrid(np.arange(0, 31), np.array([1, 5, 9, 30, 1000]))
+    k = np.minimum(k, n).ravel()
+    n = n.ravel()
+
+    low, high = wilson(k, n)
+
+    theirs = confint(k, n, method="wilson")
+    assert low == pytest.approx(np.clip(theirs[0], 0, 1), abs=1e-12)
+    assert high == pytest.approx(np.clip(theirs[1], 0, 1), abs=1e-12)
+    for k, n in ((7, 9), (0, 10), (10, 10), (1, 3), (411, 1000)):
+        other = binomtest(k, n).proportion_ci(method="wilson")
+        assert wilson(k, n) == pytest.approx((other.low, other.high), abs=1e-12)
+
+
+def test_the_share_of_nothing_is_null():
+    assert share(1, 4) == 0.25
+    assert np.isnan(share(0, 0))
+    assert share([1, 0], [2, 0])[0] == 0.5
+
+
+# ---- waiting
+
+
+def test_kaplan_meier_by_hand():
+    # 5 wait: one is over at 2, one was last seen at 3, two are over at 4, one is still waiting at 6.
+    times, still = kaplan_meier([4, 2, 3, 4, 6], [True, True, False, True, False])
+
+    assert times.tolist() == [2, 3, 4, 6]
+    assert still == pytest.approx([4 / 5, 4 / 5, 4 / 5 * 1 / 3, 4 / 5 * 1 / 3])
+    assert waiting([4, 2, 3, 4, 6], [1, 1, 0, 1, 0], (0.2, 0.5, 0.9)) == pytest.approx((2, 4, np.nan), nan_ok=True)
+    assert [ended_by([4, 2, 3, 4, 6], [1, 1, 0, 1, 0], at) for at in (1, 2, 3.9, 4, 6)] == pytest.approx(
+        [0, 0.2, 0.2, 1 - 4 / 15, 1 - 4 / 15]
+    )
+    assert np.isnan(ended_by([2, 4], [1, 0], 5))  # nobody was watched for 5
+    assert ended_by([2, 4], [1, 1], 5) == 1
+
+
+def test_nobody_waiting_and_nobody_known_is_null_or_left_out():
+    assert np.isnan(waiting([], [])[0])
+    assert np.isnan(ended_by([], [], 1))
+    assert waiting([np.nan, 3], [True, True]) == (3,)
+    assert waiting(pd.Series([1.0, 2.0]), pd.Series([True, None], dtype="boolean")) == (1,)
+
+
+def test_the_medians_of_waltons_flies_and_of_leukemia():
+    datasets = pytest.importorskip("lifelines.datasets", reason=ORACLES)
+    flies, patients = datasets.load_waltons(), datasets.load_leukemia()
+
+    medians = {name: waiting(one["T"], one["E"])[0] for name, one in flies.groupby("group")}
+    assert medians == {"miR-137": 26, "control": 58}
+    medians = {treated: waiting(one["t"], one["status"])[0] for treated, one in patients.groupby("Rx")}
+    assert medians == {0: 23, 1: 8}  # 6-MP, control: Freireich et al., 1963
+
+
+def test_kaplan_meier_is_that_of_lifelines_and_scipy():
+    lifelines = pytest.importorskip("lifelines", reason=ORACLES)
+    stats = pytest.importorskip("scipy.stats")
+    rng = np.random.default_rng(7)
+    wait, ended = rng.integers(1, 40, 300).astype(float), rng.random(300) < 0.6
+
+    times, still = kaplan_meier(wait, ended)
+
+    fitted = lifelines.KaplanMeierFitter().fit(wait, ended)
+    assert still == pytest.approx(fitted.survival_function_at_times(times).to_numpy(), abs=1e-12)
+    data = stats.CensoredData(uncensored=wait[ended], right=wait[~ended])
+    assert still == pytest.approx(stats.ecdf(data).sf.evaluate(times), abs=1e-12)
+
+
+def test_two_groups_differ_as_much_as_the_published_log_rank_says():
+    datasets = pytest.importorskip("lifelines.datasets", reason=ORACLES)
+    flies = datasets.load_waltons()
+    one = (flies["group"] == "miR-137").to_numpy()
+    wait, ended = flies["T"].to_numpy("float64"), flies["E"].to_numpy() == 1
+    observed = expected = variance = 0.0
+    for at in np.unique(wait[ended]):
+        risk, mine = (wait >= at).sum(), ((wait >= at) & one).sum()
+        ends = ((wait == at) & ended).sum()
+        observed += ((wait == at) & ended & one).sum()
+        expected += ends * mine / risk
+        variance += ends * mine / risk * (1 - mine / risk) * (risk - ends) / max(risk - 1, 1)
+
+    assert (observed - expected) ** 2 / variance == pytest.approx(122.249, abs=5e-4)
+    # and the curves that differ so are ours: apart everywhere between the two medians
+    for at in (26, 40, 58):
+        assert ended_by(wait[one], ended[one], at) > ended_by(wait[~one], ended[~one], at) + 0.3
+
+
+def test_cumulative_incidence_by_hand():
+    # Won at 1 of 5; at 2 one was last seen; lost at 3 of 3; won at 4 of 2; one is open at 5.
+    wait, ended = [1, 2, 3, 4, 5], [True, False, True, True, False]
+    wins = cumulative_incidence(wait, ended, [True, False, False, True, False])
+    losses = cumulative_incidence(wait, ended, [False, True, True, False, True])
+
+    assert wins.times.tolist() == [0, 1, 2, 3, 4, 5]
+    assert wins.share == pytest.approx([0, 1 / 5, 1 / 5, 1 / 5, 1 / 5 + 4 / 15, 7 / 15])
+    assert losses.share == pytest.approx([0, 0, 0, 4 / 15, 4 / 15, 4 / 15])
+    assert wins.share + losses.share + wins.still == pytest.approx(np.ones(6))
+    assert wins.at([0.5, 4.2])[0] == pytest.approx([0, 7 / 15])
+    assert np.isnan(wins.at([6, np.nan, -1])).all()
+    assert np.isnan(cumulative_incidence([], [], []).at(3.0)).all()
+
+
+def test_where_nothing_is_open_its_interval_is_wilsons():
+    wait = np.arange(1, 41.0)
+    so = np.arange(40) % 3 == 0
+
+    wins = cumulative_incidence(wait, np.ones(40, dtype=bool), so)
+
+    low, high = wilson(np.cumsum(so), np.full(40, 40))
+    assert wins.low[1:] == pytest.approx(low, abs=1e-12)
+    assert wins.high[1:] == pytest.approx(high, abs=1e-12)
+
+
+def test_censoring_makes_the_interval_wider():
+    rng = np.random.default_rng(3)
+    wait, so = rng.exponential(20, 200), rng.random(200) < 0.4
+    until = rng.uniform(0, 40, 200)
+
+    whole = cumulative_incidence(wait, np.ones(200, dtype=bool), so)
+    part = cumulative_incidence(np.minimum(wait, until), wait <= until, so)
+
+    (_, low, high), (_, wide_low, wide_high) = whole.at(30.0), part.at(30.0)
+    assert wide_high - wide_low > 1.2 * (high - low)
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says():
+    rng = np.random.default_rng(5)
+    held = []
+    for _ in range(300):
+        wait, until, so = rng.exponential(24, 60), rng.uniform(0, 60, 60), rng.random(60) < 0.3
+        _, low, high = cumulative_incidence(np.minimum(wait, until), wait <= until, so).at(30.0)
+        held.append(low <= 0.3 * (1 - np.exp(-30 / 24)) <= high)
+
+    assert 0.91 < np.mean(held) < 0.985
+
+
+def test_cumulative_incidence_is_that_of_lifelines_and_statsmodels():
+    lifelines = pytest.importorskip("lifelines", reason=ORACLES)
+    duration = pytest.importorskip("statsmodels.duration.survfunc")
+    rng = np.random.default_rng(11)
+    wait, until, so = rng.exponential(24, 400), rng.uniform(0, 60, 400), rng.random(400) < 0.6
+    seen, ended = np.minimum(wait, until), wait <= until
+    cause = np.where(ended, np.where(so, 1, 2), 0)
+
+    wins = cumulative_incidence(seen, ended, so)
+
+    fitted = lifelines.AalenJohansenFitter(calculate_variance=True).fit(seen, cause, event_of_interest=1)
+    assert wins.share == pytest.approx(fitted.cumulative_density_.iloc[:, 0].to_numpy(), abs=1e-12)
+    theirs = duration.CumIncidenceRight(seen, cause)
+    assert wins.at(theirs.times)[0] == pytest.approx(theirs.cinc[0], abs=1e-12)
+    # The variance is lifelines' too: the interval is Wilson's at that many rows.
+    middle = slice(100, 300)
+    variance = fitted.variance_.to_numpy()[middle]
+    worth = wins.share[middle] * (1 - wins.share[middle]) / variance
+    assert wins.low[middle] == pytest.approx(wilson(wins.share[middle] * worth, worth)[0], abs=1e-9)
+
+
+# ---- time
+
+
+def office_minutes(start, end, office="Mon-Fri 8-18", zone=CHICAGO, **given):
+    return minutes(instants(start), instants(end), "office", zone, office_hours(office, **given)).tolist()[0]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        ("2025-01-06 09:00", "2025-01-06 09:20", 20),  # a Monday
+        ("2025-01-06 07:00", "2025-01-06 08:10", 10),  # before it opens
+        ("2025-01-06 17:50", "2025-01-07 08:10", 20),  # over night
+        ("2025-01-03 17:00", "2025-01-06 09:00", 120),  # over a weekend
+        ("2025-01-04 10:00", "2025-01-05 10:00", 0),  # within one
+        ("2025-01-06 09:00", "2025-01-13 09:00", 5 * 600),  # a week
+        ("2025-01-06 09:20", "2025-01-06 09:00", 0),  # an end before its start
+    ],
+)
+def test_minutes_of_the_office(start, end, expected):
+    assert office_minutes(start, end) == expected
+
+
+def test_the_wall_counts_all_minutes_and_days():
+    start, end = instants("2025-03-08 12:00", "2025-01-06 09:20"), instants("2025-03-09 12:00", "2025-01-06 09:00")
+
+    assert minutes(start, end).tolist() == [23 * 60, 0]  # clocks went forward that night
+    assert days_between(start, end).tolist() == [23 / 24, 0]
+    assert minutes(start, pd.Timestamp("2025-03-08T19:00Z")).tolist()[0] == 60
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "hours"),
+    [
+        ("2025-03-09 00:00", "2025-03-10 00:00", 23),  # forward: a day of 23 hours
+        ("2025-11-02 00:00", "2025-11-03 00:00", 25),  # back: one of 25
+        ("2025-03-08 00:00", "2025-03-09 00:00", 24),
+    ],
+)
+def test_a_day_on_which_clocks_change_has_as_many_minutes_as_its_hours(start, end, hours):
+    assert office_minutes(start, end, "Mon-Sun 0-24") == hours * 60
+
+
+def test_office_hours_stay_on_the_local_clock_when_clocks_change():
+    assert office_minutes("2025-03-07 17:00", "2025-03-10 09:00") == 120
+    assert office_minutes("2025-10-31 17:00", "2025-11-03 09:00") == 120
+    # 2 to 3 did not exist on March 9; 1 to 2 came twice on November 2
+    assert office_minutes("2025-03-09 00:00", "2025-03-09 12:00", "Sun 1-4") == 120
+    assert office_minutes("2025-11-02 00:00", "2025-11-02 12:00", "Sun 1-4") == 240
+
+
+def test_null_stays_null_and_nothing_is_nothing():
+    start, end = instants("2025-01-06 09:00", None, "2025-01-06 09:00"), instants("2025-01-06 10:00", None, None)
+
+    for clock in ("office", "wall"):
+        assert minutes(start, end, clock, CHICAGO).tolist() == pytest.approx([60, np.nan, np.nan], nan_ok=True)
+        assert minutes(start.head(0), end.head(0), clock, CHICAGO).dtype == "float64"
+        assert minutes(start.iloc[1:2], end.iloc[1:2], clock, CHICAGO).isna().all()
+
+
+def test_an_office_that_is_closed_all_the_time_has_no_minutes():
+    assert office_minutes("2025-01-06 09:00", "2025-01-07 09:00", "Sun 8-12") == 0
+
+
+def test_a_holiday_is_closed():
+    pytest.importorskip("holidays")
+
+    assert office_minutes("2025-07-03 17:00", "2025-07-07 09:00", holidays="US") == 120  # the Fourth, a Friday
+    assert office_minutes("2025-07-03 17:00", "2025-07-07 09:00") == 120 + 600
+    with pytest.raises(InvalidRequest, match="no holidays are known for 'Nowhere'"):
+        office_hours("Mon-Fri 8-18", "Nowhere")
+    with pytest.raises(InvalidRequest, match="no holidays are known for 'US-ZZ'"):
+        office_hours("Mon-Fri 8-18", "US-ZZ")
+
+
+@pytest.mark.parametrize(
+    ("text", "hours"),
+    [
+        ("Mon-Fri 8-18", dict.fromkeys(range(5), ((480, 1080),))),
+        ("mon - wed 9:00 - 17:30", dict.fromkeys(range(3), ((540, 1050),))),
+        ("Monday 8-12, Monday 13-18", {0: ((480, 720), (780, 1080))}),
+        ("Fri-Mon 10-14", dict.fromkeys((0, 4, 5, 6), ((600, 840),))),
+        ("Mon-Fri 8-18, Sat 10-14", {**dict.fromkeys(range(5), ((480, 1080),)), 5: ((600, 840),)}),
+        ("Sun 0-24", {6: ((0, 1440),)}),
+    ],
+)
+def test_office_hours_are_written_as_people_do(text, hours):
+    assert office_hours(text).hours == hours
+
+
+def test_a_break_at_noon_is_no_office_time():
+    office = "Mon-Fri 13-17, Mon-Fri 8-12"
+
+    assert office_minutes("2025-01-06 11:30", "2025-01-06 13:30", office) == 60
+    assert office_minutes("2025-01-06 12:10", "2025-01-06 12:50", office) == 0
+    assert office_minutes("2025-01-06 00:00", "2025-01-08 00:00", office) == 2 * 480
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "8-18", "Mon-Fri", "Foo 8-18", "Mon-Bar 8-18", "Mon 18-8", "Mon 8-8", "Mon 8-25", "Mon 8:75-18", "x" * 99],
+)
+def test_hours_that_are_none_are_told_with_how_to_write_them(text):
+    with pytest.raises(InvalidRequest) as error:
+        office_hours(text)
+    assert "Mon-Fri 8-18" in error.value.hint
+
+
+def test_a_day_said_twice_is_refused_rather_than_guessed():
+    with pytest.raises(InvalidRequest, match="twice when the office is open on Fri"):
+        office_hours("Mon-Fri 8-18, Fri 8-14")
+
+
+# ---- imports, people
+
+
+def test_a_minute_with_more_than_fifty_and_one_in_a_hundred_is_an_import():
+    minute = pd.Timestamp("2025-01-06T09:00Z")
+    burst = [minute + pd.Timedelta(seconds=s) for s in np.linspace(0, 59, 51)]
+    apart = [minute + pd.Timedelta(hours=h) for h in range(1, 50)]
+
+    flagged = import_burst(pd.Series([*burst, *apart], dtype=WHEN.dtype))
+
+    assert flagged.tolist() == [True] * 51 + [False] * 49
+    assert import_burst(pd.Series([*burst[:50], *apart], dtype=WHEN.dtype)).sum() == 0
+    many = pd.Series([*burst, *apart * 200], dtype=WHEN.dtype)  # 51 are less than 1% of 9,851; 200 an hour are more
+    assert not import_burst(many).head(51).any()
+    assert import_burst(pd.Series([pd.NaT, pd.NaT], dtype=WHEN.dtype)).tolist() == [False, False]
+    assert import_burst(pd.Series([], dtype=WHEN.dtype)).tolist() == []
+
+
+def test_only_what_a_user_sent_from_the_app_is_by_a_person():
+    sent = {"direction": "outbound", "origin": "app", "user_id": "u", "status": "delivered", "type": "TYPE_SMS"}
+    others = [
+        {"direction": "inbound"},
+        {"origin": "workflow"},
+        {"origin": None},
+        {"user_id": None},
+        {"status": "Failed"},
+        {"type": "TYPE_ACTIVITY_OPPORTUNITY"},
+        {"type": "TYPE_INTERNAL_COMMENT"},
+        {"type": "TYPE_CAMPAIGN_SMS"},
+        {"direction": None},
+    ]
+    unknown = [{"status": None}, {"type": None}]  # what is not known is no reason against it
+    rows = [sent, *({**sent, **one} for one in [*unknown, *others])]
+
+    found = by_a_person(pd.DataFrame(rows).astype(ID.dtype))
+
+    assert found.tolist() == [True] * 3 + [False] * len(others)
+    assert found.dtype == bool
+    assert by_a_person(pd.DataFrame(rows).astype(ID.dtype).head(0)).tolist() == []
+
+
+def test_groups_smaller_than_twenty_are_small():
+    assert measures.SMALL == 20

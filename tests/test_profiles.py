@@ -1,0 +1,367 @@
+"""Named locations: what is in the file, what is in the keyring, and what happens without one."""
+
+from __future__ import annotations
+
+import pickle
+import stat
+import tomllib
+import traceback
+
+import keyring
+import keyring.errors
+import platformdirs
+import pytest
+from keyring.backend import KeyringBackend
+from keyring.backends.fail import Keyring as NoKeyring
+from keyring.backends.null import Keyring as Forgetful
+
+from hlkit import profiles
+from hlkit.errors import HlkitError, InvalidRequest, InvalidToken, NotFound
+from hlkit.profiles import Profile
+
+TOKEN = "pit-00000000-0000-0000-0000-0000000000f1"
+ACME = Profile("acme", "LocAcme1", "America/Chicago")
+ZEN = Profile("zen", "LocZen1", base_url="https://example.com")
+
+
+class Memory(KeyringBackend):
+    """A keyring that forgets when it goes."""
+
+    priority = 1
+
+    def __init__(self):
+        self.kept = {}
+
+    def get_password(self, service, username):
+        return self.kept.get((service, username))
+
+    def set_password(self, service, username, password):
+        self.kept[service, username] = password
+
+    def delete_password(self, service, username):
+        if (service, username) not in self.kept:
+            raise keyring.errors.PasswordDeleteError
+        del self.kept[service, username]
+
+
+class Failing(Memory):
+    """A keyring that fails with words that hold what it was given."""
+
+    priority = 1
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def get_password(self, service, username):
+        raise self.error
+
+    def set_password(self, service, username, password):
+        raise self.error
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(platformdirs, "user_config_path", lambda name: tmp_path / "config" / name)
+    return tmp_path / "config" / "hlkit"
+
+
+@pytest.fixture(autouse=True)
+def vault():
+    before = keyring.get_keyring()
+    memory = Memory()
+    keyring.set_keyring(memory)
+    yield memory
+    keyring.set_keyring(before)
+
+
+def written(text):
+    profiles.path().parent.mkdir(parents=True, exist_ok=True)
+    profiles.path().write_text(text, encoding="utf-8")
+
+
+# ---- saving and loading
+
+
+def test_a_saved_profile_comes_back_with_its_token():
+    assert profiles.save(ACME, TOKEN) is None
+    assert profiles.save(ZEN, TOKEN[:-1] + "6") is None
+
+    assert profiles.load("acme") == (ACME, TOKEN)
+    assert profiles.load("zen") == (ZEN, TOKEN[:-1] + "6")
+    assert profiles.everyone() == [ACME, ZEN]
+    assert profiles.names() == ["acme", "zen"]
+
+
+def test_the_token_is_in_the_keyring_and_in_no_file(folder, vault):
+    profiles.save(ACME, TOKEN)
+
+    assert vault.kept == {("hlkit", "acme"): TOKEN}
+    assert [file.name for file in folder.iterdir()] == ["profiles.toml"]
+    assert tomllib.loads(profiles.path().read_text()) == {
+        "default": "acme",
+        "profiles": {"acme": {"location_id": "LocAcme1", "timezone": "America/Chicago"}},
+    }
+
+
+def test_only_its_owner_may_read_the_file(folder):
+    profiles.save(ACME, TOKEN)
+
+    assert stat.S_IMODE(profiles.path().stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_saving_again_replaces_and_leaves_no_old_time_zone():
+    profiles.save(ACME, TOKEN)
+
+    profiles.save(Profile("acme", "LocAcme2"), TOKEN)
+
+    assert profiles.load("acme")[0] == Profile("acme", "LocAcme2")
+
+
+def test_without_a_file_there_are_no_profiles():
+    assert profiles.everyone() == []
+    assert profiles.default() is None
+    with pytest.raises(NotFound, match=r"no profile acme: none is saved yet\n.*hlkit login acme"):
+        profiles.load("acme")
+
+
+def test_a_profile_that_is_not_there_names_those_that_are():
+    profiles.save(ZEN, TOKEN)
+    profiles.save(ACME, TOKEN)
+
+    with pytest.raises(NotFound, match="no profile acne: there are acme, zen"):
+        profiles.load("acne")
+
+
+def test_the_first_profile_is_the_default_until_another_is_chosen():
+    profiles.save(ZEN, TOKEN)
+    profiles.save(ACME, TOKEN)
+    assert profiles.default() == "zen"
+
+    profiles.set_default("acme")
+    assert profiles.default() == "acme"
+    with pytest.raises(NotFound):
+        profiles.set_default("nobody")
+
+
+def test_removing_takes_profile_token_and_default_away(vault):
+    profiles.save(ACME, TOKEN)
+    profiles.save(ZEN, TOKEN)
+
+    profiles.remove("acme")
+
+    assert profiles.names() == ["zen"]
+    assert profiles.default() is None
+    assert list(vault.kept) == [("hlkit", "zen")]
+    with pytest.raises(NotFound):
+        profiles.remove("acme")
+
+
+def test_a_profile_whose_token_is_gone_can_be_removed(vault):
+    profiles.save(ACME, TOKEN)
+    vault.kept.clear()
+
+    assert str(profiles.load("acme")[1]).startswith("the keyring holds no token of acme")
+    profiles.remove("acme")
+    assert profiles.names() == []
+
+
+@pytest.mark.parametrize("name", ["", "Acme", "-a", "a b", "a/b", "../a", "a.b", "é", "a" * 41, "a\n", "a]", None, 3])
+def test_a_name_that_will_not_do_is_refused(name):
+    with pytest.raises(InvalidRequest, match="cannot be called"):
+        profiles.check_name(name)
+    assert isinstance(profiles.save(Profile(name, "LocAcme1"), TOKEN), InvalidRequest)
+    assert not profiles.path().exists()
+
+
+@pytest.mark.parametrize("name", ["a", "0", "acme-north_2", "a" * 40])
+def test_a_short_plain_name_will_do(name):
+    profiles.check_name(name)
+
+
+# ---- the file as a person edits it
+
+
+def test_comments_of_a_person_stay():
+    written(
+        '# mine\n[profiles.acme] # the old one\nlocation_id = "A"\n\n# about zen\n[profiles.zen]\nlocation_id = "Z"\n'
+    )
+
+    profiles.save(Profile("new", "N"), TOKEN)
+    profiles.set_default("zen")
+    text = profiles.path().read_text()
+    assert "# mine" in text
+    assert "[profiles.acme] # the old one" in text
+
+    profiles.remove("acme")
+    text = profiles.path().read_text()
+    assert "# mine" in text
+    assert "# about zen\n[profiles.zen]" in text
+    assert profiles.names() == ["new", "zen"]
+    assert profiles.default() == "zen"
+
+
+def test_lines_that_only_look_like_a_profile_do_not_mislead():
+    written('[profiles.b]\nlocation_id = "B"\nnote = """\n[profiles.a]\n[x]\n"""\n[profiles.a]\nlocation_id = "A"\n')
+
+    profiles.remove("a")
+
+    assert profiles.everyone() == [Profile("b", "B")]
+    assert tomllib.loads(profiles.path().read_text())["profiles"]["b"]["note"] == "[profiles.a]\n[x]\n"
+
+
+def test_a_profile_written_in_one_line_can_be_removed():
+    written('default = "a"\n[profiles]\na = {location_id = "A"}\nb = {location_id = "B"}\n')
+
+    profiles.remove("a")
+
+    assert profiles.everyone() == [Profile("b", "B")]
+    assert profiles.default() is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("default = ", "is not TOML \\(at "),
+        (f"{TOKEN} = ?", "is not TOML"),
+        ("profiles = 3", "profiles is not a table"),
+        ("[profiles.acme]\ntimezone = 'UTC'", "the profile 'acme' lacks a location_id"),
+        ("[profiles.acme]\nlocation_id = 3", "the profile 'acme' lacks"),
+        ("[profiles]\nacme = 3", "the profile 'acme' lacks"),
+    ],
+)
+def test_a_damaged_file_is_named_and_left_alone(text, words, vault):
+    written(text)
+
+    with pytest.raises(InvalidRequest, match=words) as caught:
+        profiles.load("acme")
+    assert str(profiles.path()) in str(caught.value)
+    assert TOKEN not in str(caught.value)
+    assert caught.value.__context__ is None
+    assert profiles.path().read_text() == text
+
+
+def test_nothing_is_saved_over_a_damaged_file(vault):
+    written("default = ")
+
+    assert isinstance(profiles.save(ACME, TOKEN), InvalidRequest)
+    assert profiles.path().read_text() == "default = "
+    assert vault.kept == {}
+
+
+def test_bytes_that_are_no_text_are_named():
+    written("")
+    profiles.path().write_bytes(b"\xff\xfe")
+
+    with pytest.raises(InvalidRequest, match="it is not UTF-8"):
+        profiles.everyone()
+
+
+def test_a_file_that_cannot_be_written_leaves_no_token_behind(vault, folder, monkeypatch):
+    def refuse(source, target):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(profiles.os, "replace", refuse)
+
+    problem = profiles.save(ACME, TOKEN)
+
+    assert isinstance(problem, InvalidRequest)
+    assert "cannot be written: Permission denied" in str(problem)
+    assert vault.kept == {}
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_in_the_files_place_is_named():
+    profiles.path().mkdir(parents=True)
+
+    with pytest.raises(InvalidRequest, match="cannot be read: Is a directory"):
+        profiles.everyone()
+
+
+# ---- without a keyring
+
+
+FAILING = [
+    NoKeyring(),
+    Forgetful(),
+    Failing(keyring.errors.InitError(TOKEN)),
+    Failing(keyring.errors.KeyringLocked(TOKEN)),
+    Failing(keyring.errors.PasswordSetError(TOKEN)),
+    Failing(OSError(TOKEN)),
+]
+
+
+@pytest.mark.parametrize("backend", FAILING, ids=lambda one: type(getattr(one, "error", one)).__module__[-12:])
+def test_without_a_keyring_the_error_names_the_environment(backend):
+    keyring.set_keyring(backend)
+
+    problem = profiles.save(ACME, TOKEN)
+
+    assert isinstance(problem, InvalidToken)
+    assert "HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID" in str(problem)
+    assert not profiles.path().exists()
+
+
+def test_a_saved_profile_whose_keyring_is_locked_says_so():
+    profiles.save(ACME, TOKEN)
+    keyring.set_keyring(Failing(keyring.errors.KeyringLocked(TOKEN)))
+
+    profile, problem = profiles.load("acme")
+
+    assert profile == ACME
+    assert "the keyring is locked" in str(problem)
+    assert "HIGHLEVEL_PIT" in str(problem)
+
+
+def test_a_profile_can_be_removed_where_there_is_no_keyring():
+    written('[profiles.acme]\nlocation_id = "LocAcme1"\n')
+    keyring.set_keyring(NoKeyring())
+
+    profiles.remove("acme")
+
+    assert profiles.names() == []
+
+
+def test_a_token_that_may_be_left_behind_is_told():
+    profiles.save(ACME, TOKEN)
+    keyring.set_keyring(Failing(keyring.errors.KeyringLocked()))
+
+    with pytest.raises(InvalidToken, match="acme is forgotten, and its token may still be in the keyring"):
+        profiles.remove("acme")
+    assert profiles.names() == []
+
+
+# ---- the token shows nowhere
+
+
+def everything_in(error):
+    """All that a traceback with locals, a log or a pickle could show of an error."""
+    shown = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    return shown + repr(error) + str(vars(error)) + repr(pickle.dumps(error))
+
+
+@pytest.mark.parametrize("backend", FAILING, ids=lambda one: type(getattr(one, "error", one)).__module__[-12:])
+def test_no_error_holds_the_token(backend, caplog, capfd):
+    caplog.set_level(0)
+    keyring.set_keyring(backend)
+
+    problems = [profiles.save(ACME, TOKEN), profiles.save(Profile("B", "x"), TOKEN)]
+    written("[profiles.acme]\nlocation_id = 'x'")
+    problems.append(profiles.load("acme")[1])
+    written("damaged")
+    problems.append(profiles.save(ACME, TOKEN))
+
+    assert all(isinstance(problem, HlkitError) for problem in problems)
+    assert [TOKEN in everything_in(problem) for problem in problems] == [False] * 4
+    assert [problem.__traceback__ for problem in problems] == [None] * 4
+    assert TOKEN not in caplog.text + "".join(capfd.readouterr())
+
+
+def test_a_profile_shows_no_token():
+    profiles.save(ACME, TOKEN)
+    profile, _ = profiles.load("acme")
+
+    assert repr(profile) == (
+        "Profile(name='acme', location_id='LocAcme1', timezone='America/Chicago', base_url=None)"
+    )

@@ -1,0 +1,178 @@
+"""A result: its parts, how it shows, and how it leaves as a file."""
+
+import json
+import stat
+
+import openpyxl
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+import hlkit as hl
+from hlkit.analysis.registry import analysis
+from hlkit.analysis.result import Provenance, Result
+from hlkit.errors import InvalidRequest
+from hlkit.kinds import COUNT, ID, MONEY, SHARE, TEXT, WHEN
+
+NASTY = "<script>alert(1)</script> $x^2$ \x1b[31mred\r\n=1+1"
+
+
+@pytest.fixture
+def result(monkeypatch):
+    monkeypatch.setattr(hl.analyses, "_known", dict(hl.analyses._all()))
+
+    @analysis(
+        "Who is <b>here</b>?",
+        columns={"name": TEXT, "n": COUNT, "part": SHARE, "cash": MONEY, "at": WHEN},
+        definition="All <i>who</i> came, by {by}.",
+    )
+    def who(contacts: pd.DataFrame, *, by: str | None = None) -> pd.DataFrame:
+        """Who."""
+        rows = range(len(contacts))
+        return pd.DataFrame(
+            {
+                "name": [NASTY] * len(contacts),
+                "n": [1234] * len(contacts),
+                "part": [0.5] * len(contacts),
+                "cash": [1234567.891 for _ in rows],
+                "at": pd.Series(["2025-07-01T05:30Z"] * len(contacts), dtype="datetime64[ms, UTC]"),
+            }
+        )
+
+    @who.chart("n")
+    def bars(table, ax):
+        ax.barh(table["name"], table["n"], label=table["name"].iloc[0])
+        ax.legend()
+
+    table = who(pd.DataFrame({"contact_id": [f"c{n}" for n in range(25)]}))
+    told = Provenance(
+        location=NASTY,
+        location_id="x",
+        as_of="2025-07-01T05:00:00+00:00",
+        as_of_local="2025-07-01 00:00",
+        timezone="America/Chicago",
+        choices={"by": None},
+        rows={"contacts": 25},
+        left_out={"contacts of an import": 3},
+        without={"tasks": "the token may not read tasks"},
+        short={"contacts": 7},
+        spent=2,
+        saved=1,
+    )
+    return Result(table, who, told)
+
+
+def test_printed_it_is_text_that_colours_no_terminal(result):
+    said = repr(result)
+
+    assert "Who is <b>here</b>?" in said
+    assert "All <i>who</i> came, by nothing." in said
+    assert "1,234" in said
+    assert "1,234,568" in said
+    assert "2025-07-01 00:30" in said  # in the location's zone
+    assert "… and 5 more rows" in said
+    assert "left out      3 contacts of an import" in said
+    assert "done without  tasks: the token may not read tasks" in said
+    assert "short         7 contacts fewer than announced" in said
+    assert "2 requests, 1 answer from the cache" in said
+    assert "\x1b" not in said
+
+
+def test_in_a_notebook_every_string_is_escaped_and_the_chart_is_there(result):
+    bundle = result._repr_mimebundle_()
+
+    assert set(bundle) == {"text/plain", "text/html"}
+    page = bundle["text/html"]
+    assert "<script>alert" not in page
+    assert "<b>here" not in page
+    assert "<i>who" not in page
+    assert "&lt;script&gt;" in page
+    assert "data:image/png;base64," in page
+    assert "color:var(--jp-ui-font-color1,#1a1a1a);background:var(--jp-layout-color1,#fff)" in page
+    assert "<script>alert" not in result.provenance._repr_html_()
+
+
+def test_its_provenance_is_plain_json(result):
+    assert json.loads(json.dumps(result.provenance))["rows"] == {"contacts": 25}
+
+
+def test_it_leaves_as_files_that_run_nothing(result, tmp_path):
+    excel = result.to_excel(tmp_path / "who")
+    csv = result.to_csv(tmp_path / "who.csv")
+    parquet = result.to_parquet(tmp_path / "who.parquet")
+
+    assert [path.name for path in (excel, csv, parquet)] == ["who.xlsx", "who.csv", "who.parquet"]
+    sheet = openpyxl.load_workbook(excel).active
+    assert sheet.max_row == 26
+    assert {cell.data_type for cell in sheet["A"]} == {"s"}
+    assert "America/Chicago" in "".join(str(cell.value) for cell in sheet[1])
+    assert len(pd.read_csv(csv)) == 25
+    pd.testing.assert_frame_equal(pd.read_parquet(parquet).astype(result.table.dtypes), result.table)
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+def test_the_chart_is_saved_for_its_owner_alone(result, tmp_path, ending):
+    path = result.save(tmp_path / f"who.{ending}")
+
+    assert path.stat().st_size > 2000
+    assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
+
+
+def test_a_picture_of_another_kind_or_nowhere_is_refused(result, tmp_path):
+    with pytest.raises(InvalidRequest, match="bmp"):
+        result.save(tmp_path / "who.bmp")
+    with pytest.raises(InvalidRequest, match="no folder"):
+        result.save(tmp_path / "nowhere" / "who.png")
+
+
+def test_plot_draws_on_axes_of_ones_own_or_on_a_new_figure(result):
+    axes = Figure().subplots()
+
+    assert result.plot(axes) is axes
+    new = result.plot()
+    assert new.figure.get_size_inches().tolist() == [6, 4]
+
+    from matplotlib import pyplot
+
+    pyplot.close(new.figure)
+
+
+COUNTS = tuple(f"count_{place}" for place in range(12))
+
+
+@pytest.fixture
+def by_owner(result):
+    """A result by owner, wider than a terminal, with ids in it."""
+
+    @analysis("Whose?", columns={"n": COUNT, "contact_id": ID, "note": TEXT, **dict.fromkeys(COUNTS, COUNT)})
+    def whose(contacts: pd.DataFrame, *, by: str | None = "owner_id") -> pd.DataFrame:
+        """Whose."""
+        rows = {"owner_id": ["u-1", "u-2"], "owner": ["Ann", None], "n": [1, 2], "contact_id": ["c-1", "c-2"]}
+        return pd.DataFrame({**rows, "note": ["a", "b"], **{name: [1, 2] for name in COUNTS}})
+
+    def made(**choices):
+        return Result(whose(pd.DataFrame({"contact_id": ["c-1"]}), **choices), whose, result.provenance)
+
+    return made
+
+
+def test_each_block_of_a_wide_table_repeats_the_name_of_its_rows(by_owner, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+
+    said = repr(by_owner())
+
+    assert said.count("owner_id  owner") == 2
+    assert said.count("u-1       Ann") == 2
+    assert repr(by_owner(by=None)).count("\nAnn ") == 2
+
+
+def test_ids_are_shown_last_unless_the_table_is_by_them(by_owner):
+    by_id, by_none = by_owner(), by_owner(by=None)
+
+    assert list(by_id.as_read(1))[:3] == ["owner_id", "owner", "n"]
+    assert list(by_id.as_read(1))[-1] == "contact_id"
+    assert list(by_none.as_read(1))[-2:] == ["owner_id", "contact_id"]
+    assert by_none.as_read(1).iloc[0, 0] == "Ann"
+    assert by_none.table.columns[0] == "owner_id"  # the table itself stays as it is
+    page = by_none.table_html()
+    assert page.index("<th>owner</th>") < page.index("<th>owner_id</th>")

@@ -1,0 +1,655 @@
+"""Cache above pacing above retry; read-only; one flight for one answer; and it can be stopped."""
+
+import _thread
+import pickle
+import socket
+import ssl
+import subprocess
+import threading
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from scripted import OTHER_TOKEN, TOKEN, Scripted, answer, call, hang_up, limits, session_to, silent, slowly
+
+from hlkit.errors import (
+    Cancelled,
+    ConnectionFailed,
+    InvalidRequest,
+    InvalidToken,
+    NotKept,
+    NotReadOnly,
+    QuotaExhausted,
+    RateLimited,
+    ServerError,
+    Timeout,
+    UnexpectedResponse,
+)
+from hlkit.wire.cache import Cache
+from hlkit.wire.retry import Budget
+from hlkit.wire.token import Token
+from hlkit.wire.watch import Watch
+
+ANSWER = answer({"users": [{"id": "u1"}]})
+PAGE = {"users": [{"id": "u1"}]}
+
+
+def fetched(*script, deadline=3.0, **given):
+    """What a call gives on a server with this script, and the requests that it saw."""
+    with Scripted(*script) as server:
+        return session_to(server, deadline=deadline).fetch(call(**given)), server.asked
+
+
+def refused(kind, *script, deadline=0.6, **given):
+    """The error of a call on a server with this script, and the requests that it saw."""
+    with Scripted(*script) as server:
+        with pytest.raises(kind) as caught:
+            session_to(server, deadline=deadline).fetch(call(**given))
+        return caught.value, server.asked
+
+
+# ---- what is sent
+
+
+def test_a_request_says_who_asks_for_which_version_and_for_json():
+    _, (asked,) = fetched(ANSWER, params={"active": True, "limit": 7, "none": None})
+
+    assert asked.method == "GET"
+    assert asked.path == "/users/?active=true&limit=7"
+    assert asked.headers["authorization"] == f"Bearer {TOKEN}"
+    assert asked.headers["version"] == "2021-07-28"
+    assert asked.headers["accept"] == "application/json"
+    assert asked.headers["user-agent"].startswith("hlkit/")
+
+
+def test_a_search_is_a_post_of_canonical_json():
+    _, (asked,) = fetched(ANSWER, path="/contacts/search", method="POST", body={"b": "ü\ud800", "a": [1, True, None]})
+
+    assert asked.method == "POST"
+    assert asked.headers["content-type"] == "application/json"
+    assert asked.body == b'{"a":[1,true,null],"b":"\\u00fc\\ud800"}'
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/contacts/"),
+        ("POST", "/contacts/search/"),
+        ("POST", "/contacts/searchX"),
+        ("POST", "/x/contacts/search"),
+        ("PUT", "/contacts/1"),
+        ("PATCH", "/contacts/1"),
+        ("DELETE", "/contacts/1"),
+        ("DELETE", "/contacts/search"),
+        ("HEAD", "/contacts/"),
+    ],
+)
+def test_what_may_write_is_never_sent(method, path):
+    error, asked = refused(NotReadOnly, ANSWER, method=method, path=path)
+
+    assert asked == []
+    assert "nothing was sent" in str(error)
+
+
+@pytest.mark.parametrize(
+    "path", ["users/", "https://example.com/", "//example.com/", "/a/../b", "/a?b", "/a#b", "/a\r\nb"]
+)
+def test_a_path_that_could_lead_elsewhere_is_never_sent(path):
+    _, asked = refused(InvalidRequest, ANSWER, path=path)
+
+    assert asked == []
+
+
+def test_an_address_on_another_host_is_never_sent():
+    with Scripted(ANSWER) as ours, Scripted(ANSWER) as theirs:
+        session = session_to(ours)
+        prepare = session._prepare
+
+        def elsewhere(given):
+            request = prepare(given)
+            request.url = f"{theirs.url}/users/"
+            return request
+
+        session._prepare = elsewhere
+        with pytest.raises(InvalidRequest, match="no other host"):
+            session.fetch(call())
+        assert theirs.asked == ours.asked == []
+
+
+@pytest.mark.parametrize("verb", ["get", "post", "put", "patch", "delete", "head", "options"])
+def test_a_bare_session_sends_nothing(verb):
+    with Scripted(ANSWER) as server:
+        with pytest.raises(NotReadOnly):
+            getattr(session_to(server), verb)(f"{server.url}/users/")
+
+        assert server.asked == []
+
+
+def test_a_redirect_is_not_followed_and_not_repeated():
+    with Scripted(ANSWER) as elsewhere:
+        _, asked = refused(UnexpectedResponse, answer(b"", 307, headers={"Location": f"{elsewhere.url}/users/"}))
+
+        assert elsewhere.asked == []
+    assert len(asked) == 1
+
+
+# ---- what is kept
+
+
+def test_a_kept_answer_spends_no_request_and_no_slot():
+    with Scripted(ANSWER) as server:
+        session = session_to(server)
+        first, second = call(), call()
+
+        assert session.fetch(first) == session.fetch(second) == PAGE
+        assert (first.sent, second.sent) == (1, 0)
+        assert len(server.asked) == 1
+        assert len(session.pacer._used) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"path": "/user/"},
+        {"params": {"limit": 1}},
+        {"version": "2021-04-15"},
+        {"key_prefix": "another walk"},
+        {"visit": 2},
+        {"method": "POST", "path": "/contacts/search", "body": {}},
+    ],
+)
+def test_another_question_is_another_answer(other):
+    with Scripted(ANSWER) as server:
+        session = session_to(server)
+        session.fetch(call())
+
+        session.fetch(call(**other))
+
+        assert len(server.asked) == 2
+
+
+def test_the_order_of_parameters_is_no_other_question():
+    with Scripted(ANSWER) as server:
+        session = session_to(server)
+        session.fetch(call(params={"a": 1, "b": 2}))
+
+        session.fetch(call(params={"b": 2, "a": 1}))
+
+        assert len(server.asked) == 1
+
+
+def test_searches_and_every_success_are_kept():
+    search = {"method": "POST", "path": "/contacts/search", "body": {"limit": 1}}
+    with Scripted(answer(PAGE, 201, headers={"Vary": "Authorization", "Cache-Control": "no-store"})) as server:
+        session = session_to(server)
+        for _ in range(2):
+            session.fetch(call(**search))
+        assert len(server.asked) == 1
+
+        session.fetch(call(**{**search, "body": {"limit": 2}}))
+        assert len(server.asked) == 2
+
+
+@pytest.mark.fault("two_tokens")
+def test_two_tokens_never_share_an_answer_a_thousand_times(tmp_path):
+    def whose(asked):
+        return answer(
+            {"whose": "ab"[asked.headers["authorization"].endswith("b")]}, headers={"Connection": "keep-alive"}
+        )
+
+    caches = [Cache(tmp_path / "one.sqlite", Token(token)) for token in (TOKEN, OTHER_TOKEN)]
+    with Scripted(by=whose) as server:
+        first, second = (
+            session_to(server, token=Token(token), cache=cache)
+            for token, cache in zip((TOKEN, OTHER_TOKEN), caches, strict=True)
+        )
+        for _ in range(500):
+            assert first.fetch(call()) == {"whose": "a"}
+            assert second.fetch(call()) == {"whose": "b"}
+        assert len(server.asked) == 2
+    for cache in caches:
+        cache.close()
+
+
+def test_a_key_is_hex_and_tells_nothing():
+    with Scripted(ANSWER) as server:
+        session = session_to(server)
+        session.fetch(call(params={"query": "jane@example.com"}))
+
+        (key,) = session.cache.responses
+        assert len(key) == 32
+        assert set(key) <= set("0123456789abcdef")
+
+
+FAKES = {
+    "a web page": b"<!DOCTYPE html><html>Checking your browser</html>",
+    "nothing": b"",
+    "blanks": b" \n",
+    "an error": b'{"statusCode": 500, "message": "Internal"}',
+    "an error of another shape": b'{"status": 503, "error": "x"}',
+    "no object": b'"ok"',
+    "a number": b"42",
+    "null": b"null",
+    "half of it": b'{"users": [{"id": "u1"}, {"id"',
+    "too deep": b"[" * 100_000,
+    "too many digits": b'{"n": ' + b"1" * 5000 + b"}",
+}
+
+
+@pytest.mark.parametrize("body", FAKES.values(), ids=FAKES)
+def test_a_success_that_is_none_is_asked_again_and_never_kept(body):
+    with Scripted(answer(body, length=False), answer(body, length=False), ANSWER) as server:
+        session = session_to(server, deadline=0.5)
+
+        assert session.fetch(call()) == PAGE
+        assert len(server.asked) == 3
+        assert len(session.cache.responses) == 1
+
+
+@pytest.mark.parametrize("body", FAKES.values(), ids=FAKES)
+def test_a_success_that_stays_none_is_unexpected_and_nothing_is_kept(body):
+    with Scripted(answer(body)) as server:
+        session = session_to(server, deadline=0.3)
+
+        with pytest.raises(UnexpectedResponse) as caught:
+            session.fetch(call())
+        assert caught.value.status == 200
+        assert len(session.cache.responses) == 0
+
+
+def test_a_kept_answer_that_does_not_fit_another_question_is_asked_for_anew():
+    def users_only(body):
+        if b"users" not in body:
+            raise UnexpectedResponse("no users")
+        return "users"
+
+    with Scripted(answer({"other": 1}), ANSWER) as server:
+        session = session_to(server)
+        session.fetch(call())
+
+        assert session.fetch(call(check=users_only)) == "users"
+        assert len(server.asked) == 2
+
+
+def test_what_must_be_kept_is_asked_of_nobody():
+    error, asked = refused(NotKept, ANSWER, kept_only=True)
+
+    assert asked == []
+    assert "cannot be read" in error.message
+
+
+# ---- what is tried again
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 408])
+def test_a_status_that_may_pass_is_tried_again(status):
+    page, asked = fetched(answer(b"", status, headers=limits(interval_ms=20)), ANSWER, deadline=1.2)
+
+    assert page == PAGE
+    assert len(asked) == 2
+
+
+def test_a_gateways_time_out_is_tried_again_though_it_comes_as_401():
+    page, asked = fetched(answer({"message": "Command timed out"}, 401), ANSWER, deadline=1.2)
+
+    assert page == PAGE
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("broken", [hang_up, b"", answer(b'{"users"', length=99), b"no http\r\n\r\n"])
+def test_a_cut_or_a_reset_is_tried_again_for_a_search_too(broken):
+    page, asked = fetched(broken, ANSWER, deadline=1.2, method="POST", path="/contacts/search", body={})
+
+    assert page == PAGE
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+def test_a_refusal_is_not_tried_again(status):
+    _, asked = refused(Exception, answer({"message": "no"}, status))
+
+    assert len(asked) == 1
+
+
+def test_six_attempts_are_all():
+    error, asked = refused(ServerError, answer(b"", 503), deadline=1.0)
+
+    assert error.status == 503
+    assert len(asked) == 6
+
+
+def test_a_walk_that_has_no_retries_left_tries_nothing_again():
+    _, asked = refused(ServerError, answer(b"", 503), budget=Budget(retries=1))
+
+    assert len(asked) == 2
+
+
+def test_a_stuck_attempt_ends_after_a_third_of_the_deadline_and_is_tried_again():
+    page, asked = fetched(silent(20), ANSWER, deadline=3.0)
+
+    assert page == PAGE
+    assert len(asked) == 2
+    assert 0.5 < asked[1].at - asked[0].at < 2
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [silent(20), slowly(ANSWER, 0.1), slowly(answer(b"x" * 500, length=False), 0.02, start=60)],
+    ids=["silence", "headers", "body"],
+)
+def test_where_no_answer_comes_it_is_a_timeout_within_the_deadline(reply):
+    began = time.monotonic()
+    _, asked = refused(Timeout, reply, deadline=0.6)
+
+    assert time.monotonic() - began < 3
+    assert 2 <= len(asked) <= 3
+
+
+def test_where_an_answer_came_before_the_silence_it_is_that_answers_error():
+    error, _ = refused(ServerError, answer(b"", 502), silent(5), deadline=0.6)
+
+    assert error.status == 502
+
+
+def test_where_nobody_listens_the_connection_failed():
+    with Scripted(b"") as server:
+        pass
+    with pytest.raises(ConnectionFailed) as caught:
+        session_to(server, deadline=0.3).fetch(call())
+
+    assert type(caught.value) is ConnectionFailed
+    assert "127.0.0.1" in caught.value.message
+
+
+def test_a_certificate_that_nobody_knows_ends_it_at_once_and_the_token_was_not_sent(tls_server):
+    url, received = tls_server
+    session = session_to(type("Server", (), {"url": url}))
+    with pytest.raises(ConnectionFailed, match="certificate") as caught:
+        session.fetch(call())
+
+    assert not caught.value.retryable
+    assert len(received) == 1
+    assert not any(received[0])
+
+
+@pytest.fixture
+def tls_server(tmp_path):
+    """A server whose certificate it signed itself; and what it could read."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    make = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "1",
+        "-subj",
+        "/CN=localhost",
+        "-keyout",
+    ]
+    subprocess.run([*make, key, "-out", certificate], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    listener = socket.create_server(("127.0.0.1", 0))
+    received: list[list[bytes]] = []
+
+    def serve():
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            received.append([])
+            try:
+                with context.wrap_socket(connection, server_side=True) as secure:
+                    received[-1].append(secure.recv(9999))
+            except OSError:
+                connection.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield f"https://localhost:{listener.getsockname()[1]}", received
+    listener.close()
+
+
+# ---- how much, and how long to wait
+
+
+def test_a_trials_budget_is_kept_to_the_letter():
+    arrivals, limit, interval = [], 5, 0.25
+
+    def strict(asked):
+        recent = [at for at in arrivals if asked.at - at < interval]
+        arrivals.append(asked.at)
+        told = limits(limit, max(limit - 1 - len(recent), 0), int(interval * 1000), Daily_Remaining=99)
+        return answer(PAGE if len(recent) < limit else b"", 200 if len(recent) < limit else 429, headers=told)
+
+    with Scripted(by=strict) as server:
+        session = session_to(server)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda number: session.fetch(call(params={"n": number})), range(23)))
+
+        assert len(server.asked) == 23  # none was refused and sent again
+        assert session.pacer.quota.burst_limit == 5
+        assert session.pacer.quota.day == 99
+
+
+def test_the_wait_that_a_limit_asks_for_is_waited():
+    page, asked = fetched(answer(b"", 429, headers=limits(interval_ms=300)), ANSWER)
+
+    assert page == PAGE
+    assert asked[1].at - asked[0].at >= 0.3
+
+
+@pytest.mark.parametrize("odd", ["soon", "-5", "1.5", ""])
+def test_an_odd_wait_is_one_interval(odd):
+    headers = limits(interval_ms=100) | {"Retry-After": odd}
+    page, asked = fetched(answer(b"", 429, headers=headers), ANSWER)
+
+    assert page == PAGE
+    assert asked[1].at - asked[0].at >= 0.1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_wait_past_the_deadline_is_told_at_once(status):
+    began = time.monotonic()
+    error, asked = refused(RateLimited, answer(b"", status, headers={"Retry-After": "86400"}), deadline=30)
+
+    assert time.monotonic() - began < 3
+    assert len(asked) == 1
+    assert error.retry_after == 86_400
+    assert "24 h" in error.message
+
+
+def test_a_day_without_requests_stops_at_once():
+    told = limits(Daily_Remaining=0, Limit_Daily=10_000, Daily_Reset=3_600_000)
+    with Scripted(answer(b"", 429, headers=told)) as server:
+        session = session_to(server)
+        for _ in range(2):
+            with pytest.raises(QuotaExhausted, match=r"\(10,000\) .* in 60 min") as caught:
+                session.fetch(call())
+            assert 3599 < caught.value.retry_after <= 3600
+
+        assert len(server.asked) == 1
+
+
+def test_a_wait_for_a_slot_counts_against_no_deadline():
+    with Scripted(answer(PAGE, headers=limits(1, 0, 500))) as server:
+        session = session_to(server, deadline=0.3)
+        for number in range(3):
+            session.fetch(call(params={"n": number}))
+
+        assert server.asked[2].at - server.asked[0].at >= 1.0
+
+
+# ---- one flight
+
+
+def slow_answer(connection, asked):
+    time.sleep(0.2)
+    connection.sendall(ANSWER)
+
+
+def test_eight_threads_that_ask_the_same_make_one_request():
+    calls = [call() for _ in range(8)]
+    with Scripted(slow_answer) as server:
+        session = session_to(server)
+        with ThreadPoolExecutor(8) as pool:
+            pages = list(pool.map(session.fetch, calls))
+
+        assert pages == [PAGE] * 8
+        assert len(server.asked) == 1
+        assert sorted(one.sent for one in calls) == [0] * 7 + [1]
+
+
+def test_each_of_them_reads_the_answer_in_its_own_way():
+    checks = [lambda body: "first", lambda body: "second"]
+    with Scripted(slow_answer) as server:
+        session = session_to(server)
+        with ThreadPoolExecutor(2) as pool:
+            pages = list(pool.map(lambda check: session.fetch(call(check=check)), checks))
+
+        assert sorted(pages) == ["first", "second"]
+        assert len(server.asked) == 1
+
+
+def test_each_of_them_hears_of_the_error():
+    def slow_refusal(connection, asked):
+        time.sleep(0.2)
+        connection.sendall(answer({"message": "Invalid JWT"}, 401))
+
+    def error_of(_):
+        with pytest.raises(InvalidToken) as caught:
+            session.fetch(call())
+        return caught.value
+
+    with Scripted(slow_refusal) as server:
+        session = session_to(server)
+        with ThreadPoolExecutor(4) as pool:
+            errors = list(pool.map(error_of, range(4)))
+
+        assert len(server.asked) == 1
+        assert len({id(error) for error in errors}) == 4
+
+
+def test_one_who_stops_waiting_takes_the_answer_from_nobody():
+    impatient = Watch()
+    with Scripted(slow_answer) as server, ThreadPoolExecutor(2) as pool:
+        session = session_to(server)
+        first = pool.submit(session.fetch, call(watch=impatient))
+        time.sleep(0.05)
+        second = pool.submit(session.fetch, call())
+        time.sleep(0.05)
+        impatient.stop()
+
+        with pytest.raises(Cancelled):
+            first.result()
+        assert second.result() == PAGE
+        assert len(server.asked) == 1
+
+
+# ---- stop
+
+
+def test_stop_ends_a_hanging_request_at_once():
+    watch = Watch()
+    with Scripted(silent(20)) as server:
+        threading.Timer(0.2, watch.stop).start()
+        began = time.monotonic()
+        with pytest.raises(Cancelled):
+            session_to(server, deadline=60).fetch(call(watch=watch))
+
+        assert time.monotonic() - began < 3
+
+
+def test_ctrl_c_ends_a_hanging_request_at_once_twice_in_a_row():
+    with Scripted(silent(20)) as server:
+        session = session_to(server, deadline=60)
+        for _ in range(2):
+            threading.Timer(0.2, _thread.interrupt_main).start()
+            began = time.monotonic()
+            with pytest.raises(KeyboardInterrupt):
+                session.fetch(call())
+
+            assert time.monotonic() - began < 3
+
+
+def test_ctrl_c_stops_no_watch_and_no_later_call():
+    watch = Watch()
+    with Scripted(silent(20), ANSWER) as server:
+        session = session_to(server, deadline=60)
+        threading.Timer(0.1, _thread.interrupt_main).start()
+        with pytest.raises(KeyboardInterrupt):
+            session.fetch(call(watch=watch))
+
+        assert session.fetch(call(watch=watch)) == PAGE
+
+
+def fetch_twice(session, watch):
+    for number in range(2):
+        session.fetch(call(watch=watch, params={"n": number}))
+
+
+def test_stop_ends_a_wait_between_attempts_and_a_wait_for_a_slot():
+    for reply in (answer(b"", 503, headers={"Retry-After": "50"}), answer(PAGE, headers=limits(1, 0, 50_000))):
+        watch = Watch()
+        with Scripted(reply) as server:
+            threading.Timer(0.2, watch.stop).start()
+            began = time.monotonic()
+            with pytest.raises(Cancelled):
+                fetch_twice(session_to(server, deadline=60), watch)
+
+            assert time.monotonic() - began < 3
+            assert len(server.asked) == 1
+
+
+def test_a_page_that_is_on_its_way_when_it_is_stopped_is_kept():
+    watch = Watch()
+
+    def stopped_meanwhile(connection, asked):
+        watch.stop()
+        time.sleep(0.3)
+        connection.sendall(ANSWER)
+
+    with Scripted(stopped_meanwhile) as server:
+        session = session_to(server)
+        with pytest.raises(Cancelled):
+            session.fetch(call(watch=watch))
+
+        assert session.fetch(call()) == PAGE
+        assert len(server.asked) == 1
+
+
+def test_waits_are_told_to_the_watch():
+    told = []
+
+    class Told(Watch):
+        def waiting(self, seconds, why):
+            told.append((round(seconds), why))
+            self.stop()
+
+    watch = Told()
+    with Scripted(answer(b"", 503, headers={"Retry-After": "7"})) as server, pytest.raises(Cancelled):
+        session_to(server, deadline=60).fetch(call(watch=watch))
+
+    assert told == [(7, "to try again")]
+
+
+# ---- what it shows
+
+
+def test_a_session_shows_its_host_and_is_not_pickled():
+    with Scripted(ANSWER) as server:
+        session = session_to(server)
+
+        assert repr(session) == f"<Session with {server.url[7:]}>"
+        with pytest.raises(Exception, match="pickled"):
+            pickle.dumps(session)
+
+
+def test_nothing_is_warned_of_on_the_way():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fetched(ANSWER)

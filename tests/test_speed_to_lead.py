@@ -1,0 +1,303 @@
+"""How long new leads wait: by hand, against lifelines, and as it is planted in the simulated location."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import seeded
+
+import hlkit as hl
+from hlkit.analysis.measures import wilson
+from hlkit.analysis.speed_to_lead import _curve, speed_to_lead
+from hlkit.errors import MissingColumn
+
+MONDAY = pd.Timestamp("2025-06-02T10:00Z")
+
+
+def later(minutes):
+    return MONDAY + pd.Timedelta(minutes=minutes)
+
+
+def contact(name, minutes=0, source="ads", **more):
+    return {"contact_id": name, "created_at": later(minutes), "source": source, **more}
+
+
+def message(name, minutes, **more):
+    sent = {"contact_id": name, "sent_at": later(minutes), "direction": "outbound", "origin": "app", "user_id": "u"}
+    return sent | {"status": "delivered", "type": "TYPE_SMS"} | more
+
+
+def deal(name, status, minutes=10, ended=None):
+    changed = later(9999 if ended is None else ended)
+    return {"contact_id": name, "created_at": later(minutes), "status": status, "status_changed_at": changed}
+
+
+def frame(*rows):
+    return pd.DataFrame(list(rows))
+
+
+MESSAGES = frame(message("x", 0))[:0]
+ANN = frame(contact("ann"))
+
+
+def ask(contacts, messages, after=100, **choices):
+    return speed_to_lead(contacts, messages, **{"as_of": later(after), "clock": "wall"} | choices)
+
+
+def test_a_lead_that_nobody_answered_is_still_waiting():
+    contacts = frame(contact("ann"), contact("bob"), contact("cyd"))
+    messages = frame(message("ann", minutes=10), message("bob", minutes=30))
+
+    table = ask(contacts, messages)
+
+    assert table[["n", "answered", "p50_min"]].values.tolist() == [[3, 2, 30]]
+    assert table["never_share"].tolist() == pytest.approx([1 / 3])
+    assert table["p90_min"].isna().all()
+    # of the two who are answered, half are so by minute 10 and nine in ten by minute 30
+    assert table[["answered_p50_min", "answered_p90_min"]].values.tolist() == [[10, 30]]
+    assert table[["within_5_share", "within_15_share", "within_60_share"]].values[0] == pytest.approx(
+        [0, 1 / 3, 2 / 3]
+    )
+
+
+def test_a_lead_of_just_now_tells_nothing_of_the_time_after():
+    contacts = frame(contact("ann"), contact("bob"), contact("new", minutes=95))
+    messages = frame(message("ann", minutes=4), message("bob", minutes=20))
+
+    row = ask(contacts, messages).iloc[0]
+
+    # new was seen for 5 minutes: after ann, two still waited; bob was then the only one left to be watched
+    assert row["within_5_share"] == pytest.approx(1 / 3)
+    assert row["within_60_share"] == 1
+    assert row["never_share"] == 0
+    assert row["answered"] == 2
+
+
+def test_nobody_was_watched_for_an_hour_so_its_share_is_not_known():
+    row = ask(frame(contact("ann"), contact("bob")), frame(message("ann", 3)), after=20).iloc[0]
+
+    assert row["within_15_share"] == 0.5
+    assert pd.isna(row["within_60_share"])
+    assert pd.isna(row["within_60_low"])
+
+
+def test_without_censoring_the_interval_is_wilsons_own():
+    contacts = frame(*[contact(f"c{number}") for number in range(10)])
+    messages = frame(*[message(f"c{number}", minutes=3) for number in range(7)])
+
+    row = ask(contacts, messages).iloc[0]
+
+    assert (row["within_5_low"], row["within_5_high"]) == pytest.approx(wilson(7, 10))
+    assert (row["never_low"], row["never_high"]) == pytest.approx(wilson(3, 10))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"origin": "workflow"},
+        {"user_id": None},
+        {"status": "failed"},
+        {"type": "TYPE_ACTIVITY_OPPORTUNITY"},
+        {"type": "TYPE_INTERNAL_COMMENT"},
+        {"type": "TYPE_CAMPAIGN_EMAIL"},
+        {"direction": "inbound"},
+    ],
+)
+def test_what_no_person_sent_answers_nobody(more):
+    assert ask(ANN, frame(message("ann", 5, **more)))["answered"].tolist() == [0]
+
+
+def test_a_call_answers_by_whom_it_was_made_or_taken():
+    came_in = {"type": "TYPE_CALL", "direction": "inbound", "origin": None}
+    for minutes, row in [
+        (7, message("ann", 7, type="TYPE_CALL")),
+        (2, message("ann", 2, call_status="completed", call_duration_s=40.0, **came_in)),
+    ]:
+        assert ask(ANN, frame(row))["p50_min"].tolist() == [minutes]
+    for missed in (
+        message("ann", 2, call_status="no-answer", **came_in),
+        message("ann", 2, call_status="completed", **came_in | {"user_id": None}),
+        message("ann", 2, call_status="completed", call_duration_s=0.0, **came_in),
+        message("ann", 2, **came_in),
+    ):
+        assert ask(ANN, frame(missed))["answered"].tolist() == [0]
+
+
+def test_a_lead_that_writes_again_while_it_waits_does_not_wait_anew():
+    messages = frame(message("ann", 50, direction="inbound", origin=None, user_id=None), message("ann", 60))
+
+    assert ask(ANN, messages)["p50_min"].tolist() == [60]
+
+
+def test_a_message_older_than_its_contact_answers_nobody_and_is_told():
+    contacts = frame(contact("ann", minutes=20), contact("bob"))
+    messages = frame(message("ann", minutes=5), message("ann", minutes=50), message("bob", minutes=50))
+
+    table = ask(contacts, messages, by="contact_id")
+
+    told = dict(zip(table["contact_id"], zip(table["p50_min"], table["contacted_before"], strict=True), strict=True))
+    assert told == {"ann": (30, 1), "bob": (50, 0)}
+
+
+def test_the_office_clock_stops_at_night_and_machines_have_no_office_hours():
+    contacts = frame({**contact("ann"), "created_at": pd.Timestamp("2025-06-06T22:50Z")})  # Friday 17:50 in Chicago
+    at_nine = {"sent_at": pd.Timestamp("2025-06-09T14:00Z")}  # Monday
+    messages = frame(
+        message("ann", 0) | at_nine,
+        message("ann", 0, origin="workflow") | {"sent_at": contacts.loc[0, "created_at"] + pd.Timedelta(minutes=1)},
+    )
+
+    row = ask(contacts, messages, after=99999, clock="office", timezone="America/Chicago").iloc[0]
+
+    assert row["p50_min"] == 10 + 60
+    assert row["any_p50_min"] == 1
+
+
+def test_an_hour_that_the_clocks_skip_is_not_waited():
+    # Clocks in Chicago go from 2 to 3 on 2025-03-09; both spans are five hours on the wall of an office that is
+    # open all day, the first has four.
+    for day, minutes in (("2025-03-09", 240), ("2025-03-10", 300)):
+        start, end = (
+            pd.Timestamp(f"{day} {hour}:00", tz="America/Chicago").tz_convert("UTC") for hour in ("01", "06")
+        )
+        contacts = frame({**contact("ann"), "created_at": start})
+        messages = frame(message("ann", 0) | {"sent_at": end})
+        table = speed_to_lead(
+            contacts, messages, as_of="2025-04-01", timezone="America/Chicago", office="Mon-Sun 0-24"
+        )
+        assert table["p50_min"].tolist() == [minutes]
+
+
+def test_contacts_of_an_import_are_left_out_and_told():
+    leads = [contact(f"c{number}", minutes=number) for number in range(9)]
+    imported = [contact(f"i{number}", minutes=50) for number in range(60)]
+
+    table = ask(frame(*leads, *imported), MESSAGES)
+
+    assert table["n"].sum() == 9
+    assert table.attrs["hlkit"]["left_out"]["contacts of an import"] == 60
+
+
+def test_ids_that_are_null_or_unknown_meet_nobody():
+    contacts = frame(contact("ann"), contact(None), contact(None))
+    messages = frame(message(None, 5), message("gone", 5), message("ann", 9))
+
+    table = ask(contacts, messages)
+
+    assert table[["n", "answered"]].values.tolist() == [[3, 1]]
+
+
+def test_a_group_may_be_called_as_one_of_the_columns():
+    table = ask(frame(contact("ann", wait="long"), contact("bob", wait=None)), MESSAGES, by="wait")
+
+    assert set(table["wait"]) == {"long", "(none)"}
+
+
+def test_a_missing_column_is_named():
+    with pytest.raises(MissingColumn, match="created_at"):
+        ask(ANN.drop(columns="created_at"), MESSAGES)
+    with pytest.raises(MissingColumn, match="direction"):
+        ask(ANN, MESSAGES.drop(columns="direction"))
+
+
+# Whether it pays
+
+
+def test_deals_are_counted_by_how_long_their_lead_had_waited():
+    names = ["ann", "bob", "cyd", "dan", "eve"]
+    contacts = frame(*[contact(name) for name in names])
+    messages = frame(message("ann", 5), message("bob", 5.1), message("cyd", 61), message("dan", 1))
+    deals = frame(deal("ann", "won"), deal("bob", "lost"), deal("cyd", "open"), deal("eve", "lost"))
+
+    table = ask(contacts, messages, opportunities=deals, show="pays").set_index("wait")
+
+    counts = table[["n", "won", "lost"]].astype(int)
+    assert counts.loc["up to 5 min"].tolist() == [2, 1, 0]
+    assert counts.loc["5-15 min"].tolist() == [1, 0, 1]
+    assert counts.loc["1-4 h"].tolist() == [1, 0, 0]
+    assert counts.loc["not answered"].tolist() == [1, 0, 1]
+    assert counts["n"].sum() == len(names)
+    assert table.loc["up to 5 min", "win_share"] == 1
+
+
+def test_a_leads_deal_is_its_first_and_an_answer_after_its_end_is_none():
+    contacts = frame(contact("ann"), contact("bob"))
+    messages = frame(message("ann", 3), message("bob", 90))
+    deals = frame(deal("ann", "won", minutes=500), deal("ann", "lost", minutes=50), deal("bob", "won", ended=60))
+
+    table = ask(contacts, messages, opportunities=deals, show="pays", after=9999).set_index("wait")
+
+    assert table.loc["up to 5 min", ["won", "lost"]].tolist() == [0, 1]
+    assert table.loc["not answered", ["won", "lost"]].tolist() == [1, 0]
+
+
+def test_without_opportunities_nobody_knows_whether_it_pays():
+    table = ask(ANN, frame(message("ann", 3)), show="pays")
+
+    assert table["n"].tolist() == [1, 0, 0, 0, 0, 0, 0]
+    assert table["win_share"].isna().all()
+    assert "could not be read" in table.attrs["hlkit"]["definition"]
+
+
+# Against others
+
+
+def test_shares_and_their_worth_are_those_of_lifelines():
+    lifelines = pytest.importorskip(
+        "lifelines", reason="oracles run beside the lowest versions: uv pip install --group oracles"
+    )
+    from lifelines.datasets import load_waltons
+
+    waltons = load_waltons()
+    for _, group in waltons.groupby("group"):
+        wait, ended = group["T"].astype(float), group["E"].astype(bool)
+        fitted = lifelines.KaplanMeierFitter().fit(wait, ended)
+        times, still, worth = _curve(wait, ended)
+        assert still == pytest.approx(fitted.survival_function_.iloc[:, 0].reindex(times).to_numpy(), abs=1e-12)
+        greenwood = fitted._cumulative_sq_.reindex(times).to_numpy()  # Greenwood's sum
+        inside = (still > 0) & (still < 1)
+        variance = still**2 * greenwood
+        assert (still * (1 - still) / worth)[inside] == pytest.approx(variance[inside], rel=1e-9)
+
+
+# As planted
+
+
+@pytest.fixture(scope="module")
+def planted():
+    return [_planted(seed) for seed in (1, 2, 3)]
+
+
+def _planted(seed):
+    data = seeded.data(seed, 4000)
+    frames = {name: seeded.frame(seed, 4000, name) for name in ("contacts", "messages", "opportunities")}
+    pipelines = {row["name"]: row["id"] for row in data.rows("pipelines")}
+    return frames, data.planted, pipelines
+
+
+def told(frames, **choices):
+    given = {"as_of": "2026-01-01", "timezone": "America/Chicago", "by": None} | choices
+    return hl.analyses.speed_to_lead(frames["contacts"], frames["messages"], frames["opportunities"], **given)
+
+
+def test_it_finds_the_planted_wait_and_the_naive_number_does_not(planted):
+    for frames, truth, _ in planted:
+        row = told(frames).iloc[0]
+        assert row["answered_p50_min"] == pytest.approx(truth["speed"]["median_office_minutes"], abs=1.5)
+        assert row["never_share"] == pytest.approx(truth["speed"]["never_share"], abs=0.02)
+        assert row["any_p50_min"] == pytest.approx(20 / 60, abs=0.01)  # an automation, after 20 seconds
+        assert told(frames, clock="wall").iloc[0]["p50_min"] > 5 * row["p50_min"]
+
+
+def test_it_finds_that_speed_pays(planted):
+    won = lost = np.zeros(2)
+    for frames, _, pipelines in planted:
+        repeat = [key for name, key in pipelines.items() if name not in ("New customers", "Commercial")]
+        deals = frames["opportunities"]
+        table = told(frames | {"opportunities": deals[~deals["pipeline_id"].isin(repeat)]}, show="pays")
+        fast = table["wait"].isin(["up to 5 min", "5-15 min", "15-60 min"])
+        won = won + [table.loc[rows, "won"].sum() for rows in (fast, ~fast)]
+        lost = lost + [table.loc[rows, "lost"].sum() for rows in (fast, ~fast)]
+    odds = np.log(won[0] / lost[0]) - np.log(won[1] / lost[1])
+    error = np.sqrt(np.sum(1 / won) + np.sum(1 / lost))
+    assert abs(odds - np.log(planted[0][1]["win"]["odds_if_fast"])) < 1.96 * error
+    assert odds > 1.96 * error

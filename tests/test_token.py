@@ -1,0 +1,160 @@
+"""A token is told by its looks, is never shown, and goes to one host."""
+
+import copy
+import pickle
+
+import pytest
+from scripted import OTHER_TOKEN, TOKEN
+
+from hlkit.errors import InvalidRequest, InvalidToken, WrongTokenKind
+from hlkit.wire.token import Token, checked_base_url, read, same_host
+
+
+def sent(token: Token) -> str:
+    headers: dict[str, str] = {}
+    token.sign(headers)
+    return headers["Authorization"]
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        TOKEN,
+        f"  {TOKEN}\n",
+        f'"{TOKEN}"',
+        f"'{TOKEN}'\r\n",
+        f"Bearer {TOKEN}",
+        f"bearer  {TOKEN} ",
+        f"\u200b{TOKEN}\ufeff",
+        f"\u201c{TOKEN}\u201d",
+        TOKEN.replace("pit-", "Pit-"),
+        TOKEN.upper(),
+    ],
+)
+def test_what_stands_around_a_pasted_token_is_stripped_and_its_prefix_lowered(pasted):
+    token = read(pasted)
+
+    assert isinstance(token, Token)
+    assert sent(token) == f"Bearer {TOKEN}"
+    assert not token.doubt
+
+
+@pytest.mark.parametrize("inside", [" ", "\n", "\r\n", "\u200b", "\u00a0", '"', "'", "é", "\x00"])
+def test_what_stands_inside_a_token_is_refused_and_not_echoed(inside):
+    error = read(TOKEN[:20] + inside + TOKEN[20:])
+
+    assert type(error) is InvalidToken
+    assert TOKEN[:20] not in f"{error!s}{error!r}{vars(error)}"
+
+
+@pytest.mark.parametrize("nothing", ["", "  ", '""', "Bearer ", None, 42, b"pit-"])
+def test_nothing_is_no_token(nothing):
+    assert type(read(nothing)) is InvalidToken
+
+
+def test_a_v1_key_hears_that_v1_is_past_support_and_where_to_make_a_token():
+    error = read("eyJhbGciOiJIUzI1NiJ9.e30.c2ln")
+
+    assert type(error) is WrongTokenKind
+    assert "31 December 2025" in str(error)
+    assert "Settings > Private Integrations" in str(error)
+    assert "eyJ" not in str(error)
+
+
+@pytest.mark.parametrize("text", ["abc", "sk_live_Ab3", "pit-123"])
+def test_an_unknown_shape_is_sent_as_it_is_and_doubted(text):
+    token = read(text)
+
+    assert sent(token) == f"Bearer {text}"
+    assert "does not look like" in token.doubt
+    assert text not in token.doubt
+
+
+def test_a_token_shows_itself_to_nobody():
+    token = Token(TOKEN)
+
+    assert TOKEN not in repr(token) + str(token) + f"{token}" + str(token.__slots__) + str(token.doubt)
+    with pytest.raises(TypeError):
+        vars(token)
+    for carry in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="not pickled or copied"):
+            carry(token)
+
+
+def test_a_digest_names_the_same_parts_alike_under_one_token_and_under_no_other():
+    token = Token(TOKEN)
+
+    assert token.digest("a", "bc") == Token(TOKEN).digest("a", "bc")
+    assert token.digest("a", "bc") != token.digest("ab", "c")
+    assert token.digest("a", "bc") != Token(OTHER_TOKEN).digest("a", "bc")
+    assert len(token.digest("a")) == 32
+    assert set(token.digest("a") + token.fingerprint) <= set("0123456789abcdef")
+
+
+@pytest.mark.parametrize("echo", [TOKEN, TOKEN.upper(), f"Bearer {TOKEN}.", OTHER_TOKEN])
+def test_a_servers_words_lose_this_and_any_other_token(echo):
+    assert echo not in Token(TOKEN).scrub(f"bad header: {echo}!")
+    assert Token(TOKEN).scrub("bad header") == "bad header"
+
+
+def test_a_servers_answer_loses_this_token_and_keeps_everything_else():
+    body = f'{{"a": "Bearer {TOKEN}", "b": "{TOKEN.upper()}", "c": "pit-stop", "d": "{OTHER_TOKEN}"}}'.encode()
+
+    washed = Token(TOKEN).wash(body).decode()
+
+    assert washed == f'{{"a": "Bearer •••", "b": "•••", "c": "pit-stop", "d": "{OTHER_TOKEN}"}}'
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ("https://example.com/", "https://example.com"),
+        (" https://example.com:8443/api/ ", "https://example.com:8443/api"),
+        ("https://user:word@example.com", "https://example.com"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("http://127.9.9.9", "http://127.9.9.9"),
+        ("http://localhost:1", "http://localhost:1"),
+        ("http://[::1]:8000/", "http://[::1]:8000"),
+    ],
+)
+def test_a_base_url_is_https_or_this_machine(given, address):
+    assert checked_base_url(given) == address
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com",
+        "http://127.0.0.1.example.com",
+        "http://127.example.com",
+        "http://localhost.example.com",
+        "http://10.0.0.1",
+        "http://[::2]",
+        "ftp://127.0.0.1",
+        "https://",
+        "https://example.com:port",
+        "https://[::1",
+        "https://example.com/?a=b",
+        "example.com",
+        "",
+    ],
+)
+def test_a_token_goes_to_no_other_base_url(url):
+    with pytest.raises(InvalidRequest):
+        checked_base_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_same"),
+    [
+        ("https://example.com/x", True),
+        ("https://example.com:444/x", False),
+        ("http://example.com/x", False),
+        ("https://example.org/x", False),
+        ("https://example.com.example.org/x", False),
+        ("https://example.com@example.org/x", False),
+        ("https://[", False),
+    ],
+)
+def test_the_same_host_is_scheme_name_and_port(url, is_same):
+    assert same_host(url, "https://example.com") is is_same

@@ -1,0 +1,123 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from hlkit.kinds import CHOICE, COUNT, DAY, FLAG, ID, LIST, MONEY, NUMBER, SHARE, TEXT, WHEN
+from hlkit.tables import values
+
+KINDS = [ID, TEXT, CHOICE, WHEN, DAY, NUMBER, MONEY, SHARE, COUNT, FLAG, LIST]
+NOON = pd.Timestamp("2025-03-01T12:00:00Z")
+
+
+def column(found, kind):
+    chunk, misfits = values.convert(found, kind)
+    return values.to_pandas(values.join([chunk], kind), kind), misfits
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=repr)
+@pytest.mark.parametrize("chunks", [[], [[]], [[None]], [[None, None], [None]]], ids=str)
+def test_a_column_of_nothing_has_the_dtype_of_its_kind(kind, chunks):
+    joined = values.join([values.convert(chunk, kind)[0] for chunk in chunks], kind)
+
+    assert values.to_pandas(joined, kind).dtype == kind.dtype
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        "2025-03-01T12:00:00.000Z",
+        "2025-03-01T12:00:00Z",
+        "2025-03-01T06:00:00-06:00",
+        "2025-03-01 12:00:00",
+        1740830400000,
+        "1740830400000",
+        1740830400,
+    ],
+)
+def test_an_instant_is_read_in_all_its_spellings(spelt):
+    series, misfits = column([spelt, "2025-03-01T12:00:00.000Z"], WHEN)
+
+    assert list(series) == [NOON, NOON]
+    assert misfits == 0
+
+
+def test_microseconds_are_cut_to_milliseconds():
+    assert column(["2025-03-01T12:00:00.123456Z"], WHEN)[0][0] == NOON + pd.Timedelta("123ms")
+
+
+def test_what_is_no_instant_becomes_null_and_is_counted():
+    series, misfits = column(["soon", True, {}, [], "2025-13-01", 10**30, None, ""], WHEN)
+
+    assert series.isna().all()
+    assert misfits == 6
+
+
+@pytest.mark.parametrize(
+    "spelt", ["1990-05-01", "1990-05-01T00:00:00.000Z", "1990-05-01T23:59:59+14:00", 641520000000, 641560000000]
+)
+def test_a_day_is_the_day_that_is_written(spelt):
+    series, misfits = column([spelt, None], DAY)
+
+    assert series[0] == pd.Timestamp("1990-05-01")
+    assert misfits == 0
+
+
+def test_numbers_come_as_numbers_or_as_text():
+    series, misfits = column([1, 2.5, "3", " 4 ", "", None], NUMBER)
+
+    assert series.tolist()[:4] == [1, 2.5, 3, 4]
+    assert series.isna().tolist() == [False] * 4 + [True] * 2
+    assert misfits == 0
+
+
+def test_what_is_no_number_becomes_null_and_is_counted():
+    series, misfits = column(["x", True, "nan", "inf", [], {"value": 1}], MONEY)
+
+    assert series.isna().all()
+    assert misfits == 6
+
+
+def test_counts_are_whole():
+    series, misfits = column([1, "2", 3.0, 3.5, True, 2**70], COUNT)
+
+    assert series.tolist()[:3] == [1, 2, 3]
+    assert misfits == 3
+
+
+def test_a_number_in_a_text_column_is_text_and_an_object_is_not():
+    series, misfits = column(["a", 1, None, {"b": 1}], TEXT)
+
+    assert series[0] == "a"
+    assert series[1] == "1"
+    assert series.isna().tolist() == [False, False, True, True]
+    assert misfits == 1
+
+
+def test_an_empty_text_stays_and_an_empty_id_is_none():
+    assert column(["", "a"], TEXT)[0].tolist() == ["", "a"]
+    assert column(["", "a"], ID)[0].isna().tolist() == [True, False]
+
+
+def test_flags_come_as_flags_or_as_text():
+    series, misfits = column([True, "false", None, "", "yes", 1], FLAG)
+
+    assert series.tolist()[:2] == [True, False]
+    assert series.isna().tolist() == [False, False, True, True, True, True]
+    assert misfits == 2
+
+
+def test_lists_stay_lists_and_nothing_is_an_empty_one():
+    series, misfits = column([["a", "b"], None, "", "one", {"x": "first", "y": "second"}], LIST)
+
+    assert series.tolist() == [["a", "b"], [], [], ["one"], ["first", "second"]]
+    assert misfits == 0
+
+
+def test_a_lone_surrogate_does_not_lose_the_row():
+    series, _ = column(["\ud800", "a"], TEXT)
+
+    assert series.tolist() == ["?", "a"]
+
+
+def test_null_in_a_number_is_nan_for_numpy():
+    assert np.isnan(column([None, 1.0], NUMBER)[0].to_numpy()[0])

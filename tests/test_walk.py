@@ -1,0 +1,698 @@
+"""A walk is complete or an error; what it has read it does not pay for again."""
+
+import json
+import threading
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from scripted import LOCATION, TOKEN, Scripted, answer, limits, session_to
+
+from hlkit.errors import (
+    Cancelled,
+    IncompleteDownload,
+    InvalidToken,
+    NotKept,
+    QuotaExhausted,
+    ServerError,
+    UnexpectedResponse,
+    WrongLocation,
+)
+from hlkit.kinds import ID
+from hlkit.paging import Cursor, NoPaging, SearchAfter, StartAfterDate
+from hlkit.resource import Column, Resource
+from hlkit.wire.body import decode, read_page
+from hlkit.wire.cache import Cache
+from hlkit.wire.token import Token
+from hlkit.wire.walk import (
+    DamagedWalk,
+    Freshness,
+    Question,
+    ShortWarning,
+    StaleWarning,
+    Walk,
+)
+from hlkit.wire.watch import Watch
+
+CONTACTS = Resource(
+    name="contacts",
+    method="POST",
+    path="/contacts/search",
+    rows="contacts",
+    doc="People.",
+    scope="contacts.readonly",
+    columns=(Column("contact_id", "id", ID),),
+    total="total",
+    paging=SearchAfter(size="pageLimit", most=3),
+)
+USERS = Resource(
+    name="users", path="/users/", rows="users", doc="", columns=(Column("user_id", "id", ID),), total="total"
+)
+MESSAGES = Resource(
+    name="messages",
+    path="/messages",
+    rows="messages",
+    doc="",
+    columns=(Column("message_id", "id", ID),),
+    total="total",
+    paging=Cursor(size="limit", most=3),
+)
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1_767_268_800.0
+
+    def __call__(self):
+        return self.now
+
+
+class Contacts:
+    """A server's contacts, by a cursor on the rows, three a page; each is a number."""
+
+    def __init__(self, *numbers, total=True):
+        self.numbers, self.total = list(numbers), total
+        self.pages: dict[int, object] = {}  # what the n-th request gets instead
+        self.count = 0
+
+    def __call__(self, asked):
+        self.count += 1
+        if self.count in self.pages:
+            return self.pages[self.count]
+        after = asked.json.get("searchAfter", [0])[0]
+        return answer(self.page([number for number in self.numbers if number > after][:3]))
+
+    def page(self, numbers, **more):
+        told = {"total": len(self.numbers)} if self.total else {}
+        return {"contacts": [row(number, **more) for number in numbers], **told}
+
+
+def row(number, **more):
+    return {"id": f"c{number}", "searchAfter": [number], "locationId": LOCATION, **more}
+
+
+def ids(pages):
+    return [row["id"] for page in pages for row in page.rows]
+
+
+def walk(session, resource=CONTACTS, passes=({},), **given):
+    fresh = {name: given.pop(name) for name in ("expire_after", "refresh", "offline", "generation") if name in given}
+    return Walk(Question(resource, LOCATION, passes), session, Freshness(**fresh), **given)
+
+
+def broken(one, kind):
+    """The ids of the pages that a walk gave before it broke, and the error."""
+    pages = []
+    with pytest.raises(kind) as caught:
+        pages.extend(one)
+    return ids(pages), caught.value
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def contacts():
+    return Contacts(1, 2, 3, 4, 5, 6, 7)
+
+
+@pytest.fixture
+def server(contacts):
+    with Scripted(by=contacts) as server:
+        yield server
+
+
+@pytest.fixture
+def session(server, clock):
+    return session_to(server, cache=Cache(None, Token(TOKEN), now=clock), deadline=0.6)
+
+
+SEVEN = ["c1", "c2", "c3", "c4", "c5", "c6", "c7"]
+
+
+# ---- complete
+
+
+def test_every_page_bears_the_location_and_every_row_comes_once(server, session):
+    one = walk(session)
+
+    assert ids(one) == SEVEN
+    assert [asked.json["locationId"] for asked in server.asked] == [LOCATION] * 4
+    assert (one.pages, one.rows, one.spent, one.saved, one.announced) == (4, 7, 4, 0, 7)
+    assert one.complete
+
+
+def test_the_second_time_it_costs_nothing(server, session, clock):
+    ids(walk(session))
+    clock.now += 3599
+    one = walk(session)
+
+    assert ids(one) == SEVEN
+    assert (one.spent, one.saved) == (0, 4)
+    assert len(server.asked) == 4
+
+
+def test_an_hour_later_all_pages_are_asked_for_anew_and_the_old_ones_go(server, session, contacts, clock):
+    ids(walk(session))
+    contacts.numbers.remove(2)  # an old page 1 before new ones would lose c4
+    clock.now += 3601
+
+    assert ids(walk(session)) == ["c1", "c3", "c4", "c5", "c6", "c7"]
+    assert len(session.cache.walks()) == 1
+    assert len(session.cache.responses) == 3
+
+
+def test_how_old_an_answer_may_be_is_the_callers_choice(server, session, clock):
+    ids(walk(session))
+    clock.now += 100
+
+    ids(walk(session, expire_after=101))
+    assert len(server.asked) == 4
+    ids(walk(session, expire_after=99))
+    assert len(server.asked) == 8
+
+
+def test_an_empty_location_is_an_empty_walk():
+    with Scripted(answer({"contacts": [], "total": 0})) as server:
+        one = walk(session_to(server))
+
+        assert ids(one) == []
+        assert one.complete
+        assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("total", [None, "seven", -1, [7], True, 0, 3])
+def test_a_missing_or_an_odd_total_is_normal(total):
+    def reply(asked):
+        return answer({"users": [{"id": "u1"}, {"id": "u2"}, {"id": "u3"}], "total": total})
+
+    with Scripted(by=reply) as server:
+        assert ids(walk(session_to(server), USERS)) == ["u1", "u2", "u3"]
+        assert len(server.asked) == 1
+
+
+def test_two_passes_are_one_walk():
+    def reply(asked):
+        kind = "e" if "channel=Email" in asked.path else "m"
+        return answer({"messages": [{"id": f"{kind}1"}, {"id": f"{kind}2"}], "total": 2})
+
+    told = []
+
+    class Told(Watch):
+        def tell(self, progress):
+            told.append((progress.pages, progress.rows, progress.total))
+
+    with Scripted(by=reply) as server:
+        session = session_to(server)
+        one = walk(session, MESSAGES, ({}, {"channel": "Email"}), watch=Told())
+
+        assert ids(one) == ["m1", "m2", "e1", "e2"]
+        assert told == [(1, 2, 2), (2, 4, 4)]
+        assert one.announced == 4
+        assert len(session.cache.walks()) == 1
+
+
+def test_a_limit_asks_for_as_few_pages_as_it_needs_and_is_not_complete(server, session):
+    one = walk(session, limit=4)
+
+    assert ids(one) == SEVEN[:6]
+    assert not one.complete
+    assert len(server.asked) == 2
+
+
+def test_what_a_limit_has_read_the_whole_does_not_pay_for_again(server, session):
+    ids(walk(session, limit=4))
+    one = walk(session)
+
+    assert ids(one) == SEVEN
+    assert (one.spent, one.saved) == (2, 2)
+
+
+def test_a_limit_does_not_unfinish_a_complete_walk(server, session):
+    ids(walk(session))
+    ids(walk(session, limit=1))
+
+    assert ids(walk(session, offline=False)) == SEVEN
+    assert session.cache.walks()[0].finished is not None
+    assert session.cache.walks()[0].pages == 4
+
+
+def test_the_heads_of_a_walk_are_its_first_pages(server, session):
+    assert [page.total("total") for page in walk(session, heads=True)] == [7]
+    assert len(server.asked) == 1
+
+
+# ---- broken off
+
+
+def test_a_page_that_fails_leaves_the_pages_before_it_and_they_are_not_paid_again(server, session, contacts):
+    contacts.pages = {3: answer({"message": "Invalid JWT"}, 401)}
+    one = walk(session)
+
+    came, _ = broken(one, InvalidToken)
+
+    assert came == SEVEN[:6]
+    again = walk(session, generation=one.record.generation)
+    assert ids(again) == SEVEN
+    assert (again.spent, again.saved) == (2, 2)
+
+
+def test_a_walk_that_broke_off_is_taken_up_within_the_hour_and_by_its_name_at_any_age(
+    server, session, contacts, clock
+):
+    contacts.pages = {3: answer({"message": "Invalid JWT"}, 401)}
+    one = walk(session)
+    broken(one, InvalidToken)
+    clock.now += 3601
+
+    resumed = walk(session, generation=one.record.generation)
+    assert ids(resumed) == SEVEN
+    assert resumed.saved == 2
+
+    clock.now += 3601
+    later = walk(session)
+    assert ids(later) == SEVEN
+    assert later.saved == 0
+
+
+def test_a_day_without_requests_keeps_what_arrived_and_pays_the_rest_alone(server, session, contacts):
+    told = limits(Daily_Remaining=0, Daily_Reset=500)
+    contacts.pages = {2: answer(contacts.page([4, 5, 6]), headers=told)}
+    came, error = broken(walk(session), QuotaExhausted)
+    assert came == SEVEN[:6]
+    assert error.retry_after < 1
+    assert len(server.asked) == 2
+
+    time.sleep(0.55)
+
+    one = walk(session)
+    assert ids(one) == SEVEN
+    assert (one.spent, one.saved) == (2, 2)
+
+
+def test_stop_between_two_pages_ends_the_walk_and_it_goes_on_where_it_stopped(server, session):
+    watch = Watch()
+    watch.tell = lambda progress: watch.stop() if progress.pages == 2 else None
+
+    came, _ = broken(walk(session, watch=watch), Cancelled)
+
+    assert came == SEVEN[:6]
+    one = walk(session)
+    assert ids(one) == SEVEN
+    assert (one.spent, one.saved) == (2, 2)
+
+
+# ---- refresh
+
+
+def test_the_old_walk_serves_until_the_new_is_complete(server, session, contacts, clock):
+    ids(walk(session))
+    clock.now += 10
+    contacts.numbers.append(8)
+    contacts.pages = {7: answer({"message": "Invalid JWT"}, 401)}
+    one = walk(session, refresh=True)
+    came, _ = broken(one, InvalidToken)
+    assert came == SEVEN[:6]
+
+    assert ids(walk(session)) == SEVEN  # the old
+
+    resumed = walk(session, refresh=True, generation=one.record.generation)
+    assert ids(resumed) == [*SEVEN, "c8"]
+    assert resumed.saved == 2
+    assert ids(walk(session)) == [*SEVEN, "c8"]
+    assert len(session.cache.walks()) == 1
+
+
+# ---- offline
+
+
+def test_offline_reads_the_last_complete_walk_of_any_age_and_says_how_old_it_is(server, session, clock):
+    ids(walk(session))
+    clock.now += 29 * 86_400
+
+    with pytest.warns(StaleWarning, match="contacts as read 29 days ago"):
+        assert ids(walk(session, offline=True)) == SEVEN
+    assert len(server.asked) == 4
+
+
+def test_offline_names_what_was_never_read_completely(server, session):
+    ids(walk(session, limit=1))
+
+    with pytest.raises(NotKept, match="contacts was never read completely"):
+        ids(walk(session, offline=True))
+    assert len(server.asked) == 1
+
+
+def test_offline_asks_nobody_and_deletes_nothing_though_a_page_is_gone(server, session):
+    ids(walk(session))
+    keys = list(session.cache.responses)
+    session.cache.delete(keys[0])
+
+    with pytest.raises(NotKept):
+        ids(walk(session, offline=True))
+    assert len(server.asked) == 4
+    assert len(session.cache.responses) == 3
+    assert len(session.cache.walks()) == 1
+
+
+def test_offline_asks_nobody_to_go_on_either(server, session, contacts):
+    contacts.pages = {3: answer({"message": "Invalid JWT"}, 401)}
+    one = walk(session)
+    broken(one, InvalidToken)
+
+    with (
+        pytest.raises(DamagedWalk),
+        warnings.catch_warnings(action="ignore", category=StaleWarning),
+    ):
+        ids(walk(session, offline=True, generation=one.record.generation))
+    assert len(server.asked) == 3
+
+
+# ---- what is kept is damaged
+
+
+def test_a_walk_with_a_gap_is_read_anew(server, session):
+    ids(walk(session))
+    session.cache.delete(list(session.cache.responses)[1])
+
+    assert ids(walk(session)) == SEVEN
+    assert len(server.asked) == 8
+
+
+def kept_keys(session):
+    """The keys of the kept pages, in the order in which they came."""
+    found = session.cache._file.run(lambda db: db.execute("SELECT key FROM pages ORDER BY rowid").fetchall())
+    return [key for (key,) in found]
+
+
+def test_a_page_that_was_changed_on_the_disk_ends_the_walk_or_begins_it_anew(server, session):
+    def spoil(number):
+        keys = [
+            key for (key,) in session.cache._file.run(lambda db: db.execute("SELECT key FROM pages ORDER BY rowid"))
+        ]
+        session.cache.responses[keys[number]] = b"spoilt"
+
+    ids(walk(session))
+    spoil(0)
+    assert ids(walk(session)) == SEVEN
+    assert len(server.asked) == 8
+
+    spoil(2)
+    came, _ = broken(walk(session), DamagedWalk)
+    assert came == SEVEN[:6]
+    assert ids(walk(session)) == SEVEN
+
+
+# ---- circles and short walks
+
+
+def test_a_page_that_comes_for_ever_raises_after_one_request_and_tells_which(server, session, contacts):
+    contacts.pages = dict.fromkeys(range(2, 99), answer(contacts.page([1, 2, 3])))
+
+    came, error = broken(walk(session), IncompleteDownload)
+
+    assert came[:3] == SEVEN[:3]
+    assert set(came) == set(SEVEN[:3])
+    assert len(server.asked) == 2
+    assert "contacts" in error.message
+    assert "searchAfter" in error.message
+
+
+def test_two_cursors_that_take_turns_raise_after_two_requests():
+    pages = [{"messages": [{"id": f"m{n}"}], "nextCursor": "AB"[n % 2]} for n in range(50)]
+    with Scripted(*map(answer, pages)) as server:
+        _, error = broken(walk(session_to(server), MESSAGES), IncompleteDownload)
+
+        assert len(server.asked) <= 4
+        assert "the cursor repeats" in error.message
+
+
+def test_a_circle_that_was_a_slip_is_asked_for_again_by_a_resume(server, session, contacts):
+    contacts.pages = {2: answer(contacts.page([1, 2, 3]))}
+    one = walk(session)
+    broken(one, IncompleteDownload)
+
+    resumed = walk(session, generation=one.record.generation)
+
+    assert ids(resumed) == SEVEN
+    assert (resumed.spent, resumed.saved) == (3, 1)
+
+
+def test_a_page_of_one_time_stamp_is_given_before_it_is_an_error():
+    resource = Resource(
+        name="x", path="/x", rows="x", doc="", columns=(Column("x_id", "id", ID),), paging=StartAfterDate(most=2)
+    )
+    page = answer({"x": [{"id": "a", "sort": [5]}, {"id": "b", "sort": [5]}]})
+    with Scripted(page) as server:
+        came, _ = broken(walk(session_to(server), resource), IncompleteDownload)
+
+    assert came == ["a", "b"]
+
+
+def test_an_empty_page_ends_no_walk_while_a_new_cursor_comes():
+    pages = [
+        {"messages": [{"id": "m1"}], "nextCursor": "a"},
+        {"messages": [], "nextCursor": "b"},
+        {"messages": [{"id": "m2"}]},
+    ]
+    with Scripted(*map(answer, pages)) as server:
+        assert ids(walk(session_to(server), MESSAGES)) == ["m1", "m2"]
+
+
+def test_a_page_cut_where_its_json_is_whole_is_told_by_the_total_and_asked_for_again(server, session, contacts):
+    contacts.pages = {2: answer(contacts.page([]))}
+
+    one = walk(session)
+
+    assert ids(one) == SEVEN
+    assert len(server.asked) == 5
+    again = walk(session)
+    assert ids(again) == SEVEN  # as it came the first time, from what is kept
+    assert again.spent == 0
+
+
+@pytest.mark.parametrize(("sure", "requests"), [(True, 2), (False, 4)])
+def test_a_page_with_few_rows_that_nobody_can_tell_from_a_cut_is_asked_for_twice(sure, requests):
+    pages = {
+        "/messages?limit=3": {"messages": [{"id": "m1"}, {"id": "m2"}], "nextCursor": "a"},
+        "next": {"messages": []},
+    }
+
+    def reply(asked):
+        return answer(pages.get(asked.path.replace(f"locationId={LOCATION}&", ""), pages["next"]), length=sure)
+
+    with Scripted(by=reply) as server:
+        assert ids(walk(session_to(server), MESSAGES)) == ["m1", "m2"]
+        assert len(server.asked) == requests
+
+
+def test_of_a_cut_that_nobody_can_notice_and_the_whole_the_whole_is_kept():
+    cut, whole = ({"users": [{"id": f"u{number}"} for number in range(count)]} for count in (2, 4))
+    users = replace(USERS, total=None)
+    for script in ([cut, whole], [whole, cut]):
+        with Scripted(*(answer(body, length=False) for body in script)) as server:
+            session = session_to(server)
+
+            assert ids(walk(session, users)) == ["u0", "u1", "u2", "u3"]
+            assert ids(walk(session, users)) == ["u0", "u1", "u2", "u3"]
+            assert len(server.asked) == 2
+
+
+def test_a_server_that_told_where_its_answers_end_is_asked_until_it_does_again():
+    cut, whole = ({"users": [{"id": f"u{number}"} for number in range(count)]} for count in (2, 4))
+    users = replace(USERS, total=None)
+    script = [answer(whole), answer(cut, length=False), answer(cut, length=False), answer(whole)]
+    with Scripted(*script) as server:
+        session = session_to(server)
+        ids(walk(session, users))
+
+        assert ids(walk(session, users, refresh=True)) == ["u0", "u1", "u2", "u3"]
+        assert len(server.asked) == 4
+
+
+def test_a_walk_that_stays_short_says_so_with_both_counts(session, contacts):
+    contacts.page = lambda numbers: {"contacts": [row(number) for number in numbers], "total": 9}
+
+    with pytest.warns(ShortWarning, match="announced 9 rows and sent 7, asked twice"):
+        assert ids(walk(session)) == SEVEN
+
+
+def test_a_last_page_that_comes_for_ever_ends_the_walk_though_more_was_announced():
+    page = {"contacts": [row(1), row(2)], "total": 9}
+    with Scripted(answer(page)) as server:
+        with pytest.warns(ShortWarning, match="announced 9 rows and sent 2"):
+            assert set(ids(walk(session_to(server)))) == {"c1", "c2"}
+
+        assert len(server.asked) <= 4
+
+
+def test_where_rows_are_announced_and_none_comes_it_is_incomplete():
+    with Scripted(answer({"contacts": [], "total": 5})) as server:
+        one = walk(session_to(server))
+        came, error = broken(one, IncompleteDownload)
+        assert came == []
+        assert "announced 5 rows and sent 0" in error.message
+        assert len(server.asked) == 2
+        assert not one.complete
+
+
+# ---- answers that are none
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"traceId": "t"},
+        {"contacts": None, "total": 0},
+        {"contacts": {"0": {}}},
+        {"contacts": "none"},
+        {"contacts": [1, 2]},
+        {"contacts": [None]},
+        {"statusCode": 500, "contacts": []},
+        [],
+    ],
+)
+def test_an_envelope_without_its_rows_is_unexpected_also_within_a_walk_and_is_never_kept(
+    server, session, contacts, body
+):
+    contacts.pages = dict.fromkeys(range(2, 99), answer(body))
+    came, error = broken(walk(session), UnexpectedResponse)
+
+    assert came == SEVEN[:3]
+    assert error.status == 200
+    assert len(session.cache.responses) == 1
+
+
+@pytest.mark.parametrize("body", [b"<html></html>", b"", b'{"contacts": [{"id"'])
+def test_one_bad_answer_in_a_walk_is_asked_for_again(server, session, contacts, body):
+    contacts.pages = {2: answer(body, length=False)}
+
+    assert ids(walk(session)) == SEVEN
+    assert len(server.asked) == 5
+
+
+def test_a_server_that_fails_for_long_keeps_its_error_and_the_pages(server, session, contacts):
+    contacts.pages = dict.fromkeys(range(2, 99), answer(b"", 502))
+    came, error = broken(walk(session), ServerError)
+
+    assert came == SEVEN[:3]
+    assert error.status == 502
+
+
+def test_null_rows_among_others_are_left_out():
+    assert len(read_page(b'{"contacts": [null, {"id": "c1"}]}', CONTACTS, LOCATION)) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (b'\xef\xbb\xbf{"a": "x"}', "x"),
+        (b'{"a": "caf\xe9"}', "caf\ufffd"),
+        (b'{"a": "\\ud800x"}', "\ufffdx"),
+        (b'{"a": "x\\udc00"}', "x\ufffd"),
+        (b'{"a": "\\ud83d\\ude00", "b": NaN}', "\U0001f600"),
+        (b'{"a": 1, "a": 2}', 2),
+    ],
+)
+def test_odd_json_is_read_all_the_same(body, value):
+    assert decode(body)["a"] == value
+
+
+def test_a_status_of_a_row_is_no_error():
+    assert decode(b'{"status": 404, "page": "not found"}')["status"] == 404
+
+
+# ---- other locations
+
+
+OTHER = "loc0000000000000000b"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [{"locationId": OTHER}, {"location_id": OTHER}, {"locationId": None, "altId": OTHER, "altType": "location"}],
+)
+def test_a_row_of_another_location_is_asked_for_once_more_then_ends_the_walk(server, session, contacts, names):
+    contacts.pages = dict.fromkeys(range(2, 99), answer(contacts.page([4, 5, 6], **names)))
+    came, _ = broken(walk(session), WrongLocation)
+
+    assert came == SEVEN[:3]
+    assert len(server.asked) == 3
+    assert len(session.cache.responses) == 1
+
+
+def test_a_row_of_another_location_that_was_a_slip_is_no_error(session, contacts):
+    contacts.pages = {2: answer(contacts.page([4, 5, 6], locationId=OTHER))}
+
+    assert ids(walk(session)) == SEVEN
+
+
+@pytest.mark.parametrize(
+    "names", [{}, {"locationId": None}, {"locationId": ""}, {"altId": OTHER, "altType": "company"}]
+)
+def test_a_row_that_names_no_location_is_ours(names):
+    body = json.dumps({"contacts": [{"id": "c1", **names}]}).encode()
+
+    assert len(read_page(body, CONTACTS, LOCATION)) == 1
+
+
+# ---- several at once
+
+
+def test_eight_threads_that_walk_the_same_share_every_page(server, session):
+    with ThreadPoolExecutor(8) as pool:
+        came = list(pool.map(lambda _: ids(walk(session)), range(8)))
+
+    assert came == [SEVEN] * 8
+    assert len(server.asked) == 4
+
+
+def test_two_resources_of_one_path_are_one_request_and_each_has_its_rows():
+    pipelines = {"pipelines": [{"id": "p1", "stages": [{"id": "s1"}, {"id": "s2"}]}]}
+    columns = (Column("x_id", "id", ID),)
+    one = Resource(name="pipelines", path="/p", rows="pipelines", doc="", columns=columns, paging=NoPaging())
+    two = Resource(name="stages", path="/p", rows="pipelines", doc="", columns=columns, explode="stages")
+
+    def slow(connection, asked):
+        time.sleep(0.1)
+        connection.sendall(answer(pipelines))
+
+    with Scripted(slow) as server, ThreadPoolExecutor(2) as pool:
+        session = session_to(server)
+        came = list(pool.map(lambda resource: ids(walk(session, resource)), [one, two]))
+
+        assert came == [["p1"], ["s1", "s2"]]
+        assert len(server.asked) == 1
+
+
+def test_a_walk_that_is_refreshed_by_another_thread_is_read_to_its_end(server, session, clock):
+    ids(walk(session))
+    reading = iter(walk(session, limit=100))
+    next(reading)
+    clock.now += 1
+    thread = threading.Thread(target=lambda: ids(walk(session, refresh=True)))
+    thread.start()
+    thread.join()
+
+    with pytest.raises(DamagedWalk):  # its pages went with the old walk: the reader begins anew
+        list(reading)
+    assert ids(walk(session)) == SEVEN
+
+
+# ---- what is told
+
+
+def test_a_walk_tells_its_watch_of_every_page(server, session):
+    told = []
+    watch = Watch()
+    watch.tell = lambda progress: told.append(str(progress))
+    ids(walk(session, watch=watch))
+    ids(walk(session, watch=watch))
+
+    assert told[0] == "contacts · 1 page · 3 rows of 7"
+    assert told[3] == "contacts · 4 pages · 7 rows of 7"
+    assert told[7] == "contacts · 4 pages · 7 rows of 7 · spent 0, saved 4"

@@ -1,0 +1,103 @@
+import functools
+import inspect
+import warnings
+from pathlib import Path
+
+import pytest
+
+import hlkit as hl
+from hlkit.sim import Simulation
+from hlkit.warning import warn
+
+CONTACTS_ONLY = "pit-00000000-0000-0000-0000-00000000000c"
+
+
+@pytest.fixture(scope="module")
+def sim():
+    with Simulation(size=30, as_of="2026-01-01") as simulation:
+        simulation.add_token(CONTACTS_ONLY, scopes={"contacts.readonly"})
+        yield simulation
+
+
+@pytest.fixture
+def loc(sim, tmp_path):
+    return hl.connect(CONTACTS_ONLY, sim.location_id, base_url=sim.url, cache=tmp_path)
+
+
+def told(work):
+    """The one warning that *work* gives."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        work()
+    assert len(seen) == 1
+    return seen[0]
+
+
+def owned_by_nobody(loc):
+    return loc.named(loc.contacts(custom_fields=False)[["contact_id", "owner_id"]])
+
+
+READS = {
+    "custom fields": lambda loc: loc.contacts(),
+    "custom fields, a page at a time": lambda loc: list(loc.contacts.pages()),
+    "time zone": lambda loc: loc.timezone,
+    "time zone, for a date": lambda loc: loc.contacts(since="2025-12-01", custom_fields=False),
+    "names": owned_by_nobody,
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_a_warning_of_a_missing_scope_points_at_the_callers_own_line(loc, name):
+    work = READS[name]
+    lines, first = inspect.getsourcelines(work)
+
+    warning = told(lambda: work(loc))
+
+    assert warning.filename == __file__
+    assert first <= warning.lineno < first + len(lines)
+
+
+@pytest.mark.parametrize("name", READS)
+def test_a_warning_of_a_missing_scope_says_what_to_do_as_an_error_does(loc, name):
+    words = str(told(lambda: READS[name](loc)).message)
+
+    assert ". What to do: tick " in words
+    assert words.endswith(".")
+
+
+def test_what_an_offline_location_does_not_know_is_said_with_what_to_do(sim, tmp_path):
+    loc = hl.connect(CONTACTS_ONLY, sim.location_id, base_url=sim.url, cache=tmp_path, offline=True)
+
+    assert "What to do: connect without offline=True and read it once; or say which it is, as in connect(" in str(
+        told(lambda: loc.timezone).message
+    )
+
+
+def test_rows_kept_offline_and_a_doubtful_token_are_told_at_the_callers_line(sim, loc, tmp_path):
+    loc.contacts(custom_fields=False)
+    offline = hl.connect(CONTACTS_ONLY, sim.location_id, base_url=sim.url, cache=tmp_path, offline=True)
+
+    for work in (
+        lambda: offline.contacts(custom_fields=False),
+        lambda: hl.connect("pit-short", "abc"),
+    ):
+        assert told(work).filename == __file__
+
+
+def test_a_warning_of_every_module_points_at_the_callers_line():
+    by_themselves = [
+        path.name for path in Path(hl.__file__).parent.rglob("*.py") if "stacklevel=" in path.read_text()
+    ]
+
+    assert by_themselves == ["warning.py"]
+
+
+def test_frames_of_others_between_two_of_ours_are_passed_over():
+    ours = eval("lambda work: work()", {"__name__": "hlkit.somewhere"})
+    theirs = functools.partial(lambda work: work(), warn_below)
+
+    assert told(lambda: ours(theirs)).lineno == inspect.currentframe().f_lineno
+
+
+def warn_below():
+    eval("warn('words')", {"__name__": "hlkit.elsewhere", "warn": warn})

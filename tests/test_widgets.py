@@ -1,0 +1,660 @@
+"""The explorer without a kernel or a browser: click, cancel, fail, click twice; every view, and its code."""
+
+import ast
+import datetime as dt
+import threading
+import time
+from html import escape
+
+import ipywidgets as W
+import pandas as pd
+import pytest
+from scripted import Scripted, silent
+
+import hlkit as hl
+from hlkit import profiles
+from hlkit.errors import InvalidRequest
+from hlkit.resources import CATALOGUE
+from hlkit.sim import Simulation
+from hlkit.widgets import long, looks, questions
+from hlkit.widgets.controls import TOGETHER, columns_of, controls, values
+from hlkit.widgets.hidden import hidden
+from hlkit.widgets.search import Book, Wanted, code
+from hlkit.widgets.spans import PRESETS, span
+from hlkit.widgets.work import PER_SECOND, Steady, Work
+from hlkit.wire.watch import Progress
+
+AS_OF = "2026-01-01"
+TOKEN = "pit-00000000-0000-0000-0000-0000000000e1"
+
+
+@pytest.fixture(scope="module")
+def simulation():
+    with Simulation(size=300, as_of=AS_OF, burst=(9000, 10_000)) as simulation:
+        yield simulation
+
+
+@pytest.fixture(autouse=True)
+def a_machine_of_its_own(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def loc(simulation, tmp_path):
+    return connected(simulation, tmp_path)
+
+
+def connected(simulation, tmp_path, **given):
+    return hl.connect(simulation.token, simulation.location_id, base_url=simulation.url, cache=tmp_path, **given)
+
+
+def run(view):
+    view.start()
+    view.work.join(30)
+
+
+def given_by(text, loc):
+    """What a view's code gives, run where ``hl.connect`` and ``hl.demo`` would give *loc*."""
+    lines = [line for line in text.splitlines() if not line.startswith(("import hlkit", "loc = "))]
+    *first, last = ast.parse("\n".join(lines)).body
+    names = {"hl": hl, "loc": loc}
+    exec(compile(ast.Module(first, []), "code", "exec"), names)
+    return eval(compile(ast.Expression(last.value), "code", "eval"), names)
+
+
+# ---- the app
+
+
+def test_it_opens_without_a_kernel_and_without_a_request(loc, simulation):
+    before = len(simulation.log)
+
+    app = hl.explore(loc)
+
+    assert [view.title for view in app.views] == ["Location", "Contacts", "Analyses", "Quota"]
+    assert len(simulation.log) == before
+    assert app.selected.empty
+    assert app.result is None
+
+
+def test_every_control_has_a_label_and_is_reached_by_the_keyboard(loc):
+    loc.contacts()
+    app = hl.explore(loc)
+
+    def inside(widget):
+        yield widget
+        for child in getattr(widget, "children", ()):
+            yield from inside(child)
+
+    for widget in inside(app.box):
+        if isinstance(widget, (W.Text, W.Dropdown, W.Combobox, W.DatePicker, W.Button, W.IntSlider, W.Checkbox)):
+            assert widget.description, widget
+            assert widget.tabbable is not False
+
+
+def test_nothing_that_may_spend_a_request_runs_on_a_change(loc, simulation):
+    app = hl.explore(loc)
+    before = len(simulation.log)
+
+    for name in hl.analyses:
+        app.analyses.analysis.value = name
+    for preset in PRESETS:
+        app.analyses.preset.value = preset
+    app.contacts.search.value = "ann"
+    app.contacts.settle()
+    for number in range(4):
+        app.box.selected_index = number
+
+    assert len(simulation.log) == before
+
+
+def test_it_shows_itself_and_a_card_where_no_widget_can(loc):
+    app = hl.explore(loc, analysis="speed_to_lead")
+
+    bundle = app._repr_mimebundle_()
+
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert hl.analyses.speed_to_lead.question in bundle["text/html"]
+    assert "loc.analyses.speed_to_lead" in bundle["text/html"]
+    assert app.code in bundle["text/plain"]
+    for view in app.views:  # each is usable alone
+        assert view.code in view._repr_mimebundle_()["text/plain"]
+
+
+def test_it_opens_as_it_was_left(loc):
+    loc.contacts()
+    app = hl.explore(loc)
+    app.box.selected_index = 1
+    app.contacts.search.value = "a"
+    app.contacts.source.value = "google"
+    app.contacts.since.value = dt.date(2025, 1, 1)
+    app.contacts.columns.value = ("name", "tags")
+    app.analyses.analysis.value = "lead_volume"
+    app.analyses.preset.value = "Last 90 days"
+    app.contacts.settle()
+
+    again = hl.explore(loc, **app.choices)
+
+    assert again.choices == app.choices
+    assert again.view.title == "Contacts"
+    pd.testing.assert_frame_equal(again.selected, app.selected)
+
+
+def test_a_wrong_word_is_refused(loc):
+    for wrong in ({"view": "Money"}, {"analysis": "magic"}):
+        with pytest.raises(InvalidRequest):
+            hl.explore(loc, **wrong)
+    with pytest.raises(InvalidRequest):
+        hl.explore(location="nowhere")
+
+
+# ---- analyses
+
+
+def test_run_shows_the_answer_and_the_code_that_gives_it(loc):
+    app = hl.explore(loc, view="Analyses")
+    view = app.analyses
+    view._controls["by"].value = TOGETHER
+
+    view.run.click()
+    view.work.join(30)
+
+    assert view.work.status == "done"
+    assert "Mind" not in view.status.value
+    assert app.result.table["n"].sum() == len(app.result.table) * app.result.table["n"].iloc[0]
+    assert "data:image/png" in view.chart.value
+    assert escape(app.result.answer) in view.chart.value
+    assert escape(app.result.definition[:40]) in view.definition.value
+    assert "loc.analyses.speed_to_lead(by=None)" in app.code
+    assert f"{len(app.result.table):,} rows" in view.table.value
+    pd.testing.assert_frame_equal(given_by(app.code, loc), view.frame)
+
+
+@pytest.mark.parametrize("name", list(hl.analyses))
+def test_every_analysis_runs_behind_its_controls(simulation, tmp_path, name):
+    view = hl.explore(connected(simulation, tmp_path), analysis=name).analyses
+
+    run(view)
+
+    assert view.work.status == "done", view.work.trace
+    assert view.result.analysis.name == name
+
+
+def test_a_long_answer_is_one_to_search_and_a_short_one_is_plain(loc):
+    pytest.importorskip("anywidget", reason="long tables need hlkit[notebook]")
+    view = hl.explore(loc, analysis="lead_volume").analyses
+
+    run(view)
+    table, words = view.tables.children
+    assert len(table.df) == len(view.frame) > 25
+    assert f"{len(view.frame):,} rows" in words.value
+
+    view.analysis.value = "speed_to_lead"
+    run(view)
+
+    assert view.tables.children == (view.table,)
+
+
+def test_without_the_extra_a_long_answer_says_that_it_is_cut(loc, monkeypatch):
+    monkeypatch.setattr(long, "find_spec", lambda name: None)
+    monkeypatch.setattr(questions, "_SHOWN", 30)
+    view = hl.explore(loc, analysis="lead_volume").analyses
+
+    run(view)
+
+    assert view.tables.children == (view.table,)
+    assert view.table.value.count("<tr") == 31
+    assert f"{len(view.frame):,} rows; the first 30 are shown, Export writes all" in view.table.value
+
+
+def test_a_second_click_while_it_runs_does_nothing(loc):
+    work, release, runs = Work(), threading.Event(), []
+
+    def job(watch):
+        runs.append(1)
+        release.wait(10)
+
+    assert work.start(job, lambda result: None)
+    assert not work.start(job, lambda result: None)
+    release.set()
+    work.join(10)
+    assert (runs, work.status) == ([1], "done")
+
+
+def test_cancel_answers_at_once_twice_in_a_row_and_run_is_free(tmp_path):
+    with Scripted(silent(30)) as server:
+        loc = hl.connect(TOKEN, "loc1", base_url=server.url, cache=tmp_path, timezone="UTC")
+        view = hl.explore(loc, analysis="speed_to_lead").analyses
+        for _ in range(2):
+            view.run.click()
+            assert view.work.status == "running"
+            assert view.run.disabled
+            time.sleep(0.2)  # a request is on its way
+            began = time.monotonic()
+            view.cancel.click()
+            assert time.monotonic() - began < 1
+            assert view.work.status == "stopped"
+            assert not view.run.disabled
+            assert "what arrived is kept" in view.status.value
+        view.cancel.click()  # one that comes late
+        assert view.work.status == "stopped"
+        view.work.join(10)
+
+
+def test_what_arrived_before_cancel_is_kept_and_run_goes_on_from_there(tmp_path):
+    with Simulation(size=1500, as_of=AS_OF, latency=0.05) as simulation:
+        view = hl.explore(connected(simulation, tmp_path), analysis="speed_to_lead").analyses
+        view.run.click()
+        while len(simulation.log) < 6:
+            time.sleep(0.01)
+        view.cancel.click()
+        view.work.join(10)
+        first = len(simulation.log)
+        run(view)
+
+        assert view.work.status == "done"
+        asked = [(logged.path, str(logged.query), str(logged.body)) for logged in simulation.log]
+        assert len(asked) - len(set(asked)) <= 1  # the one that was on its way
+        assert view.result.provenance["spent"] <= len(asked) - first + 1
+
+
+def test_an_error_shows_its_hint_and_nothing_of_the_token(simulation, tmp_path):
+    token = simulation.add_token(TOKEN, {"contacts.readonly"})
+    loc = hl.connect(token, simulation.location_id, base_url=simulation.url, cache=tmp_path)
+    view = hl.explore(loc, analysis="speed_to_lead").analyses
+
+    run(view)
+
+    assert view.work.status == "failed"
+    assert "conversations/message.readonly" in view.status.value
+    assert "What to do" in view.status.value
+    assert "custom fields" not in view.status.value
+    assert TOKEN not in view.status.value
+    assert not view.run.disabled
+
+
+def test_a_fault_of_ours_shows_its_trace_folded():
+    shown = looks.failure(ZeroDivisionError("<b>"), "Traceback <b>")
+
+    assert "<details>" in shown
+    assert "Traceback &lt;b&gt;" in shown
+    assert "<b>&" not in shown.replace("<b>Zero", "")
+
+
+def test_presets_set_the_dates_and_dates_of_ones_own_the_preset(loc):
+    view = hl.explore(loc).analyses
+
+    view.preset.value = "Last month"
+    month = view.since.value, view.until.value
+    view.since.value = dt.date(2025, 3, 1)
+
+    today = view.chosen.today
+    assert month == span("Last month", today)
+    assert view.preset.value == "Other dates"
+    assert view.options["since"] == "2025-03-01"
+
+
+def test_spans_are_whole_days_of_the_calendar():
+    today = dt.date(2025, 3, 15)
+
+    assert span("All time", today) == (None, None)
+    assert span("Last 7 days", today) == (dt.date(2025, 3, 8), None)
+    assert span("This month", today) == (dt.date(2025, 3, 1), None)
+    assert span("Last month", today) == (dt.date(2025, 2, 1), dt.date(2025, 3, 1))
+    assert span("Last year", today) == (dt.date(2024, 1, 1), dt.date(2025, 1, 1))
+    assert span("Last month", dt.date(2025, 1, 31)) == (dt.date(2024, 12, 1), dt.date(2025, 1, 1))
+
+
+@pytest.mark.parametrize("name", list(hl.analyses))
+def test_controls_are_made_from_the_signature_and_give_its_defaults_back(loc, name):
+    analysis = hl.analyses[name]
+
+    made = controls(analysis, columns_of(loc, analysis), {})
+
+    assert set(made) == set(analysis.choices) - set(analysis.fills)
+    assert all(widget.description for widget in made.values())
+    assert values(analysis, made) == {}
+
+
+def test_exports_are_written_and_said(loc, tmp_path):
+    view = hl.explore(loc, analysis="speed_to_lead").analyses
+    run(view)
+    view.saving.folder.value = str(tmp_path)
+
+    for button in view.saving.buttons.values():
+        button.click()
+        assert "written" in view.saving.written.value
+
+    assert len(pd.read_csv(tmp_path / "speed_to_lead.csv")) == len(view.frame)
+    assert {path.suffix for path in tmp_path.glob("speed_to_lead.*")} == {".csv", ".xlsx", ".parquet", ".png"}
+    view.saving.folder.value = str(tmp_path / "nowhere")
+    view.saving.buttons["CSV"].click()
+    assert "no folder" in view.saving.written.value
+
+
+# ---- contacts
+
+
+def test_what_is_kept_is_there_on_opening_and_what_is_not_has_a_button(loc, simulation):
+    view = hl.explore(loc).contacts
+    assert view.load.description == "Load"
+    assert view.found.layout.display == "none"
+
+    run(view)
+
+    first = view.selected["created_at"].iloc[0].tz_convert("America/Chicago")
+    assert f"{first:%Y-%m-%d %H:%M}" in view.table.value
+    assert "Mind" not in view.status.value
+    before = len(simulation.log)
+    kept = hl.explore(loc).contacts
+    assert len(kept.selected) == len(view.selected) == len(loc.contacts())
+    assert kept.found.layout.display == ""
+    assert len(simulation.log) == before
+
+
+def test_owners_whose_names_are_not_read_cost_one_request(loc, simulation):
+    loc.contacts()
+    loc.timezone  # noqa: B018
+    view = hl.explore(loc).contacts
+    assert view.load.description == "Load names"
+    assert "names are not read yet. This will spend about 1 request." in view.estimate.value
+    assert "unknown owner …" in view.table.value
+    before = len(simulation.log)
+
+    run(view)
+
+    assert len(simulation.log) == before + 1
+    assert view.load.description == "Read again"
+    names = set(loc.users()["name"])
+    told = set(view.book.contacts["owner"].dropna())
+    assert told & names
+    assert all(name.startswith("unknown owner …") for name in told - names), "of a deleted user"
+
+
+def test_what_is_found_is_written_where_it_says(loc, tmp_path):
+    loc.contacts()
+    view = hl.explore(loc).contacts
+    view.search.value = "carlos"
+    view.settle()
+
+    view.saving.buttons["CSV"].click()
+
+    assert "written" in view.saving.written.value
+    written = pd.read_csv(tmp_path / "contacts.csv")
+    assert written["contact_id"].tolist() == view.selected["contact_id"].tolist()
+
+
+def test_without_a_location_there_is_nothing_to_run_and_code_shows_its_lines():
+    app = hl.explore()
+
+    assert app.analyses.run.disabled
+    assert repr(app.code) == str(app.code)
+    assert "\n" in repr(app.code)
+
+
+def test_a_source_is_one_however_it_is_spelt(loc):
+    contacts = loc.contacts()
+    view = hl.explore(loc).contacts
+    names = [value for _, value in view.source.options]
+
+    view.source.value = "google"
+    view.settle()
+
+    assert len({name.strip().casefold() for name in names}) == len(names)
+    spellings = view.selected["source"].str.strip().str.casefold()
+    assert spellings.eq("google").all()
+    assert len(view.selected) == contacts["source"].str.strip().str.casefold().eq("google").sum()
+    assert view.selected["source"].nunique() > 1, "else there is nothing to bring together"
+
+
+def test_every_filter_finds_what_its_code_finds(loc):
+    contacts = loc.contacts()
+    app = hl.explore(loc, view="Contacts")
+    view = app.contacts
+    field = next(name for name in contacts.columns if name == "Property type")
+
+    for name, value in (
+        ("search", "ca ex"),
+        ("tag", "vip"),
+        ("source", "google"),
+        ("owner", contacts["owner_id"].mode()[0]),
+        ("since", dt.date(2024, 6, 1)),
+        ("until", dt.date(2025, 6, 1)),
+    ):
+        widget = getattr(view, name)
+        empty = widget.value
+        widget.value = value
+        view.settle()
+        assert 0 < len(app.selected) < len(contacts), name
+        pd.testing.assert_frame_equal(given_by(app.code, loc), view.frame)
+        widget.value = empty
+    view.field.value, view.contains.value = field, "o"
+    view.tag.value = "newsletter"
+    view.settle()
+    pd.testing.assert_frame_equal(given_by(app.code, loc), view.frame)
+
+
+def test_rows_come_a_page_at_a_time(loc):
+    loc.contacts()
+    view = hl.explore(loc).contacts
+
+    first = view.table.value
+    view.forth.click()
+
+    assert "1 to 25 of" in first
+    assert "26 to 50 of" in view.table.value
+    assert view.back.disabled is False
+    view.back.click()
+    assert view.table.value == first
+
+
+def test_one_contact_has_its_fields_and_a_timeline(loc):
+    messages, deals = loc.messages(), loc.opportunities()
+    who = deals["contact_id"].mode()[0]
+    loc.contacts()
+    view = hl.explore(loc).contacts
+    view.search.value = str(loc.contacts().set_index("contact_id").loc[who, "name"])
+    view.settle()
+    view.one.value = who
+
+    view.open.click()
+    view.opening.join(30)
+
+    assert view.opening.status == "done"
+    page = view.page.value
+    assert who in page
+    assert page.count("<td") > 10
+    own = messages[messages["contact_id"] == who]
+    assert page.count(">messages<") == len(own)
+    assert page.count(">opportunities<") == (deals["contact_id"] == who).sum()
+    assert "tasks not read yet" in page
+
+
+def test_a_span_of_search_is_exact_to_the_day_of_the_location():
+    created = pd.Series(pd.to_datetime(["2025-07-01T04:59Z", "2025-07-01T05:00Z"]), dtype="datetime64[ms, UTC]")
+    text = ["a", "b"]
+    contacts = pd.DataFrame(
+        {"contact_id": text, "created_at": created, "tags": [["x"], None], "source": text, "owner_id": text}
+        | dict.fromkeys(("name", "email", "phone", "company_name"), text)
+    )
+    wanted = Wanted(since=dt.date(2025, 7, 1))
+
+    found = Book(contacts, "America/Chicago").find(wanted)
+
+    assert found["contact_id"].tolist() == ["b"]
+    assert 'tz="America/Chicago"' in code(wanted, "America/Chicago")
+
+
+# ---- the location and the quota
+
+
+def test_the_picker_has_saved_locations_and_the_demo(monkeypatch):
+    monkeypatch.setattr(profiles, "names", lambda: ["acme", "north"])
+
+    view = hl.explore().location
+
+    assert [value for _, value in view.picker.options] == ["(choose)", "acme", "north", "(demo)"]
+    assert "Choose a location" in view.card.value
+    view.picker.value = "(demo)"
+    assert view.chosen.loc is not None
+    assert view.code.startswith("import hlkit as hl\n\nloc = hl.demo()")
+
+
+def test_check_tells_what_the_token_may_not_read_and_what_that_costs(simulation, tmp_path):
+    scopes = {one.scope for one in CATALOGUE.values()} - {"conversations/message.readonly"}
+    loc = hl.connect(
+        simulation.add_token(TOKEN, scopes), simulation.location_id, base_url=simulation.url, cache=tmp_path
+    )
+    view = hl.explore(loc).location
+
+    run(view)
+
+    assert view.work.status == "done", view.work.trace
+    assert "conversations/message.readonly" in view.checked.value
+    assert "speed_to_lead" in view.checked.value
+    pd.testing.assert_frame_equal(given_by(view.code, loc), view.frame)
+
+
+def test_add_a_location_asks_for_no_token(loc):
+    app = hl.explore(loc)
+
+    def inside(widget):
+        yield widget
+        for child in getattr(widget, "children", ()):
+            yield from inside(child)
+
+    assert not any(isinstance(widget, W.Password) for widget in inside(app.box))
+    assert any("hl.login" in str(getattr(widget, "value", "")) for widget in inside(app.box))
+
+
+def test_no_widget_holds_the_token(loc, simulation):
+    app = hl.explore(loc)
+    run(app.contacts)
+    run(app.analyses)
+
+    state = repr(W.Widget.get_manager_state())
+
+    assert "hlkit-app" in state
+    assert simulation.token not in state
+
+
+def test_the_quota_tells_what_is_left_what_it_will_cost_and_what_was_saved(loc):
+    app = hl.explore(loc, view="Quota")
+    assert "Never read yet" in app.analyses.estimate.value
+
+    loc.contacts()
+    loc.contacts()
+    app.quota.refresh.click()
+
+    assert "requests left" in app.quota.words.value
+    assert "came from what is kept" in app.quota.words.value
+    pd.testing.assert_series_equal(given_by(app.code, loc)["requests"], app.quota.frame["requests"])
+    run(app.analyses)
+    assert "spends no request" in app.analyses.estimate.value
+
+
+# ---- hidden names
+
+
+def test_hidden_names_are_nowhere_on_the_screen(loc):
+    contacts, users = loc.contacts(), loc.users()
+    app = hl.explore(loc, redact=True)
+    app.analyses.analysis.value = "duplicates"
+    run(app.analyses)
+    app.contacts.one.value = app.contacts.one.options[1][1]
+    app.contacts.open_one()
+    app.contacts.opening.join(30)
+
+    screen = [app.contacts.table.value, app.contacts.page.value, app.analyses.table.value]
+    page = "\n".join([*screen, repr(app.contacts.one.options)])
+
+    for column in ("email", "phone", "last_name"):
+        for value in contacts[column].dropna().unique():
+            assert len(value) < 4 or value not in page, value
+    assert not any(name in page for name in users["name"])
+    assert "text_" in page
+    assert app.choices["redact"] is True
+
+
+def test_hidden_values_are_alike_where_they_are_equal():
+    frame = pd.DataFrame(
+        {"name": ["Ann", "Ann", None], "source": ["ads", "ads", "x"], "Wishes": ["a", "b", "a"], "n": 1}
+    )
+
+    shown = hidden(frame)
+
+    assert shown["name"].iloc[0] == shown["name"].iloc[1] != "Ann"
+    assert pd.isna(shown["name"].iloc[2])
+    assert shown["source"].tolist() == ["ads", "ads", "x"]
+    assert shown["Wishes"].iloc[0].startswith("text_")
+    assert shown["n"].tolist() == [1, 1, 1]
+
+
+# ---- work
+
+
+def test_progress_is_told_ten_times_a_second_at_most():
+    work, told = Work(), []
+    work.observe(lambda change: told.append(change.new), "words")
+    began = time.monotonic()
+
+    def job(watch):
+        while time.monotonic() - began < 0.5:
+            watch.tell(Progress("contacts", rows=len(told)))
+
+    work.start(job, lambda result: None)
+    work.join(5)
+
+    assert len(told) <= 0.5 * PER_SECOND + 4
+
+
+def test_steady_calls_the_last_time_too():
+    calls = []
+    steady = Steady(lambda: calls.append(len(typed)))
+    typed = []
+    for letter in "carlos":
+        typed.append(letter)
+        steady()
+    steady.flush()
+
+    assert calls[0] == 1
+    assert calls[-1] == 6
+    assert len(calls) <= 3
+
+
+def test_everything_shown_is_escaped():
+    nasty = "<img src=x onerror=alert(1)>"
+    frame = pd.DataFrame({nasty: [nasty]})
+
+    for shown in (
+        looks.table(frame, "UTC", more=nasty),
+        looks.facts([(nasty, nasty)]),
+        looks.note(nasty),
+        looks.code(nasty),
+        looks.paragraphs(nasty),
+        looks.picture(b"", f'"{nasty}'),
+        looks.failure(InvalidRequest(nasty, hint=nasty)),
+    ):
+        assert "<img src=x" not in shown
+        assert "onerror=alert(1)>" not in shown
+
+
+def test_what_is_chosen_of_an_analysis_opens_again_and_stays_for_another_location(loc, simulation, tmp_path):
+    app = hl.explore(loc, analysis="speed_to_lead", options={"by": "tags", "clock": "wall", "since": "2025-06-01"})
+    chosen = {"by": "tags", "clock": "wall", "since": "2025-06-01"}
+
+    assert app.choices["options"] == chosen
+    assert hl.explore(loc, **app.choices).choices == app.choices
+    app.chosen.loc = connected(simulation, tmp_path / "other")
+    assert app.analyses.options == chosen
+
+
+def test_before_contacts_are_loaded_their_columns_are_no_choice(loc):
+    app = hl.explore(loc)
+    assert "contacts" not in app.choices
+
+    again = hl.explore(loc, **app.choices)
+    run(again.contacts)
+
+    assert again.contacts.columns.value == ("name", "email", "phone", "source", "owner", "created_at")
