@@ -1,0 +1,48 @@
+"""Pictures of the explorer on the demo: docs/explorer-*.png, by `make pictures`. Needs chromium."""
+
+import shutil
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from hlkit.app import served
+
+FOLDER = Path(__file__).parent
+
+
+def shoot(page: Page, name: str) -> None:
+    page.wait_for_timeout(500)
+    path = FOLDER / f"explorer-{name}.png"
+    page.screenshot(path=str(path))
+    print(path)
+
+
+def tab(page: Page, name: str) -> None:
+    page.locator(".hlkit-app").get_by_role("tab", name=name, exact=True).click()
+
+
+def main() -> None:
+    with served() as (address, _), sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1024, "height": 720})
+        page.goto(address)
+        page.locator(".hlkit-location-picker select").select_option(label="the demo: a made-up location")
+        tab(page, "Contacts")
+        page.locator("button.hlkit-contacts-load").click()
+        page.locator("table.hlkit-found").wait_for(timeout=60_000)
+        page.get_by_role("textbox", name="Search").fill("carlos")
+        shoot(page, "contacts")
+        tab(page, "Analyses")
+        page.locator("button.hlkit-run").click()
+        page.locator(".hlkit-output img").wait_for(timeout=60_000)
+        page.set_viewport_size({"width": 1024, "height": 860})
+        shoot(page, "analyses")
+        tab(page, "Quota")
+        shoot(page, "quota")
+        tab(page, "Location")
+        shoot(page, "location")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
