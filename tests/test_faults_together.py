@@ -1,9 +1,11 @@
 """Several at once: threads, programs, forks, and a person who presses Ctrl-C."""
 
+import json
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 
 import pytest
 from trial import PAGES, ROWS, Counting
@@ -12,7 +14,7 @@ from hlkit.errors import Cancelled
 from hlkit.sim import faults
 
 CONNECTED = """
-import json, os, sys
+import json, os, sys, threading, time
 import hlkit as hl
 url, token, location, folder = sys.argv[1:]
 loc = hl.connect(token, location, base_url=url, cache=folder)
@@ -40,8 +42,14 @@ FORKED = (
     CONNECTED
     + """
 loc.users()
+reading = threading.Thread(target=loc.contacts)
+reading.start()
+while not loc.session._flying:  # a page is on its way
+    time.sleep(0.001)
 child = os.fork()
-rows = [sorted(loc.contacts()["contact_id"]), sorted(loc.messages()["message_id"])]
+names = ["contacts", "messages"]
+frames = {name: getattr(loc, name)() for name in (names if child else names[::-1])}  # each asks for something else
+rows = [sorted(frames["contacts"]["contact_id"]), sorted(frames["messages"]["message_id"])]
 if child == 0:
     with open(folder + "/child.json", "w") as file:
         json.dump(rows, file)
@@ -92,10 +100,14 @@ def test_two_notebooks_on_one_folder_both_get_every_row_within_one_budget(new_tr
 
 @pytest.mark.fault("two_walks")
 def test_a_fork_after_connecting_shares_no_handle(trial):
+    trial.sim.latency = 0.02  # while one waits for an answer, the other asks
+
     forked = program(trial, FORKED)
 
     assert forked.communicate()[0] == f"True {ROWS}\n"
     assert forked.returncode == 0
+    questions = Counter(json.dumps([logged.path, logged.query, logged.body]) for logged in trial.sim.log)
+    assert max(questions.values()) <= 2  # one each: neither read an answer of the other's
     trial.read(loc=trial.connect())
 
 

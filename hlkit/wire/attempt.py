@@ -25,6 +25,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_match_hostname import CertificateError
 
+from hlkit.wire import fork
 from hlkit.wire.token import Token
 
 MOST_BYTES = 64 * 2**20  # of a body, unpacked: a page of 500 rows has about one MB
@@ -59,6 +60,14 @@ _TOO_LARGE = Failure("broken", "the answer is larger than any page")
 
 class Adapter(HTTPAdapter):
     """Sends requests over connections that can be hung up on from outside, in the midst of an answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        fork.begins_anew(self)
+
+    def after_fork(self) -> None:
+        """The connections are the parent's: open our own."""
+        self.__init__()  # type: ignore[misc]
 
     def init_poolmanager(self, *args: Any, **given: Any) -> None:
         super().init_poolmanager(*args, **given)

@@ -30,6 +30,7 @@ from requests_cache.backends.base import BaseCache, BaseStorage, DictStorage
 from requests_cache.models.response import CachedResponse
 
 from hlkit.warning import warn
+from hlkit.wire import fork
 from hlkit.wire.token import Token
 
 PATIENCE = 2.0  # seconds to wait for another program's lock
@@ -54,6 +55,7 @@ INSERT INTO walks ({_TABLES["walks"]}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON 
 WHERE finished IS NULL
 """
 _ZSTD = pa.Codec("zstd", compression_level=1)
+_PARENTS: list[sqlite3.Connection | None] = []  # handles that came over a fork: closing one would end its locks
 T = TypeVar("T")
 
 
@@ -90,13 +92,16 @@ class File:
         self._lock = threading.RLock()
         self._path = path
         self._mended = False
-        words = ""
-        try:
-            self._connection = _memory() if path is None else _connect(path)
-        except (sqlite3.Error, OSError) as error:
-            words = self._do_without(error)
-        if words:
-            warn(words, CacheWarning)
+        self._connection: sqlite3.Connection | None = None
+        self.run(lambda db: None)
+        fork.begins_anew(self)
+
+    def after_fork(self) -> None:
+        """The handle is the parent's, and not ours to close; ours is opened when it is wanted."""
+        self._lock = threading.RLock()
+        if self._path is not None:
+            _PARENTS.append(self._connection)
+            self._connection = None
 
     @property
     def path(self) -> Path | None:
@@ -108,12 +113,14 @@ class File:
         with self._lock:
             while True:
                 try:
+                    if self._connection is None:
+                        self._connection = _memory() if self._path is None else _connect(self._path)
                     return work(self._connection)
-                except sqlite3.Error as error:
+                except (sqlite3.Error, OSError) as error:
                     if self._path is None:
                         raise
                     problem = error
-                self._connection.close()
+                self.close()
                 warn(self._do_without(problem), CacheWarning)
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -147,11 +154,12 @@ class File:
 
     def close(self) -> None:
         with self._lock:
-            self._connection.close()
+            if self._connection is not None:
+                self._connection.close()
 
     def __del__(self) -> None:
         with contextlib.suppress(Exception):
-            self._connection.close()
+            self.close()
 
     def _do_without(self, problem: Exception) -> str:
         """Damaged: move the file aside, start anew. Locked, full or read-only: leave it alone, use memory.

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from hlkit.errors import QuotaExhausted
+from hlkit.wire import fork
 from hlkit.wire.watch import Watch
 
 BURST, INTERVAL = 100, 10.0  # where no answer tells: requests per so many seconds
@@ -84,6 +85,13 @@ class Pacer:
         self._used: list[float] = []  # when each taken slot is usable again; in flight: infinity
         self._day_over_at = 0.0  # of the clock, where the day's budget is gone
         self.quota = Quota()
+        fork.begins_anew(self)
+
+    def after_fork(self) -> None:
+        """What is in flight lands at the parent's: for us those slots are used from now."""
+        self._lock = threading.Lock()
+        back = self._clock() + self._interval
+        self._used = [min(slot, back) for slot in self._used]
 
     @property
     def interval(self) -> float:

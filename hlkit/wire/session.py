@@ -37,7 +37,7 @@ from hlkit.errors import (
     UnexpectedResponse,
     WrongLocation,
 )
-from hlkit.wire import answers
+from hlkit.wire import answers, fork
 from hlkit.wire.attempt import Adapter, Answer, Failure, attempt
 from hlkit.wire.cache import Cache
 from hlkit.wire.pacing import Pacer
@@ -214,6 +214,11 @@ class Session(CacheMixin, _PacedSession):
             **given,
         )
         self.headers.clear()
+        self.after_fork()
+        fork.begins_anew(self)
+
+    def after_fork(self) -> None:
+        """No flight is on its way: those of the parent's threads land at the parent's."""
         self._board_lock = threading.Lock()
         self._flying: dict[str, _Flight] = {}
 
