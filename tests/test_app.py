@@ -173,12 +173,18 @@ def is_running(pid):
         return False
 
 
+def heeding():
+    for one in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(one, signal.SIG_DFL)
+
+
 @linux
 @pytest.mark.parametrize("name", ["SIGINT", "SIGHUP", "SIGKILL"])
 def test_however_it_ends_no_server_and_no_kernel_is_left(tmp_path, name):
     words = [sys.executable, "-u", "-m", "hlkit", "app", "--no-browser"]
     env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    pipes["preexec_fn"] = heeding  # a shell's background job ignores some of them, and so would we
     with subprocess.Popen(words, env=env, cwd=tmp_path, start_new_session=True, **pipes) as ran:
         said = ""
         while "Ctrl-C" not in said:
