@@ -257,7 +257,7 @@ def _fetches(resource: Resource) -> Callable[..., None]:
         from hlkit.tables.export import write
 
         loc = _location(profile, demo)
-        frame = getattr(loc, resource.name)(**{name: value for name, value in given.items() if value})
+        frame = getattr(loc, resource.name)(**{name: value for name, value in given.items() if value is not None})
         path = write(frame, out, timezone=loc.timezone.key, raw=raw)
         told = frame.attrs["hlkit"]
         print(

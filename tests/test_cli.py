@@ -141,6 +141,13 @@ def test_fetch_takes_the_choices_of_the_resource(capsys):
     assert set(won["status"]) == {"won"}
 
 
+def test_fetch_leaves_the_custom_fields_out_where_they_are_not_wanted(capsys):
+    run("fetch", "contacts", "--demo", "--limit", "3", "--no-custom-fields", "--out", "three.csv")
+
+    columns = [column.name for column in CATALOGUE["contacts"].columns]
+    assert list(pd.read_csv("three.csv").columns) == columns
+
+
 @pytest.mark.parametrize("resource", CATALOGUE.values(), ids=lambda resource: resource.name)
 def test_every_resource_can_be_fetched_and_shows_its_filters(resource, capsys):
     assert run("fetch", resource.name.replace("_", "-"), "--help") == 0
@@ -191,6 +198,7 @@ def test_the_cache_is_shown_and_cleared(capsys, tmp_path):
         (["fetch", "contacts", "--out", "x.csv"], 1, "no token"),
         (["fetch", "contacts", "--demo", "--out", "x.doc"], 1, ".doc"),
         (["fetch", "contacts", "--demo", "--since", "soon", "--out", "x.csv"], 1, "no date or time"),
+        (["fetch", "contacts", "--demo", "--limit", "0", "--out", "x.csv"], 1, "limit is a whole number"),
         (["fetch", "notes", "--demo", "--out", "x.csv"], 1, "requests, about"),
         (["fetch", "nothing"], 2, "nothing"),
         (["fetch", "opportunities", "--status", "gone", "--out", "x.csv"], 2, "gone"),
