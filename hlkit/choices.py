@@ -150,10 +150,11 @@ def docstring(resource: Resource) -> str:
             f"since, until : select by {resource.when} ({wire} on the wire), from since up to but without until, "
             f"{where} and once more after download. A date or text without a zone is read in the location's zone."
         )
-    lines += [f"{name} : {_about(entry.doc, entry.kind)}." for name, entry in resource.filters.items()]
+    for name, entry in resource.filters.items():
+        known = f"; one of {', '.join(entry.kind.choices)}" if entry.kind.choices else ""
+        lines.append(f"{name} : {about(resource, name)}{known}.")
     if resource.parent:
-        key, of = resource.parent.key, resource.parent.resource
-        lines.append(f"{key} : one id, or several, of {of}; all of them if left out, one request each.")
+        lines.append(f"{resource.parent.key} : {about(resource, resource.parent.key)}.")
         lines.append("confirm : True reads it also where that costs over 500 requests.")
     lines += [
         "limit : so many rows: the first of the whole walk, not the newest.",
@@ -172,6 +173,8 @@ def docstring(resource: Resource) -> str:
     return "\n".join(lines)
 
 
-def _about(doc: str, kind: Kind) -> str:
-    known = f"one of {', '.join(kind.choices)}" if kind.choices else ""
-    return "; ".join(part for part in (doc, known) if part) or kind.name.lower()
+def about(resource: Resource, name: str) -> str:
+    """What a filter, or the id of what the resource is read for, selects; nothing of the other choices."""
+    if resource.parent and name == resource.parent.key:
+        return f"one id, or several, of {resource.parent.resource}; all of them if left out, one request each"
+    return resource.filters[name].doc if name in resource.filters else ""

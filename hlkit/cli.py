@@ -251,6 +251,8 @@ def _fetches(resource: Resource) -> Callable[..., None]:
     """The command that downloads *resource*: its choices, and where to."""
     import inspect
 
+    from hlkit.choices import about
+
     def command(
         *, out: Path, raw: bool = False, profile: str | None = None, demo: bool = False, **given: Any
     ) -> None:
@@ -265,7 +267,7 @@ def _fetches(resource: Resource) -> Callable[..., None]:
             f"{told['spent']:,} requests spent, {told['saved']:,} answers from the cache"
         )
 
-    own = [_flag(parameter) for parameter in _choices_of(resource)]
+    own = [_flag(parameter, about(resource, parameter.name)) for parameter in _choices_of(resource)]
     fixed = list(inspect.signature(command).parameters.values())[:-1]
     command.__name__ = resource.name
     command.__doc__ = f"{resource.doc}\n\nReads with the scope {resource.scope}."
@@ -298,10 +300,10 @@ _HELP = {
 
 def _explained(parameter: inspect.Parameter) -> inspect.Parameter:
     annotation = {"out": Path, "raw": bool, "demo": bool}.get(parameter.name, str | None)
-    return parameter.replace(annotation=_annotated(annotation, parameter.name))
+    return parameter.replace(annotation=_told(annotation, _HELP[parameter.name]))
 
 
-def _flag(parameter: inspect.Parameter) -> inspect.Parameter:
+def _flag(parameter: inspect.Parameter, about: str) -> inspect.Parameter:
     """A choice as a flag: its type is what the annotation of the signature says."""
     text = str(parameter.annotation)
     known: dict[str, Any] = {"bool": bool, "int | None": int | None, "str | Sequence[str] | None": list[str] | None}
@@ -310,11 +312,8 @@ def _flag(parameter: inspect.Parameter) -> inspect.Parameter:
         annotation: Any = Literal[choices] | None
     else:
         annotation = known.get(text, str | None)
-    return parameter.replace(annotation=_annotated(annotation, parameter.name))
-
-
-def _annotated(annotation: Any, name: str) -> Any:
-    return _told(annotation, _HELP.get(name, ""), None if name == "custom_fields" else "")
+    words = _HELP.get(parameter.name) or f"{about[:1].upper()}{about[1:]}."
+    return parameter.replace(annotation=_told(annotation, words, None if parameter.name == "custom_fields" else ""))
 
 
 def _told(annotation: Any, words: str, negative: str | None = "") -> Any:

@@ -155,6 +155,10 @@ def test_every_resource_can_be_fetched_and_shows_its_filters(resource, capsys):
     said = capsys.readouterr().out
     for name in ("out", "limit", *resource.filters):
         assert f"--{name.replace('_', '-')}" in said
+    words = " ".join(said.replace("│", " ").split())
+    for entry in resource.filters.values():
+        assert entry.doc
+        assert f"{entry.doc[0].upper()}{entry.doc[1:]}." in words
 
 
 def test_every_command_is_in_the_help(capsys):

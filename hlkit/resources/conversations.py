@@ -22,10 +22,13 @@ MESSAGES = Resource(
     passes=({}, {"channel": "Email"}),  # without a channel, everything but e-mail comes
     filters={
         "channel": Filter(
-            CHOICE("Call", "SMS", "Email", "WhatsApp", "Instagram", "Facebook"), "channel", operator=None
+            CHOICE("Call", "SMS", "Email", "WhatsApp", "Instagram", "Facebook"),
+            "channel",
+            operator=None,
+            doc="by what it was sent",
         ),
-        "contact_id": Filter(ID, "contactId", operator=None),
-        "conversation_id": Filter(ID, "conversationId", operator=None),
+        "contact_id": Filter(ID, "contactId", operator=None, doc="the contact it is from or to"),
+        "conversation_id": Filter(ID, "conversationId", operator=None, doc="the conversation it is in"),
     },
     columns=(
         Column("message_id", "id", ID),
@@ -65,7 +68,7 @@ CONVERSATIONS = Resource(
     total="total",
     always={"status": "all", "sortBy": "last_message_date", "sort": "asc"},
     filters={
-        "contact_id": Filter(ID, "contactId", operator=None),
+        "contact_id": Filter(ID, "contactId", operator=None, doc="the contact it is with"),
         "owner_id": Filter(ID, "assignedTo", operator=None, doc="the user the conversation belongs to"),
     },
     columns=(

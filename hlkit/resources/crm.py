@@ -109,10 +109,10 @@ OPPORTUNITIES = Resource(
     },
     model="opportunity",
     filters={
-        "status": Filter(CHOICE("open", "won", "lost", "abandoned"), "status"),
+        "status": Filter(CHOICE("open", "won", "lost", "abandoned"), "status", doc="how the deal stands"),
         "owner_id": Filter(ID, "assigned_to", doc="the user the deal belongs to"),
-        "pipeline_id": Filter(ID, "pipeline_id"),
-        "stage_id": Filter(ID, "pipeline_stage_id"),
+        "pipeline_id": Filter(ID, "pipeline_id", doc="the pipeline the deal is in"),
+        "stage_id": Filter(ID, "pipeline_stage_id", doc="the stage the deal is in now"),
     },
     columns=(
         Column("opportunity_id", "id", ID),

@@ -29,7 +29,7 @@ FORM_SUBMISSIONS = Resource(
     total="meta.total",
     when="created_at",
     span=_ALL_TIME,
-    filters={"form_id": Filter(ID, "formId", operator=None)},
+    filters={"form_id": Filter(ID, "formId", operator=None, doc="the form that was sent")},
     columns=(
         Column("submission_id", "id", ID),
         Column("form_id", "formId", ID),
@@ -66,7 +66,7 @@ SURVEY_SUBMISSIONS = Resource(
     total="meta.total",
     when="created_at",
     span=_ALL_TIME,
-    filters={"survey_id": Filter(ID, "surveyId", operator=None)},
+    filters={"survey_id": Filter(ID, "surveyId", operator=None, doc="the survey that was answered")},
     columns=(
         Column("submission_id", "id", ID),
         Column("survey_id", "surveyId", ID),

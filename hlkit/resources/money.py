@@ -9,7 +9,7 @@ from hlkit.resource import Column, Days, Filter, Resource
 
 _HUNDRED = Offset(size="limit", most=100, param="offset")
 _OF_THE_LOCATION = {"altType": "location"}
-_CONTACT = {"contact_id": Filter(ID, "contactId", operator=None)}
+_CONTACT = {"contact_id": Filter(ID, "contactId", operator=None, doc="the contact who pays")}
 _PAYER = (
     Column("contact_id", "contactId", ID),
     Column("contact_name", "contactName", TEXT, private=True),
@@ -36,7 +36,7 @@ INVOICES = Resource(
     total="total",
     when="created_at",
     span=Days(),
-    filters={"status": Filter(TEXT, "status", operator=None), **_CONTACT},
+    filters={"status": Filter(TEXT, "status", operator=None, doc="a status, such as paid"), **_CONTACT},
     columns=(
         Column("invoice_id", "_id", ID),
         Column("number", "invoiceNumber", TEXT),
@@ -70,7 +70,7 @@ ORDERS = Resource(
     total="totalCount",
     when="created_at",
     span=Days(),
-    filters={"status": Filter(TEXT, "status", operator=None), **_CONTACT},
+    filters={"status": Filter(TEXT, "status", operator=None, doc="a status, such as completed"), **_CONTACT},
     columns=(
         Column("order_id", "_id", ID),
         *_PAYER,
@@ -102,7 +102,10 @@ TRANSACTIONS = Resource(
     total="totalCount",
     when="created_at",
     span=Days(),
-    filters={"subscription_id": Filter(ID, "subscriptionId", operator=None), **_CONTACT},
+    filters={
+        "subscription_id": Filter(ID, "subscriptionId", operator=None, doc="the subscription that was paid"),
+        **_CONTACT,
+    },
     columns=(
         Column("transaction_id", "_id", ID),
         *_PAYER,
