@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -65,7 +66,7 @@ def chosen(resource: Resource, given: Mapping[str, Any], zone: Callable[[], Zone
         until=until,
         limit=limit,
         refresh=bool(given.get("refresh", False)),
-        expire_after=given.get("expire_after"),
+        expire_after=None if given.get("expire_after") is None else seconds("expire_after", given["expire_after"]),
         custom_fields=bool(given.get("custom_fields", True)),
         confirm=bool(given.get("confirm", False)),
         parents=_ids(given.get(resource.parent.key)) if resource.parent else None,
@@ -99,11 +100,20 @@ def instant(name: str, given: Any, zone: Callable[[], ZoneInfo]) -> pd.Timestamp
     return instant.tz_convert("UTC").as_unit("ms")
 
 
+def seconds(name: str, given: Any) -> float:
+    """A number of seconds. Raises ``InvalidRequest``."""
+    if isinstance(given, bool) or not isinstance(given, Real) or not float(given) >= 0:
+        raise InvalidRequest(
+            f"{name}={given!r} is no number of seconds", hint=f"write it like {name}=600, or leave it out"
+        )
+    return float(given)
+
+
 def _value(name: str, kind: Kind, value: Any) -> Any:
-    if kind.choices and value not in kind.choices:
-        raise InvalidRequest(f"{name} has no {value!r}", hint=f"it has {', '.join(kind.choices)}")
     if not isinstance(value, (str, int, float, bool)):
         raise InvalidRequest(f"{name} takes one value", hint="select several in pandas, with .isin()")
+    if kind.choices and value not in kind.choices:
+        raise InvalidRequest(f"{name} has no {value!r}", hint=f"it has {', '.join(kind.choices)}")
     return value
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from hlkit import profiles
+from hlkit.choices import seconds
 from hlkit.errors import HlkitError, InvalidRequest, InvalidToken
 from hlkit.location import Location
 from hlkit.resources import CATALOGUE
@@ -85,8 +86,9 @@ def connect(
         warn(found.token.doubt)
     if timezone is not None:
         zone(timezone)
-    if deadline <= 0 or expire_after < 0:
-        raise InvalidRequest("deadline and expire_after are seconds, not negative", hint="leave them out")
+    seconds("expire_after", expire_after)
+    if not seconds("deadline", deadline):
+        raise InvalidRequest("a deadline of 0 seconds leaves no time for an answer", hint="leave it out")
     return location_with(
         found.token,
         parse_location_id(found.location_id),

@@ -116,6 +116,12 @@ def test_a_zone_that_does_not_exist_is_refused_at_once():
         hl.connect(TOKEN, "abc", timezone="Middle/Earth")
 
 
+@pytest.mark.parametrize("given", [{"expire_after": "1h"}, {"expire_after": -1}, {"deadline": "30"}, {"deadline": 0}])
+def test_what_is_no_number_of_seconds_is_refused_at_once(given):
+    with pytest.raises(hl.errors.InvalidRequest, match="seconds"):
+        hl.connect(TOKEN, "abc", cache=False, **given)
+
+
 # ---- the card and completion
 
 
@@ -360,6 +366,9 @@ def test_a_filter_is_the_servers(sim, loc):
         ({"since": "soon"}, "is no date or time"),
         ({"limit": 0}, "1 or more"),
         ({"owner_id": ["a", "b"]}, "takes one value"),
+        ({"status": ["won", "lost"]}, "takes one value"),
+        ({"expire_after": "1h"}, "expire_after='1h' is no number of seconds"),
+        ({"expire_after": -1}, "no number of seconds"),
     ],
 )
 def test_a_choice_that_does_not_exist_is_told_before_any_request(sim, loc, choices, words):
