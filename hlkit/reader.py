@@ -42,9 +42,15 @@ class Reader:
 
     def __getattr__(self, name: str) -> Any:
         """An attribute of the frame that nobody has read yet."""
-        resource = self.__dict__["resource"].name
-        what = f"call it first: loc.{resource}().{name}" if hasattr(pd.DataFrame, name) else "dir() lists what it has"
-        raise AttributeError(f"loc.{resource} has no {name!r}; {what}", name=name, obj=None)
+        resource: Resource = self.__dict__["resource"]
+        in_frame = hasattr(pd.DataFrame, name) or any(column.name == name for column in resource.columns)
+        what = f"call it first: loc.{resource.name}().{name}" if in_frame else "it has pages, count, columns, raw"
+        raise AttributeError(f"loc.{resource.name} has no {name!r}; {what}", name=name, obj=None)
+
+    def __getitem__(self, key: Any) -> Any:
+        """A column of it, likewise."""
+        name = self.resource.name
+        raise TypeError(f"loc.{name} is not read yet; call it first: loc.{name}()[{key!r}]")
 
     # ---- the five verbs
 

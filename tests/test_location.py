@@ -188,6 +188,12 @@ def test_a_misspelt_resource_is_guessed(loc):
 def test_a_resource_that_was_not_called_says_that_it_wants_to_be(loc):
     with pytest.raises(AttributeError, match=r"call it first: loc\.contacts\(\)\.head"):
         loc.contacts.head()
+    with pytest.raises(AttributeError, match=r"call it first: loc\.contacts\(\)\.email"):
+        _ = loc.contacts.email
+    with pytest.raises(TypeError, match=r"call it first: loc\.contacts\(\)\['email'\]"):
+        loc.contacts["email"]
+    with pytest.raises(AttributeError, match="it has pages, count, columns, raw"):
+        _ = loc.contacts.colums
     assert "loc.contacts() reads them" in repr(loc.contacts)
 
 
