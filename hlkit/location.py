@@ -79,15 +79,17 @@ class Location:
             return readers[name]
         if hasattr(type(self), name):  # a property failed within: asked again, for its own error
             return object.__getattribute__(self, name)  # type: ignore[no-any-return]
-        near = difflib.get_close_matches(name, readers, n=1)
-        guess = f"; did you mean {near[0]}?" if near else f"; it has {', '.join(readers)}"
+        near = difflib.get_close_matches(name, dir(self), n=1)
+        guess = f"; did you mean {near[0]}?" if near else f"; it has {', '.join(dir(self))}"
         raise AttributeError(f"a location has no {name!r}{guess}", name=name, obj=None)  # else Python guesses too
 
     def __dir__(self) -> list[str]:
         own = (
             "analyses",
             "check",
+            "costs",
             "get",
+            "kept",
             "named",
             "timezone",
             "quota",

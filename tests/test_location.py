@@ -2,7 +2,9 @@ import copy
 import datetime as dt
 import inspect
 import pickle
+import re
 import warnings
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ import hlkit as hl
 from hlkit.resources import CATALOGUE
 from hlkit.sim import Simulation
 
+ROOT = Path(__file__).parent.parent
 TOKEN = "pit-00000000-0000-0000-0000-000000000000"
 CONTACTS_ONLY = "pit-00000000-0000-0000-0000-00000000000c"
 
@@ -180,9 +183,16 @@ def test_every_resource_completes_and_shows_its_filters(loc, resource):
     assert list(inspect.signature(getattr(loc, resource.name)).parameters)[-1] == "watch"
 
 
-def test_a_misspelt_resource_is_guessed(loc):
-    with pytest.raises(AttributeError, match="did you mean contacts"):
-        _ = loc.contact
+def test_what_the_readme_and_the_changelog_speak_of_completes(loc):
+    said = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CHANGELOG.md"))
+
+    assert set(re.findall(r"\bloc\.([a-z_]+)", said)) <= set(dir(loc))
+
+
+@pytest.mark.parametrize(("name", "meant"), [("contact", "contacts"), ("analysis", "analyses"), ("cost", "costs")])
+def test_a_misspelt_name_is_guessed(loc, name, meant):
+    with pytest.raises(AttributeError, match=f"did you mean {meant}\\?"):
+        getattr(loc, name)
 
 
 def test_a_resource_that_was_not_called_says_that_it_wants_to_be(loc):
