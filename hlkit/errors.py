@@ -6,7 +6,7 @@
     ├── MissingScope            (PermissionError)   the token may not read this resource
     ├── WrongLocation           (PermissionError)   the token, or a row, belongs to another location
     ├── NotFound                (LookupError)       no such record or path
-    ├── InvalidRequest          (ValueError)        the server refuses what was asked
+    ├── InvalidRequest          (ValueError)        what was asked is refused, by us or by the server
     ├── NotReadOnly             (PermissionError)   hlkit reads; this would write
     ├── RateLimited             (ConnectionError)   the burst limit: come back in seconds
     │   └── QuotaExhausted                          the day's limit: come back when it resets
@@ -17,7 +17,8 @@
     ├── IncompleteDownload      (EOFError)          the pages ended, and rows are missing
     ├── NotKept                 (LookupError)       offline, and never read before
     ├── Cancelled               (RuntimeError)      stopped by the person who started it
-    └── MissingColumn           (KeyError)          a frame lacks a column that is needed
+    ├── MissingColumn           (KeyError)          a frame lacks a column that is needed
+    └── MissingExtra            (ImportError)       a package that only this needs is not installed
 
 Catch ``HlkitError`` for all of it. ``str(error)`` is prose: what happened, then what to do. An error that
 breaks the reading of many pages keeps its class and bears ``partial``, a frame of exactly the rows that
@@ -136,7 +137,7 @@ class NotFound(HlkitError, LookupError):
 
 
 class InvalidRequest(HlkitError, ValueError):
-    """The request is refused as it stands: a filter, a date or a page size that the server does not take."""
+    """What was asked is refused as it stands: a choice that there is not, or one that the server does not take."""
 
 
 class NotReadOnly(HlkitError, PermissionError):
@@ -198,4 +199,4 @@ class MissingColumn(HlkitError, KeyError):
 
 
 class MissingExtra(HlkitError, ImportError):
-    """A package that only some analyses need is not installed; the hint names the extra that brings it."""
+    """A package that only some of it needs is not installed; the hint names the extra that brings it."""

@@ -3,7 +3,16 @@
 import pytest
 
 import hlkit as hl
-from hlkit.errors import InvalidRequest
+from hlkit.errors import HlkitError, InvalidRequest
+
+KINDS = [one for one in vars(hl.errors).values() if isinstance(one, type) and issubclass(one, HlkitError)]
+
+
+@pytest.mark.parametrize("kind", KINDS[1:], ids=lambda kind: kind.__name__)
+def test_the_tree_at_the_top_has_every_error_with_its_builtin(kind):
+    (line,) = [line for line in hl.errors.__doc__.splitlines() if f"── {kind.__name__} " in line]
+
+    assert all(f"({base.__name__})" in line for base in kind.__bases__ if base.__module__ == "builtins")
 
 
 @pytest.mark.parametrize(
