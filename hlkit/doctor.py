@@ -55,7 +55,7 @@ def _packages() -> list[Finding]:
         try:
             told[name] = Finding(name, version(name))
         except PackageNotFoundError:
-            how = f"pip install 'hlkit[{extra.group(1)}]'" if extra else "pip install --upgrade hlkit"
+            how = f'pip install "hlkit[{extra.group(1)}]"' if extra else "pip install --upgrade hlkit"
             told[name] = Finding(name, "not installed", well=extra is not None, advice=how)
     for name in _OTHERS:
         with contextlib.suppress(PackageNotFoundError):

@@ -61,7 +61,7 @@ def tour(size: int = 5000, seed: int = 0) -> None:
 
 def _lab_first() -> str:
     """What comes before ``jupyter lab`` where it is not there."""
-    return "" if find_spec("jupyterlab") else "pip install 'hlkit[notebook]', then "
+    return "" if find_spec("jupyterlab") else 'pip install "hlkit[notebook]", then '
 
 
 def _has_lab(folder: Path) -> bool:

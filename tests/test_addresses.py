@@ -150,7 +150,7 @@ def test_people_of_ten_countries_are_all_reached():
 
 def test_without_the_libraries_the_shape_decides(monkeypatch):
     def missing(*_):
-        raise MissingExtra("it is not installed", hint="pip install 'hlkit[dedupe]'")
+        raise MissingExtra("it is not installed", hint='pip install "hlkit[dedupe]"')
 
     monkeypatch.setattr(addresses, "extra", missing)
 

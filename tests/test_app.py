@@ -18,7 +18,7 @@ from hlkit import app, profiles
 from hlkit.errors import InvalidRequest, InvalidToken, MissingExtra, NotFound
 from hlkit.sim.tokens import TOKEN
 
-pytest.importorskip("voila", reason="hlkit app needs the extra app: pip install 'hlkit[app]'")
+pytest.importorskip("voila", reason='hlkit app needs the extra app: pip install "hlkit[app]"')
 linux = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks at processes through /proc")
 
 

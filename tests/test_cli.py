@@ -92,9 +92,9 @@ def test_the_demos_import_is_a_source_of_its_own():
 @pytest.mark.parametrize(
     ("makefile", "has_notebooks", "step"),
     [
-        (None, True, "pip install 'hlkit[notebook]'"),
-        ("lab: .venv\n", False, "pip install 'hlkit[notebook]'"),
-        ("label:\nlab := 1\n\techo lab:\n", True, "pip install 'hlkit[notebook]'"),
+        (None, True, 'pip install "hlkit[notebook]"'),
+        ("lab: .venv\n", False, 'pip install "hlkit[notebook]"'),
+        ("label:\nlab := 1\n\techo lab:\n", True, 'pip install "hlkit[notebook]"'),
         ("test:\n\nlab: .venv ## the first notebook\n", True, "make lab"),
     ],
     ids=["no Makefile", "no notebooks", "no such target", "both"],

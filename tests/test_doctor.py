@@ -45,8 +45,8 @@ def test_what_an_extra_brings_and_is_not_there_names_the_extra(monkeypatch):
 
     monkeypatch.setattr(doctor, "version", gone)
 
-    assert found("voila") == doctor.Finding("voila", "not installed", advice="pip install 'hlkit[app]'")
-    assert found("scipy").advice == "pip install 'hlkit[stats]'"
+    assert found("voila") == doctor.Finding("voila", "not installed", advice='pip install "hlkit[app]"')
+    assert found("scipy").advice == 'pip install "hlkit[stats]"'
 
 
 def test_what_hlkit_cannot_do_without_is_not_well(monkeypatch):

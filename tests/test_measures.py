@@ -158,7 +158,7 @@ def test_a_package_that_is_missing_is_told_with_the_extra_that_brings_it(monkeyp
     monkeypatch.setitem(sys.modules, "scipy.stats", None)
     with pytest.raises(MissingExtra, match="to test groups hlkit needs scipy") as error:
         extra("scipy.stats", "stats", "to test groups")
-    assert error.value.hint == "pip install 'hlkit[stats]'"
+    assert error.value.hint == 'pip install "hlkit[stats]"'
 
     monkeypatch.setitem(sys.modules, "holidays", None)
     office_hours.cache_clear()

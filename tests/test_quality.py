@@ -192,7 +192,7 @@ def test_contacts_without_an_id_do_not_stop_it():
 
 def test_without_the_extra_the_shape_of_addresses_decides_and_it_says_so(monkeypatch):
     def missing(*_):
-        raise MissingExtra("it is not installed", hint="pip install 'hlkit[dedupe]'")
+        raise MissingExtra("it is not installed", hint='pip install "hlkit[dedupe]"')
 
     monkeypatch.setattr(addresses, "extra", missing)
     monkeypatch.setattr("hlkit.analysis.quality.extra", missing)

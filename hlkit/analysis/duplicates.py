@@ -116,7 +116,7 @@ def duplicates(
     need(contacts, "contact_id", by, also)
     people = People(contacts, country, also)
     if likeness() is None:
-        remark("Names nearly the same were not compared; pip install 'hlkit[dedupe]' brings what does it.")
+        remark('Names nearly the same were not compared; pip install "hlkit[dedupe]" brings what does it.')
     found = find(people)
     clusters = _Clusters(people, found)
     if show == "summary":

@@ -167,7 +167,7 @@ def extra(package: str, name: str, why: str) -> Any:
         return importlib.import_module(package)
     except ImportError:
         pass
-    raise MissingExtra(f"{why} hlkit needs {package.partition('.')[0]}", hint=f"pip install 'hlkit[{name}]'")
+    raise MissingExtra(f"{why} hlkit needs {package.partition('.')[0]}", hint=f'pip install "hlkit[{name}]"')
 
 
 # ---- shares

@@ -57,7 +57,7 @@ def served(*, demo: bool = False, profile: str | None = None, port: int = 0) -> 
     """
     for package in ("voila", "ipykernel"):
         if find_spec(package) is None:
-            raise MissingExtra(f"hlkit app needs {package}", hint="pip install 'hlkit[app]'")
+            raise MissingExtra(f"hlkit app needs {package}", hint='pip install "hlkit[app]"')
     cell = _cell(demo, profile)
     port = _free(port)
     token = secrets.token_urlsafe(24)
