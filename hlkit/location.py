@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from hlkit.asking import Askers
-from hlkit.errors import HlkitError, MissingScope, NotKept, advice
+from hlkit.errors import HlkitError, MissingScope, NotKept, WrongLocation, advice
 from hlkit.reader import Reader
 from hlkit.resource import Resource
 from hlkit.resources import CATALOGUE
@@ -179,6 +179,10 @@ class Location:
         )
         try:
             (told,) = walk
+        except WrongLocation as error:
+            if self.location_id not in (*params.values(), *path.split("/")):
+                error.hint = 'give locationId=loc.location_id, or altId=loc.location_id with altType="location"'
+            raise
         finally:
             walk.watch.close()
         return told.envelope.get("$", told.envelope)

@@ -452,6 +452,14 @@ def test_any_path_that_reads_can_be_asked_for_and_is_kept(sim, loc):
     assert told[0] == told[1]
 
 
+def test_a_path_that_wants_the_location_says_how_to_name_it(loc, connect):
+    with pytest.raises(hl.errors.WrongLocation, match=r"locationId=loc\.location_id"):
+        loc.get("/forms/", limit=10)
+    with pytest.raises(hl.errors.WrongLocation, match="check location_id"):
+        connect(location_id="somebodyElses").get("/forms/", locationId="somebodyElses")
+    assert loc.get("/forms/", locationId=loc.location_id, limit=10)["forms"]
+
+
 @pytest.mark.parametrize("path", ["contacts", "https://example.com/", "//example.com", "/a/../b", "/a?b=1", "/a#b"])
 def test_a_path_that_leaves_the_host_is_refused_before_any_request(sim, loc, path):
     def read():
