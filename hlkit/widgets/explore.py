@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class App:
     """The explorer. ``box`` is its widget; ``selected``, ``result`` and ``code`` are for the next cell."""
 
-    def __init__(self, chosen: Chosen, views: tuple[View, ...]) -> None:
+    def __init__(self, chosen: Chosen, views: tuple[LocationView, ContactsView, AnalysesView, QuotaView]) -> None:
         self.chosen = chosen
         self.location, self.contacts, self.analyses, self.quota = self.views = views
         self.box = W.Tab(children=[view.box for view in views], titles=[view.title for view in views])
@@ -52,12 +52,12 @@ class App:
     @property
     def selected(self) -> pd.DataFrame:
         """The contacts that are found."""
-        return self.contacts.selected  # type: ignore[attr-defined,no-any-return]
+        return self.contacts.selected
 
     @property
     def result(self) -> Result | None:
         """The last answer."""
-        return self.analyses.result  # type: ignore[attr-defined,no-any-return]
+        return self.analyses.result
 
     @property
     def choices(self) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class App:
         return "no location yet" if loc is None else str(loc.name or loc.location_id)
 
     def _card(self) -> str:
-        question = self.analyses.asked.question  # type: ignore[attr-defined]
+        question = self.analyses.asked.question
         words = f"<p><b>{escape(question)}</b> asked of {looks.plain(self._named())}</p>"
         return looks.box(f"{words}{looks.code(self.code)}")
 
