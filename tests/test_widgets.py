@@ -147,6 +147,9 @@ def test_a_wrong_word_is_refused(loc):
             hl.explore(loc, **wrong)
     with pytest.raises(InvalidRequest):
         hl.explore(location="nowhere")
+    for wrong in ("acme", pd.DataFrame()):
+        with pytest.raises(InvalidRequest, match="takes a location"):
+            hl.explore(wrong)
 
 
 # ---- analyses

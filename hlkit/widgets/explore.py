@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets as W
 import pandas as pd
@@ -11,15 +11,13 @@ import pandas as pd
 from hlkit.analysis.registry import ANALYSES
 from hlkit.analysis.result import Result
 from hlkit.errors import InvalidRequest
+from hlkit.location import Location
 from hlkit.widgets import looks
 from hlkit.widgets.contacts import ContactsView
 from hlkit.widgets.locations import LocationView
 from hlkit.widgets.questions import AnalysesView
 from hlkit.widgets.quota import QuotaView
 from hlkit.widgets.view import Chosen, View
-
-if TYPE_CHECKING:
-    from hlkit.location import Location
 
 
 class App:
@@ -125,8 +123,13 @@ def explore(
     Raises
     ------
     InvalidRequest
-        No such view, analysis or choice.
+        No location, or no such view, analysis or choice.
     """
+    if loc is not None and not isinstance(loc, Location):
+        raise InvalidRequest(
+            f"explore takes a location, and got a {type(loc).__name__}",
+            hint='give it loc = hl.connect() or hl.demo(); a saved one by its name is location="acme"',
+        )
     chosen = Chosen(loc=loc, redact=redact)
     if analysis is not None and analysis not in ANALYSES:
         raise InvalidRequest(f"there is no analysis {analysis!r}", hint=f"there are {', '.join(ANALYSES)}")
