@@ -351,9 +351,7 @@ def bars(table: pd.DataFrame, ax: Axes) -> None:
 def _one(table: pd.DataFrame, ax: Axes) -> None:
     names = [str(name) for name in table["stage_id"]]
     places = rows_of_names(ax, names)
-    number = {
-        name: table[name].to_numpy("float64", na_value=np.nan) for name in table.columns if _counts(table, name)
-    }
+    number = {name: table[name].to_numpy("float64", na_value=np.nan) for name in table.columns if _counts(name)}
     is_step = ~np.isnan(number["reached"])
     is_won = np.isnan(number["in_stage"])
     went_on = np.zeros(len(table))
@@ -393,7 +391,7 @@ def _one(table: pd.DataFrame, ax: Axes) -> None:
     )
 
 
-def _counts(table: pd.DataFrame, name: str) -> bool:
+def _counts(name: str) -> bool:
     return name in funnel.columns and funnel.columns[name].name in ("COUNT", "SHARE")
 
 

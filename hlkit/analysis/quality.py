@@ -45,7 +45,6 @@ SCORE = {
     "has_source": 1 / 6,
     "has_country": 1 / 6,
 }
-_HAS = ("has_email", "has_phone", "has_name", "has_owner", "has_source", "has_country")
 _BLOCKED = ("active", "permanent")
 _ARRIVED = ("delivered", "opened", "clicked", "read")
 _RANG = ("completed", "answered", "voicemail", "no-answer", "no_answer", "busy")

@@ -130,7 +130,7 @@ def responses(
     need(messages, "contact_id", "sent_at")
     hours = office_hours(office, holidays)
     sent = _spoken(messages)
-    turns = _turns(sent, start)
+    turns = _turns(sent)
     begun = turns["started_at"] if start == "first" else turns["newest_at"]
     turns["wait_min"] = minutes(begun, turns["answered_at"].fillna(as_of), clock, timezone, hours)
 
@@ -190,7 +190,7 @@ def _spoken(messages: pd.DataFrame) -> pd.DataFrame:
     return sent.assign(who=who).iloc[order]
 
 
-def _turns(sent: pd.DataFrame, start: str) -> pd.DataFrame:
+def _turns(sent: pd.DataFrame) -> pd.DataFrame:
     """A row for each run of inbound messages of a contact, with the answer that ended it."""
     inbound, who = sent["inbound"].to_numpy(dtype=bool), sent["who"].to_numpy()
     after_inbound = np.concatenate([[False], inbound[:-1] & (who[1:] == who[:-1])]) if len(sent) else inbound

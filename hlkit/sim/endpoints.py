@@ -314,4 +314,3 @@ ROUTES = (
     Route("GET", "/locations/{locationId}/customFields", "locations/customFields.readonly", "path", _custom_fields),
     *lists.ROUTES,
 )
-SCOPES = frozenset(route.scope for route in ROUTES)
