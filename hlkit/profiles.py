@@ -67,15 +67,9 @@ def names() -> list[str]:
 
 
 def default() -> str | None:
-    """The name of the profile that serves where none is named: the first that was saved, or the chosen one."""
+    """The name of the profile that serves where none is named: the first that was saved, or what the file says."""
     name = _read().get("default")
     return name if isinstance(name, str) else None
-
-
-def set_default(name: str) -> None:
-    """Choose the profile that serves where none is named. Raises ``NotFound``, ``InvalidRequest``."""
-    find(name)
-    _change(lambda document: document.__setitem__("default", name))
 
 
 def find(name: str) -> Profile:

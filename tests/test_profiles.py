@@ -134,15 +134,14 @@ def test_a_profile_that_is_not_there_names_those_that_are():
         profiles.load("acne")
 
 
-def test_the_first_profile_is_the_default_until_another_is_chosen():
+def test_the_first_profile_is_the_default_unless_the_file_says_another():
     profiles.save(ZEN, TOKEN)
     profiles.save(ACME, TOKEN)
     assert profiles.default() == "zen"
 
-    profiles.set_default("acme")
+    text = profiles.path().read_text(encoding="utf-8")
+    written(text.replace('default = "zen"', 'default = "acme"'))
     assert profiles.default() == "acme"
-    with pytest.raises(NotFound):
-        profiles.set_default("nobody")
 
 
 def test_removing_takes_profile_token_and_default_away(vault):
@@ -189,7 +188,6 @@ def test_comments_of_a_person_stay():
     )
 
     profiles.save(Profile("new", "N"), TOKEN)
-    profiles.set_default("zen")
     text = profiles.path().read_text()
     assert "# mine" in text
     assert "[profiles.acme] # the old one" in text
@@ -199,7 +197,7 @@ def test_comments_of_a_person_stay():
     assert "# mine" in text
     assert "# about zen\n[profiles.zen]" in text
     assert profiles.names() == ["new", "zen"]
-    assert profiles.default() == "zen"
+    assert profiles.default() == "new"
 
 
 def test_lines_that_only_look_like_a_profile_do_not_mislead():
