@@ -222,9 +222,14 @@ def _credentials(token: object, location_id: object, profile: str | None) -> _Fo
     if text is not None or place is not None:
         both = "HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID"
         return _pair(both, both, text, place)
-    default = profiles.default()
+    default, saved = profiles.default(), profiles.names()
     if default is not None:
         return _saved(default)
+    if saved:
+        which = f"none of the saved profiles ({', '.join(saved)}) is the default"
+        return _Found(
+            _refused(f"no token: {which}", f'name one: profile="{saved[0]}", or --profile {saved[0]}'), None, ""
+        )
     tried = (
         "no token: tried the arguments token and location_id, the environment variables HIGHLEVEL_PIT and "
         "HIGHLEVEL_LOCATION_ID, and the saved profiles"

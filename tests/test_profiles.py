@@ -15,6 +15,7 @@ from keyring.backend import KeyringBackend
 from keyring.backends.fail import Keyring as NoKeyring
 from keyring.backends.null import Keyring as Forgetful
 
+import hlkit as hl
 from hlkit import profiles
 from hlkit.errors import HlkitError, InvalidRequest, InvalidToken, NotFound
 from hlkit.profiles import Profile
@@ -155,6 +156,17 @@ def test_removing_takes_profile_token_and_default_away(vault):
     assert list(vault.kept) == [("hlkit", "zen")]
     with pytest.raises(NotFound):
         profiles.remove("acme")
+
+
+def test_without_a_default_connecting_says_which_profiles_there_are(monkeypatch):
+    monkeypatch.delenv("HIGHLEVEL_PIT", raising=False)
+    monkeypatch.delenv("HIGHLEVEL_LOCATION_ID", raising=False)
+    profiles.save(ACME, TOKEN)
+    profiles.save(ZEN, TOKEN)
+    profiles.remove("acme")
+
+    with pytest.raises(InvalidToken, match=r'none of the saved profiles \(zen\) is the default\n.*profile="zen"'):
+        hl.connect()
 
 
 def test_a_profile_whose_token_is_gone_can_be_removed(vault):
