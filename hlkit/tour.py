@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import re
+import sys
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -26,9 +28,9 @@ _RESOURCES = ("location", "custom_fields", "contacts", "opportunities")
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")  # a source each; "other" is grey
 _LAB = """\
   a notebook on the same data: make lab
-  a question: .venv/bin/hlkit run speed_to_lead --by source --demo"""
+  a question: {hlkit} run speed_to_lead --by source --demo"""
 _NOTEBOOK = """\
-  a question: hlkit run speed_to_lead --by source --demo
+  a question: {hlkit} run speed_to_lead --by source --demo
   a notebook on the same data: {lab}jupyter lab, and in it:
     import hlkit as hl
     loc = hl.demo()
@@ -49,8 +51,9 @@ def tour(size: int = 5000, seed: int = 0) -> None:
     print("\nwritten (made-up people; with your own data, mind whom you give such files to):")
     for path in written:
         print(f"  {path}")
+    steps = _LAB if _has_lab(Path()) else _NOTEBOOK
     print(
-        f"\nnext:\n{_LAB if _has_lab(Path()) else _NOTEBOOK.format(lab=_lab_first())}\n"
+        f"\nnext:\n{steps.format(hlkit=_as_called(), lab=_lab_first())}\n"
         "  your own data: make a token in Settings > Private Integrations of your sub-account, set\n"
         "  HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID, and in Python:\n"
         "    import hlkit as hl\n"
@@ -59,13 +62,21 @@ def tour(size: int = 5000, seed: int = 0) -> None:
     )
 
 
+def _as_called() -> str:
+    """``hlkit``, or the place where it is, as it was typed: ``.venv/bin/hlkit``."""
+    typed = Path(sys.argv[0])
+    return "hlkit" if typed.is_absolute() or typed.stem != "hlkit" else str(typed)
+
+
 def _lab_first() -> str:
     """What comes before ``jupyter lab`` where it is not there."""
     return "" if find_spec("jupyterlab") else 'pip install "hlkit[notebook]", then '
 
 
 def _has_lab(folder: Path) -> bool:
-    """Whether ``make lab`` works there: hlkit was not installed by pip, but is at hand as its sources."""
+    """Whether ``make lab`` works there: hlkit is at hand as its sources, and so is make."""
+    if which("make") is None:
+        return False
     try:
         makefile = (folder / "Makefile").read_text(encoding="utf-8", errors="replace")
     except OSError:

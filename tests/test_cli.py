@@ -113,7 +113,20 @@ def test_the_demo_names_a_next_step_that_works_where_it_ran(
     said = capsys.readouterr().out.partition("next:")[2]
     assert step in said
     assert ("make lab" in said) != ("jupyter lab" in said)
-    assert "hlkit run speed_to_lead --by source --demo" in said
+    assert "question: hlkit run speed_to_lead --by source --demo" in said
+
+
+def test_the_demo_names_what_was_typed_and_no_make_where_there_is_none(capsys, tmp_path, monkeypatch):
+    (tmp_path / "Makefile").write_text("lab:\n")
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.setattr(tour, "which", lambda name: None)
+    monkeypatch.setattr(sys, "argv", [".venv/bin/hlkit", "demo"])
+
+    run("demo", "--size", "0")
+
+    said = capsys.readouterr().out.partition("next:")[2]
+    assert "make lab" not in said
+    assert "question: .venv/bin/hlkit run speed_to_lead" in said
 
 
 def test_who_has_jupyterlab_is_not_told_to_install_it(capsys, monkeypatch):
