@@ -256,8 +256,9 @@ def _fetches(resource: Resource) -> Callable[..., None]:
     def command(
         *, out: Path, raw: bool = False, profile: str | None = None, demo: bool = False, **given: Any
     ) -> None:
-        from hlkit.tables.export import write
+        from hlkit.tables.export import FORMATS, place, write
 
+        place(out, FORMATS)  # before any request is spent on it
         loc = _location(profile, demo)
         frame = getattr(loc, resource.name)(**{name: value for name, value in given.items() if value is not None})
         path = write(frame, out, timezone=loc.timezone.key, raw=raw)
@@ -341,7 +342,9 @@ def _runs(name: str) -> Callable[..., None]:
     import inspect
 
     from hlkit.analysis.registry import ANALYSES
+    from hlkit.analysis.result import PICTURES
     from hlkit.asking import signature
+    from hlkit.tables.export import FORMATS, place
 
     one = ANALYSES[name]
 
@@ -354,6 +357,9 @@ def _runs(name: str) -> Callable[..., None]:
         as_json: bool = False,
         **given: Any,
     ) -> None:
+        for path, endings in ((out, FORMATS), (chart, PICTURES)):
+            if path is not None:
+                place(path, endings)  # before any request is spent on it
         loc = _location(profile, demo)
         result = loc.analyses[name](**{key: value for key, value in given.items() if value is not None})
         print(result.table.to_json(orient="records", date_format="iso") if as_json else result)

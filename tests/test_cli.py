@@ -244,6 +244,22 @@ def test_the_command_is_there_and_starts():
     assert said.stdout.strip()
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["fetch", "users", "--out", "x.doc"], "'.doc'"),
+        (["fetch", "users", "--out", "nowhere/x.csv"], "there is no folder nowhere"),
+        (["run", "stuck", "--out", "x.doc"], "'.doc'"),
+        (["run", "stuck", "--chart", "nowhere/x.png"], "there is no folder nowhere"),
+    ],
+)
+def test_a_file_that_cannot_be_is_told_before_anything_is_read(words, said, capsys, monkeypatch):
+    monkeypatch.setattr(cli, "_location", lambda profile, demo: pytest.fail("a location is opened"))
+
+    assert run(*words, "--demo") == 1
+    assert said in capsys.readouterr().err
+
+
 # ---- hlkit run
 
 

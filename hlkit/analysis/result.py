@@ -18,9 +18,8 @@ import pandas as pd
 
 from hlkit.analysis.drawing import style
 from hlkit.analysis.registry import Analysis
-from hlkit.errors import InvalidRequest
 from hlkit.kinds import COUNT, Kind
-from hlkit.tables.export import write, write_bytes
+from hlkit.tables.export import place, write, write_bytes
 from hlkit.tables.names import NAMED_BY
 from hlkit.tables.text import BREAKS, INK, pairs_html, printable
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 20  # rows; the table has all
 _LONGEST = 40  # letters of a text in a shown table
-_PICTURES = (".png", ".svg", ".pdf")
+PICTURES = (".png", ".svg", ".pdf")
 
 
 class Provenance(dict[str, Any]):
@@ -118,11 +117,7 @@ class Result:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the chart as ``.png``, ``.svg`` or ``.pdf``. Raises ``InvalidRequest``."""
-        target = Path(path).expanduser()
-        if target.suffix.lower() not in _PICTURES:
-            raise InvalidRequest(
-                f"no picture is known by the ending {target.suffix!r}", hint=f"end the name in {', '.join(_PICTURES)}"
-            )
+        target = place(path, PICTURES)
         return write_bytes(self._picture(target.suffix.lower()[1:]), target)
 
     def _picture(self, form: str, dpi: int = 150) -> bytes:

@@ -13,7 +13,7 @@ import decimal
 import io
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,12 +69,8 @@ def write(
         An ending or zone that is not known, a folder that is not there, a file that cannot be written, a
         frame without columns or too large for Excel.
     """
-    target = Path(path).expanduser()
-    form = _FORMATS.get(target.suffix.lower())
-    if form is None:
-        raise InvalidRequest(
-            f"no format is known by the ending {target.suffix!r}", hint=f"end the name in {', '.join(_FORMATS)}"
-        )
+    target = place(path, FORMATS)
+    form = FORMATS[target.suffix.lower()]
     choices = _Choices(timezone if isinstance(timezone, dt.tzinfo) else zone(timezone), raw)
     told = _replaced(target, lambda part: form(frame, part, choices))
     if told:
@@ -82,10 +78,23 @@ def write(
     return target
 
 
-def write_bytes(data: bytes, path: str | os.PathLike[str]) -> Path:
-    """Write *data*, such as a picture, to *path*, and give the path back. Raises ``InvalidRequest``."""
-    target = Path(path).expanduser()
+def write_bytes(data: bytes, target: Path) -> Path:
+    """Write *data*, such as a picture, to a ``place``, and give it back. Raises ``InvalidRequest``."""
     _replaced(target, lambda part: str(part.write_bytes(data)))
+    return target
+
+
+def place(path: str | os.PathLike[str], endings: Collection[str]) -> Path:
+    """The file at *path*. Raises ``InvalidRequest`` where it can be told already that it will not do."""
+    target = Path(path).expanduser()
+    if target.suffix.lower() not in endings:
+        raise InvalidRequest(
+            f"no format is known by the ending {target.suffix!r}", hint=f"end the name in {', '.join(endings)}"
+        )
+    if not target.parent.is_dir():
+        raise InvalidRequest(f"there is no folder {target.parent}", hint="make it first, or choose another")
+    if target.is_dir():
+        raise InvalidRequest(f"{target} is a folder", hint="name a file in it")
     return target
 
 
@@ -97,10 +106,6 @@ class _Choices:
 
 def _replaced(target: Path, fill: Callable[[Path], str]) -> str:
     """Fill a file beside *target*, then put it in its place: a file is whole or as it was."""
-    if not target.parent.is_dir():
-        raise InvalidRequest(f"there is no folder {target.parent}", hint="make it first, or choose another")
-    if target.is_dir():
-        raise InvalidRequest(f"{target} is a folder", hint="name a file in it")
     try:
         handle, name = tempfile.mkstemp(prefix=".hlkit-", suffix=".part", dir=target.parent)  # for its owner alone
         os.close(handle)
@@ -514,4 +519,4 @@ def _excel_number(value: Any) -> Any:
     return value
 
 
-_FORMATS: dict[str, _Format] = {".parquet": _parquet, ".csv": _csv, ".xlsx": _xlsx, ".jsonl": _jsonl}
+FORMATS: dict[str, _Format] = {".parquet": _parquet, ".csv": _csv, ".xlsx": _xlsx, ".jsonl": _jsonl}
