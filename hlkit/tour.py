@@ -16,8 +16,10 @@ import pandas as pd
 
 from hlkit.analysis.measures import grouped
 from hlkit.connection import demo
+from hlkit.errors import InvalidRequest
 from hlkit.location import Location
 from hlkit.resources import CATALOGUE
+from hlkit.tables.export import write_bytes
 from hlkit.wire.watch import default
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ _NOTEBOOK = """\
 
 def tour(size: int = 5000, seed: int = 0) -> None:
     """Read the simulated location, show what that gave and cost, draw it, and read it again for nothing."""
+    _make_folder()
     print("hlkit demo: a simulated location of a services business. Made-up people, a server on this machine.\n")
     loc = demo(seed=seed, size=size)
     print("reading it:")
@@ -59,6 +62,18 @@ def tour(size: int = 5000, seed: int = 0) -> None:
         "    import hlkit as hl\n"
         "    loc = hl.connect()\n"
         "    contacts = loc.contacts()"
+    )
+
+
+def _make_folder() -> None:
+    try:
+        FOLDER.mkdir(exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    else:
+        return
+    raise InvalidRequest(
+        f"no folder {FOLDER} can be made in {Path.cwd()}: {reason}", hint="run it in a folder of your own"
     )
 
 
@@ -111,13 +126,17 @@ def _show_head(contacts: pd.DataFrame) -> None:
 
 
 def _write(loc: Location, frames: dict[str, pd.DataFrame]) -> list[Path]:
-    FOLDER.mkdir(exist_ok=True)
     table = leads_by_month(frames["contacts"], loc.timezone.key)
     figure = draw(table, loc.name or "")
     chart, page = FOLDER / "leads_by_month.png", FOLDER / "leads.html"
-    figure.savefig(chart, dpi=120)
-    page.write_text(_page(table, figure, frames, loc), encoding="utf-8")
-    return [chart, page]
+    text = _page(table, figure, frames, loc)
+    return [write_bytes(_picture(figure, 120), chart), write_bytes(text.encode(), page)]
+
+
+def _picture(figure: Figure, dpi: int) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, dpi=dpi, format="png")
+    return file.getvalue()
 
 
 def leads_by_month(contacts: pd.DataFrame, timezone: str) -> pd.DataFrame:
@@ -166,9 +185,7 @@ def _plain(text: str) -> str:
 def _page(table: pd.DataFrame, figure: Figure, frames: dict[str, pd.DataFrame], loc: Location) -> str:
     """One HTML file that asks no other host for anything."""
     name, currency = loc.name or "", next(iter(loc.location()["currency"].dropna()), "")
-    picture = io.BytesIO()
-    figure.savefig(picture, dpi=110, format="png")
-    image = base64.b64encode(picture.getvalue()).decode()
+    image = base64.b64encode(_picture(figure, 110)).decode()
     opportunities = frames["opportunities"]
     deals = opportunities.groupby("status", as_index=False)["value"].agg(["size", "sum"])
     deals.columns = ["status", "deals", f"value ({currency})".replace(" ()", "")]

@@ -137,6 +137,13 @@ def test_who_has_jupyterlab_is_not_told_to_install_it(capsys, monkeypatch):
     assert "pip install" not in capsys.readouterr().out.partition("next:")[2]
 
 
+def test_the_demo_says_where_its_folder_cannot_be(capsys, tmp_path):
+    (tmp_path / "hlkit-demo").write_text("a file")
+
+    assert run("demo", "--size", "0") == 1
+    assert "no folder hlkit-demo can be made" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("ending", ["csv", "xlsx", "parquet", "jsonl"])
 def test_fetch_writes_a_file_of_every_kind(ending, capsys, tmp_path):
     assert run("fetch", "users", "--demo", "--out", f"users.{ending}") == 0
