@@ -232,7 +232,12 @@ def cache_clear() -> None:
     files = cache_files()
     size = sum(path.stat().st_size for path in files)
     for path in files:
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+            continue
+        except OSError as error:  # Windows deletes no file that is open
+            reason = error.strerror or type(error).__name__
+        raise InvalidRequest(f"{path} cannot be deleted: {reason}", hint="close the notebooks that read from it")
     print(f"deleted {len(files)} file{'s' * (len(files) != 1)}, {size / 1e6:,.1f} MB")
 
 

@@ -216,6 +216,17 @@ def test_the_cache_is_shown_and_cleared(capsys, tmp_path):
     assert list((tmp_path / "cache").rglob("*.sqlite*")) == []
 
 
+def test_a_cache_file_that_is_in_use_is_said_to_be(capsys, monkeypatch):
+    def in_use(*_, **__):
+        raise PermissionError(13, "in use")
+
+    run("fetch", "users", "--demo", "--out", "users.csv")
+    monkeypatch.setattr("pathlib.Path.unlink", in_use)
+
+    assert run("cache", "clear") == 1
+    assert "cannot be deleted: in use" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "what"),
     [
