@@ -7,6 +7,7 @@ the exit code 2; Ctrl-C is 130.
 from __future__ import annotations
 
 import json
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -198,6 +199,10 @@ def _readable(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def _number(value: Any) -> str:
     import pandas as pd
 
@@ -217,7 +222,7 @@ def cache_info(*, as_json: Json = False) -> None:
     if as_json:
         print(json.dumps({"folder": str(cache_folder()), "files": rows}))
         return
-    print(f"{cache_folder()}, {len(rows)} file{'s' * (len(rows) != 1)}")
+    print(f"{cache_folder()}, {_many(len(rows), 'file')}")
     for row in rows:
         print(f"  {row['mb']:>8,.1f} MB  {row['file']}")
     if rows:
@@ -238,7 +243,7 @@ def cache_clear() -> None:
         except OSError as error:  # Windows deletes no file that is open
             reason = error.strerror or type(error).__name__
         raise InvalidRequest(f"{path} cannot be deleted: {reason}", hint="close the notebooks that read from it")
-    print(f"deleted {len(files)} file{'s' * (len(files) != 1)}, {size / 1e6:,.1f} MB")
+    print(f"deleted {_many(len(files), 'file')}, {size / 1e6:,.1f} MB")
 
 
 def _location(profile: str | None, demo: bool) -> Location:
@@ -269,8 +274,8 @@ def _fetches(resource: Resource) -> Callable[..., None]:
         path = write(frame, out, timezone=loc.timezone.key, raw=raw)
         told = frame.attrs["hlkit"]
         print(
-            f"{path}: {len(frame):,} rows, {frame.shape[1]} columns; "
-            f"{told['spent']:,} requests spent, {told['saved']:,} answers from the cache"
+            f"{path}: {_many(len(frame), 'row')}, {_many(frame.shape[1], 'column')}; "
+            f"{_many(told['spent'], 'request')} spent, {_many(told['saved'], 'answer')} from the cache"
         )
 
     own = [_flag(parameter, about(resource, parameter.name)) for parameter in _choices_of(resource)]
@@ -419,9 +424,15 @@ def main(words: list[str] | None = None) -> None:
         _end(2, str(error), "hlkit --help lists the commands, hlkit COMMAND --help what each takes")
     except HlkitError as error:
         kept = "; what arrived is kept: the same command goes on" if error.partial is not None else ""
-        _end(1, error.message, (error.hint or "try again") + kept)
+        _end(1, error.message, _in_flags(error.hint or "try again") + kept)
     except KeyboardInterrupt:
         _end(130, "stopped", "what arrived is kept: the same command goes on")
+
+
+def _in_flags(hint: str) -> str:
+    """A hint of the library as the command line spells it: ``--confirm`` for ``confirm=True``."""
+    hint = re.sub(r"\b(\w+)=\[\.\.\.\]", lambda found: f"--{found[1].replace('_', '-')} ID", hint)
+    return hint.replace("confirm=True", "--confirm")
 
 
 def _end(code: int, what: str, next_step: str) -> None:

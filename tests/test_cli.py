@@ -256,6 +256,20 @@ def test_an_error_is_two_lines_and_an_exit_code(words, code, what, capsys):
     assert what in lines[0]
 
 
+def test_a_hint_is_spelt_as_the_command_line_does(capsys):
+    run("fetch", "notes", "--demo", "--out", "x.csv")
+
+    hint = capsys.readouterr().err.strip().splitlines()[-1]
+    assert hint == "  add --confirm if it is worth that, or choose some by --contact-id ID"
+
+
+def test_one_of_a_thing_is_said_as_one(capsys):
+    run("fetch", "location", "--demo", "--out", "one.csv")
+
+    assert "one.csv: 1 row, " in (said := capsys.readouterr().out)
+    assert "1 request spent, 0 answers from the cache" in said
+
+
 def test_the_command_is_there_and_starts():
     said = subprocess.run([sys.executable, "-m", "hlkit", "--version"], capture_output=True, text=True, check=True)
 
