@@ -199,10 +199,6 @@ def _readable(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'s' * (count != 1)}"
-
-
 def _number(value: Any) -> str:
     import pandas as pd
 
@@ -212,6 +208,7 @@ def _number(value: Any) -> str:
 @cache.command(name="info")
 def cache_info(*, as_json: Json = False) -> None:
     """Show where answers are kept, and how much they take."""
+    from hlkit.analysis.saying import many
     from hlkit.connection import cache_files, cache_folder
 
     sizes: dict[str, int] = {}
@@ -222,7 +219,7 @@ def cache_info(*, as_json: Json = False) -> None:
     if as_json:
         print(json.dumps({"folder": str(cache_folder()), "files": rows}))
         return
-    print(f"{cache_folder()}, {_many(len(rows), 'file')}")
+    print(f"{cache_folder()}, {many(len(rows), 'file')}")
     for row in rows:
         print(f"  {row['mb']:>8,.1f} MB  {row['file']}")
     if rows:
@@ -232,6 +229,7 @@ def cache_info(*, as_json: Json = False) -> None:
 @cache.command(name="clear")
 def cache_clear() -> None:
     """Delete all kept answers from this machine; the next read asks HighLevel again."""
+    from hlkit.analysis.saying import many
     from hlkit.connection import cache_files
 
     files = cache_files()
@@ -243,7 +241,7 @@ def cache_clear() -> None:
         except OSError as error:  # Windows deletes no file that is open
             reason = error.strerror or type(error).__name__
         raise InvalidRequest(f"{path} cannot be deleted: {reason}", hint="close the notebooks that read from it")
-    print(f"deleted {_many(len(files), 'file')}, {size / 1e6:,.1f} MB")
+    print(f"deleted {many(len(files), 'file')}, {size / 1e6:,.1f} MB")
 
 
 def _location(profile: str | None, demo: bool) -> Location:
@@ -266,6 +264,7 @@ def _fetches(resource: Resource) -> Callable[..., None]:
     def command(
         *, out: Path, raw: bool = False, profile: str | None = None, demo: bool = False, **given: Any
     ) -> None:
+        from hlkit.analysis.saying import many
         from hlkit.tables.export import FORMATS, place, write
 
         place(out, FORMATS)  # before any request is spent on it
@@ -274,8 +273,8 @@ def _fetches(resource: Resource) -> Callable[..., None]:
         path = write(frame, out, timezone=loc.timezone.key, raw=raw)
         told = frame.attrs["hlkit"]
         print(
-            f"{path}: {_many(len(frame), 'row')}, {_many(frame.shape[1], 'column')}; "
-            f"{_many(told['spent'], 'request')} spent, {_many(told['saved'], 'answer')} from the cache"
+            f"{path}: {many(len(frame), 'row')}, {many(frame.shape[1], 'column')}; "
+            f"{many(told['spent'], 'request')} spent, {many(told['saved'], 'answer')} from the cache"
         )
 
     own = [_flag(parameter, about(resource, parameter.name)) for parameter in _choices_of(resource)]

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from hlkit.analysis.saying import many
 from hlkit.asking import Askers
 from hlkit.errors import HlkitError, MissingScope, NotKept, WrongLocation, advice
 from hlkit.reader import Reader
@@ -321,7 +322,7 @@ class Location:
         for resource in CATALOGUE.values():
             kept = self.kept_of(resource.name)
             if kept is not None and _has_rows(kept):
-                rows = f"{kept.rows:,} row{'s' * (kept.rows != 1)}"
+                rows = many(kept.rows, "row")
                 told = rows if kept.complete else f"the first {rows}, not all"
                 lines.append((f"loc.{resource.name}()", f"{told}, read {duration(kept.age)} ago"))
         return lines

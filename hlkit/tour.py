@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from hlkit.analysis.measures import grouped
+from hlkit.analysis.saying import many
 from hlkit.connection import demo
 from hlkit.errors import InvalidRequest
 from hlkit.location import Location
@@ -106,15 +107,11 @@ def _read_all(loc: Location) -> dict[str, pd.DataFrame]:
         told = frame.attrs["hlkit"]
         spent, saved = spent + told["spent"], saved + told["saved"]
         print(
-            f"  {name:<14} {_many(len(frame), 'row'):>11}  {_many(told['pages'], 'page'):>8}  "
-            f"{_many(told['spent'], 'request'):>11}  {_many(told['saved'], 'answer')} from the cache"
+            f"  {name:<14} {many(len(frame), 'row'):>11}  {many(told['pages'], 'page'):>8}  "
+            f"{many(told['spent'], 'request'):>11}  {many(told['saved'], 'answer')} from the cache"
         )
-    print(f"  together {_many(spent, 'request')}, {_many(saved, 'answer')} from the cache")
+    print(f"  together {many(spent, 'request')}, {many(saved, 'answer')} from the cache")
     return frames
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def _show_head(contacts: pd.DataFrame) -> None:

@@ -18,6 +18,7 @@ import pandas as pd
 
 from hlkit.analysis.drawing import style
 from hlkit.analysis.registry import Analysis
+from hlkit.analysis.saying import many
 from hlkit.kinds import COUNT, Kind
 from hlkit.tables.export import place, write, write_bytes
 from hlkit.tables.names import NAMED_BY
@@ -48,7 +49,7 @@ class Provenance(dict[str, Any]):
         ]
         lines += [("done without", f"{name}: {why}") for name, why in self["without"].items()]
         lines += [("short", f"{count:,} {name} fewer than announced") for name, count in self["short"].items()]
-        lines.append(("spent", f"{_many(self['spent'], 'request')}, {_many(self['saved'], 'answer')} from the cache"))
+        lines.append(("spent", f"{many(self['spent'], 'request')}, {many(self['saved'], 'answer')} from the cache"))
         return lines
 
     def __repr__(self) -> str:
@@ -56,10 +57,6 @@ class Provenance(dict[str, Any]):
 
     def _repr_html_(self) -> str:
         return pairs_html((escape(name), escape(printable(text))) for name, text in self.lines())
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 class Result:

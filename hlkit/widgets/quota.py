@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import ipywidgets as W
 import pandas as pd
 
+from hlkit.analysis.saying import many
 from hlkit.resources import CATALOGUE
 from hlkit.widgets import looks
 from hlkit.widgets.view import NO_LOCATION, View
@@ -25,10 +26,10 @@ def in_words(costs: pd.DataFrame) -> str:
     """What the next run will spend."""
     requests, unknown = estimate(costs)
     if not unknown:
-        what = f"about {requests:,} request{'s' * (requests != 1)}"
+        what = f"about {many(requests, 'request')}"
         return f"This will spend {what}." if requests else "This spends no request: all it needs is kept."
     rest = looks.listed(unknown)
-    known = f"{requests:,} request{'s' * (requests != 1)}, and what those take" if requests else "what those take"
+    known = f"{many(requests, 'request')}, and what those take" if requests else "what those take"
     return f"Never read yet: {rest}. This will spend {known}; Check, in the tab Location, tells how much."
 
 
