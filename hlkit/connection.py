@@ -22,7 +22,7 @@ from hlkit.warning import warn
 from hlkit.wire.cache import Cache
 from hlkit.wire.pacing import Pacer
 from hlkit.wire.session import Session
-from hlkit.wire.token import MENU, Token, checked_base_url
+from hlkit.wire.token import MENU, Token, checked_base_url, misplaced
 from hlkit.wire.token import read as read_token
 from hlkit.zones import zone
 
@@ -79,7 +79,7 @@ def connect(
     InvalidToken, WrongTokenKind, InvalidRequest
     """
     found = _credentials(token, location_id, profile)
-    token = None  # from here on no frame holds the text
+    token = location_id = None  # from here on no frame holds the text, if one took the place of the other
     if isinstance(found.token, HlkitError):
         raise found.token
     if found.token.doubt:
@@ -245,7 +245,8 @@ def _pair(source: str, names: str, text: object, place: object) -> _Found:
     if text is None or place is None:
         missing = "token" if text is None else "location id"
         return _Found(_refused(f"{names} come together, and the {missing} is missing", "give both"), None, source)
-    return _Found(read_token(text), place, source)
+    wrong = misplaced(place)
+    return _Found(read_token(text), place, source) if wrong is None else _Found(wrong, None, source)
 
 
 def _refused(message: str, hint: str) -> InvalidToken:

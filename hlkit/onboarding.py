@@ -14,6 +14,7 @@ from hlkit.errors import HlkitError, MissingScope
 from hlkit.location import Location
 from hlkit.resources import CATALOGUE
 from hlkit.wire.pacing import duration
+from hlkit.wire.token import misplaced
 from hlkit.wire.token import read as read_token
 
 _SCOPES = sorted({resource.scope for resource in CATALOGUE.values()})
@@ -45,7 +46,12 @@ def login(
     if problem is not None:
         raise problem
     print(GUIDE)
-    place = parse_location_id(location_id or ask("Location id, or the address the browser shows there: "))
+    place = location_id or ask("Location id, or the address the browser shows there: ")
+    wrong = misplaced(place)
+    if wrong is not None:
+        del place, location_id
+        raise wrong
+    place = parse_location_id(place)
     text = ask_secret("Token (it is not shown while you paste it): ")
     token = read_token(text)
     if isinstance(token, HlkitError):

@@ -102,6 +102,19 @@ def test_a_location_is_named_by_its_id_or_by_the_browsers_address(given):
     assert hl.connect(TOKEN, given, cache=False).location_id == "abcDEF123"
 
 
+@pytest.mark.parametrize("place", [TOKEN, f" {TOKEN.upper()}\n", "pit-cut-short", "eyJ" + "a" * 50])
+def test_a_token_in_the_place_of_the_location_is_refused_and_shown_nowhere(place, tmp_path):
+    with pytest.raises(hl.errors.InvalidToken, match="the location id is a token") as refused:
+        hl.connect("abcDEF123", place, cache=tmp_path)
+
+    secret = place.strip()
+    assert secret not in str(refused.value)
+    held = [repr(frame.frame.f_locals) for frame in refused.traceback[1:]]
+    assert held
+    assert not any(secret in locals_ for locals_ in held)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("given", ["", "a b", "https://example.com/", "../etc", 7, "x" * 70])
 def test_what_is_no_location_id_is_refused(given):
     with pytest.raises(hl.errors.InvalidRequest, match="no id of a location"):

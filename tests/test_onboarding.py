@@ -96,6 +96,14 @@ def test_a_token_that_does_not_work_is_not_saved(sim, ring, token, error, words)
     assert profiles.everyone() == []
 
 
+def test_a_token_given_as_the_location_is_refused_and_not_saved(sim):
+    with pytest.raises(hl.errors.InvalidToken, match="the location id is a token") as refused:
+        login("acme", base_url=sim.url, ask=lambda _: TOKEN, ask_secret=lambda _: TOKEN)
+
+    assert TOKEN not in "".join(repr(frame.frame.f_locals) for frame in refused.traceback[1:])
+    assert profiles.everyone() == []
+
+
 def test_a_token_without_the_scope_for_contacts_is_saved_and_told_what_to_tick(sim, capsys):
     log_in(sim, USERS_ONLY)
 

@@ -105,6 +105,17 @@ def read(text: object) -> Token | HlkitError:
     )
 
 
+def misplaced(place: object) -> InvalidToken | None:
+    """What is wrong where a token stands in the place of a location's id, which is shown and kept."""
+    text = place.strip(_AROUND) if isinstance(place, str) else ""
+    if _PIT.search(text) or text[:4].lower() == "pit-" or (text.startswith("eyJ") and len(text) > 40):
+        return InvalidToken(
+            "the location id is a token",
+            hint="give each in its place: the id stands in the browser's address, after /location/",
+        )
+    return None
+
+
 def checked_base_url(url: str) -> str:
     """The server's address without a trailing slash: https, or http to this machine.
 
