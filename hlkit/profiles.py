@@ -20,6 +20,7 @@ from typing import Any
 import platformdirs
 
 from hlkit.errors import HlkitError, InvalidRequest, InvalidToken, NotFound
+from hlkit.wire.token import is_token
 
 SERVICE = "hlkit"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
@@ -46,6 +47,11 @@ def path() -> Path:
 
 def check_name(name: object) -> None:
     """Raise ``InvalidRequest`` for what is no name of a profile."""
+    if is_token(name):
+        raise InvalidRequest(
+            "a token is no name for a profile, which is shown and kept in a file",
+            hint="choose a name such as acme; hlkit login asks for the token then, and does not show it",
+        )
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise InvalidRequest(
             f"a profile cannot be called {str(name)[:60]!r}",

@@ -158,6 +158,16 @@ def test_removing_takes_profile_token_and_default_away(vault):
         profiles.remove("acme")
 
 
+@pytest.mark.parametrize("name", [TOKEN, TOKEN.upper(), "eyJ" + "a" * 50])
+def test_a_token_is_no_name_of_a_profile_and_is_not_repeated(name):
+    for given in (lambda: profiles.check_name(name), lambda: hl.connect(profile=name)):
+        with pytest.raises(InvalidRequest, match="a token is no name") as refused:
+            given()
+        assert name not in str(refused.value)
+    assert isinstance(profiles.save(Profile(name, "LocAcme1"), TOKEN), InvalidRequest)
+    assert not profiles.path().exists()
+
+
 def test_without_a_default_connecting_says_which_profiles_there_are(monkeypatch):
     monkeypatch.delenv("HIGHLEVEL_PIT", raising=False)
     monkeypatch.delenv("HIGHLEVEL_LOCATION_ID", raising=False)

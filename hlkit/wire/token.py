@@ -105,10 +105,15 @@ def read(text: object) -> Token | HlkitError:
     )
 
 
+def is_token(given: object) -> bool:
+    """Whether it looks like a token, or the beginning of one."""
+    text = given.strip(_AROUND) if isinstance(given, str) else ""
+    return bool(_PIT.search(text)) or text[:4].lower() == "pit-" or (text.startswith("eyJ") and len(text) > 40)
+
+
 def misplaced(place: object) -> InvalidToken | None:
     """What is wrong where a token stands in the place of a location's id, which is shown and kept."""
-    text = place.strip(_AROUND) if isinstance(place, str) else ""
-    if _PIT.search(text) or text[:4].lower() == "pit-" or (text.startswith("eyJ") and len(text) > 40):
+    if is_token(place):
         return InvalidToken(
             "the location id is a token",
             hint="give each in its place: the id stands in the browser's address, after /location/",
