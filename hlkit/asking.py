@@ -43,7 +43,7 @@ class Asker:
         self._check(given)
         session = self._location.session
         before = session.sent
-        frames, without = self._frames(span, {"refresh": refresh, "watch": watch})
+        frames, without = self._frames(given.get("show"), span, {"refresh": refresh, "watch": watch})
         if given.get("as_of") is None:
             given["as_of"] = self._as_of(frames)
         zone = str(given.get("timezone") or self._location.timezone.key)
@@ -84,11 +84,15 @@ class Asker:
         self.analysis.chosen({**given, "as_of": given.get("as_of") or "2000-01-01"})
 
     def _frames(
-        self, span: Mapping[str, Any], reading: Mapping[str, Any]
+        self, show: str | None, span: Mapping[str, Any], reading: Mapping[str, Any]
     ) -> tuple[dict[str, pd.DataFrame | None], dict[str, str]]:
         frames: dict[str, pd.DataFrame | None] = {}
         without: dict[str, str] = {}
+        wanted = self.analysis.wanted(show)
         for place, (name, needed) in enumerate(self.analysis.frames.items()):
+            if name not in wanted:
+                frames[name] = None
+                continue
             chosen = dict(span) if place == 0 else {}
             if place > 0 and name in _FOLLOW and "since" in span:
                 chosen["since"] = span["since"]

@@ -557,6 +557,14 @@ def test_the_quota_tells_what_is_left_what_it_will_cost_and_what_was_saved(loc):
     assert "spends no request" in app.analyses.estimate.value
 
 
+def test_the_estimate_is_of_the_table_that_is_chosen(loc):
+    app = hl.explore(loc, analysis="speed_to_lead")
+    assert "opportunities" not in app.analyses.estimate.value
+
+    app.analyses._controls["show"].value = "pays"
+    assert "opportunities" in app.analyses.estimate.value
+
+
 # ---- hidden names
 
 

@@ -104,6 +104,7 @@ def _with_interval(*names: str) -> dict[str, Kind]:
         "score of a contact is the mean of six checks, each a sixth: valid e-mail, valid phone, name, owner, "
         "source, country."
     ),
+    only={"messages": "channels"},
 )
 def quality(
     contacts: pd.DataFrame,

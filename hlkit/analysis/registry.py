@@ -19,6 +19,7 @@ import pkgutil
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -71,8 +72,10 @@ class Analysis:
         question: str,
         columns: Columns | Mapping[str, Columns],
         definition: str,
+        only: Mapping[str, str],
     ) -> None:
         self.function, self.question, self.definition = function, question, definition
+        self._only = only
         self.name = function.__name__
         self._columns = columns
         self._charts: dict[str | None, tuple[Chart, tuple[str, ...]]] = {}
@@ -92,6 +95,11 @@ class Analysis:
             for name, one in self._parameters.items()
             if one.kind is not inspect.Parameter.KEYWORD_ONLY
         }
+
+    def wanted(self, show: str | None = None) -> list[str]:
+        """The resources that one of its tables is made of; of the first, where *show* is left out."""
+        show = show or next(iter(self._shows()), None)
+        return [name for name in self.frames if self._only.get(name, show) == show]
 
     @property
     def choices(self) -> dict[str, inspect.Parameter]:
@@ -305,7 +313,11 @@ class Analysis:
 
 
 def analysis(
-    question: str, *, columns: Columns | Mapping[str, Columns], definition: str = ""
+    question: str,
+    *,
+    columns: Columns | Mapping[str, Columns],
+    definition: str = "",
+    only: Mapping[str, str] = MappingProxyType({}),
 ) -> Callable[[Callable[..., pd.DataFrame]], Analysis]:
     """Make a function an analysis, known everywhere by its name.
 
@@ -319,10 +331,13 @@ def analysis(
     definition
         How the numbers are made: a short paragraph that can stand under the figure. ``{by}`` and the names
         of other choices are filled in.
+    only
+        The frames that a single one of its tables is made of, each with the ``show`` that picks that table: for
+        the others it is not read.
     """
 
     def register(function: Callable[..., pd.DataFrame]) -> Analysis:
-        made = Analysis(function, question, columns, definition)
+        made = Analysis(function, question, columns, definition, only)
         ANALYSES._known[made.name] = made
         return made
 

@@ -77,6 +77,7 @@ NEVER = "not answered"
         "so far. Intervals are 95% Wilson, wider where leads still wait, since how long they will is not known yet. "
         "any_p50_min is the wall-clock median to any outbound message, automations too."
     ),
+    only={"opportunities": "pays"},
 )
 def speed_to_lead(
     contacts: pd.DataFrame,

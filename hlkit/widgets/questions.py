@@ -118,6 +118,8 @@ class AnalysesView(View):
         self.meanings.value = looks.facts(
             (widget.description, self.asked.about(name).replace("``", '"')) for name, widget in self._controls.items()
         )
+        if "show" in self._controls:
+            self._controls["show"].observe(lambda _: self._show_estimate(), "value")
         has_dates = CATALOGUE[next(iter(self.asked.frames))].when is not None
         for widget in (self.preset, self.since, self.until):
             widget.disabled = not has_dates
@@ -126,7 +128,10 @@ class AnalysesView(View):
     def _show_estimate(self) -> None:
         loc = self.chosen.loc
         self.run.disabled = loc is None or self.work.status == "running"
-        self.estimate.value = looks.note(NO_LOCATION if loc is None else in_words(loc.costs(*self.asked.frames)))
+        show = values(self.asked, self._controls).get("show")
+        self.estimate.value = looks.note(
+            NO_LOCATION if loc is None else in_words(loc.costs(*self.asked.wanted(show)))
+        )
 
     def _set_dates(self) -> None:
         if self.preset.value != OWN:
