@@ -127,7 +127,7 @@ def test_groups_sum_to_the_whole(name, show, seed, rows, nulls, data):
     assert set(whole["group"]) <= {ALL}
     assert parts[column].notna().all()
     if first[by].isna().all() and by != first.columns[0]:
-        assert set(parts[column]) <= {NONE, "(deleted contact)"}
+        assert set(parts[column]) <= {NONE, "(other contacts)"}
     for counted, kind in declared.items():
         if kind.name == "COUNT":
             assert parts[counted].sum() == whole[counted].sum(), counted

@@ -305,11 +305,11 @@ def test_a_merged_contact_is_found_and_a_deleted_one_is_a_group_of_its_own():
     )
     table = ask(who, deals(deal("older ann", "won", 3), deal("gone", "lost", 3)), paid)
 
-    assert table["cash"].to_dict() == {"ads": 17, "(deleted contact)": 3, "(none)": 1}
-    assert table["opps"].to_dict() == {"ads": 1, "(deleted contact)": 1, "(none)": 0}
-    assert table["leads"].to_dict() == {"ads": 1, "(deleted contact)": 0, "(none)": 0}
-    assert np.isnan(table.loc["(deleted contact)", "cash_per_lead"])
-    assert "deleted, or created outside" in told(table)["definition"]
+    assert table["cash"].to_dict() == {"ads": 17, "(other contacts)": 3, "(none)": 1}
+    assert table["opps"].to_dict() == {"ads": 1, "(other contacts)": 1, "(none)": 0}
+    assert table["leads"].to_dict() == {"ads": 1, "(other contacts)": 0, "(none)": 0}
+    assert np.isnan(table.loc["(other contacts)", "cash_per_lead"])
+    assert "created outside since and until, or deleted" in told(table)["definition"]
 
 
 def test_without_payments_cash_is_not_known_rather_than_nothing():

@@ -39,7 +39,7 @@ from hlkit.kinds import FLAG, MONEY, NUMBER, SHARE, TEXT, WHEN
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-DELETED = "(deleted contact)"
+OTHERS = "(other contacts)"
 DIRECT = "direct"
 TOUCHES = ("source", "channel", "campaign")
 _GONE, _NOBODY = -1, -2  # in the place of a contact: one that no row has, and none at all
@@ -93,7 +93,7 @@ def attribution(
     ``win_share`` with its interval (n is won + lost), ``median_days_to_win`` (days), ``pipeline_value``, in
     the location's currency, ``cash`` and ``cash_per_lead`` in ``currency``, ``last_touch_after_sale`` (a
     count), and ``small`` (won + lost below 20). Deals and payments of a contact that is not among the contacts
-    are "(deleted contact)". Raises ``MissingColumn``.
+    are "(other contacts)". Raises ``MissingColumn``.
 
     Parameters
     ----------
@@ -142,8 +142,8 @@ def attribution(
     table["last_touch_after_sale"] = table["late"] if "updated_at" in contacts else np.nan
     table["small"] = table["won"] + table["lost"] < SMALL
     table.insert(0, group_column(by, attribution.columns), names.to_numpy())
-    if DELETED in names:
-        remark(f"{DELETED}: the contact is not among the contacts: deleted, or created outside since and until.")
+    if OTHERS in names:
+        remark(f"{OTHERS} are not among those asked about: created outside since and until, or deleted.")
     return table.drop(columns="late").sort_values(["won", "leads", "opps"], ascending=False, kind="stable")
 
 
@@ -170,7 +170,7 @@ def _credits(contacts: pd.DataFrame, by: str | None, model: str, website: str | 
         long = pd.DataFrame({"contact": long["(contact)"], "credit": 1.0})
         if by is not None:
             remark(f"{by} is a column of the contact and no touch: the model makes no difference to it.")
-    nobody = [ALL, ALL] if by is None else [DELETED, NONE]
+    nobody = [ALL, ALL] if by is None else [OTHERS, NONE]
     return pd.concat(
         [
             pd.DataFrame({"contact": long["contact"], "credit": long["credit"], "group": groups}),

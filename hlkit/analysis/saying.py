@@ -79,7 +79,7 @@ def choice(table: pd.DataFrame, name: str) -> Any:
 
 
 def named_groups(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows whose group, in the first column, has a name: not (none), (deleted contact) or the like."""
+    """The rows whose group, in the first column, has a name: not (none), (other contacts) or the like."""
     return table[[not _nameless(name) for name in table.iloc[:, 0].fillna(NONE)]]
 
 
