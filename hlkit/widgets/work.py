@@ -56,7 +56,8 @@ class Work(traitlets.HasTraits):
             watch, self._watch = self._watch, None
         if watch is not None:
             watch.stop()
-            self._set(status="stopped", words="stopped; what arrived is kept, and Run goes on from there", share=None)
+            words = "stopped; what arrived is kept, and the next time goes on from there"
+            self._set(status="stopped", words=words, share=None)
 
     def join(self, timeout: float | None = None) -> None:
         """Wait for the thread that was begun last."""
