@@ -174,6 +174,35 @@ def test_run_shows_the_answer_and_the_code_that_gives_it(loc):
     pd.testing.assert_frame_equal(given_by(app.code, loc), view.frame)
 
 
+def test_an_answer_to_other_choices_says_so(loc):
+    view = hl.explore(loc).analyses
+    assert view.stale.value == ""
+    run(view)
+    assert view.stale.value == ""
+
+    view.since.value = dt.date(2025, 1, 1)
+    assert "other choices: loc.analyses.speed_to_lead()" in view.stale.value
+    view.since.value = None
+    assert view.stale.value == ""
+    view._controls["by"].value = "owner"
+    assert "other choices" in view.stale.value
+    run(view)
+    assert view.stale.value == ""
+    view.analysis.value = "lead_volume"
+    assert "speed_to_lead(by=&#x27;owner&#x27;)" in view.stale.value
+
+
+def test_the_answer_of_one_location_is_not_shown_for_another(loc, simulation, tmp_path):
+    app = hl.explore(loc, view="Analyses")
+    run(app.analyses)
+
+    app.chosen.loc = connected(simulation, tmp_path / "other")
+
+    assert app.result is None
+    assert app.analyses.output.layout.display == "none"
+    assert app.analyses.status.value == ""
+
+
 @pytest.mark.parametrize("name", list(hl.analyses))
 def test_every_analysis_runs_behind_its_controls(simulation, tmp_path, name):
     view = hl.explore(connected(simulation, tmp_path), analysis=name).analyses
@@ -296,6 +325,25 @@ def test_presets_set_the_dates_and_dates_of_ones_own_the_preset(loc):
     assert month == span("Last month", today)
     assert view.preset.value == "Other dates"
     assert view.options["since"] == "2025-03-01"
+
+
+def test_without_dates_the_preset_is_all_time(loc):
+    view = hl.explore(loc).analyses
+
+    view.preset.value = "Last 30 days"
+    view.since.value = None
+
+    assert (view.preset.value, view.options) == ("All time", {})
+
+
+def test_a_preset_counts_from_the_day_of_the_location_that_is_open():
+    app = hl.explore()
+    app.analyses.preset.value = "Last 30 days"
+
+    app.chosen.loc = hl.demo(as_of=AS_OF)
+
+    assert app.analyses.preset.value == "Last 30 days"
+    assert app.analyses.options == {"since": "2025-12-02"}
 
 
 def test_spans_are_whole_days_of_the_calendar():

@@ -56,7 +56,7 @@ class AnalysesView(View):
             value=_day(until), description="Before", tooltip="The day after the last", style=LABEL
         )
         self.choosers, self.meanings = in_rows([]), W.HTML()
-        self.estimate = W.HTML()
+        self.estimate, self.stale = W.HTML(), W.HTML()
         self.run = W.Button(description="Run", button_style="primary", tooltip="Read what is needed and answer")
         self.cancel = W.Button(description="Cancel", disabled=True, tooltip="Stop; what arrived is kept")
         self.bar = W.FloatProgress(min=0, max=1, description="Progress", tooltip="", style=LABEL)
@@ -69,6 +69,7 @@ class AnalysesView(View):
         self.preset.observe(lambda change: self._set_dates(), "value")
         for date in (self.since, self.until):
             date.observe(lambda change: self._own_dates(), "value")
+            date.observe(lambda change: self._show_stale(), "value")
         self.run.on_click(lambda _: self.start())
         self.cancel.on_click(lambda _: self.work.stop())
         self.work.observe(lambda change: self._show_progress(), ["status", "words", "share"])
@@ -84,6 +85,7 @@ class AnalysesView(View):
                 W.HBox([self.run, self.cancel]),
                 self.bar,
                 self.status,
+                self.stale,
                 self.output,
             ]
         )
@@ -108,12 +110,17 @@ class AnalysesView(View):
 
     def opened(self) -> None:
         self.work.stop()
+        self.result, self._ran, self.status.value = None, "", ""  # it was of another location
+        self.output.layout.display = "none"
         self._given = values(self.asked, self._controls)  # what is chosen stays
         self._choose()
+        self._set_dates()  # today is the location's
 
     def _choose(self) -> None:
         given, self._given = self._given, {}
         self._controls = controls(self.asked, columns_of(self.chosen.loc, self.asked), given)
+        for widget in self._controls.values():
+            widget.observe(lambda change: self._show_stale(), "value")
         self.choosers.children = tuple(self._controls.values())
         self.meanings.value = looks.facts(
             (widget.description, self.asked.about(name).replace("``", '"')) for name, widget in self._controls.items()
@@ -124,6 +131,7 @@ class AnalysesView(View):
         for widget in (self.preset, self.since, self.until):
             widget.disabled = not has_dates
         self._show_estimate()
+        self._show_stale()
 
     def _show_estimate(self) -> None:
         loc = self.chosen.loc
@@ -132,6 +140,11 @@ class AnalysesView(View):
         self.estimate.value = looks.note(
             NO_LOCATION if loc is None else in_words(loc.costs(*self.asked.wanted(show)))
         )
+
+    def _show_stale(self) -> None:
+        """Say of an answer that it is one to other choices."""
+        is_stale = self.output.layout.display != "none" and self._ran != self._call()
+        self.stale.value = looks.note(f"The answer below is to other choices: {self._ran}") if is_stale else ""
 
     def _set_dates(self) -> None:
         if self.preset.value != OWN:
@@ -143,8 +156,8 @@ class AnalysesView(View):
 
     def _own_dates(self) -> None:
         dates = (self.since.value, self.until.value)
-        if not self._setting and any(dates) and span(self.preset.value, self.chosen.today) != dates:
-            self.preset.value = OWN
+        if not self._setting and span(self.preset.value, self.chosen.today) != dates:
+            self.preset.value = OWN if any(dates) else ALL
 
     @property
     def options(self) -> dict[str, Any]:
@@ -170,6 +183,7 @@ class AnalysesView(View):
                 result = Result(self.chosen.shown(result.table, known), result.analysis, result.provenance)
             self.result, self._ran = result, code
             self._show(result)
+            self._show_stale()
             self.chosen.spent += 1
 
         self.work.start(lambda watch: asker(watch=watch, **options), done)
@@ -179,7 +193,7 @@ class AnalysesView(View):
         running = work.status == "running"
         self.run.disabled, self.cancel.disabled = running or self.chosen.loc is None, not running
         if work.status == "failed":  # what stands there answers another question
-            self.output.layout.display = "none"
+            self.output.layout.display, self.stale.value = "none", ""
         self.bar.value, self.bar.layout.display = work.share or 0.0, "" if running else "none"
         self.status.value = progress(work, "hlkit-words")
 
