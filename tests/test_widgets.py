@@ -423,6 +423,28 @@ def test_owners_whose_names_are_not_read_cost_one_request(loc, simulation):
     assert all(name.startswith("unknown owner …") for name in told - names), "of a deleted user"
 
 
+def test_what_an_analysis_has_read_is_not_called_never_read(loc):
+    app = hl.explore(loc)
+    assert "Never read yet: contacts" in app.contacts.estimate.value
+
+    run(app.analyses)
+
+    assert "spend about 1 request" in app.contacts.estimate.value, "for the names of the owners"
+
+
+def test_where_no_owner_has_a_name_contacts_can_be_read_again(simulation, tmp_path):
+    token = simulation.add_token(TOKEN, {one.scope for one in CATALOGUE.values()} - {"users.readonly"})
+    loc = hl.connect(token, simulation.location_id, base_url=simulation.url, cache=tmp_path)
+    view = hl.explore(loc).contacts
+    run(view)
+    assert (view.load.description, view.estimate.value) == ("Read again", "")
+    before = len(simulation.log)
+
+    run(view)
+
+    assert len(simulation.log) > before
+
+
 def test_what_is_found_is_written_where_it_says(loc, tmp_path):
     loc.contacts()
     view = hl.explore(loc).contacts
@@ -496,7 +518,12 @@ def test_rows_come_a_page_at_a_time(loc):
     assert "1 to 25 of" in first
     assert "26 to 50 of" in view.table.value
     assert view.back.disabled is False
-    view.back.click()
+    assert [one for _, one in view.one.options[1:]] == view.selected["contact_id"].iloc[25:50].tolist()
+    view.search.value = "nobody has this"
+    view.settle()
+    assert "no contacts found, from" in view.table.value
+    view.search.value = ""
+    view.settle()
     assert view.table.value == first
 
 
@@ -519,7 +546,35 @@ def test_one_contact_has_its_fields_and_a_timeline(loc):
     own = messages[messages["contact_id"] == who]
     assert page.count(">messages<") == len(own)
     assert page.count(">opportunities<") == (deals["contact_id"] == who).sum()
-    assert "tasks not read yet" in page
+    assert "Not shown, since not read yet: appointments, tasks." in page
+    assert view.page.value.index(f"{view.search.value} · {who[-4:]}") < page.index(">messages<")
+
+    view.rest.click()
+    view.opening.join(30)
+
+    for name in ("appointments", "tasks"):
+        assert view.page.value.count(f">{name}<") == (getattr(loc, name)()["contact_id"] == who).sum()
+    assert "Not shown" not in view.page.value
+    assert view.rest.layout.display == "none"
+
+
+def test_a_contact_that_cannot_be_opened_leaves_no_other_on_the_page(tmp_path):
+    with Simulation(size=60, as_of=AS_OF) as simulation:
+        loc = connected(simulation, tmp_path)
+        loc.contacts()
+        view = hl.explore(loc).contacts
+        view.one.value = view.one.options[1][1]
+        view.open_one()
+        view.opening.join(30)
+        assert "first_name" in view.page.value
+        simulation.revoke(simulation.token)
+
+        view.one.value = view.one.options[2][1]
+        view.open_one()
+        view.opening.join(30)
+
+    assert view.page.value == ""
+    assert "does not accept the token" in view.going.value
 
 
 def test_a_span_of_search_is_exact_to_the_day_of_the_location():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ class ContactsView(View):
         self.work, self.opening = Work(), Work()
         self.book: Book | None = None
         self.selected = pd.DataFrame()
-        self._named = False  # whether the owners are known by name
+        self._whole = False  # whether the owners' names were asked for, too
         self._page = 0
         self._given = dict(given or {})
         self._steady = Steady(self._search)
@@ -61,28 +62,35 @@ class ContactsView(View):
         self.forth = W.Button(description="Next", tooltip="The rows after")
         self.one = W.Dropdown(options=[("(choose)", NO)], description="Contact", style=LABEL)
         self.open = W.Button(description="Open", tooltip="Show all that is known of this contact")
+        self.rest = W.Button(description="Read the rest", tooltip="Read what else there may be of this contact")
+        self.leave = W.Button(description="Cancel", disabled=True, tooltip="Stop; what arrived is kept")
+        self.rest.layout.display = "none"
         self.estimate = W.HTML()
-        self.page = W.HTML()
+        self.going, self.page = W.HTML(), W.HTML()
         self.saving = Saving({"CSV": "csv", "Excel": "xlsx", "Parquet": "parquet"}, self._write)
-        for name in ("load", "search", "table", "one", "open", "page"):
+        for name in ("load", "search", "table", "one", "open", "rest", "page"):
             getattr(self, name).add_class(f"hlkit-contacts-{name}")
         self.load.on_click(lambda _: self.start())
         self.cancel.on_click(lambda _: self.work.stop())
-        self.work.observe(lambda change: self._show_progress(self.work), ["status", "words"])
-        self.opening.observe(lambda change: self._show_progress(self.opening), ["status", "words"])
+        self.work.observe(lambda change: self._show_progress(), ["status", "words"])
+        self.opening.observe(lambda change: self._show_opening(), ["status", "words"])
+        self.chosen.observe(lambda change: self._show_estimate(), "spent")
         for control in self._filters().values():
             control.observe(lambda change: self._steady(), "value")
         self.columns.observe(lambda change: self._show_rows(), "value")
         self.back.on_click(lambda _: self._turn(-1))
         self.forth.on_click(lambda _: self._turn(1))
         self.open.on_click(lambda _: self.open_one())
+        self.rest.on_click(lambda _: self.open_one(everything=True))
+        self.leave.on_click(lambda _: self.opening.stop())
         self.found = W.VBox(
             [
                 in_rows([*self._filters().values()]),
                 W.Accordion(children=[self.columns], titles=["Columns to show"]),
                 self.table,
                 W.HBox([self.back, self.forth]),
-                W.HBox([self.one, self.open]),
+                W.HBox([self.one, self.open, self.rest, self.leave]),
+                self.going,
                 self.page,
                 W.Accordion(children=[self.saving.box], titles=["Export what is found"]),
             ]
@@ -104,24 +112,29 @@ class ContactsView(View):
         self.work.stop()
         self.opening.stop()
         self.book, self.selected, self.page.value = None, pd.DataFrame(), ""
+        self.rest.layout.display, self.going.value = "none", ""
         self.found.layout.display = "none"
         kept = self.chosen.quietly(lambda loc: self._read(loc.kept, None))
         if kept is not None:
             self._show(kept)
-        loc = self.chosen.loc
-        self.load.disabled = loc is None
-        self.load.description = "Load" if kept is None else "Read again" if self._named else "Load names"
-        words = NO_LOCATION
-        if loc is not None and not (kept is not None and self._named):
-            words = in_words(loc.costs("contacts", "users"))
-        if kept is not None and not self._named:
+        self._whole = kept is not None and "owner" in kept
+        self.load.disabled = self.chosen.loc is None
+        self._show_estimate()
+
+    def _show_estimate(self) -> None:
+        """What the button would do, and spend."""
+        loc, words = self.chosen.loc, NO_LOCATION
+        self.load.description = "Load" if self.book is None else "Read again" if self._whole else "Load names"
+        if loc is not None:
+            words = "" if self._whole else in_words(loc.costs("contacts", "users"))
+        if self.book is not None and words:
             words = f"The owners' names are not read yet. {words}"
-        self.estimate.value = "" if kept is not None and self._named else looks.note(words)
+        self.estimate.value = looks.note(words) if words else ""
 
     def start(self) -> None:
         """Read the contacts, in a thread."""
         loc = self.chosen.loc
-        again = self.book is not None and self._named
+        again = self._whole
         if loc is not None:
             self.work.start(lambda watch: self._read(loc, watch, refresh=again), self._loaded)
 
@@ -136,13 +149,12 @@ class ContactsView(View):
 
     def _loaded(self, contacts: pd.DataFrame) -> None:
         self._show(contacts)
-        self.load.description, self.estimate.value = "Read again" if self._named else "Load names", ""
+        self._whole = True
         self.chosen.spent += 1
 
     def _show(self, contacts: pd.DataFrame) -> None:
         contacts = self.chosen.shown(contacts)
-        self._named = "owner" in contacts
-        names = contacts["owner"] if self._named else pd.Series(None, contacts.index, TEXT.dtype)
+        names = contacts["owner"] if "owner" in contacts else pd.Series(None, contacts.index, TEXT.dtype)
         contacts = contacts.assign(owner=named_or_not(names, contacts["owner_id"], "owner"))
         self.book = Book(contacts, self.chosen.zone)
         self.selected, self._page = contacts, 0
@@ -196,9 +208,6 @@ class ContactsView(View):
             self.selected = self.book.find(self.wanted)
             self._page = 0
             self._show_rows()
-            rows = self.selected.head(PAGE * 4)
-            known = zip(_names(rows), rows["contact_id"].tolist(), strict=True)
-            self.one.options = [("(choose)", NO), *((_label(f"{name} · {one[-4:]}"), one) for name, one in known)]
 
     def _turn(self, step: int) -> None:
         last = max(0, (len(self.selected) - 1) // PAGE)
@@ -209,13 +218,16 @@ class ContactsView(View):
         if self.book is None:
             return
         start = self._page * PAGE
-        rows = self.selected.iloc[start : start + PAGE][list(self.columns.value)]
-        of = f"of {len(self.selected):,}" if len(self.selected) else "found"
-        shown = f"{start + 1:,} to {start + len(rows):,}" if len(rows) else "none"
+        rows = self.selected.iloc[start : start + PAGE]
+        found = f"{start + 1:,} to {start + len(rows):,} of {len(self.selected):,} contacts"
         whole = "" if len(self.selected) == len(self.book.contacts) else f", from {len(self.book.contacts):,}"
         self.back.disabled, self.forth.disabled = start == 0, start + PAGE >= len(self.selected)
-        told = f"{shown} {of} contacts{whole}; times in {self.book.zone}"
-        self.table.value = looks.table(rows, self.book.zone, more=told, name="hlkit-found")
+        told = f"{found if len(rows) else 'no contacts found'}{whole}; times in {self.book.zone}"
+        columns = list(self.columns.value)
+        self.table.value = looks.table(rows[columns], self.book.zone, more=told, name="hlkit-found")
+        before = self.one.value
+        self.one.options = [("(choose)", NO), *zip(_named(rows), rows["contact_id"].tolist(), strict=True)]
+        _set_where_possible(self.one, before)
 
     def settle(self) -> None:
         """Show now what the last change wants."""
@@ -223,34 +235,57 @@ class ContactsView(View):
 
     # ---- one contact
 
-    def open_one(self) -> None:
-        """Show all that is known of the chosen contact, in a thread: it may spend a request or two."""
-        loc, contact = self.chosen.loc, self.one.value
+    def open_one(self, *, everything: bool = False) -> None:
+        """Show all that is known of the chosen contact, in a thread: it may spend a request or two.
+
+        *everything* reads what the server does not give for one contact alone, too.
+        """
+        loc, contact = self.chosen.loc, self._opened if everything else self.one.value
         if loc is None or not contact:
             self.page.value = looks.note("Choose a contact first.")
             return
-        self.opening.start(lambda watch: timeline.read(loc, contact, watch), self._show_one(contact))
+        read = functools.partial(timeline.read, loc, contact, everything=everything)
+        if self.opening.start(lambda watch: read(watch=watch), self._show_one(contact)):
+            self._opened, self.page.value = contact, ""
 
-    def _show_one(self, contact: str) -> Callable[[Any], None]:
-        def show(read: tuple[dict[str, pd.DataFrame], dict[str, str]]) -> None:
-            frames, missing = read
-            assert self.book is not None
-            zone = self.book.zone
-            row = self.book.contacts.loc[self.book.contacts["contact_id"] == contact].iloc[0].drop("owner_id")
-            fields = [(name, "; ".join(looks.texts(pd.Series([value]), zone))) for name, value in row.items()]
-            told = looks.facts((str(name), value) for name, value in fields if value)
-            shown = {name: self.chosen.shown(frame) for name, frame in frames.items()}
-            events = timeline.events(contact, shown)
-            more = "; ".join(f"{name} {why}" for name, why in missing.items())
-            self.page.value = looks.table(events, zone, more=more, name="hlkit-timeline", longest=200) + told
+    _opened = NO
+
+    def _show_one(self, contact: str) -> Callable[[timeline.Read], None]:
+        def show(read: timeline.Read) -> None:
+            frames, refused, unread = read
+            loc, book = self.chosen.loc, self.book
+            assert book is not None
+            rows = book.contacts.loc[book.contacts["contact_id"] == contact]
+            row = rows.iloc[0].drop("owner_id")
+            fields = [(name, "; ".join(looks.texts(pd.Series([value]), book.zone))) for name, value in row.items()]
+            events = timeline.events(contact, {name: self.chosen.shown(frame) for name, frame in frames.items()})
+            parts = [looks.box(f"<b>{looks.plain(_named(rows)[0])}</b>")]
+            if len(events):
+                parts.append(looks.table(events, book.zone, name="hlkit-timeline", longest=200))
+            elif frames:
+                parts.append(looks.note(f"There are no {' or '.join(frames)}."))
+            parts += [looks.note(f"{name} are not shown: {why}") for name, why in refused.items()]
+            if unread:
+                words = f"Not shown, since not read yet: {', '.join(unread)}."
+                if not loc.offline:
+                    words += f" Read the rest reads those of all contacts. {in_words(loc.costs(*unread))}"
+                parts.append(looks.note(words))
+            self.rest.layout.display = "" if unread and not loc.offline else "none"
+            self.page.value = "".join(parts) + looks.facts((str(name), value) for name, value in fields if value)
             self.chosen.spent += 1
 
         return show
 
-    def _show_progress(self, work: Work) -> None:
-        self.load.disabled = self.open.disabled = work.status == "running"
+    def _show_opening(self) -> None:
+        status = self.opening.status
+        self.open.disabled = self.rest.disabled = status == "running"
+        self.leave.disabled = status != "running"
+        self.going.value = progress(self.opening)
+
+    def _show_progress(self) -> None:
+        self.load.disabled = self.work.status == "running"
         self.cancel.disabled = self.work.status != "running"
-        self.status.value = progress(work)
+        self.status.value = progress(self.work)
 
     def _write(self, folder: Path, ending: str) -> Path | None:
         if self.book is None or self.frame is None:
@@ -278,8 +313,10 @@ class ContactsView(View):
         return {"contacts": told} if told else {}
 
 
-def _names(rows: pd.DataFrame) -> list[str]:
-    return rows["name"].fillna(rows["email"]).fillna("(no name)").tolist()
+def _named(rows: pd.DataFrame) -> list[str]:
+    """Each contact by its name and the end of its id, since names are not unique."""
+    names = rows["name"].fillna(rows["email"]).fillna("(no name)")
+    return [_label(f"{name} · {one[-4:]}") for name, one in zip(names, rows["contact_id"], strict=True)]
 
 
 def _label(value: object) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hlkit.location import Location
 
 _COLUMNS = {"at": WHEN, "what": TEXT, "text": TEXT}
-# Where the server gives one contact's rows alone; the others are shown once all of them are kept.
+# Where the server gives one contact's rows alone; the others are shown once those of all contacts are kept.
 _OF_ONE = ("messages", "notes")
 _OF_ALL = ("appointments", "opportunities", "tasks")
 # resource: when, and what to say of a row
@@ -45,26 +45,27 @@ def events(contact_id: str, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return table.sort_values("at", ascending=False, ignore_index=True)
 
 
-Read = tuple[dict[str, pd.DataFrame], dict[str, str]]
+Read = tuple[dict[str, pd.DataFrame], dict[str, str], list[str]]
 
 
-def read(loc: Location, contact_id: str, watch: Watch | None = None) -> Read:
-    """The frames that hold the contact's events, and for each that does not come why.
+def read(loc: Location, contact_id: str, watch: Watch | None = None, *, everything: bool = False) -> Read:
+    """The frames that hold the contact's events, why others are refused, and which were never read.
 
     Messages and notes cost a request or two, since the server gives one contact's alone; appointments,
-    opportunities and tasks are taken from what is kept.
+    opportunities and tasks are taken from what is kept, or with *everything* read, those of all contacts.
     """
     frames: dict[str, pd.DataFrame] = {}
-    missing: dict[str, str] = {}
+    refused: dict[str, str] = {}
+    unread: list[str] = []
     with told():
         for name in (*_OF_ONE, *_OF_ALL):
             try:
                 if name in _OF_ONE:
                     frames[name] = getattr(loc, name)(contact_id=contact_id, watch=watch)
                 else:
-                    frames[name] = getattr(loc.kept, name)()
-            except MissingScope as refused:
-                missing[name] = f"{refused.message}: {refused.hint}"
+                    frames[name] = getattr(loc if everything else loc.kept, name)(watch=watch)
+            except MissingScope as error:
+                refused[name] = f"{error.message}: {error.hint}"
             except NotKept:
-                missing[name] = f"not read yet: loc.{name}() reads them"
-    return frames, missing
+                unread.append(name)
+    return frames, refused, unread
