@@ -86,7 +86,7 @@ def costs(loc: Location, names: Iterable[str]) -> pd.DataFrame:
     """What reading each of these resources would cost now, told from what is kept. No request.
 
     ``requests`` is 0 while what is kept is fresh, what it cost the last time when it is not, and null where it
-    was never read; ``rows`` and ``age_s`` (seconds) are of what is kept.
+    was never read to its end; ``rows`` and ``age_s`` (seconds) are of what is kept.
     """
     rows = []
     for name in names:
@@ -109,4 +109,4 @@ def _now(loc: Location, resource: Resource, kept: Kept | None) -> int | None:
     if resource.parent is not None:  # a request for each
         parents = loc.kept_of(resource.parent.resource)
         return parents.rows if parents is not None and parents.complete else None
-    return cost(loc, resource, None if kept is None else kept.rows)
+    return cost(loc, resource, kept.rows if kept is not None and kept.complete else None)

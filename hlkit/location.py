@@ -202,7 +202,7 @@ class Location:
         """What reading each of these resources (all, without names) would cost now. No request.
 
         A row each: ``rows`` and ``age_s`` (seconds) of what is kept, and ``requests``: 0 while that is fresh,
-        null where it was never read. ``loc.check()`` asks the server.
+        null where it was never read to its end. ``loc.check()`` asks the server.
         """
         from hlkit.check import costs
 

@@ -169,6 +169,16 @@ def test_rows_of_some_parents_or_of_some_time_are_not_said_to_be_all(loc):
     assert loc.costs("appointments")["requests"].tolist() == [0]
 
 
+def test_what_was_begun_and_not_read_to_its_end_has_no_known_cost(loc):
+    checked = loc.check().set_index("resource")["requests"]
+    assert checked["conversations"] > 2
+
+    costs = loc.costs("conversations", "pipelines").set_index("resource")
+
+    assert costs["rows"].notna().all()
+    assert costs["requests"].isna().tolist() == [True, False]
+
+
 def test_the_card_escapes_what_strangers_wrote(loc, monkeypatch):
     monkeypatch.setattr(type(loc), "name", property(lambda self: "<script>alert(1)</script>"))
 

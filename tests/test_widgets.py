@@ -425,7 +425,7 @@ def test_owners_whose_names_are_not_read_cost_one_request(loc, simulation):
 
 def test_what_an_analysis_has_read_is_not_called_never_read(loc):
     app = hl.explore(loc)
-    assert "Never read yet: contacts" in app.contacts.estimate.value
+    assert "Not read in full yet: contacts" in app.contacts.estimate.value
 
     run(app.analyses)
 
@@ -647,7 +647,7 @@ def test_no_widget_holds_the_token(loc, simulation):
 
 def test_the_quota_tells_what_is_left_what_it_will_cost_and_what_was_saved(loc):
     app = hl.explore(loc, view="Quota")
-    assert "Never read yet" in app.analyses.estimate.value
+    assert "Not read in full yet" in app.analyses.estimate.value
 
     loc.contacts()
     loc.contacts()

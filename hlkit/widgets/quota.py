@@ -30,7 +30,7 @@ def in_words(costs: pd.DataFrame) -> str:
         return f"This will spend {what}." if requests else "This spends no request: all it needs is kept."
     rest = looks.listed(unknown)
     known = f"{many(requests, 'request')}, and what those take" if requests else "what those take"
-    return f"Never read yet: {rest}. This will spend {known}; Check, in the tab Location, tells how much."
+    return f"Not read in full yet: {rest}. This will spend {known}; Check, in the tab Location, tells how much."
 
 
 class QuotaView(View):
@@ -55,8 +55,9 @@ class QuotaView(View):
         told = self.frame
         assert told is not None
         told = told.assign(age=["" if pd.isna(age) else f"{duration(age)} ago" for age in told["age_s"]])
-        told = told.drop(columns="age_s").rename(columns={"requests": "requests to read it now"})
-        self.table.value = looks.table(told, self.chosen.zone, more="blank: not known before it is read, or checked")
+        told = told.drop(columns="age_s").rename(columns={"rows": "rows kept", "requests": "requests to read it now"})
+        more = "blank: not known before it is read in full; Check, in the tab Location, tells"
+        self.table.value = looks.table(told, self.chosen.zone, more=more)
 
     def _facts(self) -> Iterable[tuple[str, object]]:
         loc = self.chosen.loc
