@@ -12,7 +12,7 @@ import hlkit as hl
 from hlkit.analysis.registry import analysis
 from hlkit.analysis.result import Provenance, Result
 from hlkit.errors import InvalidRequest
-from hlkit.kinds import COUNT, ID, MONEY, SHARE, TEXT, WHEN
+from hlkit.kinds import COUNT, ID, MONEY, NUMBER, SHARE, TEXT, WHEN
 
 NASTY = "<script>alert(1)</script> $x^2$ \x1b[31mred\r\n=1+1"
 
@@ -164,6 +164,17 @@ def test_each_block_of_a_wide_table_repeats_the_name_of_its_rows(by_owner, monke
     assert said.count("owner_id  owner") == 2
     assert said.count("u-1       Ann") == 2
     assert repr(by_owner(by=None)).count("\nAnn ") == 2
+
+
+def test_a_number_is_shown_with_the_digits_that_its_column_needs(result):
+    @analysis("How much?", columns={"leads": NUMBER, "change": NUMBER, "wait_min": NUMBER})
+    def much(contacts: pd.DataFrame) -> pd.DataFrame:
+        """How much."""
+        return pd.DataFrame({"leads": [676.0, None], "change": [-0.04, 1.5], "wait_min": [12.34, 2.0]})
+
+    shown = Result(much(pd.DataFrame({"contact_id": ["c-1"]})), much, result.provenance).as_read(2)
+
+    assert shown.values.tolist() == [["676", "-0.04", "12.3"], ["", "1.50", "2.0"]]
 
 
 def test_ids_are_shown_last_unless_the_table_is_by_them(by_owner):

@@ -19,7 +19,7 @@ import pandas as pd
 from hlkit.analysis.drawing import style
 from hlkit.analysis.registry import Analysis
 from hlkit.analysis.saying import many
-from hlkit.kinds import COUNT, Kind
+from hlkit.kinds import COUNT, NUMBER, Kind
 from hlkit.tables.export import place, write, write_bytes
 from hlkit.tables.names import NAMED_BY
 from hlkit.tables.text import BREAKS, INK, pairs_html, printable
@@ -208,10 +208,17 @@ def _texts(column: pd.Series, kind: Kind | None, zone: str) -> pd.Series:
         told: pd.Series = column.dt.strftime(form).astype("object")
         return told.where(column.notna(), "")
     name = kind.name if kind is not None else ""
-    return pd.Series([_text(value, name) for value in column.tolist()], index=column.index, dtype="object")
+    digits = _digits(column) if kind is NUMBER else 1
+    return pd.Series([_text(value, name, digits) for value in column.tolist()], index=column.index, dtype="object")
 
 
-def _text(value: Any, kind: str) -> str:
+def _digits(column: pd.Series) -> int:
+    """Digits after the point that a column of numbers needs: none where all are whole, more where all are small."""
+    sizes = column.dropna().abs()
+    return 0 if (sizes % 1 == 0).all() else 2 if sizes.max() < 10 else 1
+
+
+def _text(value: Any, kind: str, digits: int) -> str:
     if isinstance(value, (list, tuple)):
         value = "; ".join(map(str, value))
     elif pd.isna(value):
@@ -221,7 +228,7 @@ def _text(value: Any, kind: str) -> str:
     if kind == COUNT.name:
         return f"{value:,}"
     if isinstance(value, float):
-        form = ".3f" if kind == "SHARE" else ",.2f" if kind == "MONEY" else ",.1f"
+        form = ".3f" if kind == "SHARE" else ",.2f" if kind == "MONEY" else f",.{digits}f"
         shown = f"{value:{',.0f' if abs(value) >= 1000 else form}}"
         return shown.removeprefix("-") if float(shown.replace(",", "")) == 0 else shown
     text = printable(BREAKS.sub(" ", str(value)))
