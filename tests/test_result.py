@@ -1,5 +1,6 @@
 """A result: its parts, how it shows, and how it leaves as a file."""
 
+import base64
 import json
 import stat
 
@@ -135,6 +136,14 @@ def test_plot_draws_on_axes_of_ones_own_or_on_a_new_figure(result):
     from matplotlib import pyplot
 
     pyplot.close(new.figure)
+
+
+def test_the_chart_in_a_page_has_two_pixels_for_each_of_the_page(result):
+    page = result.chart_html()
+
+    image = base64.b64decode(page.partition("base64,")[2].partition('"')[0])
+
+    assert int.from_bytes(image[16:20]) == 2 * int(page.partition("width:")[2].partition("px")[0])
 
 
 COUNTS = tuple(f"count_{place}" for place in range(12))
