@@ -747,11 +747,18 @@ def test_everything_shown_is_escaped():
         looks.note(nasty),
         looks.code(nasty),
         looks.paragraphs(nasty),
-        looks.picture(b"", f'"{nasty}'),
         looks.failure(InvalidRequest(nasty, hint=nasty)),
     ):
         assert "<img src=x" not in shown
         assert "onerror=alert(1)>" not in shown
+
+
+def test_only_long_texts_are_broken_into_lines():
+    frame = pd.DataFrame({"stage_id": ["7f64c9fd-e8ed-431a-9d59-dd49a7cc03da"]})  # else at each hyphen
+
+    assert '<td style="' in looks.table(frame, "UTC")
+    assert looks.table(frame, "UTC").count("white-space:nowrap") == 2
+    assert "nowrap" not in looks.table(frame, "UTC", longest=200)
 
 
 def test_what_is_chosen_of_an_analysis_opens_again_and_stays_for_another_location(loc, simulation, tmp_path):

@@ -52,7 +52,8 @@ def pairs_html(pairs: Iterable[tuple[str, str]], head: str = "th") -> str:
     """A table of two columns; what is given is HTML already, escaped by who knows what it is."""
     cell = f"text-align:left;vertical-align:top;padding:2px 12px 2px 0;border:0;{INK}"
     rows = "".join(
-        f'<tr style="{INK}"><{head} style="{cell}">{name}</{head}><td style="{cell}">{value}</td></tr>'
+        f'<tr style="{INK}"><{head} style="{cell};white-space:nowrap">{name}</{head}>'
+        f'<td style="{cell}">{value}</td></tr>'
         for name, value in pairs
     )
     return f'<table style="border-collapse:collapse;line-height:1.4;{INK}">{rows}</table>'

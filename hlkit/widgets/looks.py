@@ -6,7 +6,6 @@ always set together.
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -46,7 +45,9 @@ def paragraphs(*sentences: str) -> str:
 
 def code(text: str) -> str:
     """Python, to copy."""
-    style = f"{INK};margin:0;padding:8px 12px;font-family:monospace;font-size:13px;white-space:pre-wrap;"
+    style = (
+        f"{INK};margin:0;padding:8px 12px;line-height:1.4;font-family:monospace;font-size:13px;white-space:pre-wrap;"
+    )
     return f'<pre class="hlkit-code" style="{style}">{escape(printable(text))}</pre>'
 
 
@@ -58,7 +59,8 @@ def facts(pairs: Iterable[tuple[str, object]]) -> str:
 def table(frame: pd.DataFrame, zone: str, *, more: str = "", name: str = "", longest: int = _LONGEST) -> str:
     """A frame: instants in the location's zone, everything escaped. *name* is a class for those who look for it."""
     columns = [texts(frame.iloc[:, place], zone) for place in range(frame.shape[1])]
-    cells = [_CELL + (_NUMBER if _are_numbers(column) else "") for column in columns]
+    wraps = "" if longest > _LONGEST else "white-space:nowrap;"
+    cells = [_CELL + wraps + (_NUMBER if _are_numbers(column) else "") for column in columns]
     heads = "".join(
         f'<th style="{cell}font-weight:600;border-bottom:1px solid #888">{plain(name)}</th>'
         for cell, name in zip(cells, frame.columns, strict=True)
@@ -104,12 +106,6 @@ def text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 1000 or value.is_integer() else f"{value:,.3g}"
     return str(value)
-
-
-def picture(image: bytes, words: str) -> str:
-    """A PNG, with words for those who do not see it."""
-    source = base64.b64encode(image).decode()
-    return box(f'<img src="data:image/png;base64,{source}" alt="{escape(words)}" style="max-width:100%">')
 
 
 def failure(error: BaseException, trace: str = "") -> str:
