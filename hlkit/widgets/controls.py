@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hlkit.location import Location
 
 TOGETHER = "(all together)"
-LABEL = {"description_width": "90px"}
+LABEL = {"description_width": "105px"}  # "Changed since" is the longest
 # What else one can group by, where the location can name it.
 _NAMES = {"owner_id": "owner", "user_id": "user", "stage_id": "stage", "pipeline_id": "pipeline"}
 
