@@ -142,7 +142,17 @@ def test_it_opens_as_it_was_left(loc):
 
 
 def test_a_wrong_word_is_refused(loc):
-    for wrong in ({"view": "Money"}, {"analysis": "magic"}):
+    for wrong in (
+        {"view": "Money"},
+        {"analysis": "magic"},
+        {"options": {"clock": "cuckoo"}},
+        {"options": {"colour": "red"}},
+        {"options": {"as_of": "2025-01-01"}},  # the location's own
+        {"options": {"since": "soon"}},
+        {"analysis": "stuck", "options": {"days": "many"}},
+        {"contacts": {"colour": "red"}},
+        {"contacts": {"since": "soon"}},
+    ):
         with pytest.raises(InvalidRequest):
             hl.explore(loc, **wrong)
     with pytest.raises(InvalidRequest):

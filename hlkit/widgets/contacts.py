@@ -11,6 +11,7 @@ import ipywidgets as W
 import pandas as pd
 
 from hlkit.analysis.drawing import named_or_not
+from hlkit.errors import InvalidRequest
 from hlkit.kinds import TEXT
 from hlkit.tables.export import write
 from hlkit.tables.text import printable
@@ -19,6 +20,7 @@ from hlkit.widgets.controls import LABEL, in_rows
 from hlkit.widgets.quota import in_words
 from hlkit.widgets.saving import Saving
 from hlkit.widgets.search import Book, Wanted
+from hlkit.widgets.spans import day
 from hlkit.widgets.view import NO_LOCATION, Chosen, View, progress
 from hlkit.widgets.work import Steady, Work
 from hlkit.wire.watch import Watch
@@ -41,6 +43,13 @@ class ContactsView(View):
         self._whole = False  # whether the owners' names were asked for, too
         self._page = 0
         self._given = dict(given or {})
+        for name in self._given:
+            if name not in _CHOICES:
+                raise InvalidRequest(
+                    f"contacts have no {name!r} to look for", hint=f"there are {', '.join(_CHOICES)}"
+                )
+        for name in ("since", "until"):
+            day(name, self._given.get(name))
         self._steady = Steady(self._search)
         super().__init__(chosen)
 
@@ -184,7 +193,7 @@ class ContactsView(View):
         self.columns.value = tuple(columns)
         for name, value in given.items():
             if name in ("since", "until"):
-                value = pd.Timestamp(value).date()
+                value = day(name, value)
             _set_where_possible(getattr(self, name), value)
 
     # ---- finding: in what is loaded, no request

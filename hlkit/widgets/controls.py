@@ -51,7 +51,7 @@ def _control(name: str, parameter: inspect.Parameter, columns: list[str], value:
     if bool in kinds:
         return W.Checkbox(value=bool(value), **label)
     if int in kinds and value is not None:
-        return W.IntSlider(value=value, min=1, max=max(100, 10 * value), **label)
+        return W.IntSlider(value=value, min=min(1, value), max=max(100, 10 * value), **label)
     if float in kinds and value is not None:
         return W.FloatText(value=value, **label)
     return W.Text(value="" if value is None else str(value), **label)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +11,20 @@ import pandas as pd
 
 from hlkit.analysis.registry import ANALYSES, Analysis
 from hlkit.analysis.result import Result
+from hlkit.errors import InvalidRequest
 from hlkit.resources import CATALOGUE
 from hlkit.widgets import looks
 from hlkit.widgets.controls import LABEL, columns_of, controls, in_rows, values
 from hlkit.widgets.long import MOST, long_table
 from hlkit.widgets.quota import in_words
 from hlkit.widgets.saving import Saving
-from hlkit.widgets.spans import ALL, OWN, PRESETS, span
+from hlkit.widgets.spans import ALL, OWN, PRESETS, day, span
 from hlkit.widgets.view import NO_LOCATION, Chosen, View, progress
 from hlkit.widgets.work import Work
 
 FIRST = "speed_to_lead"
 _LONG, _SHOWN = 25, 500  # rows: from which a table is long; that one without search shows
+_SPAN = ("since", "until")
 _FORMATS = {"CSV": "csv", "Excel": "xlsx", "Parquet": "parquet", "PNG": "png"}
 
 
@@ -36,7 +38,8 @@ class AnalysesView(View):
         self.result: Result | None = None
         self._ran = ""  # the code of the result
         self._given = dict(options or {})
-        self._first = analysis if analysis in ANALYSES else FIRST
+        self._first = analysis or FIRST
+        _check(ANALYSES[self._first], self._given)
         super().__init__(chosen)
 
     # ---- its widgets
@@ -47,14 +50,12 @@ class AnalysesView(View):
         self.analysis = W.Dropdown(
             options=labels, value=self._first, description="Analysis", layout=wide, style=LABEL
         )
-        since, until = self._given.pop("since", None), self._given.pop("until", None)
+        since, until = (day(name, self._given.pop(name, None)) for name in _SPAN)
         self.preset = W.Dropdown(
             options=PRESETS, value=OWN if since or until else ALL, description="Dates", style=LABEL
         )
-        self.since = W.DatePicker(value=_day(since), description="From", tooltip="The first day", style=LABEL)
-        self.until = W.DatePicker(
-            value=_day(until), description="Before", tooltip="The day after the last", style=LABEL
-        )
+        self.since = W.DatePicker(value=since, description="From", tooltip="The first day", style=LABEL)
+        self.until = W.DatePicker(value=until, description="Before", tooltip="The day after the last", style=LABEL)
         self.choosers, self.meanings = in_rows([]), W.HTML()
         self.estimate, self.stale = W.HTML(), W.HTML()
         self.run = W.Button(description="Run", button_style="primary", tooltip="Read what is needed and answer")
@@ -241,5 +242,13 @@ class AnalysesView(View):
         return {"analysis": self.analysis.value, "options": self.options}
 
 
-def _day(text: str | None) -> dt.date | None:
-    return None if text is None else pd.Timestamp(text).date()
+def _check(asked: Analysis, given: Mapping[str, Any]) -> None:
+    """Refuse a wrong choice. Raises ``InvalidRequest``."""
+    own = {name: value for name, value in given.items() if name not in _SPAN}
+    for name in own:
+        if name not in asked.choices or name in asked.fills:
+            allowed = ", ".join([*(one for one in asked.choices if one not in asked.fills), *_SPAN])
+            raise InvalidRequest(f"{asked.name} has no {name!r} to choose", hint=f"it has {allowed}")
+    asked.chosen({**own, "as_of": "2000-01-01"})
+    for name in _SPAN:
+        day(name, given.get(name))

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from hlkit.choices import instant
 
 ALL, OWN = "All time", "Other dates"
 DAYS = ("Last 7 days", "Last 30 days", "Last 90 days")
@@ -22,3 +28,9 @@ def span(preset: str, today: dt.date) -> tuple[dt.date | None, dt.date | None]:
         "Last year": (year.replace(year=year.year - 1), year),
     }
     return known.get(preset, (None, None))
+
+
+def day(name: str, given: Any) -> dt.date | None:
+    """The day that was given as *name*. Raises ``InvalidRequest``."""
+    instant(name, given, lambda: ZoneInfo("UTC"))  # refuses what is none
+    return None if given is None else pd.Timestamp(given).date()
