@@ -378,6 +378,18 @@ def test_controls_are_made_from_the_signature_and_give_its_defaults_back(loc, na
     assert values(analysis, made) == {}
 
 
+def test_all_columns_are_offered_to_group_by_and_blank_is_the_default(loc):
+    analysis = hl.analyses.speed_to_lead
+    by = controls(analysis, columns_of(loc, analysis), {})["by"]
+
+    assert (by.value, by.placeholder) == ("", "source")  # a browser offers only what holds the text that is in
+    assert by.options[0] == TOGETHER
+    for told, meant in ((TOGETHER, {"by": None}), ("owner", {"by": "owner"}), ("source", {}), ("", {})):
+        by.value = told
+        assert values(analysis, {"by": by}) == meant
+        assert controls(analysis, [], meant)["by"].value == ("" if not meant else told)
+
+
 def test_exports_are_written_and_said(loc, tmp_path):
     view = hl.explore(loc, analysis="speed_to_lead").analyses
     run(view)

@@ -34,20 +34,31 @@ def controls(analysis: Analysis, columns: list[str], given: Mapping[str, Any]) -
     made = {}
     for name, parameter in analysis.choices.items():
         if name not in analysis.fills:
-            made[name] = _control(name, parameter, columns, given.get(name, parameter.default))
+            value = given.get(name, parameter.default)
+            made[name] = _by(parameter, columns, value) if name == "by" else _control(name, parameter, value)
             made[name].add_class(f"hlkit-choice-{name}")
     return made
 
 
-def _control(name: str, parameter: inspect.Parameter, columns: list[str], value: Any) -> W.Widget:
-    label = {"description": name.replace("_", " ").capitalize(), "layout": W.Layout(width="auto"), "style": LABEL}
-    hint = parameter.annotation
-    kinds = typing.get_args(hint) or (hint,)
-    if typing.get_origin(hint) is Literal:
+def _label(name: str) -> dict[str, Any]:
+    return {"description": name.replace("_", " ").capitalize(), "layout": W.Layout(width="auto"), "style": LABEL}
+
+
+def _by(parameter: inspect.Parameter, columns: list[str], value: str | None) -> W.Combobox:
+    """A column, chosen or typed; blank is the default, since a browser offers what holds the text that is in."""
+    options = [TOGETHER, *columns] if type(None) in _kinds(parameter) else columns
+    text = "" if value == parameter.default else value or TOGETHER
+    return W.Combobox(options=options, value=text, placeholder=parameter.default or TOGETHER, **_label("by"))
+
+
+def _kinds(parameter: inspect.Parameter) -> tuple[Any, ...]:
+    return typing.get_args(parameter.annotation) or (parameter.annotation,)
+
+
+def _control(name: str, parameter: inspect.Parameter, value: Any) -> W.Widget:
+    label, kinds = _label(name), _kinds(parameter)
+    if typing.get_origin(parameter.annotation) is Literal:
         return W.Dropdown(options=list(kinds), value=value, **label)
-    if name == "by":
-        options = [TOGETHER, *columns] if type(None) in kinds else columns
-        return W.Combobox(options=options, value=TOGETHER if value is None else value, ensure_option=False, **label)
     if bool in kinds:
         return W.Checkbox(value=bool(value), **label)
     if int in kinds and value is not None:
@@ -62,7 +73,9 @@ def values(analysis: Analysis, made: Mapping[str, W.Widget]) -> dict[str, Any]:
     chosen = {}
     for name, widget in made.items():
         parameter, value = analysis.choices[name], widget.value
-        if (name == "by" and value in (TOGETHER, "")) or (value == "" and parameter.default is None):
+        if name == "by":
+            value = parameter.default if value == "" else None if value == TOGETHER else value
+        elif value == "" and parameter.default is None:
             value = None
         if value != parameter.default:
             chosen[name] = value
