@@ -59,8 +59,12 @@ def facts(pairs: Iterable[tuple[str, object]]) -> str:
 def table(frame: pd.DataFrame, zone: str, *, more: str = "", name: str = "", longest: int = _LONGEST) -> str:
     """A frame: instants in the location's zone, everything escaped. *name* is a class for those who look for it."""
     columns = [texts(frame.iloc[:, place], zone) for place in range(frame.shape[1])]
-    wraps = "" if longest > _LONGEST else "white-space:nowrap;"
-    cells = [_CELL + wraps + (_NUMBER if _are_numbers(column) else "") for column in columns]
+    cells = [
+        _CELL
+        + ("white-space:nowrap;" if max(map(len, column), default=0) <= _LONGEST or longest <= _LONGEST else "")
+        + (_NUMBER if _are_numbers(column) else "")
+        for column in columns
+    ]
     heads = "".join(
         f'<th style="{cell}font-weight:600;border-bottom:1px solid #888">{plain(name)}</th>'
         for cell, name in zip(cells, frame.columns, strict=True)
