@@ -180,7 +180,7 @@ def test_run_shows_the_answer_and_the_code_that_gives_it(loc):
     assert escape(app.result.answer) in view.chart.value
     assert escape(app.result.definition[:40]) in view.definition.value
     assert "loc.analyses.speed_to_lead(by=None)" in app.code
-    assert f"{len(app.result.table):,} rows" in view.table.value
+    assert "1 row<" in view.table.value
     pd.testing.assert_frame_equal(given_by(app.code, loc), view.frame)
 
 

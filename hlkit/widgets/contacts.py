@@ -17,7 +17,7 @@ from hlkit.tables.export import write
 from hlkit.tables.text import printable
 from hlkit.widgets import looks, search, timeline
 from hlkit.widgets.controls import LABEL, in_rows
-from hlkit.widgets.quota import in_words
+from hlkit.widgets.quota import estimate, in_words
 from hlkit.widgets.saving import Saving
 from hlkit.widgets.search import Book, Wanted
 from hlkit.widgets.spans import day
@@ -229,6 +229,8 @@ class ContactsView(View):
         start = self._page * PAGE
         rows = self.selected.iloc[start : start + PAGE]
         found = f"{start + 1:,} to {start + len(rows):,} of {len(self.selected):,} contacts"
+        if len(self.selected) == 1:
+            found = "1 contact"
         whole = "" if len(self.selected) == len(self.book.contacts) else f", from {len(self.book.contacts):,}"
         self.back.disabled, self.forth.disabled = start == 0, start + PAGE >= len(self.selected)
         told = f"{found if len(rows) else 'no contacts found'}{whole}; times in {self.book.zone}"
@@ -277,7 +279,11 @@ class ContactsView(View):
             if unread:
                 words = f"Not shown, since not read yet: {', '.join(unread)}."
                 if not loc.offline:
-                    words += f" Read the rest reads those of all contacts. {in_words(loc.costs(*unread))}"
+                    requests, unknown = estimate(loc.costs(*unread))
+                    cost = (
+                        "Check, in the tab Location, tells what that costs" if unknown else f"{requests:,} requests"
+                    )
+                    words += f" Read the rest reads those of all contacts: {cost}."
                 parts.append(looks.note(words))
             self.rest.layout.display = "" if unread and not loc.offline else "none"
             self.page.value = "".join(parts) + looks.facts((str(name), value) for name, value in fields if value)

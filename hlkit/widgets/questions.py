@@ -203,7 +203,9 @@ class AnalysesView(View):
         rows, zone = len(result.table), result.provenance["timezone"]
         long = long_table(result.as_read(MOST)) if rows > _LONG else None
         shown = min(rows, _SHOWN if long is None else MOST)
-        more = f"{rows:,} rows" + (f"; the first {shown:,} are shown, Export writes all" if shown < rows else "")
+        more = f"{rows:,} row{'s' * (rows != 1)}" + (
+            f"; the first {shown:,} are shown, Export writes all" if shown < rows else ""
+        )
         if long is None:
             self.table.value = looks.table(result.as_read(_SHOWN), zone, more=more, name="hlkit-result")
             self.tables.children = (self.table,)
