@@ -149,7 +149,7 @@ def test_the_card_tells_what_is_kept_once_it_was_read(loc):
 
     assert f"Lakeside Home Services ({loc.location_id})" in card
     assert "America/Chicago" in card
-    assert f"{len(loc.contacts()):,} rows, read 0 s ago" in card
+    assert re.search(rf"{len(loc.contacts()):,} rows, read \d+ s ago", card)
     assert "requests left in 10 s" in card
 
 
@@ -497,7 +497,7 @@ def test_offline_reads_what_is_kept_says_how_old_it_is_and_asks_nobody(sim, conn
     offline = connect(offline=True)
 
     def read():
-        with pytest.warns(UserWarning, match=r"users as read 0 s ago \(offline\)"):
+        with pytest.warns(UserWarning, match=r"users as read \d+ s ago \(offline\)"):
             pd.testing.assert_frame_equal(offline.users(), frame)
         with pytest.raises(hl.errors.NotKept, match="opportunities was never read completely"):
             offline.opportunities(custom_fields=False)
