@@ -208,8 +208,8 @@ def _number(value: Any) -> str:
 @cache.command(name="info")
 def cache_info(*, as_json: Json = False) -> None:
     """Show where answers are kept, and how much they take."""
-    from hlkit.analysis.saying import many
     from hlkit.connection import cache_files, cache_folder
+    from hlkit.tables.text import many
 
     sizes: dict[str, int] = {}
     for path in cache_files():  # what SQLite keeps beside a file counts with it
@@ -229,8 +229,8 @@ def cache_info(*, as_json: Json = False) -> None:
 @cache.command(name="clear")
 def cache_clear() -> None:
     """Delete all kept answers from this machine; the next read asks HighLevel again."""
-    from hlkit.analysis.saying import many
     from hlkit.connection import cache_files
+    from hlkit.tables.text import many
 
     files = cache_files()
     size = sum(path.stat().st_size for path in files)
@@ -264,8 +264,8 @@ def _fetches(resource: Resource) -> Callable[..., None]:
     def command(
         *, out: Path, raw: bool = False, profile: str | None = None, demo: bool = False, **given: Any
     ) -> None:
-        from hlkit.analysis.saying import many
         from hlkit.tables.export import FORMATS, place, write
+        from hlkit.tables.text import many
 
         place(out, FORMATS)  # before any request is spent on it
         loc = _location(profile, demo)

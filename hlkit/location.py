@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from hlkit.analysis.saying import many
 from hlkit.asking import Askers
 from hlkit.errors import HlkitError, MissingScope, NotKept, WrongLocation, advice
 from hlkit.reader import Reader
@@ -22,7 +21,7 @@ from hlkit.resource import Resource
 from hlkit.resources import CATALOGUE
 from hlkit.tables.frames import CustomFields, column_values
 from hlkit.tables.names import named
-from hlkit.tables.text import INK, pairs_html, printable
+from hlkit.tables.text import INK, many, pairs_html, printable
 from hlkit.warning import told, warn
 from hlkit.wire.body import decode
 from hlkit.wire.cache import Cache, Record

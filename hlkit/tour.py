@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from hlkit.analysis.measures import grouped
-from hlkit.analysis.saying import many
 from hlkit.connection import demo
 from hlkit.errors import InvalidRequest
 from hlkit.location import Location
 from hlkit.resources import CATALOGUE
 from hlkit.tables.export import write_bytes
+from hlkit.tables.text import many
 from hlkit.wire.watch import default
 
 if TYPE_CHECKING:

@@ -33,8 +33,9 @@ from hlkit.analysis.measures import (
 )
 from hlkit.analysis.notes import drop, left_out, remark
 from hlkit.analysis.registry import analysis
-from hlkit.analysis.saying import compared, largest, many
+from hlkit.analysis.saying import compared, largest
 from hlkit.kinds import FLAG, MONEY, NUMBER, SHARE, TEXT, WHEN
+from hlkit.tables.text import many
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

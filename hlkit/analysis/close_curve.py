@@ -23,8 +23,9 @@ from hlkit.analysis.measures import (
 )
 from hlkit.analysis.notes import drop, remark
 from hlkit.analysis.registry import analysis
-from hlkit.analysis.saying import comparable, compared, many, percent
+from hlkit.analysis.saying import comparable, compared, percent
 from hlkit.kinds import COUNT, FLAG, MONEY, NUMBER, SHARE
+from hlkit.tables.text import many
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,8 +14,9 @@ from hlkit.analysis.matching import WEIGHTS, Found, People, components, find
 from hlkit.analysis.measures import SMALL, column, group_column, grouped, need, per_group, with_interval
 from hlkit.analysis.notes import remark
 from hlkit.analysis.registry import analysis
-from hlkit.analysis.saying import compared, largest, many
+from hlkit.analysis.saying import compared, largest
 from hlkit.kinds import COUNT, FLAG, ID, SHARE, TEXT, WHEN
+from hlkit.tables.text import many
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,10 +12,11 @@ from hlkit.analysis.drawing import BLUE, GREEN, GREY, INK, ORANGE, PALE, PALETTE
 from hlkit.analysis.measures import NONE, SMALL, Array, by_size, group_column, grouped, lookup, need, with_interval
 from hlkit.analysis.notes import drop, remark
 from hlkit.analysis.registry import analysis
-from hlkit.analysis.saying import choice, compared, largest, many
+from hlkit.analysis.saying import choice, compared, largest
 from hlkit.choices import instant
 from hlkit.errors import InvalidRequest
 from hlkit.kinds import COUNT, FLAG, ID, MONEY, SHARE, TEXT
+from hlkit.tables.text import many
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,9 +12,10 @@ from hlkit.analysis.drawing import BLUE, GREY, ORANGE, PALE, PALETTE, RED, SKY, 
 from hlkit.analysis.measures import WEEKDAYS, by_size, group_column, grouped, import_burst, need, wilson
 from hlkit.analysis.notes import drop, remark, truths
 from hlkit.analysis.registry import analysis
-from hlkit.analysis.saying import largest, many
+from hlkit.analysis.saying import largest
 from hlkit.errors import InvalidRequest
 from hlkit.kinds import COUNT, DAY, FLAG, NUMBER, TEXT
+from hlkit.tables.text import many
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

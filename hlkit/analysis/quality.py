@@ -26,9 +26,10 @@ from hlkit.analysis.measures import (
 )
 from hlkit.analysis.notes import left_out, remark, truths
 from hlkit.analysis.registry import analysis
-from hlkit.analysis.saying import compared, largest, many
+from hlkit.analysis.saying import compared, largest
 from hlkit.errors import MissingExtra
 from hlkit.kinds import COUNT, FLAG, ID, SHARE, TEXT, Kind
+from hlkit.tables.text import many
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -32,8 +32,9 @@ from hlkit.analysis.measures import (
 )
 from hlkit.analysis.notes import drop
 from hlkit.analysis.registry import analysis
-from hlkit.analysis.saying import choice, compared, many, of_clock, percent, waits
+from hlkit.analysis.saying import choice, compared, of_clock, percent, waits
 from hlkit.kinds import COUNT, FLAG, ID, NUMBER, SHARE, TEXT, WHEN
+from hlkit.tables.text import many
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

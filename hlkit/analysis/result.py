@@ -18,11 +18,10 @@ import pandas as pd
 
 from hlkit.analysis.drawing import style
 from hlkit.analysis.registry import Analysis
-from hlkit.analysis.saying import many
 from hlkit.kinds import COUNT, NUMBER, Kind
 from hlkit.tables.export import place, write, write_bytes
 from hlkit.tables.names import NAMED_BY
-from hlkit.tables.text import BREAKS, INK, pairs_html, printable
+from hlkit.tables.text import BREAKS, INK, many, pairs_html, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,4 +1,4 @@
-"""Around every answer, and what several say: names for ids, groups compared, times and counts in words.
+"""Around every answer, and what several say: names for ids, groups compared, times in words.
 
 Two groups whose 95% intervals overlap are said not to be told apart; small groups, and those without a name, are
 not compared.
@@ -163,8 +163,3 @@ def waits(table: pd.DataFrame, *minutes: float) -> list[str]:
     if len(set(told)) < len(set(minutes)):
         return [f"{one:.1f} min" if 1 <= one < 60 else text for one, text in zip(minutes, told, strict=True)]
     return told
-
-
-def many(count: float, noun: str) -> str:
-    """A count of things: 1 deal, 2,000 deals."""
-    return f"{count:,.0f} {noun}{'' if count == 1 else 's'}"

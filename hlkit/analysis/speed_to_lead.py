@@ -29,8 +29,9 @@ from hlkit.analysis.measures import (
 )
 from hlkit.analysis.notes import drop, remark, truths
 from hlkit.analysis.registry import analysis
-from hlkit.analysis.saying import among, apart, comparable, many, of_clock, percent, waits
+from hlkit.analysis.saying import among, apart, comparable, of_clock, percent, waits
 from hlkit.kinds import COUNT, FLAG, NUMBER, SHARE, TEXT, WHEN
+from hlkit.tables.text import many
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

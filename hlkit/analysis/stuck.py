@@ -21,8 +21,9 @@ from hlkit.analysis.measures import (
 )
 from hlkit.analysis.notes import remark, truths
 from hlkit.analysis.registry import analysis
-from hlkit.analysis.saying import compared, largest, many
+from hlkit.analysis.saying import compared, largest
 from hlkit.kinds import COUNT, FLAG, ID, MONEY, NUMBER, SHARE, TEXT, WHEN
+from hlkit.tables.text import many
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

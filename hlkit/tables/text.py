@@ -57,3 +57,8 @@ def pairs_html(pairs: Iterable[tuple[str, str]], head: str = "th") -> str:
         for name, value in pairs
     )
     return f'<table style="border-collapse:collapse;line-height:1.4;{INK}">{rows}</table>'
+
+
+def many(count: float, noun: str) -> str:
+    """A count of things: 1 deal, 2,000 deals."""
+    return f"{count:,.0f} {noun}{'' if count == 1 else 's'}"

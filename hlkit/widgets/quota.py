@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import ipywidgets as W
 import pandas as pd
 
-from hlkit.analysis.saying import many
 from hlkit.resources import CATALOGUE
+from hlkit.tables.text import many
 from hlkit.widgets import looks
 from hlkit.widgets.view import NO_LOCATION, View
 from hlkit.wire.pacing import duration
