@@ -111,6 +111,18 @@ def test_a_file_that_others_could_read_is_closed_to_them(opened, path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_a_second_cache_of_a_program_does_not_end_the_locks_of_the_first(opened, path):
+    first, _ = opened(path), opened(path)
+    program = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT * FROM pages').fetchall()"
+
+    subprocess.run([sys.executable, "-c", program, str(path)], check=True)  # the last to close deletes the log
+    keep(first, "key")
+
+    assert path.with_name(f"{path.name}-wal").exists()
+    with sqlite3.connect(path) as db:
+        assert db.execute("SELECT count(*) FROM pages").fetchone() == (1,)
+
+
 def test_no_header_no_token_and_no_plain_text_is_in_the_bytes(opened, path):
     cache = opened(path)
     keep(cache, "0" * 64)

@@ -188,12 +188,12 @@ def _memory() -> sqlite3.Connection:
 def _connect(path: Path) -> sqlite3.Connection:
     """The file, open: readable by its owner alone, in a folder of its owner's. Raises where it cannot be written."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    # A file that is there is not opened: closing it again would end the locks of this program's other handles.
     try:
-        if os.name == "posix" and os.fstat(handle).st_mode & 0o077:
-            os.fchmod(handle, 0o600)
-    finally:
-        os.close(handle)
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        if os.name == "posix" and path.stat().st_mode & 0o077:
+            path.chmod(0o600)
     connection = sqlite3.connect(os.fspath(path), timeout=PATIENCE, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
