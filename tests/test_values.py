@@ -52,6 +52,35 @@ def test_what_is_no_instant_becomes_null_and_is_counted():
     assert misfits == 6
 
 
+@pytest.mark.parametrize("kind", [WHEN, DAY], ids=repr)
+@pytest.mark.parametrize("day", ["1960-01-01", "1968-06-30", "1972-01-01", "2025-03-01"])
+def test_milliseconds_of_the_years_around_1970_are_not_taken_for_seconds(kind, day):
+    milliseconds = pd.Timestamp(day, tz="UTC").value // 10**6
+
+    assert column([milliseconds, str(milliseconds)], kind)[0].dt.strftime("%Y-%m-%d").tolist() == [day, day]
+
+
+@pytest.mark.parametrize("kind", [WHEN, DAY], ids=repr)
+def test_eight_digits_are_a_day_and_fewer_are_nothing(kind):
+    series, misfits = column(["20250301", "2025", "0"], kind)
+
+    assert series.dt.strftime("%Y-%m-%d").tolist()[0] == "2025-03-01"
+    assert series.isna().tolist() == [False, True, True]
+    assert misfits == 2
+
+
+@pytest.mark.parametrize("kind", [WHEN, DAY], ids=repr)
+@pytest.mark.parametrize("other", ["2025-03-01T12:00:00Z", 1740830400000], ids=["all quickly", "one by one"])
+@pytest.mark.parametrize("spelt", ["0000-12-31T12:00:00Z", "0001-01-01T00:00:00+05:00", 253402300800000, 10**15])
+def test_a_year_that_python_does_not_know_is_null_whatever_stands_beside_it(kind, other, spelt):
+    if kind is DAY and spelt == "0001-01-01T00:00:00+05:00":
+        spelt = "0000-01-01"
+    series, misfits = column([other, spelt], kind)
+
+    assert series.isna().tolist() == [False, True]
+    assert misfits == 1
+
+
 @pytest.mark.parametrize(
     "spelt", ["1990-05-01", "1990-05-01T00:00:00.000Z", "1990-05-01T23:59:59+14:00", 641520000000, 641560000000]
 )

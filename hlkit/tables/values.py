@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,8 @@ _ARROW: dict[str, Any] = {
     "FLAG": pa.bool_(),
 }
 _EPOCH = dt.datetime(1970, 1, 1)
+_MS = dt.timedelta(milliseconds=1)
+_YEARS = ((dt.datetime.min - _EPOCH) // _MS, (dt.datetime.max - _EPOCH) // _MS)  # 1 to 9999: Python knows no other
 _NOTHING = ("", None)  # an empty string is no id, no number and no date
 
 
@@ -61,9 +64,10 @@ def _quickly(found: list[Any], kind: str) -> Any:
         return pc.if_else(pc.equal(array, ""), None, array) if "" in found else array
     if kind in ("WHEN", "DAY"):
         texts = pa.array(found, pa.string())
-        if kind == "WHEN":
-            return texts.cast(_INSTANT)
-        return pc.utf8_slice_codeunits(texts, 0, 10).cast(_DAY)
+        times = texts.cast(_INSTANT) if kind == "WHEN" else pc.utf8_slice_codeunits(texts, 0, 10).cast(_DAY)
+        if not all(end is None or _is_known(end) for end in pc.min_max(times.cast(pa.int64())).as_py().values()):
+            raise OverflowError
+        return times
     if kind == "FLAG":
         return pa.array(found, pa.bool_())
     if any(isinstance(value, bool) for value in found):
@@ -173,7 +177,7 @@ def _instant(value: Any) -> int | None:
         return moment
     if moment.tzinfo is not None:
         moment = moment.astimezone(dt.UTC).replace(tzinfo=None)
-    return (moment - _EPOCH) // dt.timedelta(milliseconds=1)
+    return (moment - _EPOCH) // _MS
 
 
 def _day(value: Any) -> int | None:
@@ -181,18 +185,26 @@ def _day(value: Any) -> int | None:
     moment = _moment(value)
     if moment is None or isinstance(moment, int):
         return None if moment is None else moment - moment % 86_400_000
-    return (dt.datetime(moment.year, moment.month, moment.day) - _EPOCH) // dt.timedelta(milliseconds=1)
+    return (dt.datetime(moment.year, moment.month, moment.day) - _EPOCH) // _MS
 
 
 def _moment(value: Any) -> dt.datetime | int | None:
     if value in _NOTHING:
         return None
-    if isinstance(value, str) and not value.strip().lstrip("-").isdigit():
+    if isinstance(value, str) and not re.fullmatch(r"-?\d{9,}", value.strip()):  # eight digits are a day
         return dt.datetime.fromisoformat(value.strip())
     number = _number(value)
-    if number is None or abs(number) > 1e15:
+    if number is None:
         raise _MisfitError
-    return int(number) if abs(number) >= 1e11 else int(number * 1000)
+    # Seconds up to the year 2128; beyond, milliseconds, which so are right but for two months around January 1970.
+    milliseconds = int(number if abs(number) >= 5e9 else number * 1000)
+    if not _is_known(milliseconds):
+        raise _MisfitError
+    return milliseconds
+
+
+def _is_known(milliseconds: int) -> bool:
+    return _YEARS[0] <= milliseconds <= _YEARS[1]
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {
