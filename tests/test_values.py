@@ -113,6 +113,13 @@ def test_counts_are_whole():
     assert misfits == 3
 
 
+def test_a_broken_count_is_null_beside_whole_ones_too():
+    series, misfits = column([1, 3.5, 2.0], COUNT)
+
+    assert series.isna().tolist() == [False, True, False]
+    assert misfits == 1
+
+
 def test_a_number_in_a_text_column_is_text_and_an_object_is_not():
     series, misfits = column(["a", 1, None, {"b": 1}], TEXT)
 

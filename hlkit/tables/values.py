@@ -70,8 +70,9 @@ def _quickly(found: list[Any], kind: str) -> Any:
         return times
     if kind == "FLAG":
         return pa.array(found, pa.bool_())
-    if any(isinstance(value, bool) for value in found):
-        raise TypeError("a bool is no number")
+    misread = (bool, float) if kind == "COUNT" else bool  # Arrow takes True for 1, and 3.5 for 3
+    if any(isinstance(value, misread) for value in found):
+        raise TypeError
     return pa.array(found, _ARROW[kind])
 
 
