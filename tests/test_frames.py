@@ -88,6 +88,18 @@ def test_a_field_of_an_odd_shape_does_not_stop_the_others():
     assert frame["tags"].tolist() == [[]]
 
 
+@pytest.mark.parametrize("odd", [3, True, "x", {"id": "f1", "value": "x"}, [3, None, ["x"]]], ids=repr)
+@pytest.mark.parametrize("as_list", [False, True])
+def test_custom_fields_of_an_odd_shape_do_not_stop_the_others(odd, as_list):
+    rows = [{"id": "a", "customFields": odd}, {"id": "b", "customFields": [{"id": "f1", "value": "x"}]}]
+
+    frame = frame_of(rows, definitions=[definition("Note")], custom_as_list=as_list)
+
+    assert frame["Note"].fillna("").tolist() == ["", "x"]
+    if as_list:
+        assert frame["custom_fields"].tolist() == [[], [{"id": "f1", "value": "x"}]]
+
+
 def test_a_custom_field_is_a_column_by_its_name_and_typed_by_its_data_type():
     fields = [
         definition("Budget", id="f1", kind="MONETORY"),

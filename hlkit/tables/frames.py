@@ -114,9 +114,7 @@ class FrameBuilder:
     def _custom_values(self, rows: Sequence[Row], custom: CustomFields) -> dict[str, list[Any]]:
         wide: dict[str, list[Any]] = {name: [None] * len(rows) for name in custom.columns}
         for number, row in enumerate(rows):
-            for item in row.get("customFields") or ():
-                if not isinstance(item, dict):
-                    continue
+            for item in _items(row):
                 name = item.get("id")
                 cells = wide.get(name) if isinstance(name, str) else None
                 if cells is None:
@@ -218,5 +216,10 @@ def field_value(item: Row) -> Any:
 
 
 def _pairs(row: Row) -> list[dict[str, Any]]:
-    items = row.get("customFields") or ()
-    return [{"id": item.get("id"), "value": field_value(item)} for item in items if isinstance(item, dict)]
+    return [{"id": item.get("id"), "value": field_value(item)} for item in _items(row)]
+
+
+def _items(row: Row) -> list[Row]:
+    """The custom fields of a row: objects of id and value."""
+    items = row.get("customFields")
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
