@@ -211,6 +211,7 @@ class Location:
         """A copy of *frame* with names beside its ids: owner, user, pipeline, stage, calendar, form ...
 
         The names are read once and kept. Where the token may not read them, they are left out with a warning.
+        Raises ``InvalidRequest`` where the frame has an id more than once, or headings of several levels.
         """
         return named(frame, self._names)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from hlkit.errors import InvalidRequest
 from hlkit.kinds import TEXT
 
 # id column: the column that names it, and the resource that knows the name by its own key
@@ -25,7 +26,8 @@ def named(frame: pd.DataFrame, names: Callable[[str], pd.Series | None]) -> pd.D
     """A copy of *frame* with a name beside each id that it knows.
 
     *names* gives, for a resource, its names by id, or ``None`` where they may not be read. An id without a
-    name (a user who was deleted) has none. A column that is there already stays as it is.
+    name (a user who was deleted) has none. A column that is there already stays as it is. Raises
+    ``InvalidRequest`` where an id is not one column.
     """
     out = frame.copy()
     for id_column, (name_column, resource) in NAMED_BY.items():
@@ -35,8 +37,12 @@ def named(frame: pd.DataFrame, names: Callable[[str], pd.Series | None]) -> pd.D
         if known is None:
             continue
         place = out.columns.get_loc(id_column)
-        assert isinstance(place, int)
-        out.insert(place + 1, name_column, out[id_column].map(known).astype(TEXT.dtype))
+        if not isinstance(place, int) or out.columns.nlevels > 1:
+            raise InvalidRequest(
+                f"the frame has {id_column} more than once, or headings of several levels",
+                hint="give each column one name of its own, then ask for the names",
+            )
+        out.insert(place + 1, name_column, out[id_column].map(known, na_action="ignore").astype(TEXT.dtype))
     return out
 
 
