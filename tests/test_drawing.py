@@ -98,6 +98,20 @@ def test_rows_of_names_are_read_from_the_top():
     assert ax.yaxis_inverted()
 
 
+@pytest.mark.parametrize("count", [8, 12])
+def test_rows_of_long_names_do_not_overlap(count):
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    ax = figure.subplots()
+
+    rows_of_names(ax, [str(drawable(f"a source with a name as long as this, {place}")) for place in range(count)])
+    ax.set(title="A question\nof two lines?", xlabel="share of contacts")
+    figure.draw_without_rendering()
+
+    boxes = [label.get_window_extent() for label in ax.get_yticklabels()]  # the first on top
+    assert "\n" in ax.get_yticklabels()[0].get_text()
+    assert all(above.y0 >= below.y1 for above, below in zip(boxes, boxes[1:], strict=False))
+
+
 def test_an_axis_of_times_has_the_ticks_that_people_say():
     ax = axes()
     ax.plot([1, 2000], [0, 1])
