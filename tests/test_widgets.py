@@ -580,6 +580,16 @@ def test_one_contact_has_its_fields_and_a_timeline(loc):
     assert view.rest.layout.display == "none"
 
 
+def test_contacts_with_the_same_long_name_are_told_apart(loc):
+    contacts = loc.contacts().assign(name="Ann " * 40)
+    view = hl.explore(loc).contacts
+
+    view._show(contacts)
+
+    labels = [label for label, _ in view.one.options]
+    assert len(set(labels)) == len(labels) == 26
+
+
 def test_a_contact_that_cannot_be_opened_leaves_no_other_on_the_page(tmp_path):
     with Simulation(size=60, as_of=AS_OF) as simulation:
         loc = connected(simulation, tmp_path)

@@ -331,7 +331,7 @@ class ContactsView(View):
 def _named(rows: pd.DataFrame) -> list[str]:
     """Each contact by its name and the end of its id, since names are not unique."""
     names = rows["name"].fillna(rows["email"]).fillna("(no name)")
-    return [_label(f"{name} · {one[-4:]}") for name, one in zip(names, rows["contact_id"], strict=True)]
+    return [f"{_label(name)} · {one[-4:]}" for name, one in zip(names, rows["contact_id"], strict=True)]
 
 
 def _label(value: object) -> str:
