@@ -1,5 +1,7 @@
 """Around every chart: titles, names that are drawn as they are, and words where there is nothing to draw."""
 
+import itertools
+
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
@@ -109,7 +111,7 @@ def test_rows_of_long_names_do_not_overlap(count):
 
     boxes = [label.get_window_extent() for label in ax.get_yticklabels()]  # the first on top
     assert "\n" in ax.get_yticklabels()[0].get_text()
-    assert all(above.y0 >= below.y1 for above, below in zip(boxes, boxes[1:], strict=False))
+    assert all(above.y0 >= below.y1 for above, below in itertools.pairwise(boxes))
 
 
 def test_an_axis_of_times_has_the_ticks_that_people_say():

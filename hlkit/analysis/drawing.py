@@ -160,7 +160,9 @@ def rows_of_names(ax: Axes, names: Sequence[str], counts: Sequence[float] | None
         else [f"{name} (n = {int(count):,})" for name, count in zip(names, counts, strict=True)]
     )
     is_crowded = len(told) > 8 and any("\n" in one for one in told)  # lines of 9 points would overlap
-    ax.set_yticks(places, told, **({"fontsize": 6, "linespacing": 1.0} if is_crowded else {}))
+    ax.set_yticks(places, told)
+    for label in ax.get_yticklabels() if is_crowded else ():
+        label.set(fontsize=6, linespacing=1.0)
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     return places
