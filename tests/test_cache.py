@@ -600,3 +600,44 @@ cache.finish(record, 30, 30)
     assert sorted(record.question for record in cache.walks()) == [f"question {number}" for number in range(3)]
     assert all(cache.holds(record) for record in cache.walks())
     cache.close()
+
+
+FORKING = """
+import os, sys, threading
+from pathlib import Path
+from types import SimpleNamespace as Response
+
+from hlkit.wire.cache import Cache
+from hlkit.wire.token import Token
+
+token, *path = sys.argv[1:]
+cache = Cache(Path(*path) if path else None, Token(token))
+begun = threading.Event()
+
+
+def write(db):
+    begun.set()
+    threading.Event().wait(0.1)
+
+
+threading.Thread(target=cache._file.write, args=(write,)).start()
+begun.wait()
+child = os.fork()
+name = "parent" if child else "child"
+cache.save_response(Response(status_code=200, content=b"{}"), name)
+assert cache.get_response(name).content == b"{}"
+assert child == 0 or os.waitpid(child, 0)[1] == 0
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.parametrize("is_in_memory", [True, False])
+def test_a_fork_while_a_thread_writes_leaves_both_able_to_write(path, is_in_memory):
+    warnings = ["-W", "error", "-W", "ignore::DeprecationWarning"]  # Python 3.12 warns of a fork beside a thread
+    program = [sys.executable, *warnings, "-c", FORKING, TOKEN, *([] if is_in_memory else [str(path)])]
+
+    subprocess.run(program, check=True, timeout=20)
+
+    if not is_in_memory:
+        with sqlite3.connect(path) as db:
+            assert sorted(db.execute("SELECT key FROM pages")) == [("child",), ("parent",)]

@@ -55,7 +55,6 @@ INSERT INTO walks ({_TABLES["walks"]}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON 
 WHERE finished IS NULL
 """
 _ZSTD = pa.Codec("zstd", compression_level=1)
-_PARENTS: list[sqlite3.Connection | None] = []  # handles that came over a fork: closing one would end its locks
 T = TypeVar("T")
 
 
@@ -94,14 +93,17 @@ class File:
         self._mended = False
         self._connection: sqlite3.Connection | None = None
         self.run(lambda db: None)
-        fork.begins_anew(self)
+        fork.holds_still(self)
 
-    def after_fork(self) -> None:
-        """The handle is the parent's, and not ours to close; ours is opened when it is wanted."""
-        self._lock = threading.RLock()
+    def hold_still(self) -> None:
+        """End the transaction at hand, and let go of the file; who wants it after the fork opens it again."""
+        self._lock.acquire()
         if self._path is not None:
-            _PARENTS.append(self._connection)
+            self.close()
             self._connection = None
+
+    def go_on(self) -> None:
+        self._lock.release()
 
     @property
     def path(self) -> Path | None:
