@@ -348,8 +348,8 @@ class Trail:
         return self.paging.after(asked, page, self)
 
     def id_of(self, row: Mapping[str, Any]) -> str | None:
-        """The row's id, under whichever of its names it stands."""
-        return next((row[name] for name in self.row_ids if isinstance(row.get(name), str)), None)
+        """The row's id as text, under whichever of its names it stands."""
+        return next((str(row[name]) for name in self.row_ids if isinstance(row.get(name), str | int)), None)
 
     def joins_on(self, page: Page) -> bool:
         """Whether the page holds a row of those that were read without a gap."""

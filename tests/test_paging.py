@@ -253,6 +253,17 @@ def test_a_page_number_walk_that_never_adds_up_is_incomplete():
         walked(PAGED, by_number(ids), lambda _: ids.pop(0))
 
 
+@pytest.mark.parametrize("style", [Offset, PageNumber])
+def test_a_number_is_an_id_too(style):
+    paging = style(size="limit", most=10, **({"total": "meta.total"} if style is PageNumber else {}))
+    serve = by_offset(range(25)) if style is Offset else by_number(range(25))
+
+    came, pages = walked(paging, serve)
+
+    assert set(came) == set(range(25))
+    assert pages == 3
+
+
 def test_a_page_number_walk_without_a_total_ends_at_a_short_page():
     def serve(at):
         return Page([{"id": f"{at['page']}-{n}"} for n in range(10 if at["page"] < 3 else 4)], {})
