@@ -185,7 +185,12 @@ class StartAfterDate(Paging):
             return None
         stamps = [_stamp(row.get(self.value)) for row in page.rows]
         if stamps[-1] is None:
-            return None
+            if not self.is_full(page):
+                return None
+            raise IncompleteDownload(
+                f"the last of {len(page):,} rows bears no time stamp, and the server can only go on after one",
+                hint="narrow the filters so that fewer rows come",
+            )
         if self.is_full(page) and stamps[0] == stamps[-1]:
             raise IncompleteDownload(
                 f"{len(page):,} rows share one time stamp, and the server can only go on after it",

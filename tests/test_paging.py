@@ -89,6 +89,13 @@ def test_a_date_cursor_is_asked_a_millisecond_early():
     assert after(BY_DATE, {}, page("a", "b")) == {"limit": 2, "startAfterDate": 0}
 
 
+def test_a_full_page_without_a_date_is_not_taken_for_the_last():
+    undated = Page([{"id": "a", "sort": [1]}, {"id": "b"}], {})
+
+    with pytest.raises(IncompleteDownload, match="bears no time stamp"):
+        after(BY_DATE, {}, undated)
+
+
 def test_a_full_page_of_one_date_cannot_be_read_on_by_the_date_alone():
     tied = Page([{"id": "a", "sort": [7]}, {"id": "b", "sort": [7]}], {})
 
