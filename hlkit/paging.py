@@ -356,6 +356,11 @@ class Trail:
         """The row's id as text, under whichever of its names it stands."""
         return next((str(row[name]) for name in self.row_ids if isinstance(row.get(name), str | int)), None)
 
+    def beyond(self, before: Page, page: Page) -> list[Mapping[str, Any]]:
+        """The rows of a page, without those that the page before brought and that are still the same."""
+        brought = {name: row for row in before.rows if (name := self.id_of(row)) is not None}
+        return [row for row in page.rows if brought.get(self.id_of(row) or "") != row]
+
     def joins_on(self, page: Page) -> bool:
         """Whether the page holds a row of those that were read without a gap."""
         return any(self.id_of(row) in self._joined for row in page.rows)

@@ -60,7 +60,7 @@ class Reader:
     def pages(self, **given: Any) -> Iterator[pd.DataFrame]:
         """The same rows, a frame a page, for what does not fit in memory; one request a step.
 
-        A row that changed meanwhile may come again on a later page: keep the later.
+        A row that changed or moved meanwhile may come again on a later page: keep the later.
         """
         choices = self._chosen(given)
         builder = self._builder(choices)

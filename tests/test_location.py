@@ -313,6 +313,17 @@ def test_pages_give_the_same_rows_a_frame_a_page(loc):
     assert pd.concat(pages)["contact_id"].tolist() == loc.contacts()["contact_id"].tolist()
 
 
+@pytest.mark.parametrize("name", ["conversations", "tasks", "transactions"])
+def test_a_row_that_two_pages_share_comes_once_and_counts_once(loc, name):
+    reader = getattr(loc, name)
+    whole, key = reader(), reader.resource.key
+    assert len(whole) > 100  # more than a page
+
+    assert pd.concat(reader.pages())[key].tolist() == whole[key].tolist()
+    assert pd.concat(reader.pages(limit=101))[key].nunique() == 101
+    assert [row.get("_id", row.get("id")) for row in reader.raw(101)] == whole[key].tolist()[:101]
+
+
 def test_count_is_one_request_and_the_first_page_is_kept_for_the_frame(sim, loc):
     counts = []
 

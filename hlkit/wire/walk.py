@@ -268,6 +268,7 @@ class Walk:
 
     def _pass(self, record: Record, own: Mapping[str, Any], trail: Trail) -> Iterator[Page]:
         before, rows_when_short = self.rows, -1
+        last: Page | None = None
         visits: Counter[str] = Counter()  # a position may be asked again: each answer is kept, and replayed in order
         position: Position | None = self.question.resource.paging.first()
         while position is not None:
@@ -293,7 +294,8 @@ class Walk:
             if record.finished is None:
                 self._cache.note(record, self.pages, self.rows, None if position is None else _canonical(position))
             self._tell(page)
-            yield page
+            yield page if last is None else Page(trail.beyond(last, page), page.envelope)
+            last = page
             if circle is not None:
                 if trail.round > 1:
                     self._cache.forget(record)  # its pages contradict each other, however often they are read
