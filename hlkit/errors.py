@@ -76,7 +76,8 @@ class HlkitError(Exception):
         if self.hint:
             sentences.append(advice(self.hint))
         if self.partial is not None and len(self.partial):
-            sentences.append(f"{len(self.partial):,} rows arrived (.partial); .resume() goes on from there.")
+            way = "" if self._resume is None else "; .resume() goes on from there"
+            sentences.append(f"{len(self.partial):,} rows arrived (.partial){way}.")
         return "\n".join(sentences)
 
     def _render_traceback_(self) -> list[str]:
@@ -91,11 +92,14 @@ class HlkitError(Exception):
         return _rebuilt, (type(self), facts, self.retryable, self.partial)
 
     def resume(self) -> pd.DataFrame:
-        """Go on from where the reading broke off; the pages that arrived are not asked for again."""
+        """Go on from where the reading broke off; the pages that arrived are not asked for again.
+
+        An error that came from another process, pickled, cannot: it has no location.
+        """
         if self._resume is None:
             raise InvalidRequest(
-                "this error did not break a download, so there is nothing to go on with",
-                hint="make the call again",
+                "there is nothing to go on with: this error broke no download, or comes from another process",
+                hint="make the call again: pages that are kept are not asked for again",
             )
         return self._resume()
 

@@ -1,9 +1,12 @@
 """What an error says, and where it points."""
 
+import pickle
+
+import pandas as pd
 import pytest
 
 import hlkit as hl
-from hlkit.errors import HlkitError, InvalidRequest
+from hlkit.errors import HlkitError, InvalidRequest, ServerError
 
 KINDS = [one for one in vars(hl.errors).values() if isinstance(one, type) and issubclass(one, HlkitError)]
 
@@ -24,6 +27,18 @@ def test_the_tree_at_the_top_has_every_error_with_its_builtin(kind):
 )
 def test_it_says_what_to_do_in_one_sentence(hint, said):
     assert str(InvalidRequest("what happened", hint=hint)).splitlines() == ["what happened", said]
+
+
+def test_an_error_from_another_process_bears_its_rows_and_promises_no_resume():
+    here = ServerError("busy")
+    here.partial, here._resume = pd.DataFrame({"user_id": ["a", "b"]}), pd.DataFrame
+
+    there = pickle.loads(pickle.dumps(here))
+
+    assert str(here).splitlines()[-1] == "2 rows arrived (.partial); .resume() goes on from there."
+    assert str(there).splitlines()[-1] == "2 rows arrived (.partial)."
+    with pytest.raises(InvalidRequest, match="another process"):
+        there.resume()
 
 
 def test_a_notebook_shows_the_lines_of_ones_own_and_none_of_hlkits(capsys):
