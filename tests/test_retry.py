@@ -93,7 +93,7 @@ def test_a_wait_past_the_deadline_is_told_and_not_waited(kind):
     one = tries()
     one.took(1.0)
 
-    with pytest.raises(RateLimited, match="asks to wait 2 min") as caught:
+    with pytest.raises(RateLimited, match="come back in 2 min") as caught:
         one.pause(kind("busy"), 120.0, INTERVAL)
     assert caught.value.retry_after == 120
     assert "busy" in caught.value.message
