@@ -590,6 +590,7 @@ def test_a_write_that_is_stopped_leaves_nothing(tmp_path, monkeypatch):
         ("a", "no format is known by the ending ''"),
         ("nowhere/a.csv", "there is no folder"),
         ("folder.csv", "is a folder"),
+        (f"{'a' * 300}.csv", "cannot be written"),
     ],
 )
 def test_a_path_that_will_not_do_says_why(tmp_path, path, words):
