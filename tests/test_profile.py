@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from hlkit.kinds import LIST
@@ -266,3 +267,13 @@ def test_a_frame_that_a_person_changed_is_looked_at_too():
     assert table["kind"].tolist() == kinds.split(", ")
     assert table["uniques"].tolist() == [2, 1, 1, 1, 1, 1, 3, 0, 1, 1, 1, 1]
     assert table["private"].all()
+
+
+def test_a_frame_of_arrow_types_is_looked_at_alike():
+    frame = pd.DataFrame({"name": ["Ann Example", None], "tags": [["vip", "ann example"], None], "value": [1.0, 2.0]})
+    types = {"name": pa.string(), "tags": pa.list_(pa.string()), "value": pa.float64()}
+
+    arrow = profile(frame.astype({name: pd.ArrowDtype(kind) for name, kind in types.items()}))
+
+    pd.testing.assert_frame_equal(arrow, profile(frame))
+    assert "ann" not in arrow.loc[1, "examples"]

@@ -101,6 +101,8 @@ class _Look:
 
     @classmethod
     def at(cls, label: Hashable, series: pd.Series[Any], resource: str | None) -> _Look:
+        if isinstance(series.dtype, pd.ArrowDtype) and series.dtype.kind in "OU":  # lists and text of Arrow's own
+            series = series.astype(object)
         declared = _declared(label, resource)
         private = any(column.private for column in declared)
         kind = _kind(series, declared)
