@@ -193,7 +193,7 @@ def _read() -> dict[str, Any]:
 
 def _text() -> str:
     try:
-        return path().read_text(encoding="utf-8")
+        return path().read_text(encoding="utf-8-sig")  # some editors put a mark before the text
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
@@ -236,7 +236,10 @@ _FIELDS = ("location_id", "timezone", "base_url")
 def _enter(document: Any, profile: Profile) -> None:
     import tomlkit
 
-    entry = document.setdefault("profiles", tomlkit.table()).setdefault(profile.name, tomlkit.table())
+    entries = document.setdefault("profiles", tomlkit.table())
+    if not isinstance(entries.get(profile.name), Mapping):
+        entries[profile.name] = {}
+    entry = entries[profile.name]
     for field in _FIELDS:
         value = getattr(profile, field)
         if value is not None:

@@ -270,6 +270,30 @@ def test_nothing_is_saved_over_a_damaged_file(vault):
     assert vault.kept == {}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "profiles = {}",
+        "[profiles]\nacme = 3",
+        "[[profiles.acme]]\nlocation_id = 'L'",
+        "[profiles.acme]\n[profiles.zen]",
+    ],
+)
+def test_a_profile_that_is_none_is_saved_anew(text):
+    written(text)
+
+    assert profiles.save(ACME, TOKEN) is None
+    assert profiles.load("acme") == (ACME, TOKEN)
+
+
+def test_a_mark_that_an_editor_puts_before_the_text_is_read_over():
+    written("\ufeff[profiles.acme]\nlocation_id = 'LocAcme1'")
+
+    assert profiles.names() == ["acme"]
+    profiles.set_default("acme")
+    assert profiles.path().read_text().startswith("default")
+
+
 def test_bytes_that_are_no_text_are_named():
     written("")
     profiles.path().write_bytes(b"\xff\xfe")
