@@ -265,6 +265,8 @@ def _change(edit: Callable[[Any], None], *, cut: str | None = None) -> None:
     document = tomlkit.parse(text)
     edit(document)
     edited = tomlkit.dumps(document)
+    if _parsed(edited) != document.unwrap():  # tomlkit can write lines below dotted keys into the wrong table
+        edited = tomlkit.dumps(document.unwrap())
     if cut is not None:
         # tomlkit takes the comment above the next table to be the end of this one.
         with contextlib.suppress(InvalidRequest):

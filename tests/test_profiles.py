@@ -294,6 +294,15 @@ def test_a_mark_that_an_editor_puts_before_the_text_is_read_over():
     assert profiles.path().read_text().startswith("default")
 
 
+def test_the_default_below_dotted_keys_stays_the_default():
+    written("profiles.zen.location_id = 'LocZen1'\ndefault = 'zen'\n")
+
+    profiles.save(ACME, TOKEN)
+
+    assert profiles.default() == "zen"
+    assert profiles.everyone() == [ACME, Profile("zen", "LocZen1")]
+
+
 def test_bytes_that_are_no_text_are_named():
     written("")
     profiles.path().write_bytes(b"\xff\xfe")
