@@ -196,3 +196,4 @@ def test_ids_are_shown_last_unless_the_table_is_by_them(by_owner):
     assert by_none.table.columns[0] == "owner_id"  # the table itself stays as it is
     page = by_none.table_html()
     assert page.index("<th>owner</th>") < page.index("<th>owner_id</th>")
+    assert page.count("nowrap") == by_none.table.size

@@ -161,6 +161,7 @@ class Result:
         """The first rows of the table, escaped."""
         table, more = self._shown()
         shown = table.to_html(index=False, border=0, escape=True)
+        shown = shown.replace("<td>", '<td style="white-space:nowrap">')  # Jupyter breaks ids at their hyphens
         return f'<div style="font-variant-numeric:tabular-nums">{shown}{escape(more)}</div>'
 
     def _shown(self) -> tuple[pd.DataFrame, str]:
