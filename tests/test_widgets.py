@@ -390,6 +390,16 @@ def test_all_columns_are_offered_to_group_by_and_blank_is_the_default(loc):
         assert controls(analysis, [], meant)["by"].value == ("" if not meant else told)
 
 
+def test_custom_fields_are_offered_once_they_are_read(loc):
+    app = hl.explore(loc)
+    by = app.analyses._controls["by"]
+    assert "Property type" not in by.options
+
+    run(app.contacts)
+
+    assert "Property type" in by.options
+
+
 def test_exports_are_written_and_said(loc, tmp_path):
     view = hl.explore(loc, analysis="speed_to_lead").analyses
     run(view)

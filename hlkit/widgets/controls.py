@@ -46,9 +46,14 @@ def _label(name: str) -> dict[str, Any]:
 
 def _by(parameter: inspect.Parameter, columns: list[str], value: str | None) -> W.Combobox:
     """A column, chosen or typed; blank is the default, since a browser offers what holds the text that is in."""
-    options = [TOGETHER, *columns] if type(None) in _kinds(parameter) else columns
+    options = offered(parameter, columns)
     text = "" if value == parameter.default else value or TOGETHER
     return W.Combobox(options=options, value=text, placeholder=parameter.default or TOGETHER, **_label("by"))
+
+
+def offered(parameter: inspect.Parameter, columns: list[str]) -> list[str]:
+    """What one can group by."""
+    return [TOGETHER, *columns] if type(None) in _kinds(parameter) else columns
 
 
 def _kinds(parameter: inspect.Parameter) -> tuple[Any, ...]:

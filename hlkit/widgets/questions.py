@@ -14,7 +14,7 @@ from hlkit.analysis.result import Result
 from hlkit.errors import InvalidRequest
 from hlkit.resources import CATALOGUE
 from hlkit.widgets import looks
-from hlkit.widgets.controls import LABEL, columns_of, controls, in_rows, values
+from hlkit.widgets.controls import LABEL, columns_of, controls, in_rows, offered, values
 from hlkit.widgets.long import MOST, long_table
 from hlkit.widgets.quota import in_words
 from hlkit.widgets.saving import Saving
@@ -74,7 +74,7 @@ class AnalysesView(View):
         self.run.on_click(lambda _: self.start())
         self.cancel.on_click(lambda _: self.work.stop())
         self.work.observe(lambda change: self._show_progress(), ["status", "words", "share"])
-        self.chosen.observe(lambda change: self._show_estimate(), "spent")
+        self.chosen.observe(lambda change: self._learn(), "spent")
         self._choose()
         return W.VBox(
             [
@@ -133,6 +133,13 @@ class AnalysesView(View):
             widget.disabled = not has_dates
         self._show_estimate()
         self._show_stale()
+
+    def _learn(self) -> None:
+        """Something was read: the custom fields may be known by now, and the next run be cheaper."""
+        if "by" in self._controls:
+            columns = columns_of(self.chosen.loc, self.asked)
+            self._controls["by"].options = offered(self.asked.choices["by"], columns)
+        self._show_estimate()
 
     def _show_estimate(self) -> None:
         loc = self.chosen.loc
