@@ -649,6 +649,17 @@ def test_the_picker_has_saved_locations_and_the_demo(monkeypatch):
     assert view.code.startswith("import hlkit as hl\n\nloc = hl.demo()")
 
 
+def test_a_location_that_cannot_be_opened_leaves_no_other_open(loc, monkeypatch):
+    monkeypatch.setattr(profiles, "names", lambda: ["acme"])
+    app = hl.explore(loc)
+
+    app.location.picker.value = "acme"
+
+    assert "acme" in app.location.words.value
+    assert app.loc is None
+    assert "Choose a location" in app.analyses.estimate.value
+
+
 def test_check_tells_what_the_token_may_not_read_and_what_that_costs(simulation, tmp_path):
     scopes = {one.scope for one in CATALOGUE.values()} - {"conversations/message.readonly"}
     loc = hl.connect(

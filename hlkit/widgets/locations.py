@@ -130,7 +130,7 @@ class LocationView(View):
                 loc, code = connect(profile=name), f"loc = hl.connect(profile={name!r})"
         except HlkitError as error:
             self.words.value = looks.failure(error)
-            return
+            loc, code = None, "loc = hl.connect()"  # not the one before, under this one's name
         self.check = None
         self.chosen.code = code
         self.chosen.loc = loc
