@@ -583,6 +583,20 @@ def test_a_server_that_fails_for_long_keeps_its_error_and_the_pages(server, sess
     assert error.status == 502
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"contacts": null, "total": 0}', "the answer has contacts, and no rows in it"),
+        (b'{"contacts": {}}', "the answer has contacts, and no rows in it"),
+        (b'{"people": []}', "the answer holds no contacts (it holds: people)"),
+    ],
+)
+def test_an_answer_without_rows_is_told_by_what_it_has(body, words):
+    with pytest.raises(UnexpectedResponse) as caught:
+        read_page(body, CONTACTS, LOCATION)
+    assert caught.value.message == words
+
+
 def test_null_rows_among_others_are_left_out():
     assert len(read_page(b'{"contacts": [null, {"id": "c1"}]}', CONTACTS, LOCATION)) == 1
 

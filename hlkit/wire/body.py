@@ -98,12 +98,12 @@ def _rows(told: dict[str, Any], resource: Resource) -> list[dict[str, Any]]:
         rows = [row for row in found if isinstance(row, dict)]
         if rows or not found:
             return rows
-    names = ", ".join(sorted(re.sub(r"[^\w$-]", "?", name)[:30] for name in told)[:8]) or "nothing"
-    raise UnexpectedResponse(
-        f"the answer holds no {resource.rows} (it holds: {names})",
-        hint="try again in a minute",
-        resource=resource.name,
-    )
+    if resource.rows in told:
+        what = f"the answer has {resource.rows}, and no rows in it"
+    else:
+        names = ", ".join(sorted(re.sub(r"[^\w$-]", "?", name)[:30] for name in told)[:8]) or "nothing"
+        what = f"the answer holds no {resource.rows} (it holds: {names})"
+    raise UnexpectedResponse(what, hint="try again in a minute", resource=resource.name)
 
 
 def _only_list_of_objects(told: dict[str, Any]) -> list[Any] | None:
