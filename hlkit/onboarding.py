@@ -42,6 +42,7 @@ def login(
     or there is no keyring.
     """
     profiles.check_name(name)
+    profiles.default()  # a damaged file, too, is told before anything is asked
     problem = profiles.vault_problem(name)
     if problem is not None:
         raise problem

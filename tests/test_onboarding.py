@@ -125,6 +125,17 @@ def test_the_token_is_in_no_file(sim, tmp_path):
     assert [path for path in tmp_path.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()] == []
 
 
+def test_a_damaged_file_is_told_before_anything_is_asked():
+    def ask(_):
+        raise AssertionError
+
+    profiles.path().parent.mkdir(parents=True)
+    profiles.path().write_text("x")
+
+    with pytest.raises(hl.errors.InvalidRequest, match="not TOML"):
+        login("acme", ask=ask, ask_secret=ask)
+
+
 def test_a_name_that_cannot_be_a_profile_is_refused_before_anything_is_asked(sim):
     def ask(_):
         raise AssertionError
