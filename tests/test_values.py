@@ -155,5 +155,26 @@ def test_a_lone_surrogate_does_not_lose_the_row():
     assert series.tolist() == ["?", "a"]
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=repr)
+@pytest.mark.parametrize("pages", [1, 2])
+def test_a_value_can_be_set_and_no_other_frame_sees_it(kind, pages):
+    wire, new = {
+        "WHEN": ("2025-03-01T12:00:00Z", NOON + pd.Timedelta("1h")),
+        "DAY": ("2025-03-01", pd.Timestamp("2025-03-02")),
+        "COUNT": (1, 2),
+        "FLAG": (True, False),
+        "LIST": (["a"], ["b"]),
+        **dict.fromkeys(["ID", "TEXT", "CHOICE"], ("a", "b")),
+        **dict.fromkeys(["NUMBER", "MONEY", "SHARE"], (0.5, 1.0)),
+    }[kind.name]
+    joined = values.join([values.convert([wire], kind)[0]] * pages, kind)
+    frame = pd.DataFrame({"a": values.to_pandas(joined, kind)}, copy=False)
+
+    frame.at[0, "a"] = new
+
+    assert frame.at[0, "a"] == new
+    assert values.to_pandas(joined, kind)[0] != new
+
+
 def test_null_in_a_number_is_nan_for_numpy():
     assert np.isnan(column([None, 1.0], NUMBER)[0].to_numpy()[0])

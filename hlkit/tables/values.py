@@ -99,7 +99,7 @@ def join(chunks: list[Any], kind: Kind) -> Any:
 
 
 def to_pandas(joined: Any, kind: Kind) -> Any:
-    """One column in the dtype of its kind."""
+    """One column in the dtype of its kind, which its owner may change: Arrow's own memory may not be written."""
     name = kind.name
     if name == "LIST":
         series = pd.Series([None] * len(joined), dtype="object")
@@ -109,9 +109,9 @@ def to_pandas(joined: Any, kind: Kind) -> Any:
         return pd.Series(kind.dtype.__from_arrow__(joined))
     if name in ("WHEN", "DAY"):
         stamps = joined.combine_chunks().cast(pa.timestamp("ms")).to_numpy(zero_copy_only=False)
-        series = pd.Series(stamps.astype("datetime64[ms]", copy=False))
+        series = pd.Series(stamps.astype("datetime64[ms]"))
         return series.dt.tz_localize("UTC") if name == "WHEN" else series
-    return pd.Series(joined.to_numpy().astype(np.float64, copy=False))
+    return pd.Series(joined.to_numpy().astype(np.float64))
 
 
 # ---- one value
