@@ -161,6 +161,26 @@ def test_names_stay_apart_even_where_keys_collide_too():
     assert list(frame_of(definitions=fields))[-2:] == ["k", "k (f2)"]
 
 
+def test_a_name_that_is_made_up_for_a_field_is_not_that_of_another():
+    fields = [
+        definition("k (f2)", id="f0", key="z"),
+        definition("A", id="f1", key="k"),
+        definition("A", id="f2", key="k"),
+    ]
+
+    frame = frame_of([{"id": "a", "customFields": [{"id": "f2", "value": "x"}]}], definitions=fields)
+
+    assert list(frame)[-3:] == ["k (f2)", "k", "k (f2) (f2)"]
+    assert frame["k (f2) (f2)"].tolist() == ["x"]
+
+
+def test_a_definition_that_came_twice_is_one_column_by_its_name():
+    assert list(frame_of(definitions=[definition("Note"), definition("Note")]))[-2:] == [
+        CONTACTS.columns[-1].name,
+        "Note",
+    ]
+
+
 def test_only_the_fields_of_the_model_become_columns():
     fields = [definition("Budget"), definition("Margin", id="f2", model="opportunity")]
 

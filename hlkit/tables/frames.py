@@ -48,7 +48,8 @@ class CustomFields:
     @classmethod
     def of(cls, definitions: Sequence[Row], model: str, declared: Sequence[Column]) -> CustomFields:
         """A column for each definition of *model*, named by the field's name, or its key where names collide."""
-        mine = [one for one in definitions if one.get("model", model) == model and isinstance(one.get("id"), str)]
+        of_model = (one for one in definitions if one.get("model", model) == model)
+        mine = {one["id"]: one for one in of_model if isinstance(one.get("id"), str)}.values()
         names = Counter(_name(one) for one in mine)
         taken = {column.name for column in declared}
         columns: dict[str, Column] = {}
@@ -56,7 +57,7 @@ class CustomFields:
             name = _name(one)
             if not name or names[name] > 1 or name in taken:
                 name = str(one.get("fieldKey") or one["id"])
-            if name in taken:
+            while name in taken:
                 name = f"{name} ({one['id']})"
             taken.add(name)
             kind = _FIELD_KINDS.get(str(one.get("dataType")), TEXT)
