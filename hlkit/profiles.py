@@ -152,7 +152,7 @@ def vault_problem(name: str) -> InvalidToken | None:
 def _keep(name: str, token: str) -> InvalidToken | None:
     failed, _ = _from_keyring("set_password", SERVICE, name, token)
     if not failed:
-        # A keyring may take everything and keep nothing: keyring's own "null" does.
+        # A keyring may take a token and not keep it.
         failed, kept = _from_keyring("get_password", SERVICE, name)
         failed = failed or ("" if kept == token else "it does not keep what it is given")
     return InvalidToken(f"the token cannot be kept: {failed}", hint=_WITHOUT) if failed else None
@@ -172,9 +172,12 @@ _NO_KEYRING = "this system has no keyring that hlkit can use"
 def _from_keyring(verb: str, *given: str) -> tuple[str, str | None]:
     """What is wrong in words, or nothing; and what the keyring answers. It may hold the token, so quotes none."""
     import keyring
+    from keyring.backends.null import Keyring as Nothing  # takes everything and keeps nothing
     from keyring.errors import KeyringLocked, NoKeyringError
 
     try:
+        if isinstance(keyring.get_keyring(), Nothing):
+            return _NO_KEYRING, None
         return "", getattr(keyring, verb)(*given)
     except NoKeyringError:
         return _NO_KEYRING, None

@@ -356,6 +356,22 @@ def test_without_a_keyring_the_error_names_the_environment(backend):
     assert not profiles.path().exists()
 
 
+@pytest.mark.parametrize("backend", [NoKeyring(), Forgetful()], ids=["none", "null"])
+def test_no_token_is_asked_for_where_none_can_be_kept(backend):
+    keyring.set_keyring(backend)
+
+    problem = profiles.vault_problem("acme")
+
+    assert isinstance(problem, InvalidToken)
+    assert "no token can be kept here: this system has no keyring" in str(problem)
+
+
+def test_a_keyring_that_does_not_keep_a_token_is_found_out(vault, monkeypatch):
+    monkeypatch.setattr(vault, "set_password", lambda *given: None)
+
+    assert "it does not keep what it is given" in str(profiles.save(ACME, TOKEN))
+
+
 def test_a_saved_profile_whose_keyring_is_locked_says_so():
     profiles.save(ACME, TOKEN)
     keyring.set_keyring(Failing(keyring.errors.KeyringLocked(TOKEN)))
