@@ -290,8 +290,8 @@ def test_a_mark_that_an_editor_puts_before_the_text_is_read_over():
     written("\ufeff[profiles.acme]\nlocation_id = 'LocAcme1'")
 
     assert profiles.names() == ["acme"]
-    profiles.set_default("acme")
-    assert profiles.path().read_text().startswith("default")
+    profiles.remove("acme")
+    assert profiles.names() == []
 
 
 def test_the_default_below_dotted_keys_stays_the_default():
