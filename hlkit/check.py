@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hlkit.errors import Cancelled, ConnectionFailed, HlkitError, InvalidToken, RateLimited, Timeout, WrongLocation
+from hlkit.errors import (
+    Cancelled,
+    ConnectionFailed,
+    HlkitError,
+    InvalidToken,
+    MissingScope,
+    RateLimited,
+    Timeout,
+    WrongLocation,
+)
 from hlkit.kinds import COUNT, FLAG, NUMBER, TEXT
 from hlkit.resource import Resource
 from hlkit.resources import CATALOGUE
@@ -31,10 +40,10 @@ _COLUMNS = {
 def check(loc: Location, watch: Watch | None = None) -> pd.DataFrame:
     """One cheap call for each resource: may the token read it, and what would the whole cost?
 
-    Gives a row for each resource: ``readable``, ``rows`` where the server tells, ``requests`` and ``minutes``
-    to download all of it, the ``scope`` it wants and the ``problem`` where there is one. A resource that is
-    refused, or silent, does not stop the others; a token that is refused, a lost connection or a day without
-    requests left does.
+    Gives a row for each resource: ``readable`` (null where the server failed, and so did not tell), ``rows``
+    where the server tells, ``requests`` and ``minutes`` to download all of it, the ``scope`` it wants and the
+    ``problem`` where there is one. A resource that is refused, or silent, does not stop the others; a token
+    that is refused, a lost connection or a day without requests left does.
     """
     rows = [_look(loc, resource, watch) for resource in CATALOGUE.values()]
     frame = pd.DataFrame(rows, columns=list(_COLUMNS))
@@ -48,7 +57,7 @@ def _look(loc: Location, resource: Resource, watch: Watch | None) -> dict[str, o
     except HlkitError as error:
         if isinstance(error, _OF_ALL) and not isinstance(error, Timeout):
             raise
-        return told | {"readable": False, "problem": error.message}
+        return told | {"readable": False if isinstance(error, MissingScope) else None, "problem": error.message}
     requests = cost(loc, resource, count)
     seconds = None if requests is None else loc.session.pacer.time_for(requests)
     return told | {

@@ -159,10 +159,10 @@ def check(*, profile: Profile = None, demo: Demo = False, as_json: Json = False)
     print(f"{loc.name or loc.location_id}, connected by {loc.connected_by}\n")
     print(_readable(table))
     print(f"\nquota: {loc.quota}")
-    refused = table[~table["readable"]]
-    if len(refused):
+    if table["readable"].eq(False).any():
         print("\nto read the rest, tick its scope in Settings > Private Integrations of the sub-account")
-    print("next: hlkit fetch contacts --out contacts.xlsx" + (" --demo" if demo else ""))
+    same = " --demo" if demo else f" --profile {profile}" if profile else ""
+    print(f"next: hlkit fetch contacts --out contacts.xlsx{same}")
 
 
 @app.command(name="app")
@@ -194,8 +194,9 @@ def _readable(table: pd.DataFrame) -> str:
     for row in table.itertuples(index=False):
         told = [_number(row.rows), _number(row.requests), "< 0.1" if row.minutes == 0 else _number(row.minutes)]
         numbers = f"{told[0]:>9} {told[1]:>9} {told[2]:>8}"
-        problem = "" if row.readable else f"  ({row.problem})"
-        lines.append(f"{row.resource:<20} {'yes' if row.readable else 'no':<9} {numbers}  {row.scope}{problem}")
+        may = {"True": "yes", "False": "no"}.get(str(row.readable), "?")
+        problem = "" if may == "yes" else f"  ({row.problem})"
+        lines.append(f"{row.resource:<20} {may:<9} {numbers}  {row.scope}{problem}")
     return "\n".join(lines)
 
 

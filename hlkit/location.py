@@ -190,8 +190,9 @@ class Location:
     def check(self, *, watch: Watch | None = None) -> pd.DataFrame:
         """May the token read each resource, how much is there, what would it cost? One cheap call each.
 
-        A row for each resource: ``readable``, ``rows``, ``requests`` and ``minutes`` to download all of it,
-        the ``scope`` it wants and the ``problem`` where there is one. Look at ``loc.quota`` beside it.
+        A row for each resource: ``readable`` (null where the server failed), ``rows``, ``requests`` and
+        ``minutes`` to download all of it, the ``scope`` it wants and the ``problem`` where there is one. Look
+        at ``loc.quota`` beside it.
         """
         from hlkit.check import check
 

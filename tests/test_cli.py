@@ -9,6 +9,7 @@ import pytest
 import hlkit as hl
 from hlkit import cli, tour
 from hlkit.resources import CATALOGUE
+from hlkit.sim import Simulation
 
 SMALL = ("--size", "300")
 
@@ -196,6 +197,26 @@ def test_check_tells_what_each_resource_costs(capsys):
     assert all(resource.name in said for resource in CATALOGUE.values())
     assert "quota: " in said
     assert "next: hlkit fetch contacts" in said
+
+
+def test_check_names_the_scope_that_is_missing_and_goes_on_with_the_same_profile(capsys, monkeypatch, tmp_path):
+    with Simulation(size=20, as_of="2026-01-01", burst=(5000, 10_000)) as sim:
+        sim.fault("status_5xx", match=lambda logged: logged.path.startswith("/users"))
+        loc = hl.connect(sim.token, sim.location_id, base_url=sim.url, cache=tmp_path, deadline=0.2)
+        monkeypatch.setattr(cli, "_location", lambda profile, demo: loc)
+
+        run("check", "--profile", "acme")
+        said = capsys.readouterr().out
+        assert re.search(r"^users +\? .*\(HighLevel answered 5", said, re.MULTILINE)
+        assert "tick its scope" not in said
+        assert said.endswith("next: hlkit fetch contacts --out contacts.xlsx --profile acme\n")
+
+        token = sim.add_token("pit-00000000-0000-0000-0000-0000000000a6", scopes={"contacts.readonly"})
+        loc = hl.connect(token, sim.location_id, base_url=sim.url, cache=tmp_path, deadline=0.2)
+        run("check")
+        said = capsys.readouterr().out
+        assert re.search(r"^tags +no .*\(the token may not read tags", said, re.MULTILINE)
+        assert "tick its scope" in said
 
 
 def test_check_can_be_read_by_a_program(capsys):

@@ -302,6 +302,16 @@ def test_what_the_check_says_a_read_costs_is_about_what_it_costs(sim, tmp_path, 
     assert len(sim.log) - before == pytest.approx(said, abs=1)
 
 
+def test_a_server_that_fails_is_not_taken_for_a_scope_that_is_missing(sim, connect):
+    sim.fault("status_5xx", match=lambda logged: logged.path.startswith(("/users", "/products")))
+
+    table = connect(NO_NOTES, deadline=0.3).check().set_index("resource")
+
+    assert pd.isna(table.loc["products", "readable"])
+    assert table.loc["products", "problem"].startswith("HighLevel answered 5")
+    assert table.index[table["readable"].eq(False)].tolist() == ["invoices"]
+
+
 def test_a_token_that_is_refused_ends_the_check_at_once(connect):
     with pytest.raises(hl.errors.InvalidToken):
         connect("pit-00000000-0000-0000-0000-0000000000ee").check()

@@ -675,6 +675,16 @@ def test_check_tells_what_the_token_may_not_read_and_what_that_costs(simulation,
     pd.testing.assert_frame_equal(given_by(view.code, loc), view.frame)
 
 
+def test_what_the_server_failed_to_tell_is_not_a_scope_to_tick(loc):
+    view = hl.explore(loc).location
+    check = pd.DataFrame({"resource": ["users", "tags"], "readable": [None, True], "scope": ["u", "t"]})
+
+    view._show_check(check.astype({"readable": "boolean"}))
+
+    assert "may not read" not in view.checked.value
+    assert "may read everything" not in view.checked.value
+
+
 def test_add_a_location_asks_for_no_token(loc):
     app = hl.explore(loc)
 

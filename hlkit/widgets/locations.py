@@ -31,7 +31,7 @@ ADD = (
 def lost(check: pd.DataFrame) -> pd.DataFrame:
     """What the token may not read: the scope it wants, and the analyses that cannot run, or do with less."""
     rows = []
-    refused = check.loc[~check["readable"].astype(bool), ["resource", "scope"]]
+    refused = check.loc[check["readable"].eq(False), ["resource", "scope"]]
     for resource, scope in refused.astype(str).values.tolist():
         named = {name: one.frames[resource] for name, one in ANALYSES.items() if resource in one.frames}
         without = [name for name, needed in named.items() if needed]
@@ -175,7 +175,8 @@ class LocationView(View):
         zone = self.chosen.zone
         told = looks.table(check, zone, more=f"quota: {self.chosen.loc.quota}", name="hlkit-checked")
         warning = looks.table(gone, zone, more="What the token may not read. Tick the scope to have it.")
-        self.checked.value = told + (warning if len(gone) else looks.note("The token may read everything."))
+        everything = looks.note("The token may read everything.") if check["readable"].fillna(False).all() else ""
+        self.checked.value = told + (warning if len(gone) else everything)
         self.chosen.spent += 1
 
     def _show_progress(self) -> None:
