@@ -98,17 +98,20 @@ def save(profile: Profile, token: str) -> HlkitError | None:
     """
     try:
         check_name(profile.name)
-        is_new = profile.name not in _entries(_read())
+        _entries(_read())
     except HlkitError as error:
         return error.with_traceback(None)
+    _, before = _from_keyring("get_password", SERVICE, profile.name)
     problem = _keep(profile.name, token)
     if problem is not None:
         return problem
     try:
         _change(lambda document: _enter(document, profile))
     except HlkitError as error:
-        if is_new:
+        if before is None:
             _forget(profile.name)
+        else:
+            _keep(profile.name, before)
         return error.with_traceback(None)
     return None
 

@@ -325,6 +325,18 @@ def test_a_file_that_cannot_be_written_leaves_no_token_behind(vault, folder, mon
     assert list(folder.iterdir()) == []
 
 
+def test_a_file_that_cannot_be_written_leaves_the_token_that_was_there(vault, folder, monkeypatch):
+    profiles.save(ACME, TOKEN)
+
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(profiles.os, "replace", full)
+
+    assert "cannot be written" in str(profiles.save(Profile("acme", "LocAcme2"), TOKEN[:-1] + "6"))
+    assert profiles.load("acme") == (ACME, TOKEN)
+
+
 def test_a_folder_in_the_files_place_is_named():
     profiles.path().mkdir(parents=True)
 
