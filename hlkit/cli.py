@@ -425,6 +425,8 @@ def main(words: list[str] | None = None) -> None:
     except HlkitError as error:
         kept = "; what arrived is kept: the same command goes on" if error.partial is not None else ""
         _end(1, error.message, _in_flags(error.hint or "try again") + kept)
+    except EOFError:  # at a question
+        _end(1, "no answer came, so nothing is saved", "run it in a terminal, and answer there")
     except KeyboardInterrupt:
         _end(130, "stopped", "what arrived is kept: the same command goes on")
 

@@ -1,3 +1,4 @@
+import io
 import json
 import re
 import subprocess
@@ -188,6 +189,16 @@ def test_every_command_is_in_the_help(capsys):
     said = capsys.readouterr().out
     for command in ("demo", "sim", "login", "profiles", "logout", "check", "fetch", "run", "cache"):
         assert command in said
+
+
+def test_login_where_nobody_answers_says_so(capsys, monkeypatch):
+    monkeypatch.setattr("hlkit.profiles.vault_problem", lambda name: None)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+
+    assert run("login", "acme") == 1
+    assert capsys.readouterr().err == (
+        "hlkit: no answer came, so nothing is saved\n  run it in a terminal, and answer there\n"
+    )
 
 
 def test_check_tells_what_each_resource_costs(capsys):
