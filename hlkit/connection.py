@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import math
 import os
 import re
 import weakref
@@ -87,8 +88,8 @@ def connect(
     if timezone is not None:
         zone(timezone)
     seconds("expire_after", expire_after)
-    if not seconds("deadline", deadline):
-        raise InvalidRequest("a deadline of 0 seconds leaves no time for an answer", hint="leave it out")
+    if seconds("deadline", deadline) in (0, math.inf):
+        raise InvalidRequest(f"a request cannot be done within {deadline} seconds", hint="leave deadline out")
     return location_with(
         found.token,
         parse_location_id(found.location_id),

@@ -132,7 +132,10 @@ def test_a_zone_that_does_not_exist_is_refused_at_once():
         hl.connect(TOKEN, "abc", timezone="Middle/Earth")
 
 
-@pytest.mark.parametrize("given", [{"expire_after": "1h"}, {"expire_after": -1}, {"deadline": "30"}, {"deadline": 0}])
+@pytest.mark.parametrize(
+    "given",
+    [{"expire_after": "1h"}, {"expire_after": -1}, {"deadline": "30"}, {"deadline": 0}, {"deadline": float("inf")}],
+)
 def test_what_is_no_number_of_seconds_is_refused_at_once(given):
     with pytest.raises(hl.errors.InvalidRequest, match="seconds"):
         hl.connect(TOKEN, "abc", cache=False, **given)

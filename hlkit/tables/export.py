@@ -93,7 +93,7 @@ def place(path: str | os.PathLike[str], endings: Collection[str]) -> Path:
         )
     if not target.parent.is_dir():
         raise InvalidRequest(f"there is no folder {target.parent}", hint="make it first, or choose another")
-    if target.is_dir():
+    if os.path.isdir(target):  # unlike Path.is_dir it leaves what is wrong with a name to the writing
         raise InvalidRequest(f"{target} is a folder", hint="name a file in it")
     return target
 
@@ -107,10 +107,6 @@ class _Choices:
 def _replaced(target: Path, fill: Callable[[Path], str]) -> str:
     """Fill a file beside *target*, then put it in its place: a file is whole or as it was."""
     try:
-        if not target.parent.is_dir():
-            raise InvalidRequest(f"there is no folder {target.parent}", hint="make it first, or choose another")
-        if target.is_dir():
-            raise InvalidRequest(f"{target} is a folder", hint="name a file in it")
         handle, name = tempfile.mkstemp(prefix=".hlkit-", suffix=".part", dir=target.parent)  # for its owner alone
         os.close(handle)
         try:
