@@ -398,8 +398,8 @@ def _payments(
         ours = None if not len(counts) else str(counts.index[0])
     mine = (code.isna() | (code == ours)).to_numpy(dtype=bool)
     for other, amount in net[~mine].groupby(code[~mine]).sum().items():
-        many = int((code == other).sum())
-        remark(f"Not in cash: {amount:,.2f} {other} of {many:,} payment{'s' * (many != 1)}.")
+        of = many(int((code == other).sum()), "payment")
+        remark(f"Not in cash: {amount:,.2f} {other} of {of}.")
     left_out(int((~mine).sum()), "payments in another currency")
     return pd.DataFrame({"contact": places(paid["contact_id"])[mine], "cash": net[mine].to_numpy()}), ours
 

@@ -346,7 +346,7 @@ def _bars(table: pd.DataFrame, ax: Axes, what: str) -> None:
     ax.barh(places, counts, color=np.where(single, SKY, BLUE).tolist(), height=0.7)
     for place, count, clusters in zip(places, counts, table["clusters"].tolist(), strict=True):
         ax.annotate(
-            f"{int(count):,} in {clusters:,} cluster{'s' * (clusters != 1)}",
+            f"{int(count):,} in {many(clusters, 'cluster')}",
             (count, place),
             xytext=(4, 0),
             textcoords="offset points",

@@ -344,7 +344,7 @@ def bars(table: pd.DataFrame, ax: Axes) -> None:
         entered = f"by {grouped_by.removesuffix('_id')}"
         _several(mine, grouped_by, ax)
     others = table["pipeline_id"].nunique() - 1
-    more = f"; {others} more pipeline{'s' * (others > 1)} in the table" if others else ""
+    more = f"; {many(others, 'more pipeline')} in the table" if others else ""
     words = f"{first}, {entered}{more}"
     ax.annotate(words, (0, 1), xycoords="axes fraction", ha="left", va="bottom", color=GREY, fontsize=8)
 
@@ -415,6 +415,6 @@ def _several(table: pd.DataFrame, by: str, ax: Axes) -> None:
     ax.set_xlim(0, 1.03)
     percents(ax)
     more = len(sizes) - len(shown)
-    rest = f"; {more:,} more group{'s' * (more > 1)} in the table" if more else ""
+    rest = f"; {many(more, 'more group')} in the table" if more else ""
     ax.set_xlabel(f"of all deals of the group, came so far (95% interval){rest}")
     ax.legend(loc="upper center", bbox_to_anchor=(0.4, -0.16), ncols=2, fontsize=8)

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from hlkit.analysis.identity import Codes, Words, addresses, codes, emails, names, phones, plain, texts
 from hlkit.analysis.notes import remark
+from hlkit.tables.text import many
 
 Mask = Any  # of truth values, one for each pair
 
@@ -284,7 +285,7 @@ def _without_placeholders(keys: Codes, crowd: Codes, name: str) -> Codes:
         values = len(np.unique(keys[nobody]))
         told = {"also": "key"}.get(name, name)
         remark(
-            f"{values:,} {told}{'s' * (values != 1)} with more than {PLACEHOLDER} first names on them "
+            f"{many(values, told)} with more than {PLACEHOLDER} first names on them "
             f"({int(nobody.sum()):,} contacts) are taken for placeholders and are no evidence."
         )
         return np.where(nobody, -1, keys)

@@ -41,7 +41,7 @@ class ContactsView(View):
         self.book: Book | None = None
         self.selected = pd.DataFrame()
         self._whole = False  # whether the owners' names were asked for, too
-        self._page = 0
+        self._page, self._opened = 0, NO  # the contact that is shown
         self._given = dict(given or {})
         for name in self._given:
             if name not in _CHOICES:
@@ -258,8 +258,6 @@ class ContactsView(View):
         read = functools.partial(timeline.read, loc, contact, everything=everything)
         if self.opening.start(lambda watch: read(watch=watch), self._show_one(contact)):
             self._opened, self.page.value = contact, ""
-
-    _opened = NO
 
     def _show_one(self, contact: str) -> Callable[[timeline.Read], None]:
         def show(read: timeline.Read) -> None:

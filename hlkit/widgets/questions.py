@@ -13,6 +13,7 @@ from hlkit.analysis.registry import ANALYSES, Analysis
 from hlkit.analysis.result import Result
 from hlkit.errors import InvalidRequest
 from hlkit.resources import CATALOGUE
+from hlkit.tables.text import many
 from hlkit.widgets import looks
 from hlkit.widgets.controls import LABEL, columns_of, controls, in_rows, offered, values
 from hlkit.widgets.long import MOST, long_table
@@ -210,9 +211,7 @@ class AnalysesView(View):
         rows, zone = len(result.table), result.provenance["timezone"]
         long = long_table(result.as_read(MOST)) if rows > _LONG else None
         shown = min(rows, _SHOWN if long is None else MOST)
-        more = f"{rows:,} row{'s' * (rows != 1)}" + (
-            f"; the first {shown:,} are shown, Export writes all" if shown < rows else ""
-        )
+        more = many(rows, "row") + (f"; the first {shown:,} are shown, Export writes all" if shown < rows else "")
         if long is None:
             self.table.value = looks.table(result.as_read(_SHOWN), zone, more=more, name="hlkit-result")
             self.tables.children = (self.table,)
