@@ -95,9 +95,9 @@ def responses(
 
     Takes one row per message (contact_id, sent_at, direction, origin, user_id, status, type; conversation_id,
     call_status and call_duration_s, if there), and one per contact where *by* is a column of contacts. Calls
-    that came in are no writing, activity rows neither. HighLevel keeps no history of owners: its own report
-    gives a turn to the owner at that time, this one to the user who answered, and one that nobody has answered
-    to ``(none)``.
+    that came in are no writing; rows of activity, campaigns, reviews, the system and internal comments neither.
+    HighLevel keeps no history of owners: its own report gives a turn to the owner at that time, this one to the
+    user who answered, and one that nobody has answered to ``(none)``.
 
     Parameters
     ----------
