@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from hlkit.asking import Askers
 from hlkit.errors import HlkitError, MissingScope, NotKept, WrongLocation, advice
 from hlkit.reader import Reader
 from hlkit.resource import Resource
@@ -32,6 +31,7 @@ from hlkit.wire.watch import Watch, default
 from hlkit.zones import zone_named
 
 if TYPE_CHECKING:
+    from hlkit.asking import Askers
     from hlkit.sim import Simulation
 
 
@@ -132,6 +132,8 @@ class Location:
     @property
     def analyses(self) -> Askers:
         """The questions that can be asked of it: ``loc.analyses.speed_to_lead(by="source")``."""
+        from hlkit.asking import Askers
+
         return Askers(self)
 
     @functools.cached_property
