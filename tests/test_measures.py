@@ -17,7 +17,6 @@ from hlkit.analysis.measures import (
     extra,
     group_column,
     grouped,
-    import_burst,
     kaplan_meier,
     lookup,
     minutes,
@@ -454,22 +453,7 @@ def test_a_day_said_twice_is_refused_rather_than_guessed():
         office_hours("Mon-Fri 8-18, Fri 8-14")
 
 
-# ---- imports, people
-
-
-def test_a_minute_with_more_than_fifty_and_one_in_a_hundred_is_an_import():
-    minute = pd.Timestamp("2025-01-06T09:00Z")
-    burst = [minute + pd.Timedelta(seconds=s) for s in np.linspace(0, 59, 51)]
-    apart = [minute + pd.Timedelta(hours=h) for h in range(1, 50)]
-
-    flagged = import_burst(pd.Series([*burst, *apart], dtype=WHEN.dtype))
-
-    assert flagged.tolist() == [True] * 51 + [False] * 49
-    assert import_burst(pd.Series([*burst[:50], *apart], dtype=WHEN.dtype)).sum() == 0
-    many = pd.Series([*burst, *apart * 200], dtype=WHEN.dtype)  # 51 are less than 1% of 9,851; 200 an hour are more
-    assert not import_burst(many).head(51).any()
-    assert import_burst(pd.Series([pd.NaT, pd.NaT], dtype=WHEN.dtype)).tolist() == [False, False]
-    assert import_burst(pd.Series([], dtype=WHEN.dtype)).tolist() == []
+# ---- people
 
 
 def test_only_what_a_user_sent_from_the_app_is_by_a_person():

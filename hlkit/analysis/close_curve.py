@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hlkit.analysis.drawing import BLUE, GREY, INK, ORANGE, PALE, PALETTE, dots, most
+from hlkit.analysis.imports import Imports, without_imports
 from hlkit.analysis.measures import (
     ALL,
     SMALL,
@@ -15,7 +16,6 @@ from hlkit.analysis.measures import (
     column,
     cumulative_incidence,
     days_between,
-    import_burst,
     need,
     per_group,
     waiting,
@@ -88,6 +88,7 @@ def close_curve(
     by: str | None = None,
     show: Literal["curve", "summary"] = "curve",
     days: int = 180,
+    imports: Imports = "exclude",
 ) -> pd.DataFrame:
     """Shares of deals won and lost by their age, and what follows: win rates, sales cycle, velocity.
 
@@ -116,7 +117,7 @@ def close_curve(
     """
     need(opportunities, "created_at", "status", "status_changed_at")
     deals = until(opportunities, as_of)
-    deals = drop(deals, import_burst(deals["created_at"]), "opportunities of an import")
+    deals = without_imports(deals, imports, "opportunities")
     if by == COHORT and COHORT not in deals:
         deals = deals.assign(**{COHORT: deals["created_at"].dt.tz_convert(timezone).dt.strftime("%Y-%m")})
     need(deals, by)

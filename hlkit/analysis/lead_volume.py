@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from hlkit.analysis.drawing import BLUE, GREY, ORANGE, PALE, PALETTE, RED, SKY, most
-from hlkit.analysis.measures import WEEKDAYS, by_size, group_column, grouped, import_burst, need, wilson
+from hlkit.analysis.imports import Imports, without_imports
+from hlkit.analysis.measures import WEEKDAYS, by_size, group_column, grouped, need, wilson
 from hlkit.analysis.notes import drop, remark, truths
 from hlkit.analysis.registry import analysis
 from hlkit.analysis.saying import largest
@@ -70,6 +71,7 @@ def lead_volume(
     until: pd.Timestamp | None = None,
     by: str | None = None,
     show: Literal["days", "weeks"] = "days",
+    imports: Imports = "exclude",
 ) -> pd.DataFrame:
     """Leads of each day, what was to be expected, and the days on which something happened.
 
@@ -95,7 +97,7 @@ def lead_volume(
     """
     need(contacts, "contact_id", "created_at", by)
     leads = drop(contacts, contacts["created_at"].isna(), "contacts without a date")
-    leads = drop(leads, import_burst(leads["created_at"]), "contacts of an import")
+    leads = without_imports(leads, imports, "contacts")
     local = leads["created_at"].dt.tz_convert(timezone).dt.tz_localize(None)
     today = (as_of if until is None else min(as_of, until)).tz_convert(timezone).tz_localize(None).normalize()
     leads = leads.assign(**{_DAY: (local - _EPOCH) // pd.Timedelta(days=1)})

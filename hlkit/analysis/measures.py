@@ -442,16 +442,6 @@ def days_between(start: pd.Series, end: pd.Series | pd.Timestamp) -> pd.Series:
     return minutes(start, end) / (24 * 60)
 
 
-def import_burst(created: pd.Series) -> pd.Series:
-    """Whether each row was created in a minute in which so many were that it was an import.
-
-    That is more than 50 and more than 1% of all in one minute.
-    """
-    minute = created.dt.floor("min")
-    sizes = minute.map(minute.value_counts()).to_numpy(dtype="float64", na_value=0)
-    return pd.Series(sizes > max(50, 0.01 * len(created)), index=created.index)
-
-
 # ---- messages
 
 _NO_PERSON = ("TYPE_ACTIVITY", "TYPE_INTERNAL_COMMENT", "TYPE_CAMPAIGN")

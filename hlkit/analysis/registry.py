@@ -53,6 +53,10 @@ ABOUT = {
     "office": 'When the office is open, in the location\'s zone, such as "Mon-Fri 8-18, Sat 10-14".',
     "holidays": 'A country whose holidays the office is closed on, such as "US" or "US-IL".',
     "show": "Which of its tables.",
+    "imports": (
+        "Leave out rows that came with an import (at least 50 created in a minute or 200 in ten minutes, or a source "
+        "that says import), or include them."
+    ),
     "since": "Rows of the first frame from this date on, such as 2025-07-01, in the location's zone.",
     "until": "And up to, without, this date.",
     "as_of": "Look at the data as it was at this date or time; the start of the reading if left out.",

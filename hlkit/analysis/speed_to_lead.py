@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hlkit.analysis.drawing import BLUE, GREY, INK, ORANGE, SKY, dots, medians_beside, most, percents, rows_of_names
+from hlkit.analysis.imports import Imports, without_imports
 from hlkit.analysis.measures import (
     ALL,
     OFFICE,
@@ -16,7 +17,6 @@ from hlkit.analysis.measures import (
     Floats,
     by_a_person,
     call_taken,
-    import_burst,
     kaplan_meier,
     lookup,
     minutes,
@@ -92,6 +92,7 @@ def speed_to_lead(
     clock: Literal["office", "wall"] = "office",
     office: str = OFFICE,
     holidays: str | None = None,
+    imports: Imports = "exclude",
 ) -> pd.DataFrame:
     """Wait from each contact's creation to the first message or call by a person.
 
@@ -134,7 +135,7 @@ def speed_to_lead(
     need(messages, "contact_id", "sent_at")
     hours = office_hours(office, holidays)
     leads = drop(contacts, contacts["created_at"].isna(), "contacts without a date")
-    leads = drop(leads, import_burst(leads["created_at"]), "contacts of an import")
+    leads = without_imports(leads, imports, "contacts")
 
     human = by_a_person(messages) | call_taken(messages)
     whose = _rows_of(leads, messages["contact_id"])

@@ -9,11 +9,11 @@ import pandas as pd
 
 from hlkit.analysis.close_curve import until
 from hlkit.analysis.drawing import BLUE, GREY, INK, RED, dots, durations, most, rows_of_names
+from hlkit.analysis.imports import is_import
 from hlkit.analysis.measures import (
     SMALL,
     column,
     days_between,
-    import_burst,
     lookup,
     need,
     per_group,
@@ -164,7 +164,7 @@ def _p75(deals: pd.DataFrame) -> pd.Series:
     """By stage, the days in it within which three in four of the deals won from it were won; of enough deals."""
     entered, won = deals["stage_changed_at"], deals["status_changed_at"]
     fits = (deals["status"] == "won") & (entered <= won) & (won > deals["created_at"])
-    deals = deals[truths(fits) & ~import_burst(deals["created_at"]).to_numpy()]
+    deals = deals[truths(fits) & ~is_import(deals).to_numpy()]
     took = days_between(deals["stage_changed_at"], deals["status_changed_at"]).groupby(deals["stage_id"])
     return took.quantile(0.75)[took.size() >= _ENOUGH]
 

@@ -79,6 +79,9 @@ CONTACTS = Resource(
         Column("birthday", "dateOfBirth", DAY, private=True),
         Column("business_id", "businessId", ID),
         Column("business_name", "businessName", TEXT, private=True),
+        Column(
+            "created_by", ("createdBy.source", "createdBy.channel"), TEXT, doc="how it was made: by hand, import ..."
+        ),
         Column("additional_emails", "additionalEmails", LIST, private=True),
         Column("additional_phones", "additionalPhones", LIST, private=True),
         Column("follower_ids", "followers", LIST, doc="users who follow the contact"),

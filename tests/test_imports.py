@@ -1,0 +1,84 @@
+"""What counts as an import, and that it is always said."""
+
+import pandas as pd
+import pytest
+
+import hlkit as hl
+from hlkit.analysis.imports import is_import
+from hlkit.kinds import TEXT, WHEN
+
+MINUTE = pd.Timestamp("2025-01-06T09:00Z")
+
+
+def created(*seconds, **more):
+    """Rows created so many seconds after nine o'clock."""
+    ids = pd.Series([f"c{number}" for number in range(len(seconds))], dtype=TEXT.dtype)
+    at = pd.Series([MINUTE + pd.Timedelta(seconds=one) for one in seconds], dtype=WHEN.dtype)
+    return pd.DataFrame({"contact_id": ids, "created_at": at, **more})
+
+
+APART = [3600 * hour for hour in range(1, 40)]
+
+
+@pytest.mark.parametrize(
+    ("times", "imported"),
+    [
+        ([second * 1.2 for second in range(50)], 50),  # 50 in a minute, and across two of the clock's
+        ([30 + second for second in range(50)], 50),
+        ([second * 1.2 for second in range(49)], 0),
+        ([number * 2.9 for number in range(200)], 200),  # 200 in ten minutes
+        ([number * 2.9 for number in range(199)], 0),
+        ([number * 3.1 for number in range(400)], 0),  # never 200 in ten minutes
+        ([0] * 50, 50),
+        ([], 0),
+    ],
+)
+def test_fifty_rows_in_a_minute_or_two_hundred_in_ten_are_an_import(times, imported):
+    flags = is_import(created(*APART[::-1], *times))
+
+    assert flags.tolist() == [False] * len(APART) + [imported > 0] * len(times)
+
+
+def test_what_says_import_is_one():
+    sources = ["CSV Import", "imported", "csv_import", "BULK_IMPORT", "bulkimport", "google", "important", None]
+    frame = created(*APART[: len(sources)])
+
+    expected = [True] * 5 + [False] * 3
+    for column in ("source", "created_by", "first_medium"):
+        assert is_import(frame.assign(**{column: pd.Series(sources, dtype=TEXT.dtype)})).tolist() == expected
+        assert is_import(frame.assign(**{column: sources})).tolist() == expected
+
+
+def test_a_row_without_a_date_is_judged_by_what_it_says():
+    frame = created(1, 2).assign(created_at=pd.Series([pd.NaT] * 2, dtype=WHEN.dtype), source=["import", "ads"])
+
+    assert is_import(frame).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("name", [name for name in hl.analyses if "imports" in hl.analyses[name].choices])
+def test_sixty_webinar_sign_ups_in_a_minute_are_left_out_said_and_kept_when_asked_for(name):
+    analysis = hl.analyses[name]
+    days = [86_400 * day for day in range(40)]
+    rows = created(*days, *(50 * 86_400 + second for second in range(60)))
+    status = ["won", "open"] * 50
+    more = {"opportunity_id": rows["contact_id"], "status": status, "stage_id": "s1", "pipeline_id": "p1"}
+    rows = rows.assign(**more, source="webinar")
+    rows["status_changed_at"] = rows["stage_changed_at"] = rows["created_at"] + pd.Timedelta(days=1)
+    messages = {"message_id": "m", "contact_id": "c0", "sent_at": MINUTE + pd.Timedelta(minutes=5)}
+    messages |= {"direction": "outbound", "origin": "app", "user_id": "u", "status": "sent", "type": "TYPE_SMS"}
+    stages = {"stage_id": "s1", "pipeline_id": "p1", "position": 0, "name": "New", "pipeline": "Sales"}
+    frames = {"contacts": rows, "opportunities": rows}
+    frames |= {"messages": pd.DataFrame([messages]), "stages": pd.DataFrame([stages])}
+    given = {needed: frames.get(needed) for needed in analysis.frames}
+
+    without = analysis(**given, as_of="2025-06-01")
+    kept = analysis(**given, as_of="2025-06-01", imports="include")
+
+    told = without.attrs["hlkit"]
+    assert 60 in [count for why, count in told["left_out"].items() if "of an import" in why]
+    assert 'imports="include" keeps them' in told["definition"]
+    assert not any("import" in why for why in kept.attrs["hlkit"]["left_out"])
+    assert "imports=" not in kept.attrs["hlkit"]["definition"]
+    for column in {"n", "leads"} & set(kept):
+        per = kept["day"].nunique() if "day" in kept else 1  # a curve repeats n on each of its days
+        assert (kept[column].sum() - without[column].sum()) / per == 60
