@@ -80,7 +80,7 @@ CONTACTS = Resource(
         Column("business_id", "businessId", ID),
         Column("business_name", "businessName", TEXT, private=True),
         Column(
-            "created_by", ("createdBy.source", "createdBy.channel"), TEXT, doc="how it was made: by hand, import ..."
+            "created_by", ("createdBy.source", "createdBy.channel"), TEXT, doc="what made it: a person, an import ..."
         ),
         Column("additional_emails", "additionalEmails", LIST, private=True),
         Column("additional_phones", "additionalPhones", LIST, private=True),
