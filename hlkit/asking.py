@@ -55,6 +55,7 @@ class Asker:
         table = self._location.named(table)
         told = table.attrs["hlkit"]
         told["without"] = without
+        told["span"] = self._days(span)
         reads = [frame.attrs.get("hlkit", {}) for frame in frames.values() if frame is not None]
         provenance = Provenance(
             location=self._location.name or self._location.location_id,
@@ -82,6 +83,12 @@ class Asker:
                 allowed = ", ".join(self.__signature__.parameters)
                 raise InvalidRequest(f"{self.analysis.name} has no {name!r} to choose", hint=f"it has {allowed}")
         self.analysis.chosen({**given, "as_of": given.get("as_of") or "2000-01-01"})
+
+    def _days(self, span: Mapping[str, Any]) -> dict[str, str]:
+        """The dates of *span* on the location's calendar, as text."""
+        zone = self._location.timezone
+        at = {name: instant(name, value, lambda: zone) for name, value in span.items()}
+        return {name: one.tz_convert(zone).date().isoformat() for name, one in at.items() if one is not None}
 
     def _frames(
         self, show: str | None, span: Mapping[str, Any], reading: Mapping[str, Any]

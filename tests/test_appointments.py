@@ -20,7 +20,7 @@ def booked(status="showed", hours=0, lead=24, **more):
         "starts_at": start,
         "created_at": start - pd.Timedelta(hours=lead),
         "status": status,
-        "contact_id": "ann",
+        "contact_id": None,
     } | more
 
 
@@ -46,6 +46,19 @@ def test_shares_are_of_those_marked_and_the_unmarked_bound_them():
     assert row["cancel_share"] == pytest.approx(2 / 12)
     assert row["unmarked_share"] == pytest.approx(3 / 10)
     assert row["small"]
+
+
+def test_appointments_of_one_contact_that_are_alike_are_worth_about_one():
+    rows = [booked("showed" if n < 15 else "noshow", contact_id=f"c{n}") for n in range(30) for _ in range(6)]
+    rows += [booked("cancelled", contact_id=f"c{n}") for n in range(30)]
+
+    row = ask(*rows).iloc[0]
+    week = ask(*rows, show="heatmap", **CHICAGO).set_index(["weekday", "hour"]).loc[("Monday", 12)]
+
+    assert (row["show_low"], row["show_high"]) == pytest.approx(wilson(15, 30), abs=0.01)
+    assert (week["show_low"], week["show_high"]) == (row["show_low"], row["show_high"])
+    # of each contact's seven one is canceled, as alike as can be: all rows count
+    assert (row["cancel_low"], row["cancel_high"]) == pytest.approx(wilson(30, 210))
 
 
 @pytest.mark.parametrize(
@@ -127,7 +140,7 @@ def test_lead_times_come_from_the_shortest_on_and_unknown_ones_last():
 
 def test_groups_by_what_is_known_of_the_contact():
     contacts = pd.DataFrame({"contact_id": ["ann", "bob"], "source": ["ads", "referral"], "tags": [["a", "b"], []]})
-    rows = [booked(), booked("noshow", contact_id="bob"), booked(contact_id="gone"), booked(contact_id=None)]
+    rows = [booked(contact_id=name) for name in ("ann", "gone", None)] + [booked("noshow", contact_id="bob")]
 
     by_source = ask(*rows, contacts=contacts, by="source").set_index("source")["booked"]
     by_tag = ask(*rows, contacts=contacts, by="tags").set_index("tags")["booked"]

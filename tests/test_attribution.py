@@ -180,16 +180,56 @@ def test_another_column_groups_by_what_it_holds_and_says_that_the_model_makes_no
 # ---- deals
 
 
-def test_the_win_rate_is_of_closed_deals_and_abandoned_ones_are_lost_or_apart():
+def test_the_naive_win_rate_is_of_closed_deals_and_abandoned_ones_are_lost_or_left_out():
     rows = [deal("ann", status, 3) for status in ("won", "won", "lost", "abandoned", "open", "Won")]
 
     lost = ask(contacts(contact("ann", "ads")), deals(*rows)).loc["ads"]
-    apart = ask(contacts(contact("ann", "ads")), deals(*rows), abandoned="apart").loc["ads"]
+    apart = ask(contacts(contact("ann", "ads")), deals(*rows), abandoned="exclude").loc["ads"]
 
-    assert [lost["opps"], lost["won"], lost["lost"], lost["win_share"]] == [6, 3, 2, 0.6]
-    assert (lost["win_low"], lost["win_high"]) == wilson(3, 5)
-    assert [apart["won"], apart["lost"], apart["win_share"]] == [3, 1, 0.75]
+    assert lost[["opps", "won", "lost", "win_naive_share"]].tolist() == [6, 3, 2, 0.6]
+    assert (lost["win_naive_low"], lost["win_naive_high"]) == wilson(3, 5)
+    assert apart[["opps", "won", "lost", "win_naive_share"]].tolist() == [5, 3, 1, 0.75]
+    assert [lost["open_share"], apart["open_share"]] == pytest.approx([1 / 6, 1 / 5])
     assert lost["small"]
+
+
+def test_groups_are_compared_by_what_is_won_at_an_age_that_all_have_reached():
+    # Half of the deals are won on day 20 in both: ads is a year old, mail six weeks, new three weeks, few has ten deals.
+    ages = {"ads": 365, "mail": 45, "new": 21, "few": 365}
+    rows = [
+        deal(name, "won" if n % 2 else "open", 20 if n % 2 else None, ago=age + n / 100)
+        for name, age in ages.items()
+        for n in range(10 if name == "few" else 40)
+    ]
+    table = attribution(contacts(*(contact(name, name) for name in ages)), deals(*rows), as_of=AS_OF)
+
+    by_age = table.set_index("source")
+    assert by_age["win_30d_share"].to_dict() == pytest.approx(dict.fromkeys(ages, 0.5) | {"new": np.nan}, nan_ok=True)
+    assert by_age["win_60d_share"].isna().to_dict() == {"ads": False, "mail": True, "new": True, "few": False}
+    assert by_age["followed_days"].to_dict() == pytest.approx(ages, abs=0.4)
+    said = attribution.say(table)
+    assert "Won within 30 days: 50% across 2 groups; no significant difference" in said
+    assert "Not followed for 30 days yet: new." in said
+
+
+def test_a_difference_is_claimed_where_there_is_one_and_says_at_which_age():
+    shares = {"ads": 0.2, "mail": 0.6, "fair": 0.22}
+    rows = [
+        deal(name, "won" if n < 100 * part else "lost", 20, ago=100 + n / 10)
+        for name, part in shares.items()
+        for n in range(100)
+    ]
+    who = contacts(*(contact(name, name) for name in shares))
+
+    said = attribution.say(attribution(who, deals(*rows), as_of=AS_OF))
+    split = attribution.say(attribution(who, deals(*rows), as_of=AS_OF, model="split"))
+    tags = who.assign(tags=[["a"], ["a", "b"], ["b"]])
+    by_tags = attribution.say(attribution(tags, deals(*rows), as_of=AS_OF, by="tags"))
+
+    assert "Won within 90 days: mail, 60% (50 to 69), is above and ads, 20%" in said
+    assert "a significant difference (p < .001)" in said
+    for overlapping in (split, by_tags):
+        assert "Win rates are not compared: groups overlap." in overlapping
 
 
 def test_a_deal_that_was_won_later_than_as_of_is_still_open():
@@ -357,7 +397,7 @@ def test_the_sums_over_groups_are_the_totals_in_every_model(by):
         paid = pd.DataFrame({"contact_id": [*who["contact_id"].head(50), "gone", None], "amount": 2.5})
         paid = paid.assign(status="succeeded")
         for model in ("first", "last", "split"):
-            table = attribution(who, opportunities, paid, as_of=NEW_YEAR, by=by, model=model)
+            table = attribution(who, opportunities, paid, as_of=NEW_YEAR, by=by, model=model, imports="include")
             totals = [len(who), len(opportunities), (opportunities["status"] == "won").sum(), 52 * 2.5]
             assert table[["leads", "opps", "won", "cash"]].sum().tolist() == pytest.approx(totals)
             is_open = opportunities["status"] == "open"
@@ -377,7 +417,7 @@ def test_the_planted_win_rates_are_recovered_and_the_naive_ones_are_not():
         table = attribution(who, opportunities, as_of=NEW_YEAR, website=people.WEBSITE).set_index("source")
         table = table.reindex(names)
         rates = np.array([truth[name] for name in names])
-        inside += ((table["win_low"] <= rates) & (rates <= table["win_high"])).tolist()
+        inside += ((table["win_naive_low"] <= rates) & (rates <= table["win_naive_high"])).tolist()
         leads_told += table["leads"].to_numpy()
         leads_true += [(first == name).sum() for name in names]
         leads_written += who["source"].value_counts().reindex(names).to_numpy()

@@ -88,6 +88,47 @@ def test_a_field_of_an_odd_shape_does_not_stop_the_others():
     assert frame["tags"].tolist() == [[]]
 
 
+@pytest.mark.parametrize(
+    ("meta", "status", "seconds"),
+    [
+        ({"call": {"duration": 3309, "status": "completed"}}, "completed", 3309),
+        ({"call": {"duration": "37", "status": "completed"}}, "completed", 37),
+        ({"call": {"duration": 0, "status": "no-answer"}}, "no-answer", 0),
+        ({"call": {"duration": None, "status": "busy"}}, "busy", None),
+        ({"call": {"status": "voicemail"}}, "voicemail", None),
+        ({"callStatus": "completed", "callDuration": "120"}, "completed", 120),
+        ({"callStatus": "canceled", "callDuration": 0}, "canceled", 0),
+        ({"call": {"duration": 61, "status": "completed"}, "callStatus": "busy"}, "completed", 61),
+        ({"call": {"duration": 61}, "callStatus": "answered"}, "answered", 61),
+        ({"call": {}}, None, None),
+        ({"call": None}, None, None),
+        ({"call": "completed", "callStatus": "failed", "callDuration": "5"}, "failed", 5),
+        ({"call": ["completed"]}, None, None),
+        ({"email": {"messageIds": ["m1"]}}, None, None),
+        ({}, None, None),
+        ([], None, None),
+        (None, None, None),
+        ("completed", None, None),
+    ],
+)
+def test_what_became_of_a_call_is_read_nested_as_live_rows_have_it_and_flat(meta, status, seconds):
+    plain = {"id": "plain", "meta": {"callStatus": "busy", "callDuration": "7"}}
+    live = {"id": "live", "meta": {"call": {"status": "completed", "duration": 8}}}
+    messages = CATALOGUE["messages"]
+    for others in ([], [plain], [live], [{"id": "none"}], [plain, live, {"id": "none"}]):
+        frame = frame_of([{"id": "a", "meta": meta}, *others], resource=messages).set_index("message_id")
+
+        read = frame[["call_status", "call_duration_s"]].astype(object)
+        expected = {"a": [status, seconds], "plain": ["busy", 7], "live": ["completed", 8], "none": [None, None]}
+        assert read.where(read.notna(), None).T.to_dict("list") == {key: expected[key] for key in read.index}
+
+
+def test_a_call_without_meta_has_neither_status_nor_length():
+    frame = frame_of([{"id": "a", "messageType": "TYPE_CALL"}], resource=CATALOGUE["messages"])
+
+    assert frame[["call_status", "call_duration_s"]].isna().all(axis=None)
+
+
 @pytest.mark.parametrize("odd", [3, True, "x", {"id": "f1", "value": "x"}, [3, None, ["x"]]], ids=repr)
 @pytest.mark.parametrize("as_list", [False, True])
 def test_custom_fields_of_an_odd_shape_do_not_stop_the_others(odd, as_list):

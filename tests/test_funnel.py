@@ -98,7 +98,7 @@ def test_each_stage_tells_what_stands_there_and_what_fell_out():
     table = ask(rows, stages, currency="USD").set_index("stage")
 
     standing = ["in_stage", "open", "won", "lost", "abandoned", "value"]
-    assert table.loc["New", standing].tolist() == [6, 2, 0, 3, 1, 200]
+    assert table.loc["New", standing].tolist() == [6, 2, 0, 4, 1, 200]
     assert table.loc["Booked", standing].tolist() == [4, 1, 3, 0, 0, 100]
     assert table.loc["(won)", standing].isna().all()
     assert table["reached"].tolist() == [10, 4, 3]
@@ -107,6 +107,10 @@ def test_each_stage_tells_what_stands_there_and_what_fell_out():
     assert table.loc["Booked", ["step_low", "step_high"]].tolist() == pytest.approx(wilson(4, 10))
     assert table.loc["(won)", ["total_low", "total_high"]].tolist() == pytest.approx(wilson(3, 10))
     assert pd.isna(table.loc["New", "step_share"])
+    assert table.loc["(won)", "open_share"] == 0.3
+    without = ask(rows, stages, abandoned="exclude").set_index("stage")
+    assert without.loc["New", standing].tolist() == [5, 2, 0, 3, 0, 200]
+    assert without["reached"].tolist() == [9, 4, 3]
     assert "Values are in USD." in table.attrs["hlkit"]["definition"]
 
 
@@ -117,7 +121,7 @@ def test_what_goes_on_stands_or_falls_out_makes_up_each_step():
         steps = road[road["reached"].notna()]
         known = steps[steps["in_stage"].notna()].iloc[1:]  # the first step holds the deals of deleted stages too
         went_on = steps["reached"].shift(-1).loc[known.index]
-        here = known["open"] + known["lost"] + known["abandoned"]
+        here = known["open"] + known["lost"]
         assert known["reached"].tolist() == (went_on + here).tolist()
         assert steps["reached"].is_monotonic_decreasing
 

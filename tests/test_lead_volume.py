@@ -1,4 +1,4 @@
-"""Leads by day: counts by hand, the odd days that the simulated location plants, and statsmodels as the oracle."""
+"""Leads by day: counts by hand, the days that the simulated location plants, and statsmodels as the oracle."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import hlkit as hl
-from hlkit.analysis.lead_volume import ODD, poisson_fit
+from hlkit.analysis.lead_volume import MEAN, UNUSUAL, poisson_fit, span_start
 from hlkit.errors import InvalidRequest
 from hlkit.kinds import TEXT, WHEN
 from hlkit.sim.clock import Clock
@@ -79,30 +79,49 @@ def test_a_group_begins_with_its_first_lead_and_groups_sum_to_the_whole():
     assert table.groupby("source", sort=False)["leads"].apply(list).to_dict() == {"ads": [1, 1, 0], "(none)": [1]}
 
 
-@pytest.mark.parametrize("counts", [[9] * 55, [4] * 100])
-def test_of_few_weeks_or_few_leads_nothing_is_expected_and_it_says_so(counts):
+@pytest.mark.parametrize(("counts", "dispersion"), [([9] * 55, None), ([4] * 100, 1.0), ([1, 0, 0] * 30, None)])
+def test_with_few_weeks_or_few_leads_there_is_no_expected_range_and_it_says_so(counts, dispersion):
     table = lead_volume(daily(counts), as_of=after(counts))
 
     assert table["leads"].tolist() == counts
     assert table[["expected", "low", "high", "z", "anomaly"]].isna().all(axis=None)
-    assert "too few to say which days are odd" in table.attrs["hlkit"]["definition"]
+    assert table["dispersion"].dropna().tolist() == ([] if dispersion is None else [dispersion] * len(counts))
+    assert table.attrs["hlkit"]["definition"].endswith(
+        " There are less than 8 weeks of at least 5 leads a day: too little history to say which days were unusual."
+    )
 
 
-def test_an_odd_day_is_far_from_what_is_expected_of_it():
+def test_how_many_groups_have_too_little_history_is_said():
+    frame = pd.concat([daily([9] * 70), daily([3] * 70), daily([1, 0] * 35)], ignore_index=True)
+    frame["contact_id"] = [f"c{number}" for number in range(len(frame))]
+    frame["source"] = ["ads"] * 630 + ["web"] * 210 + ["fair"] * 35
+
+    days, weeks = (
+        lead_volume(frame, as_of=after([0] * 70), by="source", show=show).attrs["hlkit"]["definition"]
+        for show in ("days", "weeks")
+    )
+
+    assert "2 of 3 groups have less than 8 weeks of at least 5 leads a day" in days
+    assert "1 of 3 groups have less than 8 weeks of at least 1 lead a day: too little history to judge" in weeks
+    assert "no yearly season is modeled" in days
+
+
+def test_an_unusual_day_is_far_from_what_is_expected_of_it():
     counts = [16] * 70
     counts[30] = 64
 
     table = lead_volume(daily(counts), as_of=after(counts))
 
     # 2 (sqrt(64 3/8) - sqrt(16 3/8)) = 2 (8.0234 - 4.0466), and (4.0466 -+ 3.3 / 2) ** 2 - 3/8
-    odd = table[table["anomaly"]]
-    assert odd["date"].dt.strftime("%Y-%m-%d").tolist() == ["2025-02-05"]
-    row = odd[["leads", "expected", "low", "high", "z"]].iloc[0].astype("float64").tolist()
+    unusual = table[table["anomaly"]]
+    assert unusual["date"].dt.strftime("%Y-%m-%d").tolist() == ["2025-02-05"]
+    row = unusual[["leads", "expected", "low", "high", "z"]].iloc[0].astype("float64").tolist()
     assert row == pytest.approx([64, 16, 5.369, 32.077, 7.954], abs=2e-3)
     assert table.loc[0, "z"] == pytest.approx(0, abs=1e-6)
+    assert table["dispersion"].tolist() == [1.0] * 70  # of the usual days, which do not vary
 
 
-def test_a_day_on_which_nobody_comes_is_no_odd_day():
+def test_a_weekday_without_leads_is_not_unusual():
     counts = ([12] * 5 + [0, 0]) * 10
 
     table = lead_volume(daily(counts), as_of=after(counts))
@@ -123,6 +142,33 @@ def test_days_that_vary_more_than_chance_have_wider_bounds():
     assert width[1] > 1.8 * width[0]
 
 
+# ---- changes
+
+# By week, in an order that has no trend: sums of week and sign are 0.
+SIGNS = [1, -1, -1, 1, 1, -1, -1, 1]
+
+
+def waves(mean, size):
+    """Eight weeks of days that are all *size* above or below the *mean*."""
+    return [mean + sign * size for sign in SIGNS for _ in range(7)]
+
+
+@pytest.mark.parametrize(
+    ("counts", "dispersion"),
+    [
+        (waves(16, 8), 56 * 8**2 / 16 / 48),  # 56 days less 7 weekdays and a trend: 4.667
+        (waves(16, 4), 56 * 4**2 / 16 / 48),
+        (waves(4, 3), 56 * 3**2 / 4 / 48),  # too few leads a day for an expected range
+        (waves(16, 1), 1),  # 0.073, less than chance
+    ],
+)
+def test_dispersion_is_how_much_more_days_vary_than_chance(counts, dispersion):
+    for show in ("days", "weeks"):
+        table = lead_volume(daily(counts), as_of=after(counts), show=show)
+
+        assert table["dispersion"].tolist() == pytest.approx([dispersion] * len(table))
+
+
 def test_a_week_is_compared_with_the_same_weekdays_of_the_week_before():
     counts = [1, 1, 1, 1, 1, 0, 0, 3, 3, 2, 1, 1, 0, 0, 2, 1]
 
@@ -131,17 +177,209 @@ def test_a_week_is_compared_with_the_same_weekdays_of_the_week_before():
     assert table["date"].dt.strftime("%m-%d").tolist() == ["01-06", "01-13", "01-20"]
     assert table["whole"].tolist() == [True, True, False]
     assert table["leads"].tolist() == [5, 10, 3]
-    assert table["before"].tolist() == [0, 5, 6]
+    assert table["before"].tolist() == [pd.NA, 5, 6]
     assert table["change"].tolist() == pytest.approx([np.nan, 1, -0.5], nan_ok=True)
-    # 10 of 15 by Wilson is 0.4171 to 0.8482, so the ratio is 0.7156 to 5.588
-    assert table.loc[1, ["change_low", "change_high"]].tolist() == pytest.approx([-0.2844, 4.588], abs=2e-3)
+    assert table[["change_low", "change_high", "dispersion"]].isna().all(axis=None)  # too little history
+
+
+def test_the_interval_of_a_change_counts_as_many_leads_as_would_vary_alike_by_chance():
+    counts = waves(16, 8)
+
+    table = lead_volume(daily(counts), as_of=after(counts), show="weeks")
+
+    # 168 leads after 56 at a dispersion of 4.667 are 36 after 12. 36 of 48 by Wilson is 0.6122 to 0.8508, so the
+    # ratio, 3, is 1.5784 to 5.7021. By chance alone it would be 2.22 to 4.05.
+    last = table.iloc[-1]
+    assert (last["leads"], last["before"]) == (168, 56)
+    assert last[["change", "change_low", "change_high"]].tolist() == pytest.approx([2, 0.578, 4.702], abs=2e-3)
+
+
+def test_the_weeks_before_a_group_began_are_unknown():
+    frame = pd.concat([daily([1] * 21), daily([2] * 14, start="2025-01-08")], ignore_index=True)  # a Wednesday
+    frame["contact_id"] = [f"c{number}" for number in range(len(frame))]
+    frame["source"] = ["web"] * 21 + ["ads"] * 28
+
+    table = lead_volume(frame, as_of="2025-01-22", by="source", show="weeks").set_index("source")
+
+    assert table.loc["ads", "leads"].tolist() == [10, 14, 4]
+    assert table.loc["ads", "before"].tolist() == [pd.NA, pd.NA, 4]
+    assert table.loc["ads", "change"].tolist() == pytest.approx([np.nan, np.nan, 0], nan_ok=True)
+    assert table.loc["web", "before"].tolist() == [pd.NA, 7, 2]
+
+
+def simulated(dispersion, groups, weeks, rng):
+    """Contacts of so many groups, whose days have a mean of 25 and a variance of *dispersion* times that."""
+    mean, days = 25, weeks * 7
+    size = (groups, days)
+    counts = (
+        rng.poisson(mean, size)
+        if dispersion == 1
+        else rng.negative_binomial(mean / (dispersion - 1), 1 / dispersion, size)
+    )
+    group, day = (np.repeat(index.ravel(), counts.ravel()) for index in np.indices(size))
+    return pd.DataFrame(
+        {
+            "contact_id": np.arange(len(day)).astype(str),
+            "created_at": pd.Timestamp("2025-01-06T12:00Z") + pd.to_timedelta(day, unit="D"),
+            "source": group.astype(str),
+        }
+    )
+
+
+@pytest.mark.parametrize("dispersion", [1, 4])
+def test_a_change_that_is_chance_is_seldom_significant(dispersion):
+    frame = simulated(dispersion, 150, 12, np.random.default_rng(dispersion))
+    choices = {"as_of": after([0] * 84), "by": "source", "imports": "include"}
+
+    weeks = lead_volume(frame, show="weeks", **choices).dropna(subset="change_low")
+    days = lead_volume(frame, **choices)
+
+    assert len(weeks) == 150 * 11
+    covered = (weeks["change_low"] <= 0) & (weeks["change_high"] >= 0)
+    assert 0.93 <= covered.mean() <= 0.975  # at a dispersion of 4 by chance alone: 0.67
+    headlines = [lead_volume.say(group) for _, group in days.groupby("source")]
+    claims = sum("a significant change" in headline for headline in headlines)
+    assert claims + sum("no significant change" in headline for headline in headlines) == 150
+    assert claims / 150 <= 0.1  # by chance alone: 0.32
+
+
+# ---- the fitted span
+
+STRAYS = {
+    "1970": ["1970-01-02T10:00Z"],
+    "three years ago": ["2022-01-05T10:00Z", "2022-01-05T11:00Z", "2022-03-01T10:00Z"],
+    "every few weeks": [f"{day:%Y-%m-%d}T10:00Z" for day in pd.date_range("2020-01-01", "2024-12-31", freq="20D")],
+    "the week before": ["2025-01-01T10:00Z"],
+}
+
+
+def with_strays(counts, name):
+    frame = pd.concat([contacts(*STRAYS[name]), daily(counts)], ignore_index=True)
+    return frame.assign(contact_id=[f"c{number}" for number in range(len(frame))])
+
+
+@pytest.mark.parametrize("name", STRAYS)
+def test_strays_change_nothing_in_the_fitted_span(name):
+    counts = [16] * 70
+    counts[30] = 64
+    frame, as_of = with_strays(counts, name), after(counts)
+    model = ["expected", "low", "high", "z", "anomaly", "dispersion"]
+
+    table, alone = lead_volume(frame, as_of=as_of), lead_volume(daily(counts), as_of=as_of)
+
+    assert table["leads"].sum() == len(frame)
+    assert table["date"].min() == pd.Timestamp(STRAYS[name][0][:10])
+    assert table[model].head(-70).isna().all(axis=None)
+    pd.testing.assert_frame_equal(table[model].tail(70).reset_index(drop=True), alone[model])
+    assert lead_volume.say(table) == lead_volume.say(alone)
+
+
+def test_a_change_of_few_leads_a_day_is_judged_with_a_stray_too():
+    counts = waves(4, 3)
+
+    table = lead_volume(with_strays(counts, "1970"), as_of=after(counts), show="weeks")
+
+    assert table["leads"].sum() == sum(counts) + 1
+    assert table["dispersion"].dropna().tolist() == pytest.approx([56 * 3**2 / 4 / 48] * 8)
+    # the days before the first fitted week are not fitted, so its change is not judged
+    judged = table["change_low"].notna()
+    assert judged.tolist()[-8:] == [False] + [True] * 7
+    assert not judged[:-8].any()
+
+
+@pytest.mark.parametrize(
+    ("counts", "start"),
+    [
+        ([10] * 60, 0),
+        ([10] * 55, None),  # less than 8 weeks
+        ([4] * 60, None),  # fewer than 5 a day
+        ([1] * 30 + [10] * 60, 15),  # 15 times 1 and 13 times 10 are the first 28 days with 140
+        ([10] * 70 + [0] * 27 + [10] * 60, 0),  # no gap
+        ([10] * 70 + [0] * 28 + [10] * 60, 98),
+        ([10] * 70 + [0] * 28 + [10] * 50, 0),  # the latest stretch is too short
+        ([10] * 70 + [0] * 40, 0),
+        ([40] * 50 + [0] * 60, None),  # the only stretch is too short
+        ([10, 0, 0, 0, 0, 0, 0] * 20, None),  # on most days nobody comes
+    ],
+)
+def test_a_span_begins_densely_and_is_eight_weeks_long(counts, start):
+    assert span_start(np.array(counts, dtype="float64"), MEAN, MEAN) == start
+
+
+# ---- headlines
+
+
+def test_the_headline_has_the_numbers_first_and_the_significance_second():
+    counts = [23] * 28 + [26] * 28
+    table = lead_volume(daily(counts), as_of=after(counts))
+    numbers = "26.0 leads a day in the last 28 days, 23.0 in the 28 days before"
+
+    # 728 of 1,372 is 0.531 +- 0.026; at a dispersion of 4 it is +- 0.053
+    assert table["dispersion"].tolist() == [1.0] * 56
+    assert lead_volume.say(table) == f"{numbers}: a significant change. No days were unusual."
+    noisy, unknown = table.assign(dispersion=4.0), table.assign(dispersion=np.nan)
+    assert lead_volume.say(noisy).startswith(f"{numbers}: no significant change. ")
+    assert lead_volume.say(unknown).startswith(f"{numbers}: too little history to judge the change. ")
+
+
+def test_the_headline_names_the_latest_unusual_day():
+    counts = [16] * 70
+    counts[30] = 64
+    once = lead_volume.say(lead_volume(daily(counts), as_of=after(counts)))
+    counts[50] = 48
+    twice = lead_volume.say(lead_volume(daily(counts), as_of=after(counts)))
+
+    # the 28 days before the last have 27 * 16 + 64 = 496 leads
+    assert once == (
+        "16.0 leads a day in the last 28 days, 17.7 in the 28 days before: no significant change. "
+        "1 day was unusual: 2025-02-05 with 64 leads (16 expected)."
+    )
+    assert twice.endswith("2 days were unusual, the latest on 2025-02-25 with 48 leads (16 expected).")
+
+
+def test_the_headline_of_groups_names_the_largest():
+    counts = [16] * 70
+    counts[30] = 64
+    frame = daily(counts).assign(source="ads")
+    frame.loc[::16, "source"] = "web"
+
+    said = lead_volume.say(lead_volume(frame, as_of=after(counts), by="source"))
+
+    assert said == "Most leads in the last 28 days: ads, 420. 1 day was unusual for its group."
+
+
+def test_with_little_history_the_headline_does_not_judge_the_change():
+    said = {days: lead_volume.say(lead_volume(daily([3] * days), as_of=after([3] * days))) for days in (5, 55)}
+    stray = lead_volume.say(lead_volume(with_strays([3] * 28, "1970"), as_of=after([3] * 28)))
+
+    assert said[5] == "15 leads in 5 days: too little history to judge the change."
+    assert said[55] == "165 leads in 55 days: too little history to judge the change."
+    assert stray == (
+        "3.0 leads a day in the last 28 days, 0.0 in the 28 days before: too little history to judge the change."
+    )
+
+
+def test_the_headline_of_weeks_compares_the_last_full_week():
+    counts = [*waves(16, 8), 3]
+    table = lead_volume(daily(counts), as_of=after(counts), show="weeks")
+    first = lead_volume(daily([3] * 9), as_of=after([3] * 9), show="weeks")
+    second = lead_volume(daily([3] * 14), as_of=after([3] * 14), show="weeks")
+
+    assert lead_volume.say(table) == (
+        "168 leads in the last full week (from 2025-02-24), 56 in the week before: a significant change."
+    )
+    assert lead_volume.say(first) == "21 leads in the last full week (from 2025-01-06)."
+    assert lead_volume.say(second) == (
+        "21 leads in the last full week (from 2025-01-13), 21 in the week before: too little history to judge the "
+        "change."
+    )
 
 
 def test_more_groups_than_anybody_reads_are_refused():
-    created = pd.Timestamp("2020-01-01T00:00Z") + pd.to_timedelta(np.arange(3000) * 61, unit="s")
+    created = pd.Timestamp("2010-01-01T00:00Z") + pd.to_timedelta(np.arange(3000) * 61, unit="s")
     frame = contacts(*created)
 
-    with pytest.raises(InvalidRequest, match="3,000 groups, too many"):
+    with pytest.raises(InvalidRequest, match="000 groups, too many"):
         lead_volume(frame, as_of="2025-01-01", by="contact_id")
 
 
@@ -162,11 +400,11 @@ def test_the_means_are_those_of_statsmodels():
     np.testing.assert_allclose(poisson_fit(counts, weekday, used), model.predict(design), rtol=1e-6)
 
 
-def test_by_chance_alone_a_day_in_a_thousand_is_odd():
+def test_by_chance_alone_a_day_in_a_thousand_is_unusual():
     poisson = pytest.importorskip("scipy.stats", reason='uv pip install "hlkit[stats]"').poisson
     for mean in (6, 10, 25, 100, 400):
         root = np.sqrt(mean + 3 / 8)
-        high, low = (root + ODD / 2) ** 2 - 3 / 8, max(root - ODD / 2, np.sqrt(3 / 8)) ** 2 - 3 / 8
+        high, low = (root + UNUSUAL / 2) ** 2 - 3 / 8, max(root - UNUSUAL / 2, np.sqrt(3 / 8)) ** 2 - 3 / 8
         by_chance = poisson.sf(np.floor(high), mean) + poisson.cdf(np.ceil(low) - 1, mean)
         assert 0.0002 < by_chance < 0.004
 
@@ -185,7 +423,7 @@ def planted(seed, size=20_000):
 
 
 def test_planted_days_are_found_and_others_are_not():
-    found = false = odd = naive_found = days = 0
+    found = false = unusual = naive_found = days = 0
     for seed in range(8):
         frame, as_of, truth, imported = planted(seed)
         table = lead_volume(frame, as_of=as_of, timezone="America/Chicago")
@@ -194,7 +432,7 @@ def test_planted_days_are_found_and_others_are_not():
         assert 20 < table["leads"].mean() < 32
 
         flagged = set(table.loc[table["anomaly"], "date"])
-        odd, days = odd + len(truth), days + len(table)
+        unusual, days = unusual + len(truth), days + len(table)
         found, false = found + len(flagged & truth), false + len(flagged - truth)
 
         leads = table["leads"].astype("float64")
@@ -202,12 +440,12 @@ def test_planted_days_are_found_and_others_are_not():
         naive = (leads - before.mean()).abs() > 3 * before.std()
         naive_found += len(set(table.loc[naive, "date"]) & truth)
 
-    assert found / odd >= 0.8
+    assert found / unusual >= 0.8
     assert false / (days / 365) <= 1
-    assert naive_found / odd < 0.5  # a trailing mean takes the weekdays for noise
+    assert naive_found / unusual < 0.5  # a trailing mean takes the weekdays for noise
 
 
-def test_an_import_that_is_kept_in_would_be_the_oddest_day():
+def test_an_import_that_is_kept_in_would_be_the_largest_day():
     frame, as_of, _, imported = planted(0, size=5_000)
 
     table = lead_volume(frame, as_of=as_of, timezone="America/Chicago")
@@ -235,6 +473,61 @@ def test_the_dates_on_its_chart_do_not_overlap():
 
     assert 2 <= len(boxes) <= 6
     assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
+
+
+def test_long_names_and_notes_fit_on_the_chart_of_groups():
+    frame = with_strays([40] * 70, "1970")
+    frame["source"] = [f"the long name of a campaign in the year, {number % 9}" for number in range(len(frame))]
+
+    axes = drawn(lead_volume(frame, as_of=after([40] * 70), by="source"))
+
+    first, other = (text.get_window_extent() for text in axes.texts)
+    assert not first.overlaps(other)
+    legend, figure = axes.get_legend().get_window_extent(), axes.figure.bbox
+    assert figure.x0 <= legend.x0 < legend.x1 <= figure.x1
+
+
+def days_wide(axes):
+    return float(np.ptp(axes.get_xlim()))
+
+
+@pytest.mark.parametrize("name", STRAYS)
+def test_strays_do_not_stretch_its_charts(name):
+    for count in (16, 3):  # with an expected range, and with a dispersion only
+        frame, as_of = with_strays([count] * 70, name), after([count] * 70)
+        for show in ("days", "weeks"):
+            axes = drawn(lead_volume(frame, as_of=as_of, show=show))
+            assert days_wide(axes) < 90
+            many = len(STRAYS[name])
+            assert axes.texts[0].get_text() == f"not shown: {many} lead{'s' * (many > 1)} before 2025-01-06"
+
+
+@pytest.mark.parametrize("name", ["1970", "three years ago"])
+def test_strays_do_not_stretch_the_charts_of_a_young_business_and_of_groups(name):
+    young, grown = with_strays([3] * 21, name), with_strays([16] * 70, name)
+    grown["source"] = ["ads"] + [f"source {number % 3}" for number in range(1, len(grown))]
+    for show in ("days", "weeks"):
+        assert days_wide(drawn(lead_volume(young, as_of=after([0] * 21), show=show))) < 30
+        assert days_wide(drawn(lead_volume(grown, as_of=after([0] * 70), show=show, by="source"))) < 90
+
+
+def test_a_long_history_without_a_fitted_span_is_drawn_whole():
+    table = lead_volume(contacts(*(f"2024-{month:02d}-01" for month in range(1, 13))), as_of="2024-12-31")
+
+    axes = drawn(table)
+
+    assert days_wide(axes) > 335
+    assert not axes.texts
+
+
+def test_the_legend_of_its_chart_names_what_is_drawn():
+    counts = [16] * 70
+    counts[30] = 64
+
+    axes = drawn(lead_volume(daily(counts), as_of=after(counts)))
+
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["expected range", "day", "7-day average", "unusual day"]
 
 
 @pytest.mark.parametrize("show", ["days", "weeks"])

@@ -1,4 +1,4 @@
-"""What analyses share: groups, intervals, waiting times, office hours. By hand, and against other libraries."""
+"""What analyses share: groups, intervals, office hours. By hand, and against other libraries."""
 
 import sys
 
@@ -10,21 +10,16 @@ from hlkit.analysis import measures
 from hlkit.analysis.measures import (
     ALL,
     NONE,
-    by_a_person,
-    cumulative_incidence,
     days_between,
-    ended_by,
     extra,
     group_column,
     grouped,
-    kaplan_meier,
     lookup,
     minutes,
     need,
     office_hours,
     per_group,
     share,
-    waiting,
     wilson,
 )
 from hlkit.analysis.notes import RUN, Notes
@@ -112,7 +107,9 @@ def test_a_list_counts_in_each_of_its_items_once():
         RUN.reset(token)
 
     assert list(zip(longer["n"], keys, strict=True)) == [(1, "a"), (1, "b"), (2, NONE), (3, NONE), (4, "b")]
-    assert notes.remarks == ["A row with several tags counts in the group of each."]
+    assert notes.remarks == [
+        "A row with several tags counts in the group of each, so groups overlap and are not tested."
+    ]
     assert frame["tags"].tolist() == [["a", "b", "a"], [], None, ["B", "b "]]
 
 
@@ -201,143 +198,6 @@ def test_the_share_of_nothing_is_null():
     assert share(1, 4) == 0.25
     assert np.isnan(share(0, 0))
     assert share([1, 0], [2, 0])[0] == 0.5
-
-
-# ---- waiting
-
-
-def test_kaplan_meier_by_hand():
-    # 5 wait: one is over at 2, one was last seen at 3, two are over at 4, one is still waiting at 6.
-    times, still = kaplan_meier([4, 2, 3, 4, 6], [True, True, False, True, False])
-
-    assert times.tolist() == [2, 3, 4, 6]
-    assert still == pytest.approx([4 / 5, 4 / 5, 4 / 5 * 1 / 3, 4 / 5 * 1 / 3])
-    assert waiting([4, 2, 3, 4, 6], [1, 1, 0, 1, 0], (0.2, 0.5, 0.9)) == pytest.approx((2, 4, np.nan), nan_ok=True)
-    assert [ended_by([4, 2, 3, 4, 6], [1, 1, 0, 1, 0], at) for at in (1, 2, 3.9, 4, 6)] == pytest.approx(
-        [0, 0.2, 0.2, 1 - 4 / 15, 1 - 4 / 15]
-    )
-    assert np.isnan(ended_by([2, 4], [1, 0], 5))  # nobody was watched for 5
-    assert ended_by([2, 4], [1, 1], 5) == 1
-
-
-def test_nobody_waiting_and_nobody_known_is_null_or_left_out():
-    assert np.isnan(waiting([], [])[0])
-    assert np.isnan(ended_by([], [], 1))
-    assert waiting([np.nan, 3], [True, True]) == (3,)
-    assert waiting(pd.Series([1.0, 2.0]), pd.Series([True, None], dtype="boolean")) == (1,)
-
-
-def test_the_medians_of_waltons_flies_and_of_leukemia():
-    datasets = pytest.importorskip("lifelines.datasets", reason=ORACLES)
-    flies, patients = datasets.load_waltons(), datasets.load_leukemia()
-
-    medians = {name: waiting(one["T"], one["E"])[0] for name, one in flies.groupby("group")}
-    assert medians == {"miR-137": 26, "control": 58}
-    medians = {treated: waiting(one["t"], one["status"])[0] for treated, one in patients.groupby("Rx")}
-    assert medians == {0: 23, 1: 8}  # 6-MP, control: Freireich et al., 1963
-
-
-def test_kaplan_meier_is_that_of_lifelines_and_scipy():
-    lifelines = pytest.importorskip("lifelines", reason=ORACLES)
-    stats = pytest.importorskip("scipy.stats")
-    rng = np.random.default_rng(7)
-    wait, ended = rng.integers(1, 40, 300).astype(float), rng.random(300) < 0.6
-
-    times, still = kaplan_meier(wait, ended)
-
-    fitted = lifelines.KaplanMeierFitter().fit(wait, ended)
-    assert still == pytest.approx(fitted.survival_function_at_times(times).to_numpy(), abs=1e-12)
-    data = stats.CensoredData(uncensored=wait[ended], right=wait[~ended])
-    assert still == pytest.approx(stats.ecdf(data).sf.evaluate(times), abs=1e-12)
-
-
-def test_two_groups_differ_as_much_as_the_published_log_rank_says():
-    datasets = pytest.importorskip("lifelines.datasets", reason=ORACLES)
-    flies = datasets.load_waltons()
-    one = (flies["group"] == "miR-137").to_numpy()
-    wait, ended = flies["T"].to_numpy("float64"), flies["E"].to_numpy() == 1
-    observed = expected = variance = 0.0
-    for at in np.unique(wait[ended]):
-        risk, mine = (wait >= at).sum(), ((wait >= at) & one).sum()
-        ends = ((wait == at) & ended).sum()
-        observed += ((wait == at) & ended & one).sum()
-        expected += ends * mine / risk
-        variance += ends * mine / risk * (1 - mine / risk) * (risk - ends) / max(risk - 1, 1)
-
-    assert (observed - expected) ** 2 / variance == pytest.approx(122.249, abs=5e-4)
-    # and the curves that differ so are ours: apart everywhere between the two medians
-    for at in (26, 40, 58):
-        assert ended_by(wait[one], ended[one], at) > ended_by(wait[~one], ended[~one], at) + 0.3
-
-
-def test_cumulative_incidence_by_hand():
-    # Won at 1 of 5; at 2 one was last seen; lost at 3 of 3; won at 4 of 2; one is open at 5.
-    wait, ended = [1, 2, 3, 4, 5], [True, False, True, True, False]
-    wins = cumulative_incidence(wait, ended, [True, False, False, True, False])
-    losses = cumulative_incidence(wait, ended, [False, True, True, False, True])
-
-    assert wins.times.tolist() == [0, 1, 2, 3, 4, 5]
-    assert wins.share == pytest.approx([0, 1 / 5, 1 / 5, 1 / 5, 1 / 5 + 4 / 15, 7 / 15])
-    assert losses.share == pytest.approx([0, 0, 0, 4 / 15, 4 / 15, 4 / 15])
-    assert wins.share + losses.share + wins.still == pytest.approx(np.ones(6))
-    assert wins.at([0.5, 4.2])[0] == pytest.approx([0, 7 / 15])
-    assert np.isnan(wins.at([6, np.nan, -1])).all()
-    assert np.isnan(cumulative_incidence([], [], []).at(3.0)).all()
-
-
-def test_where_nothing_is_open_its_interval_is_wilsons():
-    wait = np.arange(1, 41.0)
-    so = np.arange(40) % 3 == 0
-
-    wins = cumulative_incidence(wait, np.ones(40, dtype=bool), so)
-
-    low, high = wilson(np.cumsum(so), np.full(40, 40))
-    assert wins.low[1:] == pytest.approx(low, abs=1e-12)
-    assert wins.high[1:] == pytest.approx(high, abs=1e-12)
-
-
-def test_censoring_makes_the_interval_wider():
-    rng = np.random.default_rng(3)
-    wait, so = rng.exponential(20, 200), rng.random(200) < 0.4
-    until = rng.uniform(0, 40, 200)
-
-    whole = cumulative_incidence(wait, np.ones(200, dtype=bool), so)
-    part = cumulative_incidence(np.minimum(wait, until), wait <= until, so)
-
-    (_, low, high), (_, wide_low, wide_high) = whole.at(30.0), part.at(30.0)
-    assert wide_high - wide_low > 1.2 * (high - low)
-
-
-def test_the_interval_holds_the_truth_as_often_as_it_says():
-    rng = np.random.default_rng(5)
-    held = []
-    for _ in range(300):
-        wait, until, so = rng.exponential(24, 60), rng.uniform(0, 60, 60), rng.random(60) < 0.3
-        _, low, high = cumulative_incidence(np.minimum(wait, until), wait <= until, so).at(30.0)
-        held.append(low <= 0.3 * (1 - np.exp(-30 / 24)) <= high)
-
-    assert 0.91 < np.mean(held) < 0.985
-
-
-def test_cumulative_incidence_is_that_of_lifelines_and_statsmodels():
-    lifelines = pytest.importorskip("lifelines", reason=ORACLES)
-    duration = pytest.importorskip("statsmodels.duration.survfunc")
-    rng = np.random.default_rng(11)
-    wait, until, so = rng.exponential(24, 400), rng.uniform(0, 60, 400), rng.random(400) < 0.6
-    seen, ended = np.minimum(wait, until), wait <= until
-    cause = np.where(ended, np.where(so, 1, 2), 0)
-
-    wins = cumulative_incidence(seen, ended, so)
-
-    fitted = lifelines.AalenJohansenFitter(calculate_variance=True).fit(seen, cause, event_of_interest=1)
-    assert wins.share == pytest.approx(fitted.cumulative_density_.iloc[:, 0].to_numpy(), abs=1e-12)
-    theirs = duration.CumIncidenceRight(seen, cause)
-    assert wins.at(theirs.times)[0] == pytest.approx(theirs.cinc[0], abs=1e-12)
-    # The variance is lifelines' too: the interval is Wilson's at that many rows.
-    middle = slice(100, 300)
-    variance = fitted.variance_.to_numpy()[middle]
-    worth = wins.share[middle] * (1 - wins.share[middle]) / variance
-    assert wins.low[middle] == pytest.approx(wilson(wins.share[middle] * worth, worth)[0], abs=1e-9)
 
 
 # ---- time
@@ -451,32 +311,6 @@ def test_hours_that_are_none_are_told_with_how_to_write_them(text):
 def test_a_day_said_twice_is_refused_rather_than_guessed():
     with pytest.raises(InvalidRequest, match="twice when the office is open on Fri"):
         office_hours("Mon-Fri 8-18, Fri 8-14")
-
-
-# ---- people
-
-
-def test_only_what_a_user_sent_from_the_app_is_by_a_person():
-    sent = {"direction": "outbound", "origin": "app", "user_id": "u", "status": "delivered", "type": "TYPE_SMS"}
-    others = [
-        {"direction": "inbound"},
-        {"origin": "workflow"},
-        {"origin": None},
-        {"user_id": None},
-        {"status": "Failed"},
-        {"type": "TYPE_ACTIVITY_OPPORTUNITY"},
-        {"type": "TYPE_INTERNAL_COMMENT"},
-        {"type": "TYPE_CAMPAIGN_SMS"},
-        {"direction": None},
-    ]
-    unknown = [{"status": None}, {"type": None}]  # what is not known is no reason against it
-    rows = [sent, *({**sent, **one} for one in [*unknown, *others])]
-
-    found = by_a_person(pd.DataFrame(rows).astype(ID.dtype))
-
-    assert found.tolist() == [True] * 3 + [False] * len(others)
-    assert found.dtype == bool
-    assert by_a_person(pd.DataFrame(rows).astype(ID.dtype).head(0)).tolist() == []
 
 
 def test_groups_smaller_than_twenty_are_small():

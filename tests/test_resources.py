@@ -67,6 +67,16 @@ def test_conversations_come_with_their_epoch_times_as_instants(loc):
     assert frame["created_at"].dt.year.between(2023, 2026).all()
 
 
+def test_every_call_has_its_status_whether_it_comes_nested_or_flat(sim, loc):
+    calls = {row["id"]: row["meta"] for row in sim.data.rows("messages") if row["messageType"].endswith("CALL")}
+    frame = loc.messages().set_index("message_id").loc[list(calls)]
+
+    assert len({"call" in meta for meta in calls.values()}) == 2
+    flat = [meta.get("callStatus") or meta["call"]["status"] for meta in calls.values()]
+    assert frame["call_status"].tolist() == flat
+    assert (frame.loc[frame["call_status"] == "completed", "call_duration_s"] >= 5).all()
+
+
 def test_appointments_of_every_calendar_come_with_their_offset_read(loc):
     frame = loc.appointments()
 

@@ -8,9 +8,10 @@ import pytest
 import seeded
 
 import hlkit as hl
-from hlkit.analysis.measures import ended_by, wilson
+from hlkit.analysis.measures import wilson
+from hlkit.analysis.survival import cumulative_incidence
 from hlkit.analysis.responses import WEEKDAYS, responses
-from hlkit.errors import MissingColumn
+from hlkit.errors import InvalidRequest, MissingColumn
 
 MONDAY = pd.Timestamp("2025-06-02T10:00Z")
 
@@ -109,7 +110,7 @@ def test_turns_belong_to_who_answered_and_medians_count_who_waits():
     rows = [asks("ann", 0), reply("ann", 10), asks("bob", 0), reply("bob", 90), asks("cyd", 0), asks("dan", 970)]
 
     table = ask(*rows, by=None)
-    by_user = ask(*rows).set_index("user_id")
+    by_user = ask(*rows, by="user_id").set_index("user_id")
 
     assert table[["turns", "answered", "waiting"]].values.tolist() == [[4, 2, 2]]
     # dan was seen for 30 minutes: at 90 minutes only bob and cyd were left
@@ -118,6 +119,9 @@ def test_turns_belong_to_who_answered_and_medians_count_who_waits():
     assert table["met_share"].tolist() == pytest.approx([1 / 3])
     assert table[["met_low", "met_high"]].values[0] == pytest.approx(wilson(1, 3))
     assert by_user.loc["(none)", ["turns", "answered", "met_share"]].tolist() == [2, 0, 0]
+    definition = ask(*rows, by="user_id").attrs["hlkit"]["definition"]
+    assert "turns without a reply belong to nobody" in definition
+    assert 'by="owner"' in definition
     assert by_user.loc["u1", ["turns", "answered", "met_share"]].tolist() == [2, 2, 0.5]
 
 
@@ -125,6 +129,77 @@ def test_the_target_is_the_analysts_own_and_in_time_on_its_very_minute():
     rows = [asks("ann", 0), reply("ann", 30), asks("bob", 0), reply("bob", 30.1)]
 
     assert ask(*rows, by=None, target_min=30)["met_share"].tolist() == [0.5]
+
+
+def test_a_target_may_be_given_per_channel():
+    rows = [asks("ann", 0), reply("ann", 4), asks("bob", 0, type="TYPE_EMAIL"), reply("bob", 20, type="TYPE_EMAIL")]
+    rows += [asks("cyd", 0, type="TYPE_WHATSAPP"), reply("cyd", 1)]
+
+    table = ask(*rows, target_min={"sms": 3, "Email": 30}).set_index("message_channel")
+
+    assert table["met_share"].to_dict() == pytest.approx({"SMS": 0, "Email": 1, "WhatsApp": np.nan}, nan_ok=True)
+    definition = table.attrs["hlkit"]["definition"]
+    assert "target of sms 3, Email 30 minutes" in definition
+    assert "channels without a target are in no met_share: WhatsApp (1)" in definition
+
+
+@pytest.mark.parametrize(
+    ("target", "match", "hint"),
+    [
+        ({"SSM": 3}, "no channel 'SSM'", "did you mean 'SMS'"),
+        ({"SMS": 0}, "is no number of minutes", "above 0"),
+        ({"SMS": "3"}, "is no number of minutes", "above 0"),
+        (0, "takes no target_min=0", "above 0"),
+    ],
+)
+def test_a_wrong_target_is_refused_in_words(target, match, hint):
+    with pytest.raises(InvalidRequest, match=match) as error:
+        ask(asks("ann", 0), target_min=target)
+    assert hint in error.value.hint
+
+
+def test_a_reply_by_a_call_without_a_user_is_counted_apart():
+    taken = asks("ann", 9, type="TYPE_CALL", call_status="completed", call_duration_s=60.0)
+
+    table = ask(asks("ann", 0), taken, by="user_id")
+
+    assert table["user_id"].tolist() == ["(user unknown)"]
+    assert table[["turns", "answered", "user_unknown"]].values.tolist() == [[1, 1, 1]]
+
+
+def test_a_reply_may_be_an_attempt_a_connected_call_or_anything_that_went_out():
+    rows = [
+        asks("ann", 0),
+        reply("ann", 1, user=None, origin="workflow"),
+        reply("ann", 5, type="TYPE_CALL", call_status="voicemail"),
+        reply("ann", 9),
+    ]
+
+    waits = {
+        choice: ask(*rows, by=None, reply=choice)["p50_min"].item() for choice in ("any", "attempt", "connected")
+    }
+
+    assert waits == {"any": 1, "attempt": 5, "connected": 9}
+
+
+def test_turns_of_one_contact_that_are_alike_are_worth_about_one():
+    # 30 contacts of six turns each, all of a contact in time or none: as good as 30 turns, not 180
+    rows = [
+        row
+        for number in range(30)
+        for turn in range(6)
+        for row in (
+            asks(f"c{number}", 1000 * turn),
+            reply(f"c{number}", 1000 * turn + (10 if number < 15 else 500)),
+        )
+    ]
+    low, high = ask(*rows, by=None, after=9999)[["met_low", "met_high"]].iloc[0]
+
+    assert (low, high) == pytest.approx(wilson(15, 30), abs=0.01)
+    one_each = ask(
+        *[row | {"contact_id": f"{row['contact_id']} {n // 2}"} for n, row in enumerate(rows)], by=None, after=9999
+    )
+    assert one_each[["met_low", "met_high"]].iloc[0].tolist() == pytest.approx(wilson(90, 180))
 
 
 def test_the_office_clock_counts_open_hours_alone():
@@ -153,10 +228,14 @@ def test_groups_by_channel_and_by_what_is_known_of_the_contact():
     rows = [asks("ann", 0), asks("bob", 0, type="TYPE_LIVE_CHAT"), asks("cyd", 0, type=None), asks("dan", 0)]
     contacts = pd.DataFrame({"contact_id": ["ann", "bob", "cyd"], "source": ["ads", "ads", None]})
 
-    channels = ask(*rows, by="channel")
+    channels = ask(*rows)
     sources = ask(*rows, by="source", contacts=contacts)
 
-    assert dict(zip(channels["channel"], channels["turns"], strict=True)) == {"SMS": 2, "Live chat": 1, "(none)": 1}
+    assert dict(zip(channels["message_channel"], channels["turns"], strict=True)) == {
+        "SMS": 2,
+        "Live chat": 1,
+        "(none)": 1,
+    }
     assert dict(zip(sources["source"], sources["turns"], strict=True)) == {"ads": 2, "(none)": 2}
 
 
@@ -285,7 +364,8 @@ def test_it_finds_the_share_that_is_answered_in_time_and_never(planted):
         # Who got no reply and wrote or was called again weeks later was answered then; by two days nearly all
         # replies have come.
         turn = told(messages, show="turns")
-        late = 1 - ended_by(turn["wait_min"], turn["answered_at"].notna(), 2 * 1440)
+        answered = turn["answered_at"].notna()
+        late = 1 - cumulative_incidence(turn["wait_min"], answered, answered).at(2 * 1440.0)[0]
         assert late == pytest.approx(truth["unreplied_share"], abs=0.03)
         assert row["waiting"] / row["turns"] < late
 

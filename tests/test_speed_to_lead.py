@@ -115,7 +115,7 @@ def test_a_call_answers_by_whom_it_was_made_or_taken():
         assert ask(ANN, frame(row))["p50_min"].tolist() == [minutes]
     for missed in (
         message("ann", 2, call_status="no-answer", **came_in),
-        message("ann", 2, call_status="completed", **came_in | {"user_id": None}),
+        message("ann", 2, call_status="completed", **came_in | {"user_id": None}),  # no user, and who knows how long
         message("ann", 2, call_status="completed", call_duration_s=0.0, **came_in),
         message("ann", 2, **came_in),
     ):
@@ -136,6 +136,63 @@ def test_a_message_older_than_its_contact_answers_nobody_and_is_told():
 
     told = dict(zip(table["contact_id"], zip(table["p50_min"], table["contacted_before"], strict=True), strict=True))
     assert told == {"ann": (30, 1), "bob": (50, 0)}
+
+
+@pytest.mark.parametrize(
+    ("more", "answered", "before"),
+    [
+        ({}, 1, 0),  # a person's message, 9 minutes before
+        ({"type": "TYPE_CALL", "call_status": "completed", "call_duration_s": 60.0}, 1, 0),
+        ({"type": "TYPE_CALL", "call_status": "completed", "call_duration_s": 60.0, "direction": "inbound"}, 1, 0),
+        ({"type": "TYPE_CALL", "call_status": "no-answer"}, 0, 1),  # an attempt made nobody a contact
+        ({"origin": "workflow"}, 0, 0),
+        ({"direction": "inbound"}, 0, 0),
+    ],
+)
+def test_a_contact_made_by_its_own_call_or_message_is_answered_at_once(more, answered, before):
+    lead = frame(contact("ann", minutes=20))
+
+    table = ask(lead, frame(message("ann", 11, **more)))
+    long_before = ask(lead, frame(message("ann", 9.9, **more)))
+
+    assert table[["answered", "contacted_before"]].values.tolist() == [[answered, before]]
+    assert not answered or table["p50_min"].tolist() == [0]
+    assert long_before["answered"].tolist() == [0]
+    assert long_before["contacted_before"].tolist() == [max(answered, before)]
+
+
+def test_a_reply_may_be_an_attempt_a_connected_call_or_anything_that_went_out():
+    rows = frame(
+        message("ann", 1, origin="workflow", user_id=None),
+        message("ann", 5, type="TYPE_CALL", call_status="busy"),
+        message("ann", 9, type="TYPE_CALL", call_status="completed", call_duration_s=30.0),
+    )
+
+    waits = {reply: ask(ANN, rows, reply=reply)["p50_min"].item() for reply in ("any", "attempt", "connected")}
+
+    assert waits == {"any": 1, "attempt": 5, "connected": 9}
+    assert ask(ANN, rows)["any_p50_min"].tolist() == [1]
+    assert 'reply="connected" leaves it out' in ask(ANN, rows).attrs["hlkit"]["definition"]
+
+
+def test_a_reply_by_a_call_without_a_user_is_counted_apart():
+    nobody = {"type": "TYPE_CALL", "call_status": "completed", "call_duration_s": 60.0, "user_id": None}
+    contacts = frame(contact("ann"), contact("bob"), contact("cyd"))
+    rows = frame(message("ann", 5, **nobody), message("bob", 4), message("bob", 5, **nobody))
+
+    table = ask(contacts, rows)
+
+    assert table[["n", "answered", "user_unknown"]].values.tolist() == [[3, 2, 1]]
+
+
+def test_the_median_of_all_hours_stands_beside_that_of_office_hours():
+    contacts = frame({**contact("ann"), "created_at": pd.Timestamp("2025-06-06T22:50Z")})  # Friday 17:50 in Chicago
+    messages = frame(message("ann", 0) | {"sent_at": pd.Timestamp("2025-06-09T14:00Z")})  # Monday at 9
+
+    table = ask(contacts, messages, after=99999, clock="office", timezone="America/Chicago", by=None)
+
+    assert table[["p50_min", "median_all_hours_min"]].values.tolist() == [[70, 63 * 60 + 10]]
+    assert "70 min in office hours, 3 days in all hours" in speed_to_lead.say(table)
 
 
 def test_the_office_clock_stops_at_night_and_machines_have_no_office_hours():
@@ -206,7 +263,13 @@ def test_deals_are_counted_by_how_long_their_lead_had_waited():
     names = ["ann", "bob", "cyd", "dan", "eve"]
     contacts = frame(*[contact(name) for name in names])
     messages = frame(message("ann", 5), message("bob", 5.1), message("cyd", 61), message("dan", 1))
-    deals = frame(deal("ann", "won"), deal("bob", "lost"), deal("cyd", "open"), deal("eve", "lost"))
+    deals = [
+        deal("ann", "won", ended=50),
+        deal("bob", "lost", ended=50),
+        deal("cyd", "open"),
+        deal("eve", "abandoned", ended=50),
+    ]
+    deals = frame(*deals)
 
     table = ask(contacts, messages, opportunities=deals, show="pays").set_index("wait")
 
@@ -216,7 +279,42 @@ def test_deals_are_counted_by_how_long_their_lead_had_waited():
     assert counts.loc["1-4 h"].tolist() == [1, 0, 0]
     assert counts.loc["not answered"].tolist() == [1, 0, 1]
     assert counts["n"].sum() == len(names)
-    assert table.loc["up to 5 min", "win_share"] == 1
+    assert table.loc["up to 5 min", ["deals", "win_naive_share", "open_share"]].tolist() == [1, 1, 0]
+    assert table.loc["1-4 h", "open_share"] == 1
+    without = ask(contacts, messages, opportunities=deals, show="pays", abandoned="exclude").set_index("wait")
+    assert without.loc["not answered", ["n", "deals", "lost"]].tolist() == [1, 0, 0]
+
+
+def test_a_deal_that_closed_later_than_as_of_is_open():
+    deals = frame(deal("ann", "won", ended=101), deal("bob", "lost", ended=99))
+    contacts, messages = frame(contact("ann"), contact("bob")), frame(message("ann", 3), message("bob", 3))
+
+    row = ask(contacts, messages, opportunities=deals, show="pays").set_index("wait").loc["up to 5 min"]
+
+    assert row[["deals", "won", "lost", "open_share"]].tolist() == [2, 0, 1, 0.5]
+
+
+def test_lengths_of_wait_are_compared_at_one_age_of_their_deals():
+    # 400 leads each, all deals watched for 100 days; of the quick ones 80% are won on day 20, of the slow ones 20%
+    names = [f"c{number}" for number in range(800)]
+    contacts = frame(*[contact(name, minutes=7 * number) for number, name in enumerate(names)])
+    messages = frame(*[message(name, 7 * n + (3 if n % 2 else 3000)) for n, name in enumerate(names)])
+    won = [n // 2 % 10 < (8 if n % 2 else 2) for n in range(800)]
+    deals = frame(
+        *[
+            deal(name, "won" if is_won else "open", minutes=7 * n + 4000, ended=7 * n + 4000 + 20 * 1440)
+            for n, (name, is_won) in enumerate(zip(names, won, strict=True))
+        ]
+    )
+
+    table = ask(contacts, messages, opportunities=deals, show="pays", after=5600 + 4000 + 100 * 1440)
+    said = speed_to_lead.say(table)
+
+    quick = table.set_index("wait").loc["up to 5 min"]
+    assert quick[["n", "deals", "win_90d_share"]].tolist() == pytest.approx([400, 400, 0.8])
+    assert said.startswith("Won within 90 days: up to 5 min, 80% (76 to 84), is above and over 24 h, 20%")
+    assert "a significant difference (p < .001)" in said
+    assert "shows no cause" in said
 
 
 def test_a_leads_deal_is_its_first_and_an_answer_after_its_end_is_none():
@@ -234,7 +332,8 @@ def test_without_opportunities_nobody_knows_whether_it_pays():
     table = ask(ANN, frame(message("ann", 3)), show="pays")
 
     assert table["n"].tolist() == [1, 0, 0, 0, 0, 0, 0]
-    assert table["win_share"].isna().all()
+    assert table["win_90d_share"].isna().all()
+    assert speed_to_lead.say(table).startswith("No leads with a deal")
     assert "could not be read" in table.attrs["hlkit"]["definition"]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from hlkit.analysis.comparison import overlaps
 from hlkit.analysis.drawing import INK, PALE, dots, most, week_of
 from hlkit.analysis.measures import (
     HOURS,
@@ -15,6 +16,8 @@ from hlkit.analysis.measures import (
     Array,
     a_week,
     called,
+    column,
+    effective_rows_of,
     need,
     of_contact,
     on_the_wall,
@@ -24,8 +27,9 @@ from hlkit.analysis.measures import (
 )
 from hlkit.analysis.notes import drop, remark
 from hlkit.analysis.registry import analysis
-from hlkit.analysis.saying import comparable, compared
+from hlkit.analysis.saying import compared, no_rows
 from hlkit.kinds import COUNT, FLAG, NUMBER, SHARE, TEXT
+from hlkit.tables.text import many
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,9 +85,11 @@ _CELLS = {"weekday": TEXT, "hour": COUNT} | {name: _SHOWN[name] for name in _BY_
     definition=(
         "Of the appointments whose start has passed, show_share is showed of showed and no-show. Those that nobody "
         "marked are in neither: had they all stayed away, it would be show_floor, had they all come, show_ceiling. "
-        "cancel_share is of all booked, unmarked_share of those not cancelled. Rescheduling overwrites the time, so "
-        "the hour is that of the final slot. Intervals are 95% Wilson."
+        "cancel_share is of all booked, unmarked_share of those not canceled. Rescheduling overwrites the time, so "
+        "the hour is that of the final slot. Intervals are 95% Wilson, at the effective number of appointments where "
+        "a contact has several."
     ),
+    noun="past appointments",
 )
 def appointments(
     appointments: pd.DataFrame,
@@ -128,6 +134,7 @@ def appointments(
     past, state = _past(appointments, as_of)
     columns = pd.DataFrame({f"\0{name}": state == name for name in ("showed", "noshow", "cancelled", "unmarked")})
     columns["\0lead"] = _lead_hours(past)
+    columns["\0contact"] = column(past, "contact_id")
     day, hour = on_the_wall(past["starts_at"], timezone)
 
     if show == "heatmap":
@@ -193,35 +200,32 @@ def _group_of(
 
 
 def _summary(rows: pd.DataFrame) -> dict[str, Any]:
-    counts = {name: int(rows[f"\0{name}"].sum()) for name in ("showed", "noshow", "cancelled", "unmarked")}
+    shares = {name: values[0] for name, values in _shares(rows, np.zeros(len(rows), dtype="int64"), 1).items()}
     lead = rows["\0lead"].dropna()
-    told = _shares(len(rows), **counts)
-    return told | {"lead_time_p50_h": float(lead.median()) if len(lead) else np.nan}
+    return shares | {"lead_time_p50_h": float(lead.median()) if len(lead) else np.nan}
 
 
-def _shares(booked: Any, showed: Any, noshow: Any, cancelled: Any, unmarked: Any) -> dict[str, Any]:
-    """Counts, shares and intervals, of numbers or of arrays."""
-    marked = showed + noshow
-    told = {"booked": booked, "showed": showed, "noshow": noshow, "cancelled": cancelled, "unmarked": unmarked}
-    due = marked + unmarked
-    for name, part, of in (
-        ("show", showed, marked),
-        ("cancel", cancelled, booked),
-        ("unmarked", unmarked, due),
+def _shares(rows: pd.DataFrame, group: Array, groups: int) -> dict[str, Any]:
+    """Counts, shares and intervals of each group."""
+    is_ = {name: rows[f"\0{name}"].to_numpy(dtype=bool) for name in ("showed", "noshow", "cancelled", "unmarked")}
+    counts = {name: np.bincount(group[flags], minlength=groups) for name, flags in is_.items()}
+    booked = np.bincount(group, minlength=groups)
+    marked, due = counts["showed"] + counts["noshow"], booked - counts["cancelled"]
+    shares: dict[str, Any] = {"booked": booked, **counts}
+    for name, hit, among, of in (
+        ("show", "showed", is_["showed"] | is_["noshow"], marked),
+        ("cancel", "cancelled", np.ones(len(rows), dtype=bool), booked),
+        ("unmarked", "unmarked", ~is_["cancelled"], due),
     ):
-        told |= with_interval(name, part, of)
-    told["show_floor"], told["show_ceiling"] = share(showed, due), share(showed + unmarked, due)
-    told["small"] = marked < SMALL
-    return told
+        effective = effective_rows_of(is_[hit][among], rows["\0contact"][among], group[among], groups)
+        shares |= with_interval(name, counts[hit], of, effective)
+    shares["show_floor"], shares["show_ceiling"] = share(counts["showed"], due), share(due - counts["noshow"], due)
+    shares["small"] = marked < SMALL
+    return shares
 
 
 def _heatmap(columns: pd.DataFrame, cell: Array) -> pd.DataFrame:
-    counts = {
-        name: np.bincount(cell[columns[f"\0{name}"].to_numpy(dtype=bool)], minlength=168)
-        for name in ("showed", "noshow", "cancelled", "unmarked")
-    }
-    told = _shares(np.bincount(cell, minlength=168), **counts)
-    return pd.DataFrame({**a_week(), **told})[list(_CELLS)]
+    return pd.DataFrame({**a_week(), **_shares(columns, cell, 168)})[list(_CELLS)]
 
 
 # ---- its answers
@@ -229,19 +233,24 @@ def _heatmap(columns: pd.DataFrame, cell: Array) -> pd.DataFrame:
 
 @appointments.answer(show="groups")
 def who_comes(table: pd.DataFrame) -> str:
-    """Who comes most often and least, and what those that nobody marked could make of it."""
+    """The show rate, by group, and what the appointments that nobody marked could make of it."""
     by = str(table.columns[0])
-    said = compared(
-        table, "show", f"Share who came, by {by.replace('_', ' ')}" if by in _ORDERED else "Share who came"
-    )
-    fit = table if len(table) == 1 else comparable(table, "show")
-    if not len(fit) or pd.isna(fit["show_share"].iloc[0]) or not fit["unmarked"].sum():
-        return said
-    ends = fit.iloc[[0, -1] if len(fit) > 1 else [0]]
-    floors, ceilings = ends["show_floor"].tolist(), ends["show_ceiling"].tolist()
-    bounds = " and ".join(f"{100 * low:.0f} to {high:.0%}" for low, high in zip(floors, ceilings, strict=True))
-    overlap = ", which overlap" if len(ends) > 1 and floors[0] <= ceilings[1] else ""
-    return f"{said} With those that nobody marked it may be {bounds}{overlap}."
+    said = compared(table, "show", f"Show rate by {by.replace('_', ' ')}" if by in _ORDERED else "Show rate")
+    marked, unmarked = table["showed"].sum() + table["noshow"].sum(), table["unmarked"].sum()
+    if not marked or not unmarked or overlaps(table):
+        return said or ("No appointment has been marked as showed or no-show yet." if not marked else "")
+    low, high = table["showed"].sum() / (marked + unmarked), (table["showed"].sum() + unmarked) / (marked + unmarked)
+    return f"{said} Counting {many(unmarked, 'unmarked one')}, {100 * low:.0f} to {high:.0%} overall."
+
+
+@appointments.answer(show="heatmap")
+def when_they_come(table: pd.DataFrame) -> str:
+    """The busiest hour; no cell is said to differ from others."""
+    if not table["booked"].sum():
+        return no_rows("past appointments", table)
+    top = table.iloc[int(table["booked"].to_numpy("int64").argmax())]
+    when = f"{top['weekday']}s at {int(top['hour'])}:00"
+    return f"Most appointments are on {when}: {top['booked']:,} of {table['booked'].sum():,}."
 
 
 # ---- charts
@@ -257,7 +266,7 @@ def who_came(table: pd.DataFrame, ax: Axes) -> None:
     places = np.arange(len(table))
     ax.hlines(places, table["show_floor"], table["show_ceiling"], color=PALE, linewidth=9, zorder=1)
     ax.set_xlim(-0.02, 1.02)
-    ax.set_xlabel("came, of the n marked (line: 95% interval)\nband: had the unmarked all stayed away, or all come")
+    ax.set_xlabel("show rate, of the n marked (line: 95% CI)\nband: if unmarked were all no-shows, or all shows")
 
 
 @appointments.chart("show_share", show="heatmap")
@@ -283,5 +292,6 @@ def week(table: pd.DataFrame, ax: Axes) -> None:
     if ax.figure is not None:
         from matplotlib.ticker import PercentFormatter
 
-        bar = ax.figure.colorbar(image, ax=ax, label="came, of those marked", format=PercentFormatter(1, decimals=0))
+        form = PercentFormatter(1, decimals=0)
+        bar = ax.figure.colorbar(image, ax=ax, label="show rate, of those marked", format=form)
         bar.outline.set_visible(False)

@@ -15,15 +15,25 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hlkit.analysis.deals import (
+    AGES,
+    Abandoned,
+    as_they_were,
+    at_one_age,
+    days_to_win,
+    win_columns,
+    wins_and_losses,
+    wins_at_ages,
+    without_abandoned,
+)
 from hlkit.analysis.drawing import BLUE, GREY, INK, ORANGE, PALE, most, rows_of_names
+from hlkit.analysis.imports import Imports, imported
 from hlkit.analysis.measures import (
     ALL,
     NONE,
     SMALL,
     Array,
-    Floats,
     column,
-    days_between,
     group_column,
     grouped,
     lookup,
@@ -31,10 +41,10 @@ from hlkit.analysis.measures import (
     share,
     with_interval,
 )
-from hlkit.analysis.notes import drop, left_out, remark
+from hlkit.analysis.notes import drop, groups_overlap, left_out, remark
 from hlkit.analysis.registry import analysis
-from hlkit.analysis.saying import compared, largest
-from hlkit.kinds import FLAG, MONEY, NUMBER, SHARE, TEXT, WHEN
+from hlkit.analysis.saying import compared_wins, largest
+from hlkit.kinds import FLAG, MONEY, NUMBER, SHARE, TEXT
 from hlkit.tables.text import many
 
 if TYPE_CHECKING:
@@ -53,9 +63,11 @@ _GONE, _NOBODY = -1, -2  # in the place of a contact: one that no row has, and n
         "opps": NUMBER,
         "won": NUMBER,
         "lost": NUMBER,
-        "win_share": SHARE,
-        "win_low": SHARE,
-        "win_high": SHARE,
+        "open_share": SHARE,
+        **win_columns(*AGES),
+        "win_naive_share": SHARE,
+        "win_naive_low": SHARE,
+        "win_naive_high": SHARE,
         "median_days_to_win": NUMBER,
         "pipeline_value": MONEY,
         "cash": MONEY,
@@ -65,13 +77,17 @@ _GONE, _NOBODY = -1, -2  # in the place of a contact: one that no row has, and n
         "small": FLAG,
     },
     definition=(
-        "Leads, and their deals and payments, by {by}, with the credit to the {model} touch that the contact "
-        "has now (split: half to each). win_share is won of won + lost with a 95% Wilson interval; open deals "
-        "are neither; abandoned ones: {abandoned}. Cash is what succeeded, live payments brought less refunds; "
-        "pipeline_value is what open deals are worth. median_days_to_win is when half of the wins have come, "
-        "with deals still open counted as such (Aalen-Johansen). HighLevel gives a touch no date: "
-        "last_touch_after_sale are the wins whose last touch, other than the first, may be later than the sale."
+        "Leads, and their deals and payments, by {by}, with the credit to the {model} touch that the contact has now "
+        "(split: half to each). Groups are compared by the share of all their deals that is won within 30, 60 or 90 "
+        "days of creation (Aalen-Johansen, 95% Wilson intervals): the largest age that at least 10 deals of each "
+        "have reached. win_naive_share, won of won and lost, depends on how old a group's deals are, and nothing is "
+        "concluded from it. Abandoned deals: {abandoned}. median_days_to_win is when half of the wins to be expected "
+        "have come, if open deals are won as often as closed ones. Cash is what succeeded, live payments brought "
+        "less refunds; pipeline_value is what open deals are worth; both count imported rows too. cash_per_lead is "
+        "the cash of the leads that are counted. HighLevel gives a touch no date: last_touch_after_sale are the wins "
+        "whose last touch, other than the first, may be later than the sale."
     ),
+    noun="leads",
 )
 def attribution(
     contacts: pd.DataFrame,
@@ -81,19 +97,22 @@ def attribution(
     as_of: pd.Timestamp,
     by: str | None = "source",
     model: Literal["first", "last", "split"] = "first",
-    abandoned: Literal["lost", "apart"] = "lost",
+    abandoned: Abandoned = "lost",
+    imports: Imports = "exclude",
     currency: str | None = None,
     website: str | None = None,
 ) -> pd.DataFrame:
     """Leads, deals, win rate and cash of each source, channel or campaign.
 
     Takes contacts (contact_id, source, the first_* and last_* columns, updated_at), opportunities (contact_id,
-    status, value, created_at, status_changed_at) and, where they may be read, transactions (contact_id,
-    status, amount, amount_refunded, currency, is_live, merged_from_contact_id). Gives one row per group, most
-    wins first: ``leads``, ``opps``, ``won`` and ``lost`` (counts, with halves where credit is split),
-    ``win_share`` with its interval (n is won + lost), ``median_days_to_win`` (days), ``pipeline_value``, in
-    the location's currency, ``cash`` and ``cash_per_lead`` in ``currency``, ``last_touch_after_sale`` (a
-    count), and ``small`` (won + lost below 20). Deals and payments of a contact that is not among the contacts
+    status, value, created_at, status_changed_at) and, where they may be read, transactions (contact_id, status,
+    amount, amount_refunded, currency, is_live, merged_from_contact_id). Gives one row per group, most wins first:
+    ``leads``, ``opps``, ``won`` and ``lost`` (counts, with halves where credit is split), ``open_share`` (of
+    ``opps``), ``followed_days`` (the age that at least 10 deals have reached), ``win_30d_share``,
+    ``win_60d_share`` and ``win_90d_share`` with their intervals (won within so many days, of all),
+    ``win_naive_share`` with its interval (won of won + lost), ``median_days_to_win`` (days), ``pipeline_value``,
+    in the location's currency, ``cash`` and ``cash_per_lead`` in ``currency``, ``last_touch_after_sale`` (a
+    count), and ``small`` (fewer than 20 deals). Deals and payments of a contact that is not among the contacts
     are "(other contacts)". Raises ``MissingColumn``.
 
     Parameters
@@ -107,7 +126,9 @@ def attribution(
         Whose the credit is: the contact's first touch, its last, or half to each. A contact with one known
         touch has it as both.
     abandoned
-        Abandoned deals count as lost, or stand apart as in HighLevel: neither won nor lost.
+        Abandoned deals count as lost, or are left out.
+    imports
+        Leave imported contacts out of the leads and imported deals out of the deals, or include them.
     currency
         The currency whose payments are cash; others are told in the definition and never added. The
         location's own, or else that of most payments.
@@ -119,33 +140,38 @@ def attribution(
     need(opportunities, "contact_id", "status")
     if transactions is not None:
         need(transactions, "contact_id", "status", "amount")
-    contacts, opportunities = contacts.reset_index(drop=True), opportunities.reset_index(drop=True)
+    contacts = contacts.reset_index(drop=True)
+    opportunities = without_abandoned(opportunities, abandoned).reset_index(drop=True)
     credit = _credits(contacts, by, model, website)
     places = _places(contacts, transactions)
     deals = _deals(opportunities, places, as_of)
-    deals["lost"] = deals["is_lost"] | (deals["is_abandoned"] & (abandoned == "lost"))
     deals["late"] = _may_be_late(contacts, deals, by, website)
-    won = deals.merge(credit, on="contact")
-    counted = ("opps", "won", "lost", "pipeline_value", "late")
-    sums = won[list(counted)].mul(won["credit"], axis=0).groupby(won["group"]).sum()
-    leads = credit[credit["contact"] >= 0].groupby("group")["credit"].sum()
+    value = _credited(deals.loc[deals["status"] == "open", ["contact", "pipeline_value"]], credit, "pipeline_value")
+    deals = deals[~imported(opportunities, imports, "opportunities")].merge(credit, on="contact")
+    counted = ("opps", "won", "lost", "open", "late")
+    sums = deals[list(counted)].mul(deals["credit"], axis=0).groupby(deals["group"]).sum()
+    is_lead = np.append(~imported(contacts, imports, "contacts"), [False, False])  # places -2 and -1 are nobody
+    leads = credit[is_lead[credit["contact"]]].groupby("group")["credit"].sum()
     paid, money = _payments(transactions, places, currency)
-    shared = paid.merge(credit, on="contact")
-    cash = (shared["cash"] * shared["credit"]).groupby(shared["group"]).sum()
+    cash, of_leads = (_credited(rows, credit, "cash") for rows in (paid, paid[is_lead[paid["contact"]]]))
 
-    names = leads.index.union(sums.index).union(cash.index)
+    names = leads.index.union(sums.index).union(value.index).union(cash.index)
     table = sums.reindex(names, fill_value=0).assign(leads=leads.reindex(names, fill_value=0.0))
-    table = table.assign(**with_interval("win", table["won"], table["won"] + table["lost"]))
-    table["median_days_to_win"] = lookup(pd.Series(names), _days_to_win(won)).to_numpy("float64")
-    table["cash"] = cash.reindex(names, fill_value=0.0) if transactions is not None else np.nan
+    table = table.assign(**with_interval("win_naive", table["won"], table["won"] + table["lost"]))
+    table["open_share"] = share(table["open"], table["opps"])
+    table["pipeline_value"] = value.reindex(names, fill_value=0.0)
+    of_deals = pd.DataFrame({name: _wins(group) for name, group in deals.groupby("group")}).T
+    table = table.assign(**of_deals.reindex(index=names, columns=["median_days_to_win", *win_columns(*AGES)]))
+    paid_known = transactions is not None
+    table["cash"] = cash.reindex(names, fill_value=0.0) if paid_known else np.nan
     table["currency"] = money
-    table["cash_per_lead"] = share(table["cash"], table["leads"])
+    table["cash_per_lead"] = share(of_leads.reindex(names, fill_value=0.0), table["leads"]) if paid_known else np.nan
     table["last_touch_after_sale"] = table["late"] if "updated_at" in contacts else np.nan
-    table["small"] = table["won"] + table["lost"] < SMALL
+    table["small"] = table["opps"] < SMALL
     table.insert(0, group_column(by, attribution.columns), names.to_numpy())
     if OTHERS in names:
         remark(f"{OTHERS} are not among those asked about: created outside since and until, or deleted.")
-    return table.drop(columns="late").sort_values(["won", "leads", "opps"], ascending=False, kind="stable")
+    return table.drop(columns=["late", "open"]).sort_values(["won", "leads", "opps"], ascending=False, kind="stable")
 
 
 # ---- who gets the credit
@@ -164,6 +190,8 @@ def _credits(contacts: pd.DataFrame, by: str | None, model: str, website: str | 
             }
         )
         long, groups = grouped(long, "touch")
+        if model == "split":
+            groups_overlap()
     else:
         need(contacts, by)
         long = contacts[[by or "contact_id"]].assign(**{"(contact)": place})
@@ -312,28 +340,36 @@ def _in_query(urls: pd.Series, name: str) -> pd.Series:
 
 
 def _deals(opportunities: pd.DataFrame, places: _Places, as_of: pd.Timestamp) -> pd.DataFrame:
-    """Each deal: whose, how it ended by *as_of*, what it is worth while open, and its days so far."""
-    status = opportunities["status"].str.lower().fillna("")
-    created, changed = (column(opportunities, name, WHEN) for name in ("created_at", "status_changed_at"))
-    ended = status.isin(("won", "lost", "abandoned"))
-    open_yet = ended & (changed > as_of).fillna(False)  # it ended later: at as_of it was open
-    if open_yet.any():
-        remark("Deals that ended later than as_of count as open.")
-        status, ended = status.mask(open_yet, "open"), ended & ~open_yet
-    value = column(opportunities, "value", MONEY)
+    """Each deal: whose, what became of it by *as_of*, what it is worth, and its days so far."""
+    deals = as_they_were(opportunities, as_of)
+    status = deals["status"].fillna("")
     return pd.DataFrame(
         {
             "contact": places(opportunities["contact_id"]),
+            "status": status,
             "opps": 1.0,
             "won": status == "won",
-            "is_lost": status == "lost",
-            "is_abandoned": status == "abandoned",
-            "pipeline_value": value.where(status == "open", 0.0).fillna(0.0),
-            "ended": ended,
-            "days": days_between(created, changed.where(ended, as_of)),
-            "changed": changed,
+            "lost": status.isin(("lost", "abandoned")),
+            "open": status == "open",
+            "pipeline_value": column(deals, "value", MONEY).fillna(0.0),
+            "age": deals["age"],
+            "watched": deals["watched"],
+            "closed_at": deals["closed_at"],
         }
     )
+
+
+def _credited(rows: pd.DataFrame, credit: pd.DataFrame, amount: str) -> pd.Series:
+    """By group, the sum of an amount of *rows*, each to the groups of its contact."""
+    shared = rows.merge(credit, on="contact")
+    sums: pd.Series = (shared[amount] * shared["credit"]).groupby(shared["group"]).sum()
+    return sums
+
+
+def _wins(deals: pd.DataFrame) -> dict[str, float]:
+    """When deals of a group are won, each counted by its credit."""
+    wins, losses = wins_and_losses(deals, deals["credit"])
+    return {"median_days_to_win": days_to_win(wins, losses)[0], **wins_at_ages(deals, wins, *AGES)}
 
 
 def _may_be_late(contacts: pd.DataFrame, deals: pd.DataFrame, by: str | None, website: str | None) -> Array:
@@ -348,34 +384,9 @@ def _may_be_late(contacts: pd.DataFrame, deals: pd.DataFrame, by: str | None, we
     first, last = (_touch(buyers, one, touch, website).fillna("").str.lower() for one in ("first", "last"))
     other = (first != last).to_numpy(dtype=bool)[which]
     updated = buyers["updated_at"].take(which).reset_index(drop=True)
-    sold = deals["changed"].take(candidates).reset_index(drop=True)
+    sold = deals["closed_at"].take(candidates).reset_index(drop=True)
     late[candidates] = other & (updated > sold).to_numpy(dtype=bool)
     return late
-
-
-def _days_to_win(deals: pd.DataFrame) -> pd.Series:
-    """By group, the days after which half of the wins have come; null where none has."""
-    known = deals[deals["days"].notna()]
-    winners = known[known["group"].isin(known.loc[known["won"], "group"].unique())]
-    told = {
-        name: _half_won(*(one[column].to_numpy("float64") for column in ("days", "won", "ended", "credit")))
-        for name, one in winners.groupby("group")
-    }
-    return pd.Series(told, dtype="float64", index=pd.Index(list(told), dtype=TEXT.dtype))
-
-
-def _half_won(days: Floats, won: Floats, ended: Floats, credit: Floats) -> float:
-    """When the share of all deals that are won by then (Aalen-Johansen) is half of what it comes to in the end.
-
-    Source: Kalbfleisch & Prentice, "The Statistical Analysis of Failure Time Data", 2nd edition, chapter 8.
-    """
-    order = np.argsort(days, kind="stable")
-    times, first = np.unique(days[order], return_index=True)
-    wins, ends, seen = (np.add.reduceat((x * credit)[order], first) for x in (won, ended, np.ones_like(won)))
-    at_risk = np.cumsum(seen[::-1])[::-1]
-    still = np.concatenate([[1.0], np.cumprod(1 - ends / at_risk)[:-1]])
-    by_then = np.cumsum(still * wins / at_risk)
-    return float(times[np.searchsorted(by_then, by_then[-1] / 2 - 1e-12)])
 
 
 def _payments(
@@ -411,7 +422,7 @@ def _payments(
 def who_brings(table: pd.DataFrame) -> str:
     """Who brings most leads and most cash, and whose deals are won most often."""
     money = f" {_first(table['currency'])}" if _first(table["currency"]) else ""
-    won = compared(table, "win", "Won, of the deals that ended")
+    won = compared_wins(table)
     if len(table) == 1:
         cash = table["cash"].iloc[0]
         paid = f", {cash:,.0f}{money} of cash" if np.isfinite(cash) else ""
@@ -431,6 +442,7 @@ _AT, _WIDE, _END = 1.15, 0.8, 2.55
 @attribution.chart("leads")
 def bars(table: pd.DataFrame, ax: Axes) -> None:
     """Leads and won deals as bars; beside them, row by row, the win rate in its interval, and the cash."""
+    age = at_one_age(table)[0] or AGES[0]
     table = most(table, ax, "leads").reset_index(drop=True)
     places = rows_of_names(ax, table.iloc[:, 0].tolist())
     leads, won = (table[name].fillna(0).to_numpy("float64") for name in ("leads", "won"))
@@ -449,12 +461,12 @@ def bars(table: pd.DataFrame, ax: Axes) -> None:
             fontsize=8,
         )
 
-    highest = float(np.nanmax(np.append(table["win_high"].to_numpy("float64"), 0.0)))
+    highest = float(np.nanmax(np.append(table[f"win_{age}d_high"].to_numpy("float64"), 0.0)))
     highest = max(0.1, np.ceil(highest * 10) / 10)
     small = table["small"].fillna(False).to_numpy(dtype=bool)
     colours = np.where(small, GREY, ORANGE).tolist()
     low, middle, high = (
-        _AT + _WIDE * table[name].to_numpy("float64") / highest for name in ("win_low", "win_share", "win_high")
+        _AT + _WIDE * table[f"win_{age}d_{part}"].to_numpy("float64") / highest for part in ("low", "share", "high")
     )
     steps = np.array([0, 0.5, 1])
     ax.vlines(_AT + _WIDE * steps, -0.5, len(table) - 0.5, color=PALE, linewidth=0.8, zorder=0)
@@ -462,7 +474,7 @@ def bars(table: pd.DataFrame, ax: Axes) -> None:
     ax.scatter(middle, places, c=colours, s=36, zorder=3)
     ax.set_xticks(_AT + _WIDE * steps, [f"{part:.0%}" for part in highest * steps])
 
-    captions = [(0.0, "leads (grey) / won (blue)"), (_AT, "won of won + lost\n(95% interval)")]
+    captions = [(0.0, "leads (gray) / won (blue)"), (_AT, f"deals won within\n{age} days (95% CI)")]
     if table["cash"].notna().any():
         captions.append((_AT + _WIDE + 0.1, f"cash ({_first(table['currency']) or 'no currency'})"))
         for place, cash in zip(places, table["cash"].tolist(), strict=True):
@@ -483,7 +495,7 @@ def bars(table: pd.DataFrame, ax: Axes) -> None:
     ax.tick_params(axis="x", length=0)
     if small.any():
         ax.annotate(
-            "grey: fewer than 20 closed deals", (0, -0.22), xycoords="axes fraction", color=GREY, fontsize=8, va="top"
+            "gray: fewer than 20 deals", (0, -0.22), xycoords="axes fraction", color=GREY, fontsize=8, va="top"
         )
 
 

@@ -7,32 +7,32 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from hlkit.analysis.deals import (
+    AGES,
+    Abandoned,
+    at_one_age,
+    days_to_win,
+    until,
+    win_columns,
+    wins_and_losses,
+    wins_at_ages,
+    without_abandoned,
+)
 from hlkit.analysis.drawing import BLUE, GREY, INK, ORANGE, PALE, PALETTE, dots, most
 from hlkit.analysis.imports import Imports, without_imports
-from hlkit.analysis.measures import (
-    ALL,
-    SMALL,
-    Incidence,
-    column,
-    cumulative_incidence,
-    days_between,
-    need,
-    per_group,
-    waiting,
-    with_interval,
-)
-from hlkit.analysis.notes import drop, remark
+from hlkit.analysis.measures import ALL, SMALL, column, need, per_group, with_interval
+from hlkit.analysis.notes import remark
 from hlkit.analysis.registry import analysis
-from hlkit.analysis.saying import comparable, compared, percent
+from hlkit.analysis.saying import compared_wins, percent
+from hlkit.analysis.survival import waiting
 from hlkit.kinds import COUNT, FLAG, MONEY, NUMBER, SHARE
 from hlkit.tables.text import many
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-CLOSED = ("won", "lost", "abandoned")
 COHORT = "cohort"
-_AT = (30, 90, 180)  # days
+_AT = (*AGES, 180)  # days
 _LINES = 6  # groups in one chart of curves: more would not be told apart
 
 
@@ -49,6 +49,8 @@ _LINES = 6  # groups in one chart of curves: more would not be told apart
             "lost_low": SHARE,
             "lost_high": SHARE,
             "open_share": SHARE,
+            "median_days_to_win": NUMBER,
+            "followed_days": NUMBER,
             "small": FLAG,
         },
         "summary": {
@@ -61,7 +63,8 @@ _LINES = 6  # groups in one chart of curves: more would not be told apart
             "win_naive_share": SHARE,
             "win_naive_low": SHARE,
             "win_naive_high": SHARE,
-            **{f"win_{at}d_{part}": SHARE for at in _AT for part in ("share", "low", "high")},
+            "open_share": SHARE,
+            **win_columns(*_AT),
             "median_days_to_win": NUMBER,
             "median_days_to_close": NUMBER,
             "open_value": MONEY,
@@ -74,11 +77,14 @@ _LINES = 6  # groups in one chart of curves: more would not be told apart
     definition=(
         "Of all deals, the share that is won, and lost or abandoned, within so many days of being made. A deal that "
         "is still open counts for as long as it has been watched, and a lost one can no longer be won "
-        "(Aalen-Johansen); intervals are 95% Wilson at the effective number of deals. win_naive_share is won of won "
-        "and lost, as HighLevel shows it. The median days to win are those until half of the wins to be expected "
-        "have come, if open deals are won as often as closed ones. Velocity is open deals x mean value of a won one "
-        "x share won in the end / median days to win."
+        "(Aalen-Johansen); intervals are 95% Wilson at the effective number of deals. Abandoned deals: {abandoned}. "
+        "Groups are compared at one age, the largest of 30, 60 and 90 days that at least 10 deals of each have "
+        "reached: win_naive_share, won of won and lost, depends on how old a group's deals are, and nothing is "
+        "concluded from it. The median days to win are those until half of the wins to be expected have come, if "
+        "open deals are won as often as closed ones. Velocity is open deals x mean value of a won one x share won in "
+        "the end / median days to win."
     ),
+    noun="deals",
 )
 def close_curve(
     opportunities: pd.DataFrame,
@@ -88,19 +94,21 @@ def close_curve(
     by: str | None = None,
     show: Literal["curve", "summary"] = "curve",
     days: int = 180,
+    abandoned: Abandoned = "lost",
     imports: Imports = "exclude",
 ) -> pd.DataFrame:
     """Shares of deals won and lost by their age, and what follows: win rates, sales cycle, velocity.
 
     Takes one row per deal (created_at, status, status_changed_at; value and stage_changed_at where there are,
     *by*). The curve gives one row per group and ``day`` since creation: ``n`` (deals of the group),
-    ``won_share`` and ``lost_share`` (with the abandoned) with their intervals, ``open_share``; null beyond the
-    oldest deal of the group. The summary gives one row per group: counts by status as of *as_of*,
-    ``closed_at_once`` (deals that were closed when they were made: 0 days), ``win_naive_share`` (won of won
-    and lost), ``win_30d_share``, ``win_90d_share``, ``win_180d_share`` (won within so many days, of all),
+    ``won_share`` and ``lost_share`` with their intervals, ``open_share``; null beyond the oldest deal of the group;
+    and, the same on each day, ``median_days_to_win`` (days).
+    The summary gives one row per group: ``n``, ``open``, ``won`` and ``lost`` as of *as_of*, ``abandoned`` (of the
+    lost), ``closed_at_once`` (deals that were closed when they were created: 0 days), ``win_naive_share`` (won of
+    won and lost), ``open_share`` (of all), ``win_30d_share`` to ``win_180d_share`` (won within so many days, of all),
     ``median_days_to_win`` and ``median_days_to_close`` (days), ``open_value``, ``won_value``,
-    ``won_value_mean`` and ``velocity_per_day`` (money, in the location's currency). Deals of an import are left
-    out. Raises ``MissingColumn``.
+    ``won_value_mean`` and ``velocity_per_day`` (money, in the location's currency). In both, ``followed_days`` is
+    the age that at least 10 deals have reached. Raises ``MissingColumn``.
 
     Parameters
     ----------
@@ -111,12 +119,14 @@ def close_curve(
         The curve over time, or its summary: one row per group.
     days
         How many days after creation the curve ends.
+    abandoned
+        Abandoned deals count as lost, or are left out.
 
-    Source: Kalbfleisch & Prentice, "The Statistical Analysis of Failure Time Data", 2nd ed., 2002, ch. 8; the
-    vendor's rate is that of its opportunities dashboard.
+    Source: Kalbfleisch & Prentice, "The Statistical Analysis of Failure Time Data", 2nd ed., 2002, ch. 8;
+    HighLevel's opportunities dashboard shows won of won and lost.
     """
     need(opportunities, "created_at", "status", "status_changed_at")
-    deals = until(opportunities, as_of)
+    deals = without_abandoned(until(opportunities, as_of), abandoned)
     deals = without_imports(deals, imports, "opportunities")
     if by == COHORT and COHORT not in deals:
         deals = deals.assign(**{COHORT: deals["created_at"].dt.tz_convert(timezone).dt.strftime("%Y-%m")})
@@ -131,34 +141,6 @@ def close_curve(
     return _in_order(table, by).explode(list(declared), ignore_index=True)
 
 
-def until(opportunities: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
-    """The deals as they were at *as_of*: ``status`` then, ``closed_at``, and ``age``, the days to that or *as_of*.
-
-    ``watched`` are the days to *as_of* in any case. A deal whose status changed later was open then. One that is
-    closed and has no date of it closed when its stage last changed. Deals without a date of creation, without
-    a status, or closed nobody knows when are left out and counted.
-    """
-    deals = drop(opportunities, opportunities["created_at"].isna(), "opportunities without a date")
-    deals = deals.assign(status=deals["status"].str.strip().str.lower())
-    deals = drop(deals, ~deals["status"].isin(("open", *CLOSED)), "opportunities of no known status")
-    closed = deals["status"].isin(CLOSED)
-    at = deals["status_changed_at"]
-    undated = closed & at.isna()
-    if undated.any() and "stage_changed_at" in deals:
-        at = at.where(~undated, deals["stage_changed_at"])
-        guessed = int((undated & at.notna()).sum())
-        if guessed:
-            remark(f"{guessed:,} closed without a date: taken to have closed when their stage last changed.")
-    deals = deals.assign(closed_at=at.where(closed))
-    deals = drop(deals, closed & at.isna(), "closed opportunities without a date of it")
-    later = deals["closed_at"] > as_of
-    deals = deals.assign(status=deals["status"].mask(later, "open"), closed_at=deals["closed_at"].mask(later))
-    return deals.assign(
-        age=days_between(deals["created_at"], deals["closed_at"].fillna(as_of)),
-        watched=days_between(deals["created_at"], as_of),
-    )
-
-
 def _tell_reopened(deals: pd.DataFrame, as_of: pd.Timestamp) -> None:
     """An open deal whose status changed after it was made had been closed: when and how is not kept."""
     changed = deals["status_changed_at"]
@@ -168,15 +150,10 @@ def _tell_reopened(deals: pd.DataFrame, as_of: pd.Timestamp) -> None:
         remark(f"{reopened:,} open deals seem to have been closed before: they count as open all along.")
 
 
-def _incidences(deals: pd.DataFrame) -> tuple[Incidence, Incidence]:
-    """Of the wins, and of the deals that were lost or abandoned."""
-    closed, won = deals["closed_at"].notna(), deals["status"] == "won"
-    return cumulative_incidence(deals["age"], closed, won), cumulative_incidence(deals["age"], closed, ~won)
-
-
 def _curve(deals: pd.DataFrame, grid: np.ndarray) -> dict[str, Any]:
-    wins, losses = _incidences(deals)
+    wins, losses = wins_and_losses(deals)
     seen = np.where(grid <= deals["watched"].max(), grid, np.nan)
+    of_group = {"median_days_to_win": days_to_win(wins, losses)[0], **wins_at_ages(deals, wins)}
     won, won_low, won_high = wins.at(seen)
     lost, lost_low, lost_high = losses.at(seen)
     return {
@@ -189,19 +166,21 @@ def _curve(deals: pd.DataFrame, grid: np.ndarray) -> dict[str, Any]:
         "lost_low": lost_low,
         "lost_high": lost_high,
         "open_share": np.clip(1 - won - lost, 0, 1),
+        **{name: np.full(len(grid), value) for name, value in of_group.items()},
         "small": np.full(len(grid), len(deals) < SMALL),
     }
 
 
 def _summary(deals: pd.DataFrame) -> dict[str, Any]:
     n, counts = len(deals), deals["status"].value_counts()
-    open_, won, lost, abandoned = (int(counts.get(status, 0)) for status in ("open", *CLOSED))
-    wins, losses = _incidences(deals)
+    open_, won, lost, abandoned = (int(counts.get(status, 0)) for status in ("open", "won", "lost", "abandoned"))
+    lost += abandoned
+    wins, losses = wins_and_losses(deals)
     value = column(deals, "value", MONEY)
     is_won = deals["status"] == "won"
-    to_win, in_the_end = _to_win(wins, losses)
+    to_win, in_the_end = days_to_win(wins, losses)
     mean = float(value[is_won].mean())
-    told: dict[str, Any] = {
+    return {
         "n": n,
         "open": open_,
         "won": won,
@@ -209,6 +188,8 @@ def _summary(deals: pd.DataFrame) -> dict[str, Any]:
         "abandoned": abandoned,
         "closed_at_once": int((deals["closed_at"] <= deals["created_at"]).sum()),
         **with_interval("win_naive", won, won + lost),
+        "open_share": open_ / n,
+        **wins_at_ages(deals, wins, *_AT),
         "median_days_to_win": to_win,
         "median_days_to_close": waiting(deals["age"], deals["closed_at"].notna())[0],
         "open_value": _total(value[deals["status"] == "open"]),
@@ -217,25 +198,6 @@ def _summary(deals: pd.DataFrame) -> dict[str, Any]:
         "velocity_per_day": open_ * mean * in_the_end / to_win if to_win > 0 else np.nan,
         "small": n < SMALL,
     }
-    for at in _AT:
-        # Where the last that was watched has closed, the estimate would go on for ever.
-        seen = at if at <= deals["watched"].max() else np.nan
-        parts = zip(("share", "low", "high"), wins.at(seen), strict=True)
-        told |= {f"win_{at}d_{part}": float(number) for part, number in parts}
-    return told
-
-
-def _to_win(wins: Incidence, losses: Incidence) -> tuple[float, float]:
-    """The days until half of the wins to be expected have come, and the share that is won in the end.
-
-    What is open at the end of the curve is taken to be won in the share of what closed; null where fewer than
-    half of those wins have been seen.
-    """
-    if not len(wins.times) or wins.share[-1] == 0:
-        return np.nan, np.nan if not len(wins.times) or losses.share[-1] == 0 else 0.0
-    in_the_end = float(wins.share[-1] / (wins.share[-1] + losses.share[-1]))
-    reached = np.flatnonzero(wins.share >= in_the_end / 2 - 1e-12)
-    return (float(wins.times[reached[0]]) if len(reached) else np.nan), in_the_end
 
 
 def _total(values: pd.Series) -> float:
@@ -254,34 +216,42 @@ def _in_order(table: pd.DataFrame, by: str | None) -> pd.DataFrame:
 @close_curve.answer(show="curve")
 def how_many_are_won(table: pd.DataFrame) -> str:
     """What became of the deals by the last day that is known, and when half of those wins had come."""
+    if table.iloc[:, 0].nunique() > 1:
+        return compared_wins(_at_ages(table))
     known = table[table["won_share"].notna()]
     if not len(known):
         return ""
     groups = known.iloc[:, 0]
-    if table.iloc[:, 0].nunique() > 1:
-        # The last day that two groups which can be compared have seen; a young one may not have come so far.
-        seen = comparable(known, "won").groupby("day").size()
-        day = seen[seen == seen.max()].index.max() if len(seen) else known["day"].max()
-        at = known[known["day"] == day]
-        return compared(at, "won", f"Won within {many(day, 'day')}") if len(at) > 1 and day > 0 else ""
     last = known.iloc[-1]
     deals = f"{many(last['n'], 'deal')}{'' if groups.iloc[0] == ALL else f' of {groups.iloc[0]}'}"
-    half = known.loc[known["won_share"] >= last["won_share"] / 2, "day"].iloc[0]
-    by_half = f", half of these by day {half:,.0f}" if last["won_share"] > 0 else ""
-    won = f"{percent(last, 'won')} are won within {many(last['day'], 'day')}{by_half}"
+    days = last["median_days_to_win"]
+    median = f" (median {many(np.ceil(days), 'day')} to win)" if np.isfinite(days) else ""
+    won = f"{percent(last, 'won')} are won within {many(last['day'], 'day')}{median}"
     few = " These are too few to say much." if last["n"] < SMALL else ""
-    lost = f"{last['lost_share']:.0%} are lost or abandoned by then, and {last['open_share']:.0%} are still open"
+    lost = f"{last['lost_share']:.0%} are lost by then, and {last['open_share']:.0%} are still open"
     return f"Of {deals}, {won}; {lost}.{few}"
+
+
+def _at_ages(table: pd.DataFrame) -> pd.DataFrame:
+    """A row for each group of a curve, with what it has won at each age; null at an age that the curve lacks."""
+    first = table.columns[0]
+    rows = table.drop_duplicates(first)[[first, "followed_days", "small"]].reset_index(drop=True)
+    for age in AGES:
+        at = table[table["day"] == age].set_index(first)
+        for part in ("share", "low", "high"):
+            rows[f"win_{age}d_{part}"] = at[f"won_{part}"].reindex(rows[first]).to_numpy("float64")
+    rows.attrs = dict(table.attrs)
+    return rows
 
 
 @close_curve.answer(show="summary")
 def how_they_end(table: pd.DataFrame) -> str:
     if len(table) > 1:
-        return compared(table, "win_90d", "Won within 90 days")
+        return compared_wins(table)
     row = table.iloc[0]
-    lost, days = row["lost"] + row["abandoned"], row["median_days_to_win"]
-    ended = f"{row['won']:,} are won, {lost:,} lost or abandoned, and {row['open']:,} open"
-    half = f"; half of the wins to be expected come within {many(np.ceil(days), 'day')}" if np.isfinite(days) else ""
+    days = row["median_days_to_win"]
+    ended = f"{row['won']:,} are won, {row['lost']:,} lost, and {row['open']:,} open"
+    half = f"; median {many(np.ceil(days), 'day')} to win" if np.isfinite(days) else ""
     return f"Of {many(row['n'], 'deal')}, {ended}{half}."
 
 
@@ -301,7 +271,7 @@ def curves(table: pd.DataFrame, ax: Axes) -> None:
         _lines({name: table[groups == name] for name in shown}, ax)
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.set_xlim(0, max(float(table["day"].max()), 1))
-    ax.set_xlabel("days since the deal was made")
+    ax.set_xlabel("days since the deal was created")
 
 
 def _areas(table: pd.DataFrame, ax: Axes) -> None:
@@ -319,18 +289,18 @@ def _areas(table: pd.DataFrame, ax: Axes) -> None:
     ends = {
         f"won {won[-1]:.0%}": (won[-1] / 2, BLUE),
         f"still open {max(0.0, 1 - won[-1] - lost[-1]):.0%}": ((1 + won[-1] - lost[-1]) / 2, INK),
-        f"lost or\nabandoned {lost[-1]:.0%}": (1 - lost[-1] / 2, "#8a5a00"),  # a darker orange: text
+        f"lost {lost[-1]:.0%}": (1 - lost[-1] / 2, "#8a5a00"),  # a darker orange: text
     }
     _beside(ends, ax, gap=0.11)
-    half = np.flatnonzero(won >= won[-1] / 2)
-    if won[-1] > 0 and len(half) and day[half[0]] > 0:
-        at, height = day[half[0]], won[half[0]]
-        ax.plot([at, at], [0, height], color=INK, linewidth=1, linestyle=":")
-        ax.plot([at], [height], marker="o", color=BLUE, markersize=6)
-        right = at > 0.6 * day[-1]
+    median = float(table["median_days_to_win"].iloc[0])
+    if 0 < median <= day[-1]:
+        height = float(np.interp(median, day, won))
+        ax.plot([median, median], [0, height], color=INK, linewidth=1, linestyle=":")
+        ax.plot([median], [height], marker="o", color=BLUE, markersize=6)
+        right = median > 0.6 * day[-1]
         ax.annotate(
-            f"half of these wins\nby day {at:,.0f}",
-            (at, max(height / 2, 0.06)),
+            f"median {many(np.ceil(median), 'day')}\nto win",
+            (median, max(height / 2, 0.06)),
             xytext=(-6 if right else 6, 0),
             textcoords="offset points",
             ha="right" if right else "left",
@@ -376,23 +346,18 @@ def _beside(labels: dict[str, tuple[float, str]], ax: Axes, gap: float) -> None:
         )
 
 
-@close_curve.chart("win_90d_share", show="summary")
+@close_curve.chart("win_30d_share", show="summary")
 def rates(table: pd.DataFrame, ax: Axes) -> None:
+    """The share won at the age at which the groups are compared; beside it the median days to win."""
+    age = at_one_age(table)[0] or AGES[0]
     table = table.iloc[::-1] if table.columns[0] == COHORT else table  # the newest on top
     table = most(table, ax, None if table.columns[0] == COHORT else "n").reset_index(drop=True)
-    dots(
-        ax,
-        table.iloc[:, 0].tolist(),
-        table["win_90d_share"],
-        table["win_90d_low"],
-        table["win_90d_high"],
-        counts=table["n"],
-        small=table["small"],
-    )
-    top = min(1.0, float(table["win_90d_high"].max()))
+    share, low, high = (table[f"win_{age}d_{part}"] for part in ("share", "low", "high"))
+    dots(ax, table.iloc[:, 0].tolist(), share, low, high, counts=table["n"], small=table["small"])
+    top = min(1.0, float(high.max()))
     ax.set_xlim(-0.015 * top, 1.03 * top)
-    ax.set_xlabel("share of all deals won within 90 days, 95% interval")
-    ax.annotate("half of\nthe wins", (1.03, 1.0), xycoords="axes fraction", va="bottom", color=GREY, fontsize=8)
+    ax.set_xlabel(f"deals won within {age} days (95% interval)")
+    ax.annotate("median\nto win", (1.03, 1.0), xycoords="axes fraction", va="bottom", color=GREY, fontsize=8)
     for place, days in enumerate(table["median_days_to_win"].tolist()):
-        told = "not yet" if np.isnan(days) else f"in {days:,.0f} d" if days >= 1 else "in 1 d"
-        ax.annotate(told, (1.03, place), xycoords=("axes fraction", "data"), va="center", color=GREY, fontsize=8)
+        label = "none yet" if np.isnan(days) else many(np.ceil(max(days, 1)), "day")
+        ax.annotate(label, (1.03, place), xycoords=("axes fraction", "data"), va="center", color=GREY, fontsize=8)

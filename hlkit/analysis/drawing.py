@@ -206,11 +206,20 @@ def percents(ax: Axes, axis: Literal["x", "y"] = "x") -> None:
     ax.set_axisbelow(True)
 
 
-def medians_beside(ax: Axes, medians: Sequence[float], small: Sequence[bool] | None = None) -> None:
-    """At the right of each row, whose shares end at 1, how long it takes for half of it, in minutes."""
+def medians_beside(
+    ax: Axes,
+    medians: Sequence[float],
+    small: Sequence[bool] | None = None,
+    all_hours: Sequence[float] | None = None,
+) -> None:
+    """At the right of each row, whose shares end at 1, its median in minutes; and that of all hours, if given."""
     for place, minutes in enumerate(medians):
-        said = f"half in {how_long(minutes)}" if np.isfinite(minutes) else "half not yet"
-        ax.text(1.05, place, said, va="center", color=GREY if small is not None and small[place] else INK, fontsize=8)
+        label = f"median {how_long(minutes)}" if np.isfinite(minutes) else "no median yet"
+        if all_hours is not None and np.isfinite(all_hours[place]):
+            label += f"\n({how_long(all_hours[place])} in all hours)"
+        ax.text(
+            1.05, place, label, va="center", color=GREY if small is not None and small[place] else INK, fontsize=8
+        )
 
 
 def week_of(ax: Axes, table: pd.DataFrame, what: str) -> np.ndarray:
@@ -254,4 +263,4 @@ def dots(
     ax.scatter(share.to_numpy("float64"), places, c=colours, s=36, zorder=3)
     percents(ax)
     if grey.any():
-        ax.annotate("grey: fewer than 20 rows", (0, -0.2), xycoords="axes fraction", color=GREY, fontsize=8, va="top")
+        ax.annotate("gray: fewer than 20 rows", (0, -0.2), xycoords="axes fraction", color=GREY, fontsize=8, va="top")

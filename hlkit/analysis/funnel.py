@@ -8,11 +8,21 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from hlkit.analysis.deals import (
+    AGES,
+    Abandoned,
+    as_they_were,
+    win_columns,
+    wins_and_losses,
+    wins_at_ages,
+    without_abandoned,
+)
 from hlkit.analysis.drawing import BLUE, GREEN, GREY, INK, ORANGE, PALE, PALETTE, percents, rows_of_names
+from hlkit.analysis.imports import is_import
 from hlkit.analysis.measures import NONE, SMALL, Array, by_size, group_column, grouped, lookup, need, with_interval
 from hlkit.analysis.notes import drop, remark
 from hlkit.analysis.registry import analysis
-from hlkit.analysis.saying import choice, compared, largest
+from hlkit.analysis.saying import choice, compared_wins, largest
 from hlkit.choices import instant
 from hlkit.errors import InvalidRequest
 from hlkit.kinds import COUNT, FLAG, ID, MONEY, SHARE, TEXT
@@ -49,15 +59,21 @@ _GROUPS = 4  # in one chart
         "total_share": SHARE,
         "total_low": SHARE,
         "total_high": SHARE,
+        "open_share": SHARE,
+        **win_columns(*AGES),
         "small": FLAG,
     },
     definition=(
         "The state of now: HighLevel keeps no history of stages. A deal has reached a step if it stands there or "
-        "further on, whether open, won, lost or abandoned, or if it is won; a lost deal stands where it was lost. "
-        "A step that a deal skipped counts as reached, one that it came back from does not. The first step holds "
-        "all deals of the pipeline, the last the won ones. Shares are of the step before and of all, with 95% "
-        "Wilson intervals; value is that of open deals. Deals are chosen by: {match}."
+        "further on, whether open, won, lost or abandoned, or if it is won; a lost deal stands where it was lost. A "
+        "step that a deal skipped counts as reached, one that it came back from does not. The first step holds all "
+        "deals of the pipeline, the last the won ones. Shares are of the step before and of all, with 95% Wilson "
+        "intervals; value is that of open deals. Abandoned deals: {abandoned}. Groups are compared by the share of "
+        "their deals that is won within 30, 60 or 90 days of creation (Aalen-Johansen): the largest age that at "
+        "least 10 deals of each have reached; their shares of all deals depend on how old these are. Deals are "
+        "chosen by: {match}."
     ),
+    noun="deals",
 )
 def funnel(
     opportunities: pd.DataFrame,
@@ -70,18 +86,21 @@ def funnel(
     pipeline: str | None = None,
     changed_since: str | None = None,
     changed_until: str | None = None,
+    abandoned: Abandoned = "lost",
     currency: str | None = None,
 ) -> pd.DataFrame:
     """Deals by stage: how many stand there, how many came so far, and the share of the step before.
 
-    Takes one row per deal (pipeline_id, stage_id, status, value, created_at, status_changed_at,
-    stage_changed_at) and one per stage (stage_id, pipeline_id, position, name, pipeline, in_funnel). Gives one
-    row per pipeline and stage, in their order, and a last one for the step "(won)": ``in_stage`` (deals that
-    stand there, of any status), ``open``, ``won``, ``lost`` and ``abandoned`` among them, ``value`` (of the
-    open ones, in the location's currency), ``entered`` (deals of the pipeline), ``reached`` (of which came so
-    far), ``reached_before`` (to the step before), ``step_share`` of that and ``total_share`` of ``entered``
-    with their intervals, and ``small`` (fewer than 20 before). Deals in a stage that no longer is are the row
-    "(deleted stage)", and count in the first step, and in all if won. Raises ``MissingColumn`` and
+    Takes one row per deal (pipeline_id, stage_id, status, value, created_at, status_changed_at, stage_changed_at)
+    and one per stage (stage_id, pipeline_id, position, name, pipeline, in_funnel). Gives one row per pipeline and
+    stage, in their order, and a last one for the step "(won)": ``in_stage`` (deals that stand there, of any
+    status), ``open``, ``won`` and ``lost`` among them, ``abandoned`` of the lost, ``value`` (of the open ones, in
+    the location's currency), ``entered`` (deals of the pipeline), ``reached`` (of which came so far),
+    ``reached_before`` (to the step before), ``step_share`` of that and ``total_share`` of ``entered`` with their
+    intervals, and ``small`` (fewer than 20 before). The step "(won)" has the ``open_share`` of all deals,
+    ``followed_days`` (the age that at least 10 of them have reached), and ``win_30d_share``, ``win_60d_share``
+    and ``win_90d_share`` with their intervals (won within so many days, of all). Deals in a stage that no longer
+    is are the row "(deleted stage)", and count in the first step, and in all if won. Raises ``MissingColumn`` and
     ``InvalidRequest``.
 
     Parameters
@@ -98,6 +117,8 @@ def funnel(
         With match="vendor": deals whose status changed on this date or later, in the location's zone.
     changed_until
         And up to, without, this date.
+    abandoned
+        Abandoned deals count as lost, or are left out.
     currency
         What the values are in; the location's own.
 
@@ -106,7 +127,8 @@ def funnel(
     """
     need(opportunities, "pipeline_id", "stage_id", "status", by)
     need(stages, "stage_id", "pipeline_id", "position")
-    deals = _chosen(opportunities.reset_index(drop=True), match, changed_since, changed_until, timezone)
+    opportunities = without_abandoned(opportunities, abandoned).reset_index(drop=True)
+    deals = _chosen(opportunities, match, changed_since, changed_until, timezone)
     road = _road(stages, match)
     deals = deals.assign(
         **{
@@ -124,6 +146,8 @@ def funnel(
     if currency:
         remark(f"Values are in {currency}.")
     table = _table(deals, groups, road, names)
+    chosen_by_change = len(deals) and (changed_since is not None or changed_until is not None)
+    table = _with_wins(table, deals, groups, comparable=not chosen_by_change)
     if by is None:
         return table.drop(columns="group")
     return table.rename(columns={"group": group_column(by, funnel.columns)})
@@ -206,15 +230,9 @@ def _pipeline(given: str, names: pd.Series) -> list[str]:
 
 def _state(deals: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     """The deals with their status at *as_of*; the stage is always that of now."""
-    status = deals["status"].str.lower()
-    if "status_changed_at" in deals:
-        later = (deals["status_changed_at"] > as_of).fillna(False) & (status != "open")
-        if later.any():
-            remark("Deals whose status changed later than as_of count as open.")
-            status = status.mask(later, "open")
     if "stage_changed_at" in deals and (moved := int((deals["stage_changed_at"] > as_of).sum())):
         remark(f"{moved:,} deals moved later than as_of, and are counted where they stand now.")
-    return deals.assign(status=status)
+    return as_they_were(deals, as_of)
 
 
 # ---- counting
@@ -248,6 +266,7 @@ def _table(deals: pd.DataFrame, groups: pd.Series, road: pd.DataFrame, names: pd
         return np.bincount(cell, where, minlength=cells[0] * cells[1])[: cells[0] * cells[1]].reshape(cells)
 
     of = {status: count((deals["status"] == status).fillna(False).to_numpy("float64")) for status in _STATUSES}
+    of["lost"] = of["lost"] + of["abandoned"]
     is_open = (deals["status"] == "open").fillna(False).to_numpy(dtype=bool)
     worth = deals["value"].fillna(0.0).to_numpy("float64") if "value" in deals else np.zeros(len(deals))
     value, all_, won = count(np.where(is_open, worth, 0.0)), count().astype("float64"), of["won"]
@@ -305,6 +324,27 @@ def _table(deals: pd.DataFrame, groups: pd.Series, road: pd.DataFrame, names: pd
     return pd.DataFrame(table)
 
 
+def _with_wins(table: pd.DataFrame, deals: pd.DataFrame, groups: pd.Series, comparable: bool) -> pd.DataFrame:
+    """The table with what is won by each age on the rows of the step won; null where deals are no fair sample.
+
+    Deals chosen by the date on which their status changed are chosen by what became of them.
+    """
+    shares = {}
+    own = ~is_import(deals)  # the date on which a deal was imported says nothing about its age
+    for key, rows in deals.groupby([groups, deals[_ROAD]], sort=False):
+        shares[key] = {"open_share": float((rows["status"] == "open").mean())}
+        aged = rows[own[rows.index]]
+        if comparable:
+            shares[key] |= wins_at_ages(aged, wins_and_losses(aged)[0], *AGES)
+    if not own.all():
+        remark(f"{int((~own).sum()):,} imported deals are in no win_30d_share and the like: their age is not known.")
+    at = pd.MultiIndex.from_arrays([table["group"], table["pipeline_id"]])
+    wins = pd.DataFrame.from_dict(shares, orient="index", columns=["open_share", *win_columns(*AGES)])
+    wins.index = pd.MultiIndex.from_tuples(list(shares), names=at.names) if shares else at[:0]
+    wins = wins.reindex(at).set_index(table.index)
+    return table.assign(**wins[(table["stage_id"] == WON_STEP).to_numpy(dtype=bool)])
+
+
 # ---- its answers
 
 
@@ -315,17 +355,23 @@ def where_they_fall(table: pd.DataFrame) -> str:
     mine = table[(table["pipeline_id"] == first).fillna(False).to_numpy(dtype=bool)]
     won = mine[(mine["stage_id"] == WON_STEP).to_numpy(dtype=bool)]
     if table.columns[0] != "pipeline_id":
-        return compared(won.assign(small=won["entered"] < SMALL), "total", f"Share won in {first}")
-    stage = mine.assign(out=mine["lost"] + mine["abandoned"]).set_index("stage_id").reset_index()
-    worst = largest(stage, "out")
-    lost, still, worth = (float(stage[name].sum()) for name in ("out", "open", "value"))
+        return f"{first}: {_wins_said(won.assign(small=won['entered'] < SMALL))}"
+    stage = mine.set_index("stage_id").reset_index()
+    worst = largest(stage, "lost")
+    lost, still, worth = (float(stage[name].sum()) for name in ("lost", "open", "value"))
     entered = many(mine["entered"].iloc[0], "deal")
     where = f", most often in {worst}" if worst else ""
-    said = f"Of the {entered} in {first}, {lost:,.0f} {'was' if lost == 1 else 'were'} lost or abandoned{where}"
+    said = f"Of the {entered} in {first}, {lost:,.0f} {'was' if lost == 1 else 'were'} lost{where}"
     unit = f" {choice(table, 'currency')}" if choice(table, "currency") else ""
     total = f", worth {worth:,.0f}{unit} in all" if worth > 0 else ""
     stands = f", most often in {largest(stage, 'open')}" if largest(stage, "open") else ""
     return f"{said}; {still:,.0f} {'is' if still == 1 else 'are'} open{total}{stands}."
+
+
+def _wins_said(won: pd.DataFrame) -> str:
+    if choice(won, "changed_since") or choice(won, "changed_until"):
+        return "win rates are not compared, since these deals were chosen by the change of their status."
+    return compared_wins(won)
 
 
 # ---- its chart
@@ -358,11 +404,11 @@ def _one(table: pd.DataFrame, ax: Axes) -> None:
     went_on = np.zeros(len(table))
     steps = np.flatnonzero(is_step)
     went_on[steps[:-1]] = number["reached"][steps[1:]]
-    stands, fell = number["open"], number["lost"] + number["abandoned"]
+    stands, fell = number["open"], number["lost"]
     parts = [
-        ("went on", PALE, np.where(is_won, 0, went_on)),
-        ("open, stands here", BLUE, np.where(is_won, 0, stands)),
-        ("lost or abandoned here", ORANGE, np.where(is_won, 0, fell)),
+        ("advanced", PALE, np.where(is_won, 0, went_on)),
+        ("open here", BLUE, np.where(is_won, 0, stands)),
+        ("lost here", ORANGE, np.where(is_won, 0, fell)),
         ("won", GREEN, np.where(is_won, number["reached"], np.where(is_step, 0, number["won"]))),
     ]
     left = np.zeros(len(table))

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hlkit.analysis.notes import drop, remark, truths
-from hlkit.kinds import TEXT
+from hlkit.analysis.measures import column
+from hlkit.analysis.notes import left_out, remark, truths
+from hlkit.kinds import TEXT, WHEN
 
 Imports = Literal["exclude", "include"]
 
@@ -24,13 +25,19 @@ def without_imports(frame: pd.DataFrame, imports: Imports, what: str) -> pd.Data
 
     *what* is what its rows are: contacts, opportunities.
     """
+    return frame[~imported(frame, imports, what)]
+
+
+def imported(frame: pd.DataFrame, imports: Imports, what: str) -> npt.NDArray[np.bool_]:
+    """Whether each row is to be left out as one of an import; how many are is reported."""
     if imports == "include":
-        return frame
-    imported = is_import(frame)
-    count = int(imported.sum())
+        return np.zeros(len(frame), dtype=bool)
+    flags = is_import(frame).to_numpy(dtype=bool)
+    count = int(flags.sum())
     if count:
         remark(f'{count:,} imported {what} are left out; imports="include" keeps them.')
-    return drop(frame, imported, f"{what} of an import")
+        left_out(count, f"{what} of an import")
+    return flags
 
 
 def is_import(frame: pd.DataFrame) -> pd.Series:
@@ -39,7 +46,7 @@ def is_import(frame: pd.DataFrame) -> pd.Series:
     That is one of at least 50 created within a minute, or of 200 within ten minutes, or one whose ``source``,
     ``created_by`` or ``first_medium``, as far as *frame* has them, says import.
     """
-    created = frame["created_at"]
+    created = column(frame, "created_at", WHEN)
     known = created.notna().to_numpy()
     seconds = created.dt.as_unit("ms").dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[ms]")
     burst = np.zeros(len(frame), dtype=bool)

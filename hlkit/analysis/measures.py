@@ -1,4 +1,4 @@
-"""What analyses share: groups, intervals of shares, waiting times, office hours, what a person sent.
+"""What analyses share: groups, intervals of shares, office hours.
 
 Everything here is an operation on arrays or frames. Shares are 0 to 1, instants UTC.
 """
@@ -18,17 +18,21 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hlkit.analysis.notes import name_of, remark, truths
+from hlkit.analysis.notes import groups_overlap, name_of, remark
 from hlkit.errors import InvalidRequest, MissingColumn, MissingExtra
 from hlkit.kinds import TEXT, Kind
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
-NONE, ALL = "(none)", "(all)"
+NONE, ALL, OTHER = "(none)", "(all)", "(other)"
+UNKNOWN_USER = "(user unknown)"
+# Groups that are no group of somebody's own: not compared.
+UNNAMED = frozenset({NONE, ALL, OTHER, UNKNOWN_USER, "(other contacts)", "(deleted stage)", "(deleted pipeline)"})
+MOST_GROUPS = 1000  # the smallest of more are put together
 SMALL = 20  # a group with fewer rows is marked: its numbers say little
 OFFICE = "Mon-Fri 8-18"
-_Z95 = 1.959963984540054  # the normal quantile of a two-sided 95% interval
+Z95 = 1.959963984540054  # the normal quantile of a two-sided 95% interval
 
 
 # ---- columns and groups
@@ -67,7 +71,7 @@ def of_contact(contacts: pd.DataFrame, by: str, ids: pd.Series) -> pd.Series:
     return lookup(ids, contacts[contacts["contact_id"].notna()].set_index("contact_id")[by])
 
 
-def grouped(frame: pd.DataFrame, by: str | None) -> tuple[pd.DataFrame, pd.Series]:
+def grouped(frame: pd.DataFrame, by: str | None, most: int | None = MOST_GROUPS) -> tuple[pd.DataFrame, pd.Series]:
     """*frame* and the group of each of its rows, as text.
 
     A null or blank key is the group ``(none)``, and without *by* all rows are ``(all)``. Spellings of a word
@@ -83,7 +87,8 @@ def grouped(frame: pd.DataFrame, by: str | None) -> tuple[pd.DataFrame, pd.Serie
         frame = frame.assign(**{by: items}).reset_index(drop=True).explode(by)
         several, frame = frame.index, frame.reset_index(drop=True)
         column = frame[by]
-        remark(f"A row with several {by} counts in the group of each.")
+        remark(f"A row with several {by} counts in the group of each, so groups overlap and are not tested.")
+        groups_overlap()
     codes, values = pd.factorize(_hashable(column))
     names = [_label(value) for value in values]
     if not by.endswith("_id"):
@@ -93,7 +98,20 @@ def grouped(frame: pd.DataFrame, by: str | None) -> tuple[pd.DataFrame, pd.Serie
     if several is not None:  # two spellings of one word on a row are one item
         once = ~pd.DataFrame({"row": several, "key": keys.to_numpy()}).duplicated().to_numpy()
         frame, keys = frame[once], keys[once]
-    return frame, keys
+    return frame, keys if most is None else _largest(keys, by, most)
+
+
+def _largest(keys: pd.Series, by: str, most: int) -> Any:
+    """*keys* with ``(other)`` for the smallest groups, where there are more than *most* with a name."""
+    codes, names = pd.factorize(keys)
+    if len(names) - (NONE in names) <= most:
+        return keys
+    sizes = np.bincount(codes, minlength=len(names))
+    ranked = sorted((-size, name) for size, name in zip(sizes.tolist(), names, strict=True) if name != NONE)
+    small = {name for _, name in ranked[most - 1 :]}
+    remark(f"{by} has {len(ranked):,} values: the {len(small):,} with the fewest rows are together in {OTHER}.")
+    shown = np.array([OTHER if name in small else name for name in names], dtype=object)
+    return pd.Series(shown[codes], index=keys.index, dtype=TEXT.dtype)
 
 
 def _is_list(value: object) -> bool:
@@ -181,9 +199,9 @@ def wilson(k: Any, n: Any) -> tuple[Any, Any]:
     k, n = np.asarray(k, dtype="float64"), np.asarray(n, dtype="float64")
     with np.errstate(invalid="ignore", divide="ignore"):
         n = np.where(n > 0, n, np.nan)
-        share, z2 = k / n, _Z95**2
+        share, z2 = k / n, Z95**2
         middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-        half = _Z95 * np.sqrt(share * (1 - share) / n + z2 / (4 * n**2)) / (1 + z2 / n)
+        half = Z95 * np.sqrt(share * (1 - share) / n + z2 / (4 * n**2)) / (1 + z2 / n)
     low = np.where(k == 0, 0.0, np.clip(middle - half, 0, 1))
     high = np.where(k == n, 1.0, np.clip(middle + half, 0, 1))
     low, high = np.where(np.isnan(n), np.nan, low), np.where(np.isnan(n), np.nan, high)
@@ -197,120 +215,64 @@ def share(k: Any, n: Any) -> Any:
     return float(out) if out.ndim == 0 else out
 
 
-def with_interval(name: str, k: Any, n: Any) -> dict[str, Any]:
-    """The columns ``{name}_share``, ``{name}_low`` and ``{name}_high`` of *k* of *n*, arrays or numbers."""
-    low, high = wilson(k, n)
-    return {f"{name}_share": share(k, n), f"{name}_low": low, f"{name}_high": high}
+def with_interval(name: str, k: Any, n: Any, effective: Any = None) -> dict[str, Any]:
+    """The columns ``{name}_share``, ``{name}_low`` and ``{name}_high`` of *k* of *n*, arrays or numbers.
 
-
-# ---- waiting
-
-
-def kaplan_meier(wait: Any, ended: Any) -> tuple[Floats, Floats]:
-    """The times at which a wait ended or was last seen, and the share that still waits just after each.
-
-    *wait* is how long each row waited, *ended* whether the wait was over then; one that was not is censored.
-
-    Source: Kaplan & Meier, "Nonparametric Estimation from Incomplete Observations", JASA 53, 1958.
+    *effective* is the number of rows that the interval is of, where these are not independent.
     """
-    wait, ended = _known(wait, ended)
-    order = np.argsort(wait, kind="stable")
-    times, first = np.unique(wait[order], return_index=True)
-    if not len(times):
-        return times, times
-    ends = np.add.reduceat(ended[order].astype("float64"), first)
-    at_risk = len(wait) - first
-    return times, np.asarray(np.cumprod(1 - ends / at_risk), dtype="float64")
+    part = share(k, n)
+    low, high = wilson(k, n) if effective is None else wilson(part * effective, effective)
+    return {f"{name}_share": part, f"{name}_low": low, f"{name}_high": high}
 
 
-def _known(wait: Any, ended: Any) -> tuple[Floats, Array]:
-    wait = np.asarray(wait, dtype="float64")
-    ended = truths(ended)
-    known = ~np.isnan(wait)
-    return (wait, ended) if known.all() else (wait[known], ended[known])
+def effective_n(hits: Any, trials: Any, group: Array, groups: int) -> Floats:
+    """How many independent rows the share of each group is worth, if the rows of one contact are alike.
 
+    Each entry is a contact in a *group* (0 to *groups* - 1): *hits* of its *trials* rows count. All rows, where each
+    is of another contact; about as many as contacts, where theirs are the same.
 
-def waiting(wait: Any, ended: Any, quantiles: Sequence[float] = (0.5,)) -> tuple[float, ...]:
-    """How long it takes until these shares of all have ended, by Kaplan-Meier; null where it never comes so far."""
-    times, still = kaplan_meier(wait, ended)
-    places = [np.flatnonzero(still <= 1 - quantile + 1e-12) for quantile in quantiles]
-    return tuple(float(times[place[0]]) if len(place) else np.nan for place in places)
-
-
-def ended_by(wait: Any, ended: Any, at: float) -> float:
-    """The share whose wait is over at *at*, by Kaplan-Meier; null where nobody was watched so long."""
-    times, still = kaplan_meier(wait, ended)
-    if not len(times) or (at > times[-1] and still[-1] > 0):
-        return np.nan
-    before = np.searchsorted(times, at, side="right")
-    return float(1 - still[before - 1]) if before else 0.0
-
-
-@dataclass(frozen=True)
-class Incidence:
-    """Of all, the share that has ended in one way by each of *times*, and what is left that has ended in none.
-
-    *low* and *high* are its 95% Wilson interval at the number of rows whose binomial variance would be that of
-    the estimate: that is all rows where none is censored, and fewer the more are.
+    Source: Korn & Graubard, "Confidence Intervals for Proportions with Small Expected Number of Positive Counts
+    Estimated from Survey Data", Survey Methodology 24(2), 1998.
     """
+    trials = np.asarray(trials, dtype="float64")
+    hits, group = np.asarray(hits, dtype="float64")[trials > 0], group[trials > 0]
+    trials = trials[trials > 0]
 
-    times: Floats
-    share: Floats
-    low: Floats
-    high: Floats
-    still: Floats
+    def total(values: Any) -> Floats:
+        return np.bincount(group, values, minlength=groups).astype("float64")
 
-    def at(self, when: Any) -> tuple[Floats, Floats, Floats]:
-        """Share, low and high at *when*; null where nobody was watched so long."""
-        when = np.asarray(when, dtype="float64")
-        if not len(self.times):
-            return (np.full(when.shape, np.nan),) * 3
-        place = np.searchsorted(self.times, when, side="right") - 1
-        seen = (place >= 0) & ~np.isnan(when) & ((when <= self.times[-1]) | (self.still[-1] <= 1e-12))
-        share, low, high = (np.where(seen, one[place], np.nan) for one in (self.share, self.low, self.high))
-        return share, low, high
+    rows, contacts = total(trials), total(np.ones(len(trials)))
+    part = share(total(hits), rows)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        variance = total((hits - part[group] * trials) ** 2) / rows**2 * contacts / (contacts - 1)
+        worth = rows * part * (1 - part) / (rows - 1) / variance
+        worth *= (_t95(rows - 1) / _t95(contacts - 1)) ** 2
+    alike = part * (1 - part) == 0  # all rows, so nobody knows: at worst, those of a contact are one
+    return np.where(rows == contacts, rows, np.minimum(np.where(alike, contacts, worth), rows))
 
 
-def cumulative_incidence(wait: Any, ended: Any, so: Any) -> Incidence:
-    """How many have ended *so* by when, where others end otherwise and the rest has not ended (Aalen-Johansen).
+def effective_rows_of(hit: Any, contact: Any, group: Array, groups: int) -> Floats:
+    """The same of rows, each a *hit* or not, of a *contact*; one of nobody known is a contact of its own."""
+    codes = pd.factorize(contact)[0].astype("int64")
+    nobody = codes < 0
+    codes[nobody] = len(codes) + np.arange(nobody.sum())
+    pairs, place = np.unique(group * (2 * len(codes) + 1) + codes, return_inverse=True)
+    hits, trials = (
+        np.bincount(place, weights, minlength=len(pairs)) for weights in (np.asarray(hit, "float64"), None)
+    )
+    return effective_n(hits, trials, pairs // (2 * len(codes) + 1), groups)
 
-    *wait* is how long each row waited, *ended* whether the wait was over then, *so* whether in the way asked
-    about. Kaplan-Meier with other ends as censored would tell how many would end so if none could end
-    otherwise: 1 in the long run, whatever the share.
 
-    Source: Aalen & Johansen, Scand. J. Statist. 5, 1978; the variance by the delta method, as in Marubini &
-    Valsecchi, "Analysing Survival Data from Clinical Trials and Observational Studies", 1995, ch. 10.
-    """
-    wait, so = np.asarray(wait, dtype="float64"), truths(so)
-    so = so[~np.isnan(wait)]
-    wait, ended = _known(wait, ended)
-    order = np.argsort(wait, kind="stable")
-    times, first = np.unique(wait[order], return_index=True)
-    if not len(times):
-        return Incidence(times, times, times, times, times)
-    at_risk = (len(wait) - first).astype("float64")
-    ends = np.add.reduceat(ended[order].astype("float64"), first)
-    mine = np.add.reduceat((ended & so)[order].astype("float64"), first)
-    still = np.cumprod(1 - ends / at_risk)
-    before = np.concatenate([[1.0], still[:-1]])
-    share = np.cumsum(before * mine / at_risk)
-    # Sums over the times so far of (share now - share then) in squares, multiplied out.
-    lost = np.divide(ends, at_risk * (at_risk - ends), out=np.zeros(len(times)), where=at_risk > ends)
-    both = before * mine / at_risk**2
-    variance = share**2 * np.cumsum(lost) - 2 * share * np.cumsum(lost * share) + np.cumsum(lost * share**2)
-    variance += np.cumsum(before**2 * mine * (at_risk - mine) / at_risk**3)
-    variance -= 2 * (share * np.cumsum(both) - np.cumsum(both * share))
-    known = at_risk + np.concatenate([[0.0], np.cumsum(ends)[:-1]])  # all but those who were censored before
-    binomial = share * (1 - share)
-    worth = np.divide(binomial, variance, out=known.copy(), where=(binomial > 1e-12) & (variance > 1e-15))
-    worth = np.minimum(worth, len(wait))
-    low, high = wilson(share * worth, worth)
-    if times[0] > 0:
-        start = (0.0, 0.0, 0.0, float(wilson(0, len(wait))[1]), 1.0)
-        times, share, low, high, still = (
-            np.concatenate([[one], rest]) for one, rest in zip(start, (times, share, low, high, still), strict=True)
-        )
-    return Incidence(times, share, low, high, still)
+def _t95(df: Floats) -> Floats:
+    """The quantile of Student's t of a two-sided 95% interval (Abramowitz & Stegun 26.7.5); 2% short at 2 df."""
+    z = Z95
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return np.asarray(z + sum(term / df**power for power, term in enumerate(terms, 1)), dtype="float64")
 
 
 # ---- time
@@ -440,43 +402,3 @@ def a_week() -> dict[str, Array]:
 def days_between(start: pd.Series, end: pd.Series | pd.Timestamp) -> pd.Series:
     """Days from *start* to *end*, with their fractions; an end before its start is 0 days away."""
     return minutes(start, end) / (24 * 60)
-
-
-# ---- messages
-
-_NO_PERSON = ("TYPE_ACTIVITY", "TYPE_INTERNAL_COMMENT", "TYPE_CAMPAIGN")
-_NOT_SENT = ("failed", "undelivered", "canceled", "cancelled")
-
-
-def by_a_person(messages: pd.DataFrame) -> pd.Series:
-    """Whether each message went out from a person: sent in the app, by a user, not failed.
-
-    Activity rows come as outbound messages of the app too, some with a user: they answer nobody (seen in the
-    live export, 2026). Comments among colleagues, campaigns, workflows and bulk actions are no person either.
-    """
-    need(messages, "direction", "origin", "user_id", "status", "type")
-    kind, status = messages["type"].fillna(""), messages["status"].fillna("").str.lower()
-    sent: pd.Series = (
-        (messages["direction"] == "outbound")
-        & (messages["origin"] == "app")
-        & messages["user_id"].notna()
-        & ~status.isin(_NOT_SENT)
-        & ~kind.str.startswith(_NO_PERSON)
-    )
-    return sent.astype(bool)
-
-
-def call_taken(messages: pd.DataFrame) -> pd.Series:
-    """Whether each message is a call that came in and that a user took: it was completed, and lasted."""
-    need(messages, "direction", "user_id", "type")
-    here = messages.columns
-    status = messages["call_status"] if "call_status" in here else pd.Series(None, messages.index, dtype=TEXT.dtype)
-    lasted = messages["call_duration_s"].fillna(1) >= 1 if "call_duration_s" in here else True
-    taken: pd.Series = (
-        (messages["direction"] == "inbound")
-        & messages["type"].fillna("").str.endswith("CALL")
-        & messages["user_id"].notna()
-        & status.fillna("").str.lower().isin(("completed", "answered"))
-        & lasted
-    )
-    return taken.astype(bool)

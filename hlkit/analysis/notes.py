@@ -22,6 +22,7 @@ class Notes:
     names: dict[int, str] = field(default_factory=dict)  # by the id() of the frame
     left_out: dict[str, int] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    overlap: bool = False  # whether a row may count in several groups
 
 
 RUN: ContextVar[Notes | None] = ContextVar("RUN", default=None)
@@ -53,6 +54,13 @@ def remark(sentence: str) -> None:
     run = RUN.get()
     if run is not None and sentence not in run.remarks:
         run.remarks.append(sentence)
+
+
+def groups_overlap() -> None:
+    """Say that a row may count in several groups of this run: no test compares such groups."""
+    run = RUN.get()
+    if run is not None:
+        run.overlap = True
 
 
 def name_of(frame: pd.DataFrame) -> str:

@@ -17,6 +17,7 @@ from hlkit.analysis.measures import (
     Array,
     by_size,
     column,
+    effective_n,
     extra,
     group_column,
     grouped,
@@ -95,15 +96,15 @@ def _with_interval(*names: str) -> dict[str, Kind]:
         },
     },
     definition=(
-        "An e-mail address or a phone number is valid where it can be right by the rules of addresses and "
-        "numbering plans: nobody is asked whether it is in use, landlines are not told from mobiles, and an address "
-        "that HighLevel has found wrong is not valid. A number without a country code is read as one of the "
-        "contact's country, else of the location's. A channel is blocked by do not disturb, on all channels or on "
-        "that one, for now or for good. A contact can be reached by a channel that is valid and not blocked. Shares "
-        "are of all n contacts, with 95% Wilson intervals; failed_share is of the sent messages whose fate is known "
-        "(delivered, opened, clicked or read, or for a call rung through; against failed and undelivered). The "
-        "score of a contact is the mean of six checks, each a sixth: valid e-mail, valid phone, name, owner, "
-        "source, country."
+        "An e-mail address or a phone number is valid where it can be right by the rules of addresses and numbering "
+        "plans: nobody is asked whether it is in use, landlines are not told from mobiles, and an address that "
+        "HighLevel has found wrong is not valid. A number without a country code is read as one of the contact's "
+        "country, else of the location's. A channel is blocked by do not disturb, on all channels or on that one, "
+        "for now or for good. A contact can be reached by a channel that is valid and not blocked. Shares are of all "
+        "n contacts, with 95% Wilson intervals; failed_share is of the sent messages whose fate is known (delivered, "
+        "opened, clicked or read, or for a call rung through; against failed and undelivered), its interval at the "
+        "effective number of messages where a contact got several. The score of a contact is the mean of six checks, "
+        "each a sixth: valid e-mail, valid phone, name, owner, source, country."
     ),
     only={"messages": "channels"},
 )
@@ -267,11 +268,13 @@ def _channels(
         }
         part: dict[str, Any] = {"channel": channel, "n": n, **_shares(told, n)}
         if fates:
-            arrived, failed, opted_out = (count(fate) for fate in fates[channel])
+            arrived, failed, opted_out = fates[channel]
+            sent = arrived + failed
+            effective = effective_n(failed[rows], sent[rows], codes, len(names))
             part |= {
-                "sent": arrived + failed,
-                **_shares({"failed": failed}, arrived + failed),
-                "opted_out": opted_out,
+                "sent": count(sent),
+                **with_interval("failed", count(failed), count(sent), effective),
+                "opted_out": count(opted_out),
             }
         else:
             part |= dict.fromkeys(("sent", "failed_share", "failed_low", "failed_high", "opted_out"), np.nan)

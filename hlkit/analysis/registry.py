@@ -28,7 +28,7 @@ import pandas as pd
 from hlkit.analysis.drawing import Chart, draw, style
 from hlkit.analysis.measures import office_hours
 from hlkit.analysis.notes import RUN, Notes, drop
-from hlkit.analysis.saying import Answer, say
+from hlkit.analysis.saying import Answer, no_rows, say
 from hlkit.choices import instant
 from hlkit.errors import InvalidRequest
 from hlkit.kinds import DAY, LIST, TEXT, WHEN, Kind
@@ -77,6 +77,7 @@ class Analysis:
         columns: Columns | Mapping[str, Columns],
         definition: str,
         only: Mapping[str, str],
+        noun: str | None,
     ) -> None:
         self.function, self.question, self.definition = function, question, definition
         self._only = only
@@ -86,6 +87,7 @@ class Analysis:
         self._answers: dict[str | None, Answer] = {}
         self._parameters = inspect.signature(function).parameters
         self._hints = typing.get_type_hints(function)
+        self.noun = noun or next(iter(self.frames))
         self.__doc__, self.__name__, self.__module__ = function.__doc__, self.name, function.__module__
         self.__signature__ = self._signature()
 
@@ -255,6 +257,7 @@ class Analysis:
             "rows": {name: len(frame) for name, frame in frames.items() if frame is not None},
             "without": [name for name, frame in frames.items() if frame is None],
             "left_out": dict(notes.left_out),
+            "overlap": notes.overlap,
         }
 
     # ---- drawing it
@@ -297,9 +300,11 @@ class Analysis:
         return keep
 
     def say(self, table: pd.DataFrame) -> str:
-        """The answer that a table of this analysis gives; blank where it has none."""
+        """The answer that a table of this analysis gives; that there are no rows, where there are none."""
         answer = self._answers.get(self._show_of(table)) or self._answers.get(None)
-        return say(table, answer) if answer is not None else ""
+        if not len(table):
+            return no_rows(self.noun, table)
+        return say(table, answer, self.noun) if answer is not None else ""
 
     def _show_of(self, table: pd.DataFrame) -> str | None:
         """Which of its tables this is, by its columns."""
@@ -322,6 +327,7 @@ def analysis(
     columns: Columns | Mapping[str, Columns],
     definition: str = "",
     only: Mapping[str, str] = MappingProxyType({}),
+    noun: str | None = None,
 ) -> Callable[[Callable[..., pd.DataFrame]], Analysis]:
     """Make a function an analysis, known everywhere by its name.
 
@@ -338,10 +344,13 @@ def analysis(
     only
         The frames that a single one of its tables is made of, each with the ``show`` that picks that table: for
         the others it is not read.
+    noun
+        What it counts, in the plural: the headline of a span without any says so. The name of its first frame, if
+        left out.
     """
 
     def register(function: Callable[..., pd.DataFrame]) -> Analysis:
-        made = Analysis(function, question, columns, definition, only)
+        made = Analysis(function, question, columns, definition, only, noun)
         ANALYSES._known[made.name] = made
         return made
 
@@ -480,6 +489,8 @@ def _check(analysis: str, name: str, value: Any, hint: Any) -> None:
         return
     if value is None:
         allowed = type(None) in options
+    elif isinstance(value, dict):  # what is in it, the analysis checks
+        allowed = any(typing.get_origin(option) is dict for option in options)
     elif int in options or float in options:
         whole = float not in options
         allowed = isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
@@ -494,8 +505,12 @@ def _check(analysis: str, name: str, value: Any, hint: Any) -> None:
 
 
 def _in_words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {part}" for name, part in value.items())
     return "nothing" if value is None else str(value)
 
 
 def _is_json(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(name, str) and _is_json(part) for name, part in value.items())
     return value is None or isinstance(value, (str, int, float, bool))

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from hlkit.analysis.comparison import overlaps
 from hlkit.analysis.drawing import BLUE, GREY, INK, dots, durations, how_long, medians_beside, most, percents, week_of
 from hlkit.analysis.measures import (
     ALL,
     HOURS,
+    NONE,
     OFFICE,
     SMALL,
+    UNKNOWN_USER,
     WEEKDAYS,
     a_week,
-    by_a_person,
-    call_taken,
     called,
     column,
-    kaplan_meier,
+    effective_rows_of,
     lookup,
     minutes,
     need,
@@ -27,19 +30,21 @@ from hlkit.analysis.measures import (
     office_hours,
     on_the_wall,
     per_group,
-    waiting,
     with_interval,
 )
-from hlkit.analysis.notes import drop
+from hlkit.analysis.messages import Reply, read_messages, remark_on_reply
+from hlkit.analysis.notes import drop, left_out, remark, truths
 from hlkit.analysis.registry import analysis
-from hlkit.analysis.saying import choice, compared, of_clock, percent, waits
+from hlkit.analysis.saying import choice, compared, no_rows, of_clock, percent, waits
+from hlkit.analysis.survival import kaplan_meier, waiting
+from hlkit.errors import InvalidRequest
 from hlkit.kinds import COUNT, FLAG, ID, NUMBER, SHARE, TEXT, WHEN
 from hlkit.tables.text import many
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_NOT_WRITTEN = ("TYPE_ACTIVITY", "TYPE_INTERNAL_COMMENT", "TYPE_CAMPAIGN", "TYPE_REVIEW", "TYPE_SYSTEM")
+CHANNEL = "message_channel"
 
 
 @analysis(
@@ -48,6 +53,7 @@ _NOT_WRITTEN = ("TYPE_ACTIVITY", "TYPE_INTERNAL_COMMENT", "TYPE_CAMPAIGN", "TYPE
         "groups": {
             "turns": COUNT,
             "answered": COUNT,
+            "user_unknown": COUNT,
             "waiting": COUNT,
             "p50_min": NUMBER,
             "p90_min": NUMBER,
@@ -69,13 +75,13 @@ _NOT_WRITTEN = ("TYPE_ACTIVITY", "TYPE_INTERNAL_COMMENT", "TYPE_CAMPAIGN", "TYPE
         },
     },
     definition=(
-        "A turn is what one contact writes until a person answers: a message or call sent in the app by a user, or "
-        "an incoming call that a user took; automations answer nobody. It waits from its {start} message, in "
-        "minutes of the {clock} clock. A turn without an answer still waits (Kaplan-Meier), so medians count it. "
-        "met_share is the share answered within {target_min} minutes; a turn that waits longer missed that, one "
-        "that waits and still has time is in neither. A last word of thanks waits as a question does. Turns belong "
-        "to the user who answered. Intervals are 95% Wilson."
+        "A turn is what one contact writes until a person replies. It waits from its {start} message, in minutes of "
+        "the {clock} clock. A turn without a reply counts as still waiting (Kaplan-Meier), so medians count it. "
+        "met_share is the share answered within the target of {target_min} minutes; a turn that waits longer missed "
+        "it, one that waits and still has time is in neither. A last word of thanks waits as a question does. "
+        "Intervals are 95% Wilson, at the effective number of turns where a contact has several."
     ),
+    noun="incoming messages",
 )
 def responses(
     messages: pd.DataFrame,
@@ -84,9 +90,10 @@ def responses(
     as_of: pd.Timestamp,
     timezone: str = "UTC",
     show: Literal["groups", "heatmap", "turns"] = "groups",
-    by: str | None = "user_id",
+    by: str | None = CHANNEL,
     start: Literal["first", "newest"] = "first",
-    target_min: int = 60,
+    reply: Reply = "attempt",
+    target_min: int | dict[str, int] = 60,
     clock: Literal["office", "wall"] = "office",
     office: str = OFFICE,
     holidays: str | None = None,
@@ -94,26 +101,32 @@ def responses(
     """Wait from what a contact wrote to the first message or call by a person.
 
     Takes one row per message (contact_id, sent_at, direction, origin, user_id, status, type; conversation_id,
-    call_status and call_duration_s, if there), and one per contact where *by* is a column of contacts. Calls
-    that came in are no writing; rows of activity, campaigns, reviews, the system and internal comments neither.
-    HighLevel keeps no history of owners: its own report gives a turn to the owner at that time, this one to the
-    user who answered, and one that nobody has answered to ``(none)``.
+    call_status and call_duration_s, if there), and one per contact where *by* is a column of contacts. Which rows
+    are a reply and which are something a contact wrote is the table in ``hlkit.analysis.messages``. HighLevel keeps
+    no history of owners: its own report gives a turn to the owner at that time; ``by="owner"`` gives it to the
+    contact's owner of now.
 
     Parameters
     ----------
     show
         "groups" gives waits by group; "heatmap" what came in by weekday and hour; "turns" a row for each turn.
     by
-        For "groups": a column of the messages (``user_id`` is who answered; else that of a turn's first
-        message), "channel", "hour" or "weekday" of its start in *timezone*, or a column of the contacts.
+        For "groups": "message_channel", "hour" or "weekday" of a turn's start in *timezone*, a column of the contacts
+        such as owner, or a column of the messages (that of a turn's first one; ``user`` and ``user_id`` are who
+        replied, so that a turn without a reply belongs to nobody).
     start
         Count the wait from the first message that was not answered, or from the newest, as HighLevel's timer.
+    reply
+        "attempt" counts a person's message or call, also a call that was not answered; "connected" only messages and
+        calls in which somebody talked; "any" automations too.
     target_min
-        Minutes of *clock* within which an answer is in time.
+        Minutes of *clock* within which a reply is in time; or a target per channel, such as {"SMS": 3, "Email": 30}:
+        turns of other channels then have none.
 
     Returns
     -------
-    For "groups" a row for each value of *by*: ``turns``, those ``answered`` and ``waiting``, ``p50_min`` and
+    For "groups" a row for each value of *by*: ``turns``, those ``answered`` (of them ``user_unknown`` by a call that
+    names no user) and ``waiting``, ``p50_min`` and
     ``p90_min`` (minutes until so many of all turns are answered; null where it never comes so far),
     ``met_share`` with its interval, and ``small`` (fewer than 20 turns).
     For "heatmap" 168 rows, Monday 0 o'clock first: ``weekday`` and ``hour`` in *timezone*, ``inbound``
@@ -124,13 +137,15 @@ def responses(
 
     Raises
     ------
-    MissingColumn
+    MissingColumn, InvalidRequest
 
     Source: HighLevel's help, "SLA reporting for conversations" (155000007658), June 2026.
     """
     need(messages, "contact_id", "sent_at")
     hours = office_hours(office, holidays)
-    sent = _spoken(messages)
+    remark_on_reply(reply)
+    targets = _targets(target_min)
+    sent = _spoken(messages, reply)
     turns = _turns(sent)
     begun = turns["started_at"] if start == "first" else turns["newest_at"]
     turns["wait_min"] = minutes(begun, turns["answered_at"].fillna(as_of), clock, timezone, hours)
@@ -142,21 +157,37 @@ def responses(
     if show == "heatmap":
         return _heatmap(sent.loc[sent["inbound"], "sent_at"], turns, timezone)
 
-    keyed = pd.DataFrame({"\0wait": turns["wait_min"], "\0answered": turns["answered_at"].notna()}, index=turns.index)
+    channel = _channel(turns["type"])
+    keyed = pd.DataFrame(
+        {
+            "\0wait": turns["wait_min"],
+            "\0answered": turns["answered_at"].notna(),
+            "\0unknown": turns["answered_at"].notna() & turns["user_id"].isna(),
+            "\0target": channel.str.lower().map(targets).astype("float64") if targets else float(target_min),  # type: ignore[arg-type]
+            "\0contact": turns["contact_id"].fillna(turns["conversation_id"]),
+        },
+        index=turns.index,
+    )
+    if targets:
+        _say_untargeted(channel, keyed["\0target"])
     if by is not None:
-        keyed[by] = _group_of(turns, messages, contacts, by, timezone)
+        keyed[by] = _group_of(turns, channel, messages, contacts, by, timezone)
 
     def summary(turn: pd.DataFrame) -> dict[str, Any]:
         wait, answered = turn["\0wait"], turn["\0answered"]
         p50, p90 = waiting(wait, answered, (0.5, 0.9))
-        met, breached = int((answered & (wait <= target_min)).sum()), int((wait > target_min).sum())
+        met, missed = answered & (wait <= turn["\0target"]), wait > turn["\0target"]
+        known = (met | missed).to_numpy(dtype=bool)
+        one_group = np.zeros(known.sum(), dtype="int64")
+        effective = effective_rows_of(met[known], turn["\0contact"][known], one_group, 1)[0]
         return {
             "turns": len(turn),
             "answered": int(answered.sum()),
+            "user_unknown": int(turn["\0unknown"].sum()),
             "waiting": int((~answered).sum()),
             "p50_min": p50,
             "p90_min": p90,
-            **with_interval("met", met, met + breached),
+            **with_interval("met", int(met.sum()), int(known.sum()), effective),
             "small": len(turn) < SMALL,
         }
 
@@ -168,20 +199,45 @@ def responses(
     return table
 
 
+# ---- targets
+
+
+def _targets(target_min: int | dict[str, int]) -> dict[str, float]:
+    """The target of each channel by its name in small letters, in minutes; empty where all have the same one."""
+    if not isinstance(target_min, dict):
+        return {}
+    names = {name.lower(): name for name in CHANNEL_NAMES}
+    for name, value in target_min.items():
+        if str(name).strip().lower() not in names:
+            near = difflib.get_close_matches(str(name).lower(), names, n=1)
+            raise InvalidRequest(
+                f"target_min has no channel {name!r}",
+                hint=f"did you mean {names[near[0]]!r}?" if near else f"there are {', '.join(CHANNEL_NAMES)}",
+            )
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+            raise InvalidRequest(f"target_min[{name!r}]={value!r} is no number of minutes", hint="give one above 0")
+    return {str(name).strip().lower(): float(value) for name, value in target_min.items()}
+
+
+def _say_untargeted(channel: pd.Series, target: pd.Series) -> None:
+    without = channel[target.isna()].fillna(NONE).value_counts()
+    if len(without):
+        counts = ", ".join(f"{name} ({count:,})" for name, count in without.items())
+        remark(f"Turns of channels without a target are in no met_share: {counts}.")
+
+
 # ---- turns
 
 
-def _spoken(messages: pd.DataFrame) -> pd.DataFrame:
+def _spoken(messages: pd.DataFrame, reply: Reply) -> pd.DataFrame:
     """What people wrote and what answered them, each contact's in order of time."""
-    answers = by_a_person(messages) | call_taken(messages)
-    kind = messages["type"].fillna("")
-    calls = kind.str.endswith(("CALL", "VOICEMAIL"))
-    inbound = (messages["direction"] == "inbound") & ~answers & ~kind.str.startswith(_NOT_WRITTEN)
-    messages = drop(messages, inbound & calls, "calls that came in and that nobody took")
-    keep = answers | (inbound & ~calls)
-    keep = keep[messages.index]
+    read = read_messages(messages)
+    left_out(int(read.missed.sum()), "calls that came in and that nobody took")
+    answers = read.replies(reply)
     columns = [name for name in ("contact_id", "conversation_id", "user_id", "type", "sent_at") if name in messages]
-    sent = messages.loc[keep, columns].assign(inbound=inbound[messages.index][keep])
+    keep = answers | read.written
+    sent = messages.loc[keep, columns].assign(inbound=read.written[keep])
+    sent["user_id"] = sent["user_id"].mask(truths(sent["user_id"].str.strip() == ""))
     sent["conversation_id"] = column(sent, "conversation_id")
     lost = sent["sent_at"].isna() | (sent["contact_id"].isna() & sent["conversation_id"].isna())
     sent = drop(sent, lost, "messages without a contact or a date")
@@ -224,28 +280,67 @@ def _turns(sent: pd.DataFrame) -> pd.DataFrame:
 
 
 def _group_of(
-    turns: pd.DataFrame, messages: pd.DataFrame, contacts: pd.DataFrame | None, by: str, timezone: str
+    turns: pd.DataFrame,
+    channel: pd.Series,
+    messages: pd.DataFrame,
+    contacts: pd.DataFrame | None,
+    by: str,
+    timezone: str,
 ) -> Any:
     """The value of *by* of each turn."""
-    if by == "user_id":
-        return turns["user_id"].array
-    if by == "user" and "user" in messages:
-        known = messages[["user_id", "user"]].dropna().drop_duplicates("user_id").set_index("user_id")["user"]
-        return lookup(turns["user_id"], known).array
+    if by == "user_id" or (by == "user" and "user" in messages):
+        remark(
+            "A turn belongs to the user who replied, so turns without a reply belong to nobody and are in (none), "
+            "and a user's numbers are of answered turns alone; by=\"owner\" gives each turn to its contact's owner."
+        )
+        users = turns["user_id"]
+        if by == "user":
+            known = messages[["user_id", "user"]].dropna().drop_duplicates("user_id").set_index("user_id")["user"]
+            users = lookup(users, known).fillna(users)
+        return users.mask(turns["answered_at"].notna() & turns["user_id"].isna(), UNKNOWN_USER).array
     if by in messages:
         return messages[by].loc[turns["row"]].array
     if by in ("hour", "weekday"):
         day, hour = on_the_wall(turns["started_at"], timezone)
         return called(HOURS, hour) if by == "hour" else called(WEEKDAYS, day)
-    if by == "channel":
-        return turns["type"].str.removeprefix("TYPE_").str.replace("_", " ").str.capitalize().replace(_CHANNELS).array
+    if by == CHANNEL:
+        return channel.array
     if contacts is not None and by in contacts:
         return of_contact(contacts, by, turns["contact_id"]).array
     need(messages, by)
     raise AssertionError(by)
 
 
-_CHANNELS = {"Sms": "SMS", "Whatsapp": "WhatsApp", "Rcs": "RCS", "Gmb": "Google Business"}
+# The channels on which contacts write, by the types of their messages.
+_CHANNELS = {
+    "SMS": "SMS",
+    "CUSTOM_SMS": "SMS",
+    "CUSTOM_PROVIDER_SMS": "SMS",
+    "RCS": "RCS",
+    "EMAIL": "Email",
+    "CUSTOM_EMAIL": "Email",
+    "CUSTOM_PROVIDER_EMAIL": "Email",
+    "WHATSAPP": "WhatsApp",
+    "FACEBOOK": "Facebook",
+    "FACEBOOK_COMMENT": "Facebook comment",
+    "INSTAGRAM": "Instagram",
+    "INSTAGRAM_COMMENT": "Instagram comment",
+    "TIKTOK": "TikTok",
+    "TIKTOK_COMMENT": "TikTok comment",
+    "GMB": "Google Business",
+    "LIVE_CHAT": "Live chat",
+    "WEBCHAT": "Web chat",
+    "FORM_SUBMISSION": "Form",
+}
+CHANNEL_NAMES = tuple(dict.fromkeys(_CHANNELS.values()))
+
+
+def _channel(types: pd.Series) -> Any:
+    """The channel of each type of message, in words; one that is not known by its own words."""
+    codes, names = pd.factorize(types)
+    plain = [re.sub(r"[^A-Z0-9]+", "_", str(name).upper()).removeprefix("TYPE_") for name in names]
+    words = [_CHANNELS.get(name, name.replace("_", " ").capitalize()) for name in plain]
+    return pd.Series(np.array([*words, None], dtype=object)[codes], index=types.index, dtype=TEXT.dtype)
 
 
 def _heatmap(inbound: pd.Series, turns: pd.DataFrame, timezone: str) -> pd.DataFrame:
@@ -272,61 +367,57 @@ def _heatmap(inbound: pd.Series, turns: pd.DataFrame, timezone: str) -> pd.DataF
 
 @responses.answer(show="groups")
 def who_is_answered(table: pd.DataFrame) -> str:
-    """Who answers in time most often and least, or how fast all are answered."""
+    """How fast all are answered and how many in time, or which groups are answered in time more and less often."""
     target = choice(table, "target_min")
-    within = f"within {how_long(target)}" if target else "in time"
+    within = f"within {how_long(target)}" if isinstance(target, (int, float)) else "within the target"
+
+    def median(row: pd.Series) -> str:
+        return f", median {waits(table, row['p50_min'])[0]}" if pd.notna(row["p50_min"]) else ""
+
+    waiting_ = int(table["waiting"].sum())
     if len(table) == 1 and table.iloc[0, 0] == ALL:
         row = table.iloc[0]
-        if pd.isna(row["p50_min"]):
-            return (
-                f"Fewer than half of what people write is answered so far: {row['answered']:,} of {row['turns']:,}."
-            )
-        met = f", {percent(row, 'met')} {within}" if pd.notna(row["met_share"]) else ""
-        half = f"Half of what people write is answered in {waits(table, row['p50_min'])[0]}{of_clock(table)}"
-        return f"{half}{met}; {_still_wait(int(row['waiting']))}."
-
-    def half_in(row: pd.Series) -> str:
-        p50 = row["p50_min"]
-        if pd.isna(p50) or p50 == 0:
-            return "" if pd.isna(p50) else ", half at once"
-        return f", half in {p50:.1f} min" if 1 <= p50 < 10 else f", half in {waits(table, p50)[0]}"
-
-    said = compared(table, "met", f"Answered {within}{of_clock(table)}", half_in)
-    waiting_ = int(table["waiting"].sum()) if table.columns[0] in _EACH_ONCE else 0
-    return f"{said} {_still_wait(waiting_).capitalize()}.".strip() if waiting_ else said
+        met = f"{percent(row, 'met')} answered {within}" if pd.notna(row["met_share"]) else ""
+        wait = median(row).removeprefix(", ").replace("median", "median reply", 1) or "no median yet"
+        first = f"{wait}{of_clock(table)}" if pd.notna(row["p50_min"]) else wait
+        return f"{first[:1].upper()}{first[1:]}; {f'{met}; ' if met else ''}{_still_wait(waiting_)}."
+    said = compared(table, "met", f"Answered {within}{of_clock(table)}", median)
+    told = f"{_still_wait(waiting_).capitalize()}." if waiting_ and not overlaps(table) else ""
+    return f"{said} {told}".strip()
 
 
 def _still_wait(count: int) -> str:
     """Somebody waits once at most: a turn goes on until it is answered."""
-    return f"{count:,} people still wait" if count > 1 else f"{'one person' if count else 'nobody'} still waits"
-
-
-_EACH_ONCE = ("user_id", "user", "channel", "hour", "weekday")  # groups of which each turn is in one
+    return f"{count:,} people are still waiting" if count != 1 else "one person is still waiting"
 
 
 @responses.answer(show="heatmap")
 def when_they_write(table: pd.DataFrame) -> str:
+    """The busiest hours of the week."""
     came = table["inbound"].fillna(0)
+    if not came.sum():
+        return no_rows("incoming messages", table)
     top = table[(came == came.max()).to_numpy(dtype=bool)]
-    if not came.max() or len(top) > 3:
-        return ""
     day, hour = top["weekday"].iloc[0], int(top["hour"].iloc[0])
-    when = f"on {day}s between {hour}:00 and {hour + 1}:00"
     alike = f", as many as in {many(len(top) - 1, 'other hour')} of the week" if len(top) > 1 else ""
-    return f"Most messages come in {when}: {came.max():,} of {came.sum():,}{alike}."
+    return (
+        f"{came.max():,} of {many(came.sum(), 'message')} came on {day}s between {hour}:00 and {hour + 1}:00, the "
+        f"busiest hour{alike}."
+    )
 
 
 @responses.answer(show="turns")
 def who_still_waits(table: pd.DataFrame) -> str:
+    """How many still wait, since when, and how long a reply takes."""
     still = table[table["answered_at"].isna().to_numpy()]
     half = waiting(table["wait_min"], table["answered_at"].notna())[0]
-    answered = f"; half of the {many(len(table), 'turn')} are answered in {waits(table, half)[0]}{of_clock(table)}"
-    answered = answered if np.isfinite(half) else ""
+    median = f"; median reply {waits(table, half)[0]}{of_clock(table)} over {many(len(table), 'turn')}"
+    median = median if np.isfinite(half) else ""
     if not len(still):
-        return f"Nobody still waits for an answer{answered}."
+        return f"Nobody is waiting for a reply{median}."
     zone = table.attrs.get("hlkit", {}).get("timezone", "UTC")
     since = f", the longest since {still['started_at'].min().tz_convert(zone):%Y-%m-%d}"
-    return f"{_still_wait(len(still)).capitalize()} for an answer{since}{answered}."
+    return f"{_still_wait(len(still)).capitalize()} for a reply{since}{median}."
 
 
 # ---- charts
@@ -335,17 +426,17 @@ def who_still_waits(table: pd.DataFrame) -> str:
 @responses.chart("met_share", show="groups")
 def in_time(table: pd.DataFrame, ax: Axes) -> None:
     """The share of each group that was answered in time; beside it the median."""
-    told = table.attrs.get("hlkit", {}).get("choices", {})
+    target = choice(table, "target_min")
     table = most(table, ax, "turns")
     names = [str(name) for name in table.iloc[:, 0]]
     if table.columns[0] in ("user_id", "user"):
-        names = ["nobody yet" if name == "(none)" else name for name in names]
+        names = ["no reply yet" if name == NONE else name for name in names]
     low, high = table["met_low"], table["met_high"]
     dots(ax, names, table["met_share"], low, high, counts=table["turns"], small=table["small"])
     medians_beside(ax, table["p50_min"].tolist())
     ax.set_xlim(-0.02, 1.02)
-    target = f" within {how_long(told['target_min'])}" if "target_min" in told else " in time"
-    ax.set_xlabel(f"turns answered{target} (95% interval)")
+    within = f" within {how_long(target)}" if isinstance(target, (int, float)) else " within the target"
+    ax.set_xlabel(f"turns answered{within} (95% interval)")
 
 
 @responses.chart("inbound", show="heatmap")
@@ -372,7 +463,7 @@ def curve(table: pd.DataFrame, ax: Axes) -> None:
     if np.isfinite(p50):
         ax.plot([max(p50, 0.1)] * 2, [0, 0.5], color=GREY, linewidth=1, linestyle=":")
         ax.annotate(
-            f"half in {how_long(p50)}",
+            f"median {how_long(p50)}",
             (max(p50, 0.1), 0.5),
             (6, -12),
             textcoords="offset points",
@@ -381,5 +472,5 @@ def curve(table: pd.DataFrame, ax: Axes) -> None:
         )
     ax.set_ylim(0, 1.02)
     percents(ax, "y")
-    ax.set_xlabel(f"wait (log scale; {len(table):,} turns, {int((~answered).sum()):,} still wait)")
+    ax.set_xlabel(f"wait (log scale; {len(table):,} turns, {int((~answered).sum()):,} still waiting)")
     ax.set_ylabel("turns answered")

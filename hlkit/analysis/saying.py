@@ -1,8 +1,4 @@
-"""Around every answer, and what several say: names for ids, groups compared, times in words.
-
-Two groups whose 95% intervals overlap are said not to be told apart; small groups, and those without a name, are
-not compared.
-"""
+"""Around every answer, and what several say: names for ids, groups compared, times in words."""
 
 from __future__ import annotations
 
@@ -13,29 +9,54 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hlkit.analysis.comparison import compare, overlaps
+from hlkit.analysis.deals import AGES, at_one_age
 from hlkit.analysis.drawing import each_text, how_long, named_or_not
-from hlkit.analysis.measures import ALL, NONE, SMALL
+from hlkit.analysis.measures import ALL, NONE, SMALL, UNNAMED
 from hlkit.kinds import ID
 from hlkit.resources import CATALOGUE
 from hlkit.tables.names import NAMED_BY
-from hlkit.tables.text import BREAKS, printable
+from hlkit.tables.text import BREAKS, many, printable
 
 Answer = Callable[[pd.DataFrame], str]
 _SAID, _ANSWER = 40, 300  # letters of a name in an answer; of an answer
 
 
-def say(table: pd.DataFrame, answer: Answer) -> str:
-    """What *answer* says of *table*, in one line; nothing of a table that is empty.
+def say(table: pd.DataFrame, answer: Answer, noun: str) -> str:
+    """What *answer* says of *table*, in one line; of a table without rows, that there are none of *noun*.
 
     It gets the table with names in the place of ids, and texts cut to 40 letters.
     """
-    if not len(table) or table.isna().to_numpy().all():
+    about = table.attrs.get("hlkit", {})
+    if not len(table) or not next(iter(about.get("rows", {"": 1}).values())):
+        return no_rows(noun, table)
+    if table.isna().to_numpy().all():
         return ""
-    told = _without_ids(table)
-    keys = [column for column in told if _is_key(table, column)]  # not to be said: they count rows
-    told = each_text(told.drop(columns=keys), lambda text: _short(text, _SAID)).join(told[keys])
-    said = _short(answer(told[[column for column in table if column in told]]), _ANSWER)
-    return str(said)
+    named = _without_ids(table)
+    keys = [column for column in named if _is_key(table, column)]  # not to be said: they count rows
+    short = each_text(named.drop(columns=keys), lambda text: _short(text, _SAID)).join(named[keys])
+    short = short[[column for column in table if column in short]]
+    short.attrs = dict(table.attrs)
+    return str(_short(answer(short), _ANSWER))
+
+
+def no_rows(noun: str, table: pd.DataFrame) -> str:
+    """That there are none of *noun* in the span of dates that was asked about; and what was left out."""
+    about = table.attrs.get("hlkit", {})
+    since, until = (_date(about.get("span", {}).get(end)) for end in ("since", "until"))
+    if since and until:
+        when = f"between {since} and {until}"
+    elif since or until:
+        when = f"since {since}" if since else f"before {until}"
+    else:
+        when = f"as of {_date(about['as_of'])}" if about.get("as_of") else "here"
+    left_out = "; ".join(f"{count:,} {why}" for why, count in about.get("left_out", {}).items())
+    return f"No {noun} {when}{f' (left out: {left_out})' if left_out else ''}."
+
+
+def _date(day: str | None) -> str:
+    """A date as Americans write it: July 1, 2025."""
+    return f"{pd.Timestamp(day):%B} {pd.Timestamp(day).day}, {pd.Timestamp(day).year}" if day else ""
 
 
 def _without_ids(table: pd.DataFrame) -> pd.DataFrame:
@@ -78,69 +99,99 @@ def choice(table: pd.DataFrame, name: str) -> Any:
     return table.attrs.get("hlkit", {}).get("choices", {}).get(name)
 
 
-def named_groups(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows whose group, in the first column, has a name: not (none), (other contacts) or the like."""
-    return table[[not _nameless(name) for name in table.iloc[:, 0].fillna(NONE)]]
-
-
-def _nameless(group: object) -> bool:
-    return str(group).startswith("(") and str(group).endswith(")")
-
-
-def comparable(table: pd.DataFrame, share: str) -> pd.DataFrame:
-    """The named groups that are not small and have the share, the highest first."""
-    named = named_groups(table)
-    fit = named[~named["small"].fillna(True).to_numpy(dtype=bool)].dropna(subset=[f"{share}_share"])
-    return fit.sort_values(f"{share}_share", ascending=False, kind="stable")
-
-
 def percent(row: pd.Series, share: str) -> str:
     """A share with its interval: 78% (75 to 81)."""
     low, high = 100 * row[f"{share}_low"], 100 * row[f"{share}_high"]
     return f"{row[f'{share}_share']:.0%}" + (f" ({low:.0f} to {high:.0f})" if np.isfinite(low + high) else "")
 
 
-def apart(higher: pd.Series, lower: pd.Series, share: str) -> bool:
-    """Whether two groups can be told apart: their 95% intervals do not overlap."""
-    return bool(higher[f"{share}_low"] > lower[f"{share}_high"])
-
-
 def compared(table: pd.DataFrame, share: str, what: str, also: Callable[[pd.Series], str] = lambda row: "") -> str:
-    """The groups with the highest and the lowest share, and whether they can be told apart; or the share of one."""
+    """*what*, a share: of one group, or over several and the groups that differ from all the others together."""
     if len(table) == 1:
-        row = table.iloc[0]
-        if pd.isna(row[f"{share}_share"]):
-            return ""
-        whose = "" if row.iloc[0] == ALL else f"{row.iloc[0]} "
-        few = f", of fewer than {SMALL}: too few to say much" if pd.notna(row["small"]) and row["small"] else ""
-        return f"{what}: {whose}{percent(row, share)}{also(row)}{few}."
-    if table[f"{share}_share"].isna().all():
+        return _one(table.iloc[0], share, what, also)
+    known = table.dropna(subset=[f"{share}_share"])
+    if not len(known):
         return ""
-    fit = comparable(table, share)
-    if not len(fit):
-        return f"{what}: the groups are too few to compare."
-    first, last = fit.iloc[0], fit.iloc[-1]
-    one, other = (f"{row.iloc[0]}, {percent(row, share)}{also(row)}" for row in (first, last))
-    if len(fit) == 1:
-        return f"{what}: {one}; the other groups are too few to compare."
-    if not apart(first, last, share):
-        return f"{what}: highest for {one}; lowest for {other}; but these cannot be told apart."
-    most_, least = among(fit, share, "highest", "lowest")
-    return f"{what}: {most_} for {one}; {least} for {other}; these two can be told apart."
+    if overlaps(table):
+        shown = known[~known["small"].fillna(True).astype(bool)]
+        return f"{what}: {_range(shown, share)}; groups overlap, so they are not compared." if len(shown) else ""
+    result = compare(table, share)
+    groups = result.groups
+    if len(groups) < 2:
+        few = f"{what}: no two named groups have {SMALL} rows or more, too few to compare."
+        return f"{few[:-1]} with {_named(groups.iloc[0], share, also)}." if len(groups) else few
+    if not result.is_significant:
+        p = f" ({p_value(result.p)})" if np.isfinite(result.p) else ""
+        return f"{what}: {_range(groups, share)}; no significant difference{p}."
+    higher = _several(groups[result.higher], share, also)
+    lower = _several(groups[result.lower].iloc[::-1], share, also)
+    parts = [f"{names} {where}" for names, where in ((higher, "above"), (lower, "below")) if names]
+    if not parts:
+        return f"{what}: {_range(groups, share)}; they differ ({p_value(result.p)}), but no single group stands out."
+    return f"{what}: {' and '.join(parts)} the others, a significant difference ({p_value(result.p)})."
 
 
-def among(fit: pd.DataFrame, share: str, highest: str, lowest: str) -> tuple[str, str]:
-    """*highest* and *lowest*, each with "among the" where the next group cannot be told apart from it."""
-    low, high = fit[f"{share}_low"], fit[f"{share}_high"]
-    first, last = low.iloc[0] > high.iloc[1:].max(), high.iloc[-1] < low.iloc[:-1].min()
-    return highest if first else f"among the {highest}", lowest if last else f"among the {lowest}"
+def _one(row: pd.Series, share: str, what: str, also: Callable[[pd.Series], str] = lambda row: "") -> str:
+    if pd.isna(row[f"{share}_share"]):
+        return ""
+    whose = "" if row.iloc[0] == ALL else f"{row.iloc[0]} "
+    few = f", from fewer than {SMALL} rows: too few to say much" if pd.notna(row["small"]) and row["small"] else ""
+    return f"{what}: {whose}{percent(row, share)}{also(row)}{few}."
+
+
+def _range(groups: pd.DataFrame, share: str) -> str:
+    """ "40% to 52% across 5 groups"."""
+    low, high = (f"{end:.0%}" for end in (groups[f"{share}_share"].min(), groups[f"{share}_share"].max()))
+    return f"{low if low == high else f'{low} to {high}'} across {many(len(groups), 'group')}"
+
+
+def _several(groups: pd.DataFrame, share: str, also: Callable[[pd.Series], str]) -> str:
+    """The group that stands out most, and how many more do; nothing where none does."""
+    if not len(groups):
+        return ""
+    first = _named(groups.iloc[0], share, also)
+    return f"{first}, is" if len(groups) == 1 else f"{first}, and {many(len(groups) - 1, 'more group')} are"
+
+
+def _named(row: pd.Series, share: str, also: Callable[[pd.Series], str]) -> str:
+    return f"{row.iloc[0]}, {percent(row, share)}{also(row)}"
+
+
+def compared_wins(table: pd.DataFrame) -> str:
+    """The shares of deals that groups have won at one age that all of them have reached."""
+    if len(table) == 1:
+        known = [age for age in AGES if pd.notna(table[f"win_{age}d_share"].iloc[0])]
+        return _one(table.iloc[0], f"win_{max(known)}d", f"Won within {max(known)} days") if known else ""
+    if overlaps(table):
+        return "Win rates are not compared: groups overlap."
+    age, old, young = at_one_age(table)
+    names = [str(name) for name in young.iloc[:, 0]]
+    rest = f" Not followed for {AGES[0]} days yet: {_listed(names)}." if names else ""
+    if age is None or len(old) < 2:
+        few = "only one group" if len(old) == 1 else "no group"
+        return (
+            f"Win rates are not compared: {few} of {SMALL} deals or more has been followed for {AGES[0]} days.{rest}"
+        )
+    return compared(old, f"win_{age}d", f"Won within {age} days") + rest
+
+
+def _listed(names: list[str]) -> str:
+    """Names in a row: the first two, and how many more."""
+    if len(names) > 2:
+        return f"{', '.join(names[:2])} and {len(names) - 2:,} more"
+    return " and ".join(names)
+
+
+def p_value(p: float) -> str:
+    """p = .042, or p < .001."""
+    return "p < .001" if p < 0.001 else f"p = {p:.2g}".replace("0.", ".", 1) if p < 0.995 else "p > .99"
 
 
 def largest(table: pd.DataFrame, column: str, unit: str = "") -> str:
     """The named group with most of *column*, and how much; a group without a name is told if it has more."""
     names = table.iloc[:, 0].fillna(NONE).astype(str).tolist()
     pairs = list(zip(names, table[column].fillna(0).astype("float64").tolist(), strict=True))
-    named = [pair for pair in pairs if not _nameless(pair[0])]
+    named = [pair for pair in pairs if pair[0] not in UNNAMED]
     name, most_ = max(named, key=lambda pair: pair[1], default=("", 0.0))
     if most_ <= 0:
         return ""

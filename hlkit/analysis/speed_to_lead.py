@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.drawing import BLUE, GREY, INK, ORANGE, SKY, dots, medians_beside, most, percents, rows_of_names
+from hlkit.analysis.comparison import overlaps
+from hlkit.analysis.deals import (
+    AGES,
+    Abandoned,
+    as_they_were,
+    at_one_age,
+    win_columns,
+    wins_and_losses,
+    wins_at_ages,
+    without_abandoned,
+)
+from hlkit.analysis.drawing import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    SKY,
+    dots,
+    how_long,
+    medians_beside,
+    most,
+    percents,
+    rows_of_names,
+)
 from hlkit.analysis.imports import Imports, without_imports
 from hlkit.analysis.measures import (
     ALL,
@@ -15,21 +39,18 @@ from hlkit.analysis.measures import (
     SMALL,
     Array,
     Floats,
-    by_a_person,
-    call_taken,
-    kaplan_meier,
-    lookup,
     minutes,
     need,
     office_hours,
     per_group,
-    waiting,
     wilson,
     with_interval,
 )
-from hlkit.analysis.notes import drop, remark, truths
+from hlkit.analysis.messages import Messages, Reply, read_messages, remark_on_reply
+from hlkit.analysis.notes import drop, remark
 from hlkit.analysis.registry import analysis
-from hlkit.analysis.saying import among, apart, comparable, of_clock, percent, waits
+from hlkit.analysis.saying import choice, compared, compared_wins, no_rows, of_clock, percent, waits
+from hlkit.analysis.survival import kaplan_meier, waiting
 from hlkit.kinds import COUNT, FLAG, NUMBER, SHARE, TEXT, WHEN
 from hlkit.tables.text import many
 
@@ -47,8 +68,10 @@ NEVER = "not answered"
         "wait": {
             "n": COUNT,
             "answered": COUNT,
+            "user_unknown": COUNT,
             "contacted_before": COUNT,
             "p50_min": NUMBER,
+            "median_all_hours_min": NUMBER,
             "p90_min": NUMBER,
             "answered_p50_min": NUMBER,
             "answered_p90_min": NUMBER,
@@ -62,22 +85,28 @@ NEVER = "not answered"
         "pays": {
             "wait": TEXT,
             "n": COUNT,
+            "deals": COUNT,
             "won": COUNT,
             "lost": COUNT,
-            "win_share": SHARE,
-            "win_low": SHARE,
-            "win_high": SHARE,
+            "open_share": SHARE,
+            **win_columns(*AGES),
+            "win_naive_share": SHARE,
+            "win_naive_low": SHARE,
+            "win_naive_high": SHARE,
             "small": FLAG,
         },
     },
     definition=(
-        "From a contact's creation to the first message or call that a person sent: outbound, from the app, by a "
-        "user, not failed; or an incoming call that a user took. Automations, campaigns and activity rows answer "
-        "nobody. Minutes are counted on the {clock} clock. A lead whom nobody has answered still waits "
-        "(Kaplan-Meier), so medians and shares count it; p90_min is blank where fewer than nine in ten are answered "
-        "so far. Intervals are 95% Wilson, wider where leads still wait, since how long they will is not known yet. "
-        "any_p50_min is the wall-clock median to any outbound message, automations too."
+        "From a contact's creation to the first reply of a person, in minutes of the {clock} clock; "
+        "median_all_hours_min counts all hours. A contact created by its own call, or by a message that a person "
+        "sent, up to 10 minutes before is answered at once; one that a person wrote to earlier is contacted_before, "
+        "and waits for its next reply. An unanswered lead counts as still waiting (Kaplan-Meier), so medians and "
+        "shares include it; p90_min is blank where fewer than nine in ten are answered so far. user_unknown are the "
+        "leads whose first reply is a call that names no user. Intervals are 95% Wilson, wider where leads still "
+        "wait, since how long they will is not known yet. any_p50_min is the median in all hours to any message or "
+        "call that went out, automated ones too."
     ),
+    noun="leads",
     only={"opportunities": "pays"},
 )
 def speed_to_lead(
@@ -92,16 +121,18 @@ def speed_to_lead(
     clock: Literal["office", "wall"] = "office",
     office: str = OFFICE,
     holidays: str | None = None,
+    reply: Reply = "attempt",
+    abandoned: Abandoned = "lost",
     imports: Imports = "exclude",
 ) -> pd.DataFrame:
     """Wait from each contact's creation to the first message or call by a person.
 
     Takes one row per contact (contact_id, created_at, *by*), one per message (contact_id, sent_at, direction,
-    origin, user_id, status, type; call_status and call_duration_s, if there, tell the calls that were taken),
-    and for ``show="pays"`` one per opportunity (contact_id, created_at, status; status_changed_at if there).
-    Contacts of an import are left out.
+    origin, user_id, status, type; call_status and call_duration_s, if there), and for ``show="pays"`` one per
+    opportunity (contact_id, created_at, status; status_changed_at if there). Which rows are a reply is the table
+    in ``hlkit.analysis.messages``.
 
-    The clock starts when the contact was made, also where it wrote later: a lead that asks again while it waits
+    The clock starts when the contact was created, also where it wrote later: a lead that asks again while it waits
     does not wait anew. ``responses`` measures the answers to those who write.
 
     Parameters
@@ -110,18 +141,26 @@ def speed_to_lead(
         "wait" gives how long leads wait, by group; "pays" the share of deals won by how long the lead waited.
     by
         A column of the contacts, for "wait".
+    reply
+        "attempt" counts a person's message or call, also a call that was not answered; "connected" only messages and
+        calls in which somebody talked; "any" automations too.
+    abandoned
+        For "pays": abandoned deals count as lost, or are left out.
 
     Returns
     -------
-    For "wait" a row for each value of *by*, slowest first: ``n`` and ``answered`` (leads), ``contacted_before``
-    (those a person had written to before they were made), ``p50_min`` and ``p90_min`` (minutes of *clock* until
-    so many of all leads are answered; null where it never comes so far), ``answered_p50_min`` and
+    For "wait" a row for each value of *by*, slowest first: ``n`` and ``answered`` (leads), ``user_unknown`` (answered
+    by a call that names no user), ``contacted_before`` (those a person had written to over 10 minutes before they
+    were created), ``p50_min`` and ``p90_min`` (minutes of *clock* until so many of all leads are answered; null where
+    it never comes so far), ``median_all_hours_min`` (the median in minutes of all hours), ``answered_p50_min`` and
     ``answered_p90_min`` (the same of those who are ever answered), the shares answered within 5, 15 and 60
-    minutes and ``never_share`` with their intervals, ``any_p50_min`` (wall-clock minutes) and ``small`` (fewer
+    minutes and ``never_share`` with their intervals, ``any_p50_min`` (minutes of all hours) and ``small`` (fewer
     than 20 leads).
-    For "pays" a row for each length of ``wait``: ``n`` (leads), ``won`` and ``lost`` (leads whose first deal
-    was), ``win_share`` (won of won and lost) with its interval, and ``small`` (fewer than 20 of those). An
-    answer after the deal had ended is none.
+    For "pays" a row for each length of ``wait``: ``n`` (leads), ``deals`` (leads that have one: their first counts),
+    ``won`` and ``lost``, ``open_share``, ``followed_days`` (the age that at least 10 of the deals have reached),
+    ``win_30d_share``, ``win_60d_share`` and ``win_90d_share`` with their intervals (won within so many days of the
+    deal's creation, of all), ``win_naive_share`` (won of won and lost) with its interval, and ``small`` (fewer than
+    20 deals). A reply after the deal had closed is none.
 
     Raises
     ------
@@ -137,23 +176,30 @@ def speed_to_lead(
     leads = drop(contacts, contacts["created_at"].isna(), "contacts without a date")
     leads = without_imports(leads, imports, "contacts")
 
-    human = by_a_person(messages) | call_taken(messages)
-    whose = _rows_of(leads, messages["contact_id"])
-    answered_at, before = _first(leads, messages["sent_at"], whose, human)
-    any_at, _ = _first(leads, messages["sent_at"], whose, messages["direction"] == "outbound")
-
+    read, whose = read_messages(messages), _rows_of(leads, messages["contact_id"])
+    remark_on_reply(reply)
+    first = _first_replies(leads, messages["sent_at"], whose, read, reply)
+    answered_at = first["at"]
     if show == "pays":
         return _pays(
-            leads, answered_at, opportunities, lambda at: minutes(leads["created_at"], at, clock, timezone, hours)
+            leads,
+            answered_at,
+            opportunities,
+            lambda at: minutes(leads["created_at"], at, clock, timezone, hours),
+            as_of,
+            abandoned,
         )
 
+    any_at = _first_replies(leads, messages["sent_at"], whose, read, "any")["at"]
     waits = pd.DataFrame(
         {
             "wait": minutes(leads["created_at"], answered_at.fillna(as_of), clock, timezone, hours),
+            "all_hours": minutes(leads["created_at"], answered_at.fillna(as_of)),
             "answered": answered_at.notna(),
             "any_wait": minutes(leads["created_at"], any_at.fillna(as_of)),  # machines keep no office hours
             "any": any_at.notna(),
-            "before": before,
+            "before": first["before"],
+            "unknown": first["unknown"],
         }
     )
     # Their own names: the contacts' column to group by may be called "wait" too.
@@ -165,7 +211,9 @@ def speed_to_lead(
     def summary(lead: pd.DataFrame) -> dict[str, Any]:
         one = {name: lead[own] for name, own in names.items()}
         return _summary(one["wait"], one["answered"]) | {
+            "user_unknown": int(one["unknown"].sum()),
             "contacted_before": int(one["before"].sum()),
+            "median_all_hours_min": waiting(one["all_hours"], one["answered"])[0],
             "any_p50_min": waiting(one["any_wait"], one["any"])[0],
         }
 
@@ -181,19 +229,34 @@ def _rows_of(leads: pd.DataFrame, contact_id: pd.Series) -> Array:
     return places
 
 
-def _first(leads: pd.DataFrame, sent_at: pd.Series, whose: Array, mask: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """For each lead when the first message of *mask* came after it was made, and whether one was sent before."""
-    counts = truths(mask) & (whose >= 0) & sent_at.notna().to_numpy()
-    place, sent = whose[counts], sent_at.to_numpy("datetime64[ms]")[counts]
-    # A message older than its contact was imported with it, or written to a person who was made a contact later;
-    # it answered nobody.
-    after = sent >= leads["created_at"].to_numpy("datetime64[ms]")[place]
+CREATED_BY_IT = np.timedelta64(10, "m")  # a contact may be created so long after the call or message that made it
+
+
+def _first_replies(
+    leads: pd.DataFrame, sent_at: pd.Series, whose: Array, read: Messages, reply: Reply
+) -> pd.DataFrame:
+    """For each lead: when it was replied to first, whether by nobody known, and whether a person wrote before."""
+    known = (whose >= 0) & sent_at.notna().to_numpy()
+    replies, by_a_person = read.replies(reply) & known, read.replies("attempt") & known
+    created = leads["created_at"].to_numpy("datetime64[ms]")
+    sent = sent_at.to_numpy("datetime64[ms]")
+    since = np.full(len(sent), np.timedelta64("NaT"), dtype="timedelta64[ms]")
+    since[known] = sent[known] - created[whose[known]]
+    # A message older than its contact answered nobody, unless the contact was created by it.
+    made_it = (read.talked | read.sent) & known & (since < np.timedelta64(0)) & (since >= -CREATED_BY_IT)
+    counts = (replies & (since >= np.timedelta64(0))) | (made_it & replies)
+    at = np.where(made_it[counts], created[whose[counts]], sent[counts])
+
     never = np.datetime64("9999-01-01", "ms")
-    first, before = np.full(len(leads), never), np.zeros(len(leads), dtype=bool)
-    np.minimum.at(first, place[after], sent[after])
-    before[place[~after]] = True
+    first = np.full(len(leads), never)
+    before, unknown = (np.zeros(len(leads), dtype=bool) for _ in range(2))
+    np.minimum.at(first, whose[counts], at)
+    before[whose[by_a_person & (since < np.timedelta64(0)) & ~made_it]] = True
+    nobody = read.names_nobody[counts]
+    is_first = at[nobody] == first[whose[counts][nobody]]
+    unknown[whose[counts][nobody][is_first]] = True
     instants = pd.Series(first, index=leads.index).mask(first == never).dt.tz_localize("UTC").astype(WHEN.dtype)
-    return instants, pd.Series(before, index=leads.index)
+    return pd.DataFrame({"at": instants, "before": before, "unknown": unknown}, index=leads.index)
 
 
 def _summary(wait: pd.Series, answered: pd.Series) -> dict[str, Any]:
@@ -240,40 +303,53 @@ def _curve(wait: pd.Series, ended: pd.Series) -> tuple[Floats, Floats, Floats]:
 # ---- whether it pays
 
 
-def _pays(leads: pd.DataFrame, answered_at: pd.Series, deals: pd.DataFrame | None, wait_until: Any) -> pd.DataFrame:
+def _pays(
+    leads: pd.DataFrame,
+    answered_at: pd.Series,
+    deals: pd.DataFrame | None,
+    wait_until: Callable[[pd.Series], pd.Series],
+    as_of: pd.Timestamp,
+    abandoned: Abandoned,
+) -> pd.DataFrame:
     if deals is None:
-        remark("The opportunities could not be read: nobody knows here who won.")
+        remark("The opportunities could not be read, so nobody knows who won.")
         deals = pd.DataFrame({"contact_id": [], "created_at": [], "status": []}, dtype=TEXT.dtype)
+        deals["created_at"] = deals["created_at"].astype(WHEN.dtype)
     need(deals, "contact_id", "created_at", "status")
-    deals = deals[deals["contact_id"].notna()].sort_values("created_at", kind="stable")
-    first = deals.drop_duplicates("contact_id").set_index("contact_id")
-    status = lookup(leads["contact_id"], first["status"]).fillna("").str.lower()
-    if "status_changed_at" in first:
-        over = lookup(leads["contact_id"], first["status_changed_at"])
-        late = status.isin(("won", "lost")) & (answered_at > over)
-        answered_at = answered_at.mask(late)
-    wait = wait_until(answered_at)
-    place = np.searchsorted([5, 15, 60, 240, 1440], wait.to_numpy("float64"), side="left")
-    place = np.where(wait.isna(), len(WAITS), place)
-
-    def counted(mask: Any) -> Any:
-        return np.bincount(place[np.asarray(mask, dtype=bool)], minlength=len(WAITS) + 1)
-
-    won, lost = counted(status == "won"), counted(status == "lost")
+    deals = as_they_were(without_abandoned(deals, abandoned), as_of)
+    deals = deals[deals["contact_id"].notna()].sort_values("created_at", kind="stable").drop_duplicates("contact_id")
+    place = pd.Series(_rows_of(leads, deals["contact_id"]), index=deals.index)
+    deals, place = deals[place >= 0], place[place >= 0].to_numpy()
+    closed_at = np.full(len(leads), np.datetime64("NaT"), dtype="datetime64[ms]")
+    closed_at[place] = deals["closed_at"].to_numpy("datetime64[ms]")
+    late = answered_at.to_numpy("datetime64[ms]") > closed_at
+    waited: Floats = wait_until(answered_at.mask(late)).to_numpy("float64")
+    group = np.where(np.isnan(waited), len(WAITS), np.searchsorted([5, 15, 60, 240, 1440], waited, side="left"))
     remark(
-        "A lead's deal is its first one; its win share is that of the deals which ended, won or lost. Leads that "
-        "are answered sooner may differ in other ways too: it shows no cause."
+        "A lead's deal is its first one. Lengths of wait are compared by the share of deals won within 30, 60 or 90 "
+        "days of the deal's creation (Aalen-Johansen); win_naive_share, won of won and lost, depends on how old the "
+        "deals are, and nothing is concluded from it. Leads that are answered sooner may differ in other ways too: "
+        "it shows no cause."
     )
-    return pd.DataFrame(
-        {
-            "wait": [*WAITS, NEVER],
-            "n": counted(np.ones(len(place), dtype=bool)),
-            "won": won,
-            "lost": lost,
-            **with_interval("win", won, won + lost),
-            "small": won + lost < SMALL,
-        }
-    )
+    rows = []
+    for number, name in enumerate([*WAITS, NEVER]):
+        these = deals[group[place] == number]
+        won, lost = (int(these["status"].isin(ends).sum()) for ends in (("won",), ("lost", "abandoned")))
+        wins = wins_and_losses(these)[0]
+        rows.append(
+            {
+                "wait": name,
+                "n": int((group == number).sum()),
+                "deals": len(these),
+                "won": won,
+                "lost": lost,
+                "open_share": float((these["status"] == "open").mean()) if len(these) else np.nan,
+                **wins_at_ages(these, wins, *AGES),
+                **with_interval("win_naive", won, won + lost),
+                "small": len(these) < SMALL,
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 # ---- its answers
@@ -281,62 +357,38 @@ def _pays(leads: pd.DataFrame, answered_at: pd.Series, deals: pd.DataFrame | Non
 
 @speed_to_lead.answer(show="wait")
 def who_waits(table: pd.DataFrame) -> str:
-    """Which group waits least and which longest, or how long all do."""
+    """How many are answered within an hour, which groups differ in that, and how many have no reply yet."""
     if len(table) == 1:
         return _one_waits(table, table.iloc[0])
-    fit = comparable(table, "within_60")
-    if not len(fit):
-        return "There are too few leads in the groups to compare." if table["p50_min"].notna().any() else ""
-    if len(fit) == 1:
-        return f"{_one_waits(table, fit.iloc[0])} The other groups are too few to compare."
-    order = fit.sort_values("p50_min", kind="stable", na_position="last")
-    fast, slow = order.iloc[0], order.iloc[-1]
-    times = waits(table, fast["p50_min"], slow["p50_min"])
-    within = f"Within an hour: {percent(fast, 'within_60')} against {percent(slow, 'within_60')}"
-    if not apart(fast, slow, "within_60"):
-        two = ", ".join(_in_time(row, time) for row, time in zip((fast, slow), times, strict=True))
-        verdict = "" if apart(slow, fast, "within_60") else ", which cannot be told apart"
-        return (
-            f"No group is clearly fastest: half of the leads are answered {two}{of_clock(table)}. {within}{verdict}."
-        )
-    fastest, slowest = among(fit, "within_60", "fastest", "slowest")
-    fastest = fastest if fast.name == fit.index[0] else "among the fastest"
-    slowest = slowest if slow.name == fit.index[-1] else "among the slowest"
-    other = times[1] if pd.notna(slow["p50_min"]) else "fewer than half are answered so far"
-    return (
-        f"{fastest.capitalize()}: {fast.iloc[0]}, half of its leads are answered in {times[0]}; {slowest}: "
-        f"{slow.iloc[0]}, {other}{of_clock(table)}. {within}, which can be told apart."
-    )
 
+    def median(row: pd.Series) -> str:
+        return f", median {waits(table, row['p50_min'])[0]}" if pd.notna(row["p50_min"]) else ""
 
-def _in_time(row: pd.Series, time: str) -> str:
-    return f"{f'in {time}' if pd.notna(row['p50_min']) else 'not so far'} for {row.iloc[0]}"
+    said = compared(table, "within_60", f"Answered within an hour{of_clock(table)}", median)
+    n, answered = int(table["n"].sum()), int(table["answered"].sum())
+    open_ = "" if overlaps(table) else f" {n - answered:,} of {many(n, 'lead')} have no reply yet."
+    return f"{said}{open_}".strip()
 
 
 def _one_waits(table: pd.DataFrame, row: pd.Series) -> str:
-    n, whose = float(row["n"]), "" if row.iloc[0] == ALL else f" of {row.iloc[0]}"
-    few = f"; {many(n, 'lead')}: too few to say much" if n < SMALL else ""
+    n, whose = float(row["n"]), "" if row.iloc[0] == ALL else f" for {row.iloc[0]}"
+    few = f" From {many(n, 'lead')}: too few to say much." if n < SMALL else ""
     if pd.isna(row["p50_min"]):
-        return f"Fewer than half of the leads{whose} are answered so far: {row['answered']:,} of {n:,.0f}."
-    never = f"; {percent(row, 'never')} are not, so far" if row["never_share"] > 0 else ""
-    return f"Half of the leads{whose} are answered in {waits(table, row['p50_min'])[0]}{of_clock(table)}{never}{few}."
+        return f"No median wait yet{whose}: {row['answered']:,} of {many(n, 'lead')} have a reply.{few}"
+    wait = waits(table, row["p50_min"])[0]
+    if choice(table, "clock") == "office" and pd.notna(row["median_all_hours_min"]):
+        wait += f" in office hours, {how_long(row['median_all_hours_min'])} in all hours"
+    never = f"; {percent(row, 'never')} have no reply yet" if row["never_share"] > 0 else ""
+    return f"Median wait{whose} {wait}{never}.{few}"
 
 
 @speed_to_lead.answer(show="pays")
 def whether_it_pays(table: pd.DataFrame) -> str:
-    """The quickest and the longest wait of which there are enough deals."""
-    answered = table[table["wait"] != NEVER]
-    if not (table["won"] + table["lost"]).sum():
-        return ""
-    fit = answered[~answered["small"].fillna(True).to_numpy(dtype=bool)]
-    if len(fit) < 2:
-        return "There are too few deals that were won or lost to compare."
-    quick, slow = fit.iloc[0], fit.iloc[-1]
-    one = f"{percent(quick, 'win')} were won where the lead waited {quick['wait']}"
-    other = f"{percent(slow, 'win')} where it waited {slow['wait']}"
-    differ = apart(quick, slow, "win") or apart(slow, quick, "win")
-    verdict = "can be told apart, which shows no cause" if differ else "cannot be told apart"
-    return f"Of the deals won or lost, {one}, and {other}; these {verdict}."
+    """The lengths of wait at which more, or fewer, deals are won."""
+    if not table["deals"].sum():
+        return no_rows("leads with a deal", table)
+    said = compared_wins(table[(table["wait"] != NEVER).to_numpy(dtype=bool)])
+    return f"{said} By length of wait, which shows no cause."
 
 
 # ---- charts
@@ -356,7 +408,8 @@ def answered_within(table: pd.DataFrame, ax: Axes) -> None:
         _marks(ax, places + 0.16 * step - 0.24, low, table[f"within_{at}_share"], high, colour, name)
     low, ever, high = (1 - table[f"never_{end}"] for end in ("high", "share", "low"))
     _marks(ax, places + 0.24, low, ever, high, GREY, "ever")
-    medians_beside(ax, table["p50_min"].tolist(), small.tolist())
+    all_hours = table["median_all_hours_min"].tolist() if choice(table, "clock") == "office" else None
+    medians_beside(ax, table["p50_min"].tolist(), small.tolist(), all_hours)
     for tick, few in zip(ax.get_yticklabels(), small.tolist(), strict=True):
         tick.set_color(GREY if few else INK)
     ax.set_xlim(-0.02, 1.02)
@@ -370,12 +423,12 @@ def _marks(ax: Axes, places: Array, low: pd.Series, at: pd.Series, high: pd.Seri
     ax.scatter(at.to_numpy(), places, color=colour, s=30, label=name, zorder=3)
 
 
-@speed_to_lead.chart("win_share", show="pays")
+@speed_to_lead.chart("win_30d_share", show="pays")
 def win_by_wait(table: pd.DataFrame, ax: Axes) -> None:
-    decided = table["won"] + table["lost"]
-    names = table["wait"].tolist()
-    low, high = table["win_low"], table["win_high"]
-    dots(ax, names, table["win_share"], low, high, counts=decided, small=table["small"])
+    """The share of deals won by the age at which lengths of wait are compared."""
+    age = at_one_age(table[(table["wait"] != NEVER).to_numpy(dtype=bool)])[0] or AGES[0]
+    share, low, high = (table[f"win_{age}d_{part}"] for part in ("share", "low", "high"))
+    dots(ax, table["wait"].tolist(), share, low, high, counts=table["deals"], small=table["small"])
     ax.set_xlim(left=0)
-    ax.set_xlabel("won, of the n deals won or lost (95% interval)")
+    ax.set_xlabel(f"deals won within {age} days (95% interval)")
     ax.set_ylabel("the lead waited")

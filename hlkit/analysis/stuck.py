@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.close_curve import until
+from hlkit.analysis.deals import until
 from hlkit.analysis.drawing import BLUE, GREY, INK, RED, dots, durations, most, rows_of_names
 from hlkit.analysis.imports import is_import
 from hlkit.analysis.measures import (
@@ -28,7 +28,8 @@ from hlkit.tables.text import many
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_ENOUGH = 20  # deals won from a stage, to say how long deals stay in it
+_ENOUGH = 20  # deals won from a stage, for a limit of its own
+_AN_HOUR = 1 / 24  # days
 _NOT_TO_COME = ("cancelled", "canceled", "invalid", "noshow", "showed", "completed")
 
 
@@ -45,7 +46,7 @@ _NOT_TO_COME = ("cancelled", "canceled", "invalid", "noshow", "showed", "complet
             "value": MONEY,
             "days_in_stage": NUMBER,
             "days_since_action": NUMBER,
-            "stage_p75_days": NUMBER,
+            "stage_p90_days": NUMBER,
             "limit_days": NUMBER,
             "stuck": FLAG,
             "next_step": TEXT,
@@ -67,9 +68,12 @@ _NOT_TO_COME = ("cancelled", "canceled", "invalid", "noshow", "showed", "complet
     },
     definition=(
         "An open deal is stuck when it has been in its stage for longer than the limit and nothing is planned for "
-        "its contact: no appointment to come, and no open task that is due today or later or has no date. The limit "
-        "of a stage is the time within which three in four of the deals won from it were won, once in it, where at "
-        "least 20 were, and at least a day; {days} days elsewhere. Intervals of shares are 95% Wilson."
+        "it: its contact has no upcoming appointment, and no open task that is due today or later or has no due "
+        "date. A task counts only if its contact has exactly one open deal, because tasks in HighLevel belong to a "
+        "contact, not to a deal. The limit of a stage is the 90th percentile of the days that deals won from it "
+        "stayed in it, and at least a day. Stays under an hour do not set a limit, because being won moves some "
+        "deals to another stage within seconds. A stage with fewer than 20 such wins has a limit of {days} days. "
+        "Intervals of shares are 95% Wilson."
     ),
 )
 def stuck(
@@ -84,27 +88,41 @@ def stuck(
     by: str | None = "stage_id",
     show: Literal["deals", "stages"] = "deals",
 ) -> pd.DataFrame:
-    """Open deals with the days that they have been in their stage, the limit of that, and what is planned.
-
-    Takes one row per deal (opportunity_id, status, stage_id, created_at, stage_changed_at, status_changed_at;
-    contact_id, owner_id, pipeline_id, name, value and acted_at where there are), and where they may be read one
-    row per stage (stage_id, pipeline_id, position), task (contact_id, is_completed, due_at) and appointment
-    (contact_id, starts_at, status, is_deleted). Gives one row per deal open at *as_of*, the stuck first, the
-    longest in its stage on top: ``days_in_stage`` (null where it has moved since *as_of*),
-    ``days_since_action`` (of somebody, as HighLevel keeps it), ``stage_p75_days`` (null where fewer than 20
-    deals were won from the stage), ``limit_days``, ``stuck``, and ``next_step`` (blank where nothing is
-    planned, null where neither tasks nor appointments may be read). The other table gives one row per group:
-    ``n`` (open deals), how many are over the limit and how many of them stuck, the share that is, the value of
-    both (money, in the location's currency), ``median_days`` in the stage. Raises ``MissingColumn``.
+    """Open deals with the days that they have been in their stage, its limit, and what is planned.
 
     Parameters
     ----------
+    opportunities
+        One row per deal: opportunity_id, status, stage_id, created_at, stage_changed_at, status_changed_at;
+        optional contact_id, owner_id, pipeline_id, name, value and acted_at.
+    stages
+        One row per stage (stage_id, pipeline_id, position), for the order of the summary.
+    tasks
+        One row per task: contact_id, is_completed; optional due_at.
+    appointments
+        One row per appointment: contact_id, starts_at; optional status and is_deleted.
     days
-        The limit for stages from which fewer than 20 deals were won.
+        The limit, in days, of stages from which fewer than 20 deals were won after an hour or more in them.
     by
         A column of the deals to group the summary by.
     show
         One row per open deal, or a summary: one row per stage, or as by says.
+
+    Returns
+    -------
+    For "deals" a row for each deal open at *as_of*, the stuck ones first, the longest in its stage on top:
+    ``days_in_stage`` (null if the deal moved after *as_of*), ``days_since_action`` (since the last action on
+    the deal, as HighLevel records it), ``stage_p90_days`` (90th percentile of the days that deals won from the
+    stage stayed in it; null if there are fewer than 20), ``limit_days``, ``stuck``, and ``next_step``: the first
+    upcoming appointment or open task of the contact, with "(contact has 3 open deals)" after a task that counts
+    for none of them; blank if there is none, null if neither tasks nor appointments can be read.
+    For "stages" a row for each group: ``n`` (open deals), ``over_limit`` and ``stuck`` (counts), ``stuck_share``
+    with its interval, ``open_value`` and ``stuck_value`` (money, in the location's currency), ``median_days`` in
+    the stage, ``limit_days`` (null if the group has several limits) and ``small`` (fewer than 20 deals).
+
+    Raises
+    ------
+    MissingColumn
 
     Source: "rotten deals" of other CRMs: crmsupport.freshworks.com, article 50000002157.
     """
@@ -113,17 +131,15 @@ def stuck(
     known = until(opportunities, as_of)
     deals = known[known["status"] == "open"]
     deals = deals.assign(**{name: column(deals, name, kind) for name, kind in _MAY_LACK})
-    p75 = lookup(deals["stage_id"], _p75(known))
-    # Where being won moves a deal into a stage of its own, nobody stays in it: a limit of seconds says nothing.
-    limit = p75.clip(lower=1).fillna(float(days))
+    p90 = lookup(deals["stage_id"], _p90(known))
+    limit = p90.clip(lower=1).fillna(float(days))
     in_stage = _days_in_stage(deals, as_of)
     steps = _steps(tasks, appointments, as_of, timezone)
-    steps = steps[steps["contact_id"].isin(deals["contact_id"].dropna())]
     planned, next_step = _next_steps(deals["contact_id"], steps, timezone)
     deals = deals.assign(
         days_in_stage=in_stage,
         days_since_action=days_between(deals["acted_at"].where(deals["acted_at"] <= as_of), as_of),
-        stage_p75_days=p75,
+        stage_p90_days=p90,
         limit_days=limit,
         over=truths(in_stage > limit),
         stuck=truths(in_stage > limit) & ~planned,
@@ -131,7 +147,7 @@ def stuck(
     )
     for name, frame in (("tasks", tasks), ("appointments", appointments)):
         if frame is None:
-            remark(f"Without {name}, which the token may not read.")
+            remark(f"Without {name}, which this token cannot read.")
     if show == "deals":
         order = {"stuck": False, "days_in_stage": False, "opportunity_id": True}
         return deals.sort_values(list(order), ascending=list(order.values()))[list(stuck.columns_of("deals"))]
@@ -150,50 +166,60 @@ _MAY_LACK = (
 
 
 def _days_in_stage(deals: pd.DataFrame, as_of: pd.Timestamp) -> pd.Series:
-    """Days since the stage last changed; null where that was after *as_of*: the stage of then is not kept."""
+    """Days since the stage last changed; null if that was after *as_of*, since HighLevel keeps no earlier stages."""
     changed = deals["stage_changed_at"]
     undated, later = int(changed.isna().sum()), changed > as_of
     if undated:
-        remark(f"{undated:,} have no date of their stage: they count as in it since they were made.")
+        remark(f"{many(undated, 'open deal')} without a stage date: days in stage count from creation.")
     if later.any():
-        remark(f"{int(later.sum()):,} have changed stage since: for how long they had been in theirs is not kept.")
+        remark(f"{many(int(later.sum()), 'open deal')} changed stage after as_of: days in stage unknown.")
     return days_between(changed.fillna(deals["created_at"]), as_of).mask(later)
 
 
-def _p75(deals: pd.DataFrame) -> pd.Series:
-    """By stage, the days in it within which three in four of the deals won from it were won; of enough deals."""
-    entered, won = deals["stage_changed_at"], deals["status_changed_at"]
-    fits = (deals["status"] == "won") & (entered <= won) & (won > deals["created_at"])
-    deals = deals[truths(fits) & ~is_import(deals).to_numpy()]
-    took = days_between(deals["stage_changed_at"], deals["status_changed_at"]).groupby(deals["stage_id"])
-    return took.quantile(0.75)[took.size() >= _ENOUGH]
+def _p90(deals: pd.DataFrame) -> pd.Series:
+    """By stage, the 90th percentile of the days that deals won from it stayed in it; only stages with 20 such deals.
+
+    Left out are imported deals, deals created as won, and stays under an hour.
+    """
+    stay = days_between(deals["stage_changed_at"], deals["closed_at"])
+    # An automation that moves a deal on its win to a "won" stage leaves a stay of seconds there.
+    counts = (deals["status"] == "won") & (stay >= _AN_HOUR) & (deals["closed_at"] > deals["created_at"])
+    counts = truths(counts) & ~is_import(deals).to_numpy()
+    stays = stay[counts].groupby(deals["stage_id"][counts])
+    p90: pd.Series = stays.quantile(0.9)[stays.size() >= _ENOUGH]
+    return p90
 
 
 # ---- what is planned
 
 
+_APPOINTMENT = "appointment "
+_TASKS = np.array(["task due ", "task without a due date", "task overdue since "], dtype=object)
+_UPCOMING, _UNDATED, _OVERDUE = range(3)  # the ranks of steps, and the places in _TASKS
+_SHARED = 3  # added to the rank of a task that counts for none of several open deals
+
+
 def _steps(
     tasks: pd.DataFrame | None, appointments: pd.DataFrame | None, as_of: pd.Timestamp, timezone: str
 ) -> pd.DataFrame:
-    """Open tasks and appointments to come: contact, date, what it is, and 0 dated, 1 without a date, 2 overdue."""
-    parts = [_step(pd.Series(dtype=TEXT.dtype), pd.Series(dtype=WHEN.dtype), "", 0)]
+    """Open tasks and upcoming appointments: contact_id, at (due or starts), what (text) and rank."""
+    parts = [_step(pd.Series(dtype=TEXT.dtype), pd.Series(dtype=WHEN.dtype), "", _UPCOMING)]
     if tasks is not None:
         need(tasks, "contact_id", "is_completed")
         todo = tasks[~truths(tasks["is_completed"])]
         due = column(todo, "due_at", WHEN)
         today = as_of.tz_convert(timezone).normalize()
-        rank = np.where(due.isna(), 1, np.where(truths(due >= today), 0, 2))
-        what = np.array(["task due ", "task without a date", "task overdue since "], dtype=object)[rank]
-        parts.append(_step(todo["contact_id"], due, what, rank))
+        rank = np.where(due.isna(), _UNDATED, np.where(truths(due >= today), _UPCOMING, _OVERDUE))
+        parts.append(_step(todo["contact_id"], due, _TASKS[rank], rank))
     if appointments is not None:
         need(appointments, "contact_id", "starts_at")
-        coming = truths(appointments["starts_at"] > as_of)
+        upcoming = truths(appointments["starts_at"] > as_of)
         if "status" in appointments:
-            coming &= ~truths(appointments["status"].str.strip().str.lower().isin(_NOT_TO_COME))
+            upcoming &= ~truths(appointments["status"].str.strip().str.lower().isin(_NOT_TO_COME))
         if "is_deleted" in appointments:
-            coming &= ~truths(appointments["is_deleted"])
-        booked = appointments[coming]
-        parts.append(_step(booked["contact_id"], booked["starts_at"], _APPOINTMENT, 0))
+            upcoming &= ~truths(appointments["is_deleted"])
+        booked = appointments[upcoming]
+        parts.append(_step(booked["contact_id"], booked["starts_at"], _APPOINTMENT, _UPCOMING))
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
@@ -201,30 +227,38 @@ def _step(contact: pd.Series, at: pd.Series, what: Any, rank: Any) -> pd.DataFra
     return pd.DataFrame({"contact_id": contact, "at": at, "what": what, "rank": rank})
 
 
-_APPOINTMENT = "appointment "
-
-
 def _next_steps(contacts: pd.Series, steps: pd.DataFrame, timezone: str) -> tuple[Any, pd.Series]:
-    """For each deal's contact whether a step is planned, and the first of its steps in words; blank for none."""
+    """For each deal, by its contact, whether a step is planned, and the first step as text; blank for none.
+
+    *contacts* has the contact of each open deal.
+    """
+    steps = steps[steps["contact_id"].isin(contacts.dropna())]
+    open_deals = lookup(steps["contact_id"], contacts.value_counts())
+    # A task names its contact only: which of several deals it is for is unknown.
+    is_shared = (steps["what"] != _APPOINTMENT) & (open_deals > 1)
+    steps = steps.assign(open_deals=open_deals, rank=steps["rank"] + _SHARED * is_shared)
     first = steps.sort_values(["rank", "at"], kind="stable").drop_duplicates("contact_id").set_index("contact_id")
     local = first["at"].dt.tz_convert(timezone)
     when = local.dt.strftime("%Y-%m-%d").where(first["what"] != _APPOINTMENT, local.dt.strftime("%Y-%m-%d %H:%M"))
-    words = (first["what"].astype(TEXT.dtype) + when.fillna("").astype(TEXT.dtype)).astype(TEXT.dtype)
-    return truths(lookup(contacts, first["rank"].astype("float64")) < 2), lookup(contacts, words).fillna("")
+    text = first["what"].astype(TEXT.dtype) + when.fillna("").astype(TEXT.dtype)
+    count = first["open_deals"].astype("Int64").astype(TEXT.dtype)
+    text = text.where(first["rank"] < _SHARED, text + " (contact has " + count + " open deals)").astype(TEXT.dtype)
+    is_planned = truths(lookup(contacts, first["rank"].astype("float64")) < _OVERDUE)
+    return is_planned, lookup(contacts, text).fillna("")
 
 
 # ---- groups
 
 
 def _summary(deals: pd.DataFrame) -> dict[str, Any]:
-    n, stopped = len(deals), int(deals["stuck"].sum())
+    n, count = len(deals), int(deals["stuck"].sum())
     pipelines, limits = deals["pipeline_id"].dropna().unique(), deals["limit_days"].unique()
     return {
         "pipeline_id": pipelines[0] if len(pipelines) == 1 else None,
         "n": n,
         "over_limit": int(deals["over"].sum()),
-        "stuck": stopped,
-        **with_interval("stuck", stopped, n),
+        "stuck": count,
+        **with_interval("stuck", count, n),
         "open_value": deals["value"].sum(),
         "stuck_value": deals["value"][deals["stuck"]].sum(),
         "median_days": deals["days_in_stage"].dropna().median(),
@@ -249,20 +283,17 @@ def _in_order(table: pd.DataFrame, stages: pd.DataFrame) -> pd.DataFrame:
 
 @stuck.answer(show="deals")
 def how_many_are_stuck(table: pd.DataFrame) -> str:
-    """How many open deals are stuck, what they are worth, and where most of them are."""
-    stopped = table[truths(table["stuck"])]
-    if not len(stopped):
-        return f"No deal is stuck, of {len(table):,} that {_are(len(table))} open."
-    worth = stopped["value"].sum()
-    value = f", worth {worth:,.0f} together" if worth > 0 else ""
-    counts = pd.DataFrame({"stage": _stage_names(stopped).astype(TEXT.dtype), "n": 1})
-    most_ = largest(counts.groupby("stage", sort=False, as_index=False).sum(), "n")
-    where = f". The stage with most of them: {most_}" if most_ else ""
-    return f"{len(stopped):,} of {many(len(table), 'open deal')} {_are(len(stopped))} stuck{value}{where}."
-
-
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
+    """How many open deals are stuck, what they are worth, and the stage that has the most of them."""
+    rows = table[truths(table["stuck"])]
+    verb = "is" if 1 in (len(rows), len(table)) else "are"
+    counted = f"{len(rows):,} of {many(len(table), 'open deal')} {verb} stuck"
+    if not len(rows):
+        return f"{counted}."
+    total = rows["value"].sum()
+    value = f", worth {total:,.0f} in total" if total > 0 else ""
+    counts = pd.DataFrame({"stage": _stage_names(rows).astype(TEXT.dtype), "n": 1})
+    stage = largest(counts.groupby("stage", sort=False, as_index=False).sum(), "n")
+    return f"{counted}{value}." + (f" The stage with the most: {stage}." if stage else "")
 
 
 @stuck.answer(show="stages")
@@ -281,44 +312,43 @@ def strip(table: pd.DataFrame, ax: Axes) -> None:
         n=("row", "size"), stuck=("stuck", "sum"), limit=("limit_days", "median")
     )
     rows = most(rows.sort_values(["stuck", "n"], ascending=False, kind="stable").reset_index(), ax)
-    told = [
-        f"{name} ({stopped:,} of {n:,})"
-        for name, n, stopped in zip(*(rows[key] for key in ("row", "n", "stuck")), strict=True)
+    labels = [
+        f"{name} ({count:,} of {n:,})"
+        for name, n, count in zip(*(rows[key] for key in ("row", "n", "stuck")), strict=True)
     ]
-    places = rows_of_names(ax, told)
+    heights = rows_of_names(ax, labels)
     headline = f"{int(table['stuck'].sum()):,} of {len(table):,} open deals are stuck"
     table = table[table["row"].isin(rows["row"])]
-    place = table["row"].map(dict(zip(rows["row"], places.tolist(), strict=True))).to_numpy("float64")
-    place = place + 0.6 * (np.arange(len(table)) * 0.618034 % 1 - 0.5)  # apart, and each time the same
-    spent = table["days_in_stage"].clip(lower=1 / 24).to_numpy("float64")
+    y = table["row"].map(dict(zip(rows["row"], heights.tolist(), strict=True))).to_numpy("float64")
+    y = y + 0.6 * (np.arange(len(table)) * 0.618034 % 1 - 0.5)  # spread out, the same way each time
+    days = table["days_in_stage"].clip(lower=1 / 24).to_numpy("float64")
     is_stuck = table["stuck"].to_numpy(dtype=bool)
     late = truths(table["days_in_stage"] > table["limit_days"]) & ~is_stuck
-    for which, colour, label in (
+    dot: dict[str, Any] = {"s": 14, "alpha": 0.7, "linewidths": 0, "rasterized": True}
+    for which, color, label in (
         (~is_stuck & ~late, GREY, "within the limit"),
-        (late, BLUE, "over it, next step planned"),
+        (late, BLUE, "over the limit, next step planned"),
         (is_stuck, RED, "stuck"),
     ):
         if which.any():
-            ax.scatter(
-                spent[which], place[which], s=14, color=colour, alpha=0.7, linewidths=0, label=label, rasterized=True
-            )
+            ax.scatter(days[which], y[which], color=color, label=label, **dot)
     limit = rows["limit"].to_numpy("float64")
     tall = 0.8 * ax.get_window_extent().height / ax.figure.dpi * 72 / max(len(rows), 4)  # points
-    ax.scatter(limit, places, marker="|", s=tall**2, color=INK, linewidths=1.5, zorder=3)
+    ax.scatter(limit, heights, marker="|", s=tall**2, color=INK, linewidths=1.5, zorder=3)
     ax.scatter([], [], marker="|", s=120, color=INK, linewidths=1.5, label="limit of the stage")
     durations(ax, "x", "days")
-    ax.set_xlim(min(0.5, 0.8 * spent.min()), 1.6 * max(spent.max(), np.nanmax(limit)))
+    ax.set_xlim(min(0.5, 0.8 * days.min()), 1.6 * max(days.max(), np.nanmax(limit)))
     ax.set_xlabel("time in the stage (log scale)")
     ax.annotate(headline, (0, 1), xycoords="axes fraction", va="bottom", color=RED, fontweight="bold")
     ax.legend(loc="upper center", bbox_to_anchor=(0.4, -0.16), ncols=4, handletextpad=0.3, columnspacing=1)
 
 
 def _stage_names(table: pd.DataFrame) -> pd.Series:
-    """The stages, with their pipeline where two of them are called alike."""
+    """The stages, with their pipeline where two of them have the same name."""
     stage = table["stage_id"].fillna("(none)").astype("object")
     pipeline = table["pipeline_id"].fillna("(none)").astype("object")
-    alike = pipeline.groupby(stage).transform("nunique") > 1
-    return stage.where(~alike, stage.str[:20] + " · " + pipeline.str[:16])
+    is_ambiguous = pipeline.groupby(stage).transform("nunique") > 1
+    return stage.where(~is_ambiguous, stage.str[:20] + " · " + pipeline.str[:16])
 
 
 @stuck.chart("stuck_share", show="stages")

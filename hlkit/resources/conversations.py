@@ -45,8 +45,9 @@ MESSAGES = Resource(
         ),
         Column("status", "status", TEXT, doc="one last state: sent, delivered, opened, failed ..."),
         Column("user_id", "userId", ID, doc="who sent it; joins users.user_id"),
-        Column("call_status", "meta.callStatus", TEXT),
-        Column("call_duration_s", "meta.callDuration", NUMBER, doc="seconds"),
+        # Live rows nest both in an object (seen in 2026); the vendor's spec has them flat.
+        Column("call_status", ("meta.call.status", "meta.callStatus"), TEXT),
+        Column("call_duration_s", ("meta.call.duration", "meta.callDuration"), NUMBER, doc="seconds"),
         Column("body", "body", TEXT, private=True),
         Column("content_type", "contentType", TEXT),
         Column("attachments", "attachments", LIST, private=True),

@@ -1,7 +1,9 @@
 """The seeded messages as columns: automations, first answers, conversations, calls, e-mail, activity.
 
 What a person wrote has the source "app" and a user; what a workflow wrote has neither. Activity
-rows come as outbound messages of the app too, as in the live export: they answer nobody.
+rows come as outbound messages of the app too, as in the live export: they answer nobody. The odd
+messages at the end are of kinds and states that are rare in live accounts. None of them changes what
+is planted: those that answer somebody come after the last planted answer, the others answer nobody.
 """
 
 from __future__ import annotations
@@ -29,8 +31,17 @@ TYPES = (
     (29, "TYPE_LIVE_CHAT"),
     (25, "TYPE_ACTIVITY_CONTACT"),
     (38, "TYPE_INTERNAL_COMMENT"),
+    (13, "TYPE_CAMPAIGN_MANUAL_CALL"),
+    (14, "TYPE_CAMPAIGN_MANUAL_SMS"),
+    (45, "TYPE_SMS_REACTION"),  # its number is made up: no document gives it
+    (30, "TYPE_LIVE_CHAT_INFO_MESSAGE"),
+    (36, "TYPE_INTERNAL_CHAT"),
+    (17, "TYPE_REVIEW"),
+    (4, "TYPE_SMS_REVIEW_REQUEST"),
 )
 CALL, SMS, EMAIL, FACEBOOK, INSTAGRAM, WHATSAPP, DEAL_ACTIVITY, CHAT, CONTACT_ACTIVITY, COMMENT = range(10)
+MANUAL_CALL, MANUAL_SMS, REACTION, CHAT_INFO, INTERNAL_CHAT, REVIEW, REVIEW_REQUEST = range(10, 17)
+CALLS = (CALL, MANUAL_CALL)
 CHANNELS = {
     "Call": (CALL,),
     "SMS": (SMS,),
@@ -41,9 +52,13 @@ CHANNELS = {
 }
 ORIGINS = (None, "app", "workflow", "bulk_actions", "campaign", "api")
 BY_CONTACT, APP, WORKFLOW, BULK = range(4)
-STATUSES = ("delivered", "sent", "failed", "undelivered", "opened", "clicked", "read", "opt_out")
-DELIVERED, SENT, FAILED, UNDELIVERED, OPENED, CLICKED, READ, OPT_OUT = range(8)
-CALL_STATUSES = (None, "completed", "no-answer", "busy", "voicemail", "failed")
+STATUSES = (
+    *("delivered", "sent", "failed", "undelivered", "opened", "clicked", "read", "opt_out"),
+    *("scheduled", "pending", "queued"),
+)
+DELIVERED, SENT, FAILED, UNDELIVERED, OPENED, CLICKED, READ, OPT_OUT, SCHEDULED, PENDING, QUEUED = range(11)
+CALL_STATUSES = (None, "completed", "no-answer", "busy", "voicemail", "failed", "canceled")
+COMPLETED, CALL_FAILED, CALL_CANCELED = 1, 5, 6
 TEXTS = ("", *words.GREETINGS, *words.ANSWERS, *words.QUESTIONS, *words.REPLIES, *words.SUBJECTS, "STOP")
 _FIRST = {
     name: TEXTS.index(group[0])
@@ -64,6 +79,23 @@ REPLY_SIGMA = 1.0
 EVENING = (18, 8)  # from 18 to 8 o'clock
 UNREPLIED = 0.10
 
+# How many odd messages there are.
+UNSENT, UNSENT_TO_UNANSWERED = 0.02, 0.10  # shares of the leads that are ever answered, and of the others
+REACTED, CHAT_ENDED = 0.04, 0.3  # shares of the replies by SMS, and of those in a live chat
+DISCUSSED = 0.02  # share of what contacts wrote
+REVIEW_ASKED = 0.03  # share of the leads that are ever answered
+AFTERWARDS = 0.1  # share of the contacts to whom a person wrote last
+# What comes after a person's last message: its kind, whether it is inbound, its status, the status of the call.
+AFTERWARDS_KINDS = (
+    (CALL, True, DELIVERED, COMPLETED),  # taken, without a user
+    (MANUAL_SMS, False, DELIVERED, 0),
+    (MANUAL_CALL, False, DELIVERED, COMPLETED),
+    (SMS, False, QUEUED, 0),
+    (SMS, False, OPT_OUT, 0),
+    (CALL, False, DELIVERED, CALL_FAILED),
+    (CALL, False, DELIVERED, CALL_CANCELED),
+)
+
 
 @dataclass
 class Messages:
@@ -80,13 +112,16 @@ def seeded_messages(contacts: Contacts, deals: Opportunities, seed: int, clock: 
     parts = [
         _automations(people, rng),
         _first_answers(people, rng),
-        *_turns(people, rng, clock),
+        *(turns := _turns(people, rng, clock)),
         _calls(people, rng, clock),
         _mailings(people, rng, clock),
         _activity(deals.history, rng),
         _odds_and_ends(people, rng),
     ]
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    # Last, and from a stream of their own, so that the other rows and their ids do not depend on them.
+    odd_rng = ids.generator(seed, "odd messages")
+    usual = _joined(parts)
+    columns = _joined([usual, *_that_answer_nobody(people, *turns, odd_rng), _afterwards(people, usual, odd_rng)])
     columns["number"] = np.arange(len(columns["sent"]))
     sent = (columns["sent"] <= clock.as_of) & (columns["contact"] < contacts.count)
     columns = {name: column[sent] for name, column in columns.items()}
@@ -105,6 +140,10 @@ def _part(contact: Array, sent: Array, kind: Any, **more: Any) -> dict[str, Arra
     for name, value in plain.items():
         columns[name] = np.broadcast_to(np.asarray(value, types[name]), count)
     return columns
+
+
+def _joined(parts: list[dict[str, Array]]) -> dict[str, Array]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _text(group: str, size: int, count: int, rng: np.random.Generator) -> Array:
@@ -268,7 +307,98 @@ def _odds_and_ends(people: dict[str, Array], rng: np.random.Generator) -> dict[s
         _part(stopped, created[stopped] + 9 * DAY, SMS, inbound=True, text=len(TEXTS) - 1),
         _part(imported, created[imported] - 30 * DAY, EMAIL, origin=APP, user=0),
     ]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return _joined(parts)
+
+
+# Odd messages
+
+
+def _that_answer_nobody(
+    people: dict[str, Array], asking: dict[str, Array], replying: dict[str, Array], rng: np.random.Generator
+) -> list[dict[str, Array]]:
+    """What is neither from a contact nor a reply: not sent yet, reactions, notices, colleagues, review requests."""
+    return [
+        _unsent(people, rng),
+        _following(replying, replying["kind"] == SMS, REACTED, REACTION, rng),
+        _following(replying, replying["kind"] == CHAT, CHAT_ENDED, CHAT_INFO, rng),
+        _among_colleagues(asking, rng),
+        _review_requests(people, rng),
+    ]
+
+
+def _unsent(people: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
+    """SMS that users wrote minutes after a lead, and that wait to be sent."""
+    share = np.where(people["answered"] < 0, UNSENT_TO_UNANSWERED, UNSENT) * (people["source"] != IMPORT)
+    who = np.flatnonzero(rng.random(len(share)) < share)
+    return _part(
+        who,
+        people["created"][who] + rng.integers(1, 10, len(who)) * MINUTE,
+        SMS,
+        origin=APP,
+        user=_users(people["owner"][who], rng),
+        status=rng.choice([SCHEDULED, PENDING], len(who)),
+        text=_text("answer", len(words.ANSWERS), len(who), rng),
+    )
+
+
+def _following(
+    replying: dict[str, Array], fits: Array, share: float, kind: int, rng: np.random.Generator
+) -> dict[str, Array]:
+    """Inbound rows minutes after some of the replies."""
+    rows = np.flatnonzero(fits & (rng.random(len(fits)) < share))
+    sent = replying["sent"][rows] + rng.integers(1, 20, len(rows)) * MINUTE
+    return _part(replying["contact"][rows], sent, kind, inbound=True)
+
+
+def _among_colleagues(asking: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
+    """What users wrote to each other within minutes of a contact's message."""
+    rows = np.flatnonzero(rng.random(len(asking["sent"])) < DISCUSSED)
+    sent = asking["sent"][rows] + rng.integers(60, 300, len(rows)) * SECOND
+    return _part(asking["contact"][rows], sent, INTERNAL_CHAT, origin=APP, user=rng.integers(0, LEFT, len(rows)))
+
+
+def _review_requests(people: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
+    """Requests for a review weeks after the first answer: half of them by a user, half by a workflow."""
+    who = np.flatnonzero((people["answered"] >= 0) & (rng.random(len(people["answered"])) < REVIEW_ASKED))
+    by_user = rng.random(len(who)) < 0.5
+    return _part(
+        who,
+        people["answered"][who] + ((1 + rng.exponential(30, len(who))) * DAY).astype(np.int64),
+        rng.choice([REVIEW, REVIEW_REQUEST], len(who)),
+        origin=np.where(by_user, APP, WORKFLOW),
+        user=np.where(by_user, _users(people["owner"][who], rng), -1),
+    )
+
+
+def _afterwards(people: dict[str, Array], usual: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
+    """What is a reply, or may count as one: days after the last message, of contacts to whom a person wrote last."""
+    rows = _last_by_person(usual)
+    rows = rows[(people["answered"][usual["contact"][rows]] >= 0) & (rng.random(len(rows)) < AFTERWARDS)]
+    who, count = usual["contact"][rows], len(rows)
+    kinds = np.array(AFTERWARDS_KINDS)[rng.integers(0, len(AFTERWARDS_KINDS), count)]
+    kind, inbound, status, call = kinds.T
+    return _part(
+        who,
+        usual["sent"][rows] + rng.integers(1, 15, count) * DAY + rng.integers(0, 60, count) * MINUTE,
+        kind,
+        inbound=inbound,
+        origin=np.where(inbound, BY_CONTACT, APP),
+        user=np.where(inbound, -1, _users(people["owner"][who], rng)),
+        status=status,
+        call=call,
+        seconds=np.where(call == COMPLETED, rng.integers(20, 1200, count), 0),
+        text=np.where(np.isin(kind, CALLS), 0, _text("answer", len(words.ANSWERS), count, rng)),
+    )
+
+
+def _last_by_person(columns: dict[str, Array]) -> Array:
+    """Places of the last row that each contact or a user to it sent, of those contacts where it was a user."""
+    by_user = (columns["origin"] == APP) & (columns["user"] >= 0)
+    by_user &= ~np.isin(columns["kind"], (DEAL_ACTIVITY, CONTACT_ACTIVITY, COMMENT))
+    rows = np.flatnonzero(columns["inbound"] | by_user)
+    rows = rows[np.lexsort((columns["sent"][rows], columns["contact"][rows]))]
+    last = rows[np.flatnonzero(np.diff(columns["contact"][rows], append=-1))]
+    return np.asarray(last[~columns["inbound"][last]])
 
 
 def _planted() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from hlkit.sim import ids, people, words
 from hlkit.sim.account import PEOPLE, WIN_PROBABILITY, Account
 from hlkit.sim.clock import DAY, Array, iso
 from hlkit.sim.contacts import DND_PERMANENT, NO_BIRTHDAY
-from hlkit.sim.messages import CALL, CALL_STATUSES, EMAIL, ORIGINS, TEXTS, TYPES
+from hlkit.sim.messages import CALL_STATUSES, CALLS, EMAIL, ORIGINS, TEXTS, TYPES
 from hlkit.sim.messages import STATUSES as MESSAGE_STATUSES
 from hlkit.sim.opportunities import DELETED, LOST, OPEN, STATUSES, WON
 
@@ -285,7 +285,7 @@ def message_rows(data: Data, rows: Array) -> list[Row]:
     columns, contact = table.columns, table.columns["contact"][rows]
     conversations = ids.texts(ids.keys(account.seed, "conversations", lead.columns["number"][contact]))
     given = [words.GIVEN[g] for g in lead.columns["given"][contact].tolist()]
-    told = zip(
+    written = zip(
         table.texts(rows),
         lead.texts(contact),
         conversations,
@@ -294,18 +294,18 @@ def message_rows(data: Data, rows: Array) -> list[Row]:
         iso(columns["updated"][rows]),
         strict=True,
     )
-    codes = ("kind", "inbound", "origin", "user", "status", "call", "seconds", "text")
+    codes = ("kind", "inbound", "origin", "user", "status", "call", "seconds", "text", "number")
     coded = zip(*(columns[name][rows].tolist() for name in codes), strict=True)
-    return [_message(account, *parts) for parts in zip(told, coded, strict=True)]
+    return [_message(account, *parts) for parts in zip(written, coded, strict=True)]
 
 
-def _message(account: Account, told: tuple[str, ...], coded: tuple[Any, ...]) -> Row:
-    identifier, contact_id, conversation_id, given, sent, updated = told
-    kind, inbound, origin, user, status, call, seconds, text = coded
-    number, name = TYPES[kind]
+def _message(account: Account, written: tuple[str, ...], coded: tuple[Any, ...]) -> Row:
+    identifier, contact_id, conversation_id, given, sent, updated = written
+    kind, inbound, origin, user, status, call, seconds, text, number = coded
+    type_number, name = TYPES[kind]
     row: Row = {
         "id": identifier,
-        "type": number,
+        "type": type_number,
         "messageType": name,
         "locationId": account.location_id,
         "contactId": contact_id,
@@ -321,8 +321,8 @@ def _message(account: Account, told: tuple[str, ...], coded: tuple[Any, ...]) ->
         row["source"] = ORIGINS[origin]
     if user >= 0:
         row["userId"] = account.user_ids[user]
-    if kind == CALL:
-        row["meta"] = {"callStatus": CALL_STATUSES[call] or "completed", "callDuration": str(seconds)}
+    if kind in CALLS:
+        row["meta"] = _call(CALL_STATUSES[call] or "completed", seconds, number % 4)
     elif kind == EMAIL:
         row["meta"] = {"email": {"messageIds": [identifier]}}
     else:
@@ -330,9 +330,23 @@ def _message(account: Account, told: tuple[str, ...], coded: tuple[Any, ...]) ->
     return row
 
 
+def _call(status: str, seconds: int, form: int) -> Row:
+    """What became of a call: flat as in the vendor's documents, or nested as in live rows, as number or as text."""
+    if form % 2:
+        return {"callStatus": status, "callDuration": str(seconds)}
+    return {"call": {"duration": (seconds or None) if form else str(seconds), "status": status}}
+
+
+_BODIES = {
+    "TYPE_ACTIVITY_OPPORTUNITY": "Opportunity updated",
+    "TYPE_INTERNAL_COMMENT": "@{user} please look at this one",
+    "TYPE_INTERNAL_CHAT": "{user} here: who takes this one?",
+    "TYPE_SMS_REACTION": "Liked a message",
+    "TYPE_LIVE_CHAT_INFO_MESSAGE": "The visitor left the chat",
+    "TYPE_REVIEW": "How did we do, {name}? Please leave us a review",
+    "TYPE_SMS_REVIEW_REQUEST": "How did we do, {name}? Please leave us a review",
+}
+
+
 def _body(kind: str, text: int, given: str, user: str) -> str:
-    if kind == "TYPE_ACTIVITY_OPPORTUNITY":
-        return "Opportunity updated"
-    if kind == "TYPE_INTERNAL_COMMENT":
-        return f"@{user} please look at this one"
-    return TEXTS[text].format(name=given, user=user)
+    return _BODIES.get(kind, TEXTS[text]).format(name=given, user=user)
