@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from hlkit.analysis.drawing import named_or_not
 from hlkit.analysis.registry import ANALYSES, Analysis, listing, listing_html, unknown
 from hlkit.analysis.result import Provenance, Result
 from hlkit.choices import instant
 from hlkit.errors import HlkitError, InvalidRequest, MissingScope, NotFound, NotKept
 from hlkit.resources import CATALOGUE
+from hlkit.tables.names import NAMED_BY
 from hlkit.wire.watch import Watch
 
 if TYPE_CHECKING:
@@ -137,10 +139,14 @@ class Asker:
 
     def _name_groups(self, frames: dict[str, pd.DataFrame | None], given: Mapping[str, Any]) -> None:
         """``by="owner"`` groups by a name that only the users know: put it beside the ids."""
-        first = next(iter(self.analysis.frames))
-        frame, by = frames[first], given.get("by")
-        if frame is not None and isinstance(by, str) and by not in frame.columns:
-            frames[first] = self._location.named(frame)
+        by = given.get("by")
+        ids = [column for column, (name, _) in NAMED_BY.items() if name == by]
+        for name, frame in frames.items():
+            if frame is not None and by not in frame and any(column in frame for column in ids):
+                frame = self._location.named(frame)
+                if by in frame:  # a user who was deleted has no name, and is somebody all the same
+                    frame[by] = named_or_not(frame[by], frame[ids[0]], str(by))
+                frames[name] = frame
 
 
 def _short(frames: Mapping[str, pd.DataFrame | None]) -> dict[str, int]:

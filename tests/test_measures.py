@@ -300,7 +300,7 @@ def test_a_break_at_noon_is_no_office_time():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "8-18", "Mon-Fri", "Foo 8-18", "Mon-Bar 8-18", "Mon 18-8", "Mon 8-8", "Mon 8-25", "Mon 8:75-18", "x" * 99],
+    ["", "8-18", "Mon-Fri", "Foo 8-18", "Mon-Bar 8-18", "Mon 8-8", "Mon 24-0", "Mon 8-25", "Mon 8:75-18", "x" * 99],
 )
 def test_hours_that_are_none_are_told_with_how_to_write_them(text):
     with pytest.raises(InvalidRequest) as error:
@@ -311,6 +311,19 @@ def test_hours_that_are_none_are_told_with_how_to_write_them(text):
 def test_a_day_said_twice_is_refused_rather_than_guessed():
     with pytest.raises(InvalidRequest, match="twice when the office is open on Fri"):
         office_hours("Mon-Fri 8-18, Fri 8-14")
+
+
+def test_an_office_may_be_open_across_midnight():
+    night = {0: ((1320, 1440),), **{day: ((0, 360), (1320, 1440)) for day in (1, 2, 3, 4)}, 5: ((0, 360),)}
+
+    assert office_hours("Mon-Fri 22-6").hours == night
+    assert office_hours("Sun 20-0").hours == {6: ((1200, 1440),)}
+    assert office_hours("Sun 23:30-1").hours == {6: ((1410, 1440),), 0: ((0, 60),)}
+    # Friday 21:00 to Saturday 7:00 has eight open hours; Sunday night is closed until Monday at 22
+    assert office_minutes("2025-06-06 21:00", "2025-06-07 07:00", "Mon-Fri 22-6") == 480
+    assert office_minutes("2025-06-08 02:00", "2025-06-09 22:30", "Mon-Fri 22-6") == 30
+    with pytest.raises(InvalidRequest, match="says twice when the office is open on Tue"):
+        office_hours("Mon 22-6, Tue 5-8")
 
 
 def test_groups_smaller_than_twenty_are_small():

@@ -294,28 +294,37 @@ _SPAN = re.compile(
 
 @functools.lru_cache(maxsize=32)
 def office_hours(text: str, holidays: str | None = None) -> Office:
-    """``"Mon-Fri 8-18"`` or ``"Mon-Thu 8-12, Mon-Thu 13-17:30, Sat 10-14"``.
+    """``"Mon-Fri 8-18"``, ``"Mon-Thu 8-12, Mon-Thu 13-17:30, Sat 10-14"`` or, across midnight, ``"Mon-Fri 22-6"``.
 
     *holidays* is a country, ``"US"`` or ``"US-IL"``. Raises ``InvalidRequest`` with how to write it, and
     ``MissingExtra`` for holidays without their package.
     """
     hours: dict[int, tuple[tuple[int, int], ...]] = {}
     for part in text.lower().split(","):
-        found = _SPAN.fullmatch(part.strip())
-        days = [_DAYS.index(day) if day in _DAYS else -1 for day in found.group(1, 2) if day] if found else [-1]
-        if found is None or -1 in days:
-            raise InvalidRequest(f"{text!r} are no office hours", hint='write them like "Mon-Fri 8-18, Sat 10-14"')
-        opens, closes = (int(hour) * 60 + int(minute or 0) for hour, minute in (found.group(3, 4), found.group(5, 6)))
-        if not 0 <= opens < closes <= 24 * 60:
-            raise InvalidRequest(f"{part.strip()!r} opens after it closes", hint='write it like "Mon-Fri 8-18"')
-        span = range(days[0], (days[-1] if days[-1] >= days[0] else days[-1] + 7) + 1)
-        for day in span:
-            spans = sorted((*hours.get(day % 7, ()), (opens, closes)))
+        for day, span in _spans(part.strip(), text):
+            spans = sorted((*hours.get(day, ()), span))
             if any(later[0] < earlier[1] for earlier, later in itertools.pairwise(spans)):
-                name = _DAYS[day % 7].capitalize()
+                name = _DAYS[day].capitalize()
                 raise InvalidRequest(f"{text!r} says twice when the office is open on {name}", hint="say it once")
-            hours[day % 7] = tuple(spans)
+            hours[day] = tuple(spans)
     return Office(hours, _holidays(holidays) if holidays else frozenset())
+
+
+def _spans(part: str, text: str) -> list[tuple[int, tuple[int, int]]]:
+    """The weekdays of one part, each with a span in minutes; what goes past midnight belongs to the next day."""
+    found = _SPAN.fullmatch(part)
+    days = [_DAYS.index(day) if day in _DAYS else -1 for day in found.group(1, 2) if day] if found else [-1]
+    if found is None or -1 in days:
+        raise InvalidRequest(f"{text!r} are no office hours", hint='write them like "Mon-Fri 8-18, Sat 10-14"')
+    opens, closes = (int(hour) * 60 + int(minute or 0) for hour, minute in (found.group(3, 4), found.group(5, 6)))
+    if opens >= 24 * 60 or closes > 24 * 60 or opens == closes:
+        raise InvalidRequest(f"{part!r} are no hours of a day", hint='write them like "Mon-Fri 8-18", or "0-24"')
+    last = days[-1] if days[-1] >= days[0] else days[-1] + 7
+    each = [day % 7 for day in range(days[0], last + 1)]
+    if opens < closes:
+        return [(day, (opens, closes)) for day in each]
+    tonight = [(day, (opens, 24 * 60)) for day in each]
+    return tonight + [((day + 1) % 7, (0, closes)) for day in each if closes]
 
 
 def _holidays(country: str) -> frozenset[Any]:

@@ -118,8 +118,9 @@ def compared(table: pd.DataFrame, share: str, what: str, also: Callable[[pd.Seri
     result = compare(table, share)
     groups = result.groups
     if len(groups) < 2:
-        few = f"{what}: no two named groups have {SMALL} rows or more, too few to compare."
-        return f"{few[:-1]} with {_named(groups.iloc[0], share, also)}." if len(groups) else few
+        if not len(groups):
+            return f"{what}: no group has {SMALL} rows or more, too few to compare."
+        return f"{what}: {_named(groups.iloc[0], share, also)}; no other group has {SMALL} rows or more."
     if not result.is_significant:
         p = f" ({p_value(result.p)})" if np.isfinite(result.p) else ""
         return f"{what}: {_range(groups, share)}; no significant difference{p}."

@@ -318,8 +318,8 @@ def _pays(
     need(deals, "contact_id", "created_at", "status")
     deals = as_they_were(without_abandoned(deals, abandoned), as_of)
     deals = deals[deals["contact_id"].notna()].sort_values("created_at", kind="stable").drop_duplicates("contact_id")
-    place = pd.Series(_rows_of(leads, deals["contact_id"]), index=deals.index)
-    deals, place = deals[place >= 0], place[place >= 0].to_numpy()
+    place = _rows_of(leads, deals["contact_id"])
+    deals, place = deals[place >= 0], place[place >= 0]
     closed_at = np.full(len(leads), np.datetime64("NaT"), dtype="datetime64[ms]")
     closed_at[place] = deals["closed_at"].to_numpy("datetime64[ms]")
     late = answered_at.to_numpy("datetime64[ms]") > closed_at
