@@ -194,7 +194,7 @@ def test_the_naive_win_rate_is_of_closed_deals_and_abandoned_ones_are_lost_or_le
 
 
 def test_groups_are_compared_by_what_is_won_at_an_age_that_all_have_reached():
-    # Half of the deals are won on day 20 in both: ads is a year old, mail six weeks, new three weeks, few has ten deals.
+    # Half of the deals are won on day 20 in each: ads is a year old, mail six weeks, new three; few has ten deals.
     ages = {"ads": 365, "mail": 45, "new": 21, "few": 365}
     rows = [
         deal(name, "won" if n % 2 else "open", 20 if n % 2 else None, ago=age + n / 100)

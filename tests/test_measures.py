@@ -24,7 +24,7 @@ from hlkit.analysis.measures import (
 )
 from hlkit.analysis.notes import RUN, Notes
 from hlkit.errors import InvalidRequest, MissingColumn, MissingExtra
-from hlkit.kinds import COUNT, ID, TEXT, WHEN
+from hlkit.kinds import COUNT, TEXT, WHEN
 
 ORACLES = "oracles run beside the lowest versions: uv pip install --group oracles"
 CHICAGO = "America/Chicago"
@@ -314,7 +314,7 @@ def test_a_day_said_twice_is_refused_rather_than_guessed():
 
 
 def test_an_office_may_be_open_across_midnight():
-    night = {0: ((1320, 1440),), **{day: ((0, 360), (1320, 1440)) for day in (1, 2, 3, 4)}, 5: ((0, 360),)}
+    night = {0: ((1320, 1440),), **dict.fromkeys((1, 2, 3, 4), ((0, 360), (1320, 1440))), 5: ((0, 360),)}
 
     assert office_hours("Mon-Fri 22-6").hours == night
     assert office_hours("Sun 20-0").hours == {6: ((1200, 1440),)}

@@ -9,8 +9,8 @@ import seeded
 
 import hlkit as hl
 from hlkit.analysis.measures import wilson
-from hlkit.analysis.survival import cumulative_incidence
 from hlkit.analysis.responses import WEEKDAYS, responses
+from hlkit.analysis.survival import cumulative_incidence
 from hlkit.errors import InvalidRequest, MissingColumn
 
 MONDAY = pd.Timestamp("2025-06-02T10:00Z")
