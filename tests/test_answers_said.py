@@ -10,7 +10,7 @@ from test_analyses import EVERY, ask, shows
 
 import hlkit as hl
 from hlkit.analysis.result import Provenance, Result
-from hlkit.analysis.saying import compared, largest, waits
+from hlkit.analysis.saying import compared, largest
 
 MAIN = {name: shows(hl.analyses[name])[0] for name in hl.analyses}
 NASTY = "<script>alert(1)</script> $x^2$ \x1b[31mred\r\n=1+1" + " and so on" * 30
@@ -52,9 +52,14 @@ def test_an_answer_is_a_line_whatever_there_is(name, rows, nulls):
     for show in shows(analysis):
         table = ask(analysis, frames, show=show)
         sound(analysis.say(table), table)
-        assert len(table) or analysis.say(table) == ""
+        assert analysis.say(table), "a table without rows says so"
         nothing = {column: pd.Series(None, table.index, table[column].dtype) for column in table}
-        assert analysis.say(table.assign(**nothing)) == ""
+        assert analysis.say(table.assign(**nothing)) == ("" if len(table) and _rows(table) else analysis.say(table))
+
+
+def _rows(table):
+    """How many rows of its first frame a table is made of."""
+    return next(iter(table.attrs["hlkit"]["rows"].values()))
 
 
 @EVERY
@@ -131,46 +136,43 @@ def waited(waits_of, clock="wall", **choices):
     )
 
 
-def test_the_fastest_is_named_where_it_can_be_told_apart():
+def test_groups_that_differ_significantly_are_named():
     said = waited({"web": [10] * 30, "ads": [120] * 30, "few": [1] * 5})
 
     assert said == (
-        "Fastest: web, half of its leads are answered in 10 min; slowest: ads, 2.0 h. "
-        "Within an hour: 100% (89 to 100) against 0% (0 to 11), which can be told apart."
+        "Answered within an hour: web, 100% (89 to 100), median 10 min, against ads, 0% (0 to 11), median 2.0 h, a "
+        "significant difference (p < .001)."
     )
 
 
-def test_one_that_is_level_with_the_next_is_among_the_fastest():
-    said = waited({"web": [10] * 30, "fair": [11] * 30, "ads": [120] * 30}, clock="office")
-
-    assert said.startswith("Among the fastest: web, half of its leads are answered in 10 min; slowest: ads, 2.0 h")
-    assert "2.0 h (office hours)." in said
-
-
-def test_nobody_wins_where_intervals_overlap():
-    # 20 and 14 of 30 within the hour: 67% and 47%, Wilson's intervals 49 to 81 and 30 to 64
-    said = waited({"web": [10] * 20 + [100] * 10, "ads": [10] * 14 + [100] * 16})
+def test_a_group_stands_out_from_all_the_others_together():
+    # 30, 28 and 10 of 30: the others together have 63% (of web), 67% (of fair) and 97% (of ads)
+    said = waited(
+        {"web": [10] * 30, "fair": [11] * 28 + [90] * 2, "ads": [12] * 10 + [90] * 20, "few": [1] * 5}, clock="office"
+    )
 
     assert said == (
-        "No group is clearly fastest: half of the leads are answered in 10 min for web, in 1.7 h for ads. "
-        "Within an hour: 67% (49 to 81) against 47% (30 to 64), which cannot be told apart."
+        "Answered within an hour (office hours): web, 100% (89 to 100), median 10 min, and 1 more group are above "
+        "and ads, 33% (19 to 51), median 1.5 h, is below the others, a significant difference (p < .001)."
     )
 
 
-def test_times_that_look_alike_have_a_decimal_more():
-    said = waited({"web": [21.7] * 30, "ads": [22.3] * 30})
+def test_no_group_is_named_without_a_significant_difference():
+    # 20 and 14 of 30 within the hour: 67% and 47%; z = .2 / sqrt(.567 x .433 x 2 / 30) = 1.563, so p = .118
+    said = waited({"web": [10] * 20 + [100] * 10, "ads": [10] * 14 + [100] * 16})
 
-    assert "in 21.7 min for web, in 22.3 min for ads" in said
-    assert waits(pd.DataFrame(), 21.7, 25.0) == ["22 min", "25 min"]
+    assert said == "Answered within an hour: 47% to 67% across 2 groups; no significant difference (p = .12)."
 
 
 def test_all_leads_together_and_too_few_to_compare():
-    assert waited({"web": [10] * 30}, by=None) == "Half of the leads are answered in 10 min."
+    assert waited({"web": [10] * 30}, by=None) == "Median wait 10 min."
     assert waited({"web": [10] * 30, "few": [5]}) == (
-        "Half of the leads of web are answered in 10 min. The other groups are too few to compare."
+        "Answered within an hour: web, 100% (89 to 100), median 10 min; no other group has 20 rows or more."
     )
-    assert waited({"one": [10], "two": [5]}) == "There are too few leads in the groups to compare."
-    assert waited({"one": [10]}, by=None).endswith("in 10 min; 1 lead: too few to say much.")
+    assert waited({"one": [10], "two": [5]}) == (
+        "Answered within an hour: no group has 20 rows or more, too few to compare."
+    )
+    assert waited({"one": [10]}, by=None) == "Median wait 10 min. From 1 lead: too few to say much."
 
 
 def sources(deals, paid):
@@ -181,7 +183,8 @@ def sources(deals, paid):
             key = {"contact_id": f"{source}-{number}"}
             contacts.append({**key, "source": source})
             status = "won" if number < won else "lost"
-            opportunities.append({**key, "status": status, "created_at": START, "status_changed_at": START})
+            made = START + pd.Timedelta(hours=number)
+            opportunities.append({**key, "status": status, "created_at": made, "status_changed_at": made})
         transactions.append({"contact_id": f"{source}-0", "status": "succeeded", "amount": paid[source]})
     frames = (pd.DataFrame(rows) for rows in (contacts, opportunities, transactions))
     return hl.analyses.attribution.say(hl.analyses.attribution(*frames, as_of=AS_OF, currency="USD"))
@@ -190,16 +193,16 @@ def sources(deals, paid):
 def test_sources_are_named_by_leads_cash_and_deals_won():
     # 24 of 30 and 10 of 40: 80% and 25%, Wilson's intervals 63 to 90 and 14 to 40
     assert sources({"web": (24, 6), "ads": (10, 30)}, {"web": 2400.0, "ads": 100.0}) == (
-        "Most leads: ads, 40; most cash: web, 2,400 USD. Won, of the deals that ended: highest for web, "
-        "80% (63 to 90); lowest for ads, 25% (14 to 40); these two can be told apart."
+        "Most leads: ads, 40; most cash: web, 2,400 USD. Won within 90 days: web, 80% (63 to 90), against ads, "
+        "25% (14 to 40), a significant difference (p < .001)."
     )
 
 
-def test_no_source_wins_where_intervals_overlap():
+def test_no_source_wins_without_a_significant_difference():
     # 20 and 14 of 30, as above
     assert sources({"web": (20, 10), "ads": (14, 16)}, {"web": 0.0, "ads": 0.0}) == (
-        "Most leads: web and 1 more, each 30. Won, of the deals that ended: highest for web, 67% (49 to 81); "
-        "lowest for ads, 47% (30 to 64); but these cannot be told apart."
+        "Most leads: web and 1 more, each 30. Won within 90 days: 47% to 67% across 2 groups; no significant "
+        "difference (p = .12)."
     )
 
 
@@ -212,10 +215,12 @@ def test_a_group_without_a_name_is_told_and_never_the_winner():
     table = groups(("(none)", 0.9, 0.8, 1.0, False), ("a", 0.5, 0.4, 0.6, False), ("b", 0.2, 0.1, 0.3, False))
 
     assert compared(table, "x", "Share") == (
-        "Share: highest for a, 50% (40 to 60); lowest for b, 20% (10 to 30); these two can be told apart."
+        "Share: a, 50% (40 to 60), against b, 20% (10 to 30), a significant difference (p = .0023)."
     )
     assert largest(table.assign(n=[9, 5, 2]), "n") == "a, 5, behind (none), 9"
-    assert compared(table.assign(small=True), "x", "Share") == "Share: the groups are too few to compare."
+    assert (
+        compared(table.assign(small=True), "x", "Share") == "Share: no group has 20 rows or more, too few to compare."
+    )
     assert compared(table.assign(x_share=np.nan), "x", "Share") == ""
 
 
@@ -230,5 +235,5 @@ def test_a_custom_field_is_named_and_no_id_of_highlevel():
         for by in ("store_id", "owner_id")
     )
 
-    assert by_field.startswith("Fastest: web, half")
-    assert by_owner.startswith("Fastest: unknown owner …X7q9, half")
+    assert by_field.startswith("Answered within an hour: web, 100%")
+    assert by_owner.startswith("Answered within an hour: unknown owner …X7q9, 100%")

@@ -125,7 +125,7 @@ def _homogeneity(k: Floats, n: Floats, pooled: Floats) -> Floats:
     statistic = ((k - n * pooled) ** 2 * inverse).sum(axis=-1) / both
     df = (n > 0).sum(axis=-1) - 1.0
     variance = 2 * df + (1 / both - 6) * (inverse.sum(axis=-1) - (2 * df + 1) / n.sum(axis=-1))
-    fewest = np.where(n > 0, n * np.minimum(pooled, 1 - pooled), np.inf).min(axis=-1)
+    fewest = np.where(n > 0, n * np.minimum(pooled, 1 - pooled), np.inf).min(axis=-1, initial=np.inf)
     fitted = np.where(fewest < 5, 2 * df**2 / np.maximum(variance, 2 * df), df)
     scaled, below = statistic * fitted / df, np.floor(fitted)
     weight = fitted - below  # the closed form knows whole degrees of freedom: in between, it is interpolated

@@ -80,6 +80,7 @@ FILLED = (
         "cluster; its suggested survivor has the most fields filled, then is the oldest; duplicates are the others. "
         "hlkit reports, and merges nothing."
     ),
+    noun="duplicate contacts",
 )
 def duplicates(
     contacts: pd.DataFrame,

@@ -35,7 +35,7 @@ from hlkit.analysis.measures import (
 from hlkit.analysis.messages import Reply, read_messages, remark_on_reply
 from hlkit.analysis.notes import drop, left_out, remark, truths
 from hlkit.analysis.registry import analysis
-from hlkit.analysis.saying import choice, compared, no_rows, of_clock, percent, waits
+from hlkit.analysis.saying import choice, compared, no_rows, of_clock, percent, wait_in_words
 from hlkit.analysis.survival import kaplan_meier, waiting
 from hlkit.errors import InvalidRequest
 from hlkit.kinds import COUNT, FLAG, ID, NUMBER, SHARE, TEXT, WHEN
@@ -372,7 +372,7 @@ def who_is_answered(table: pd.DataFrame) -> str:
     within = f"within {how_long(target)}" if isinstance(target, (int, float)) else "within the target"
 
     def median(row: pd.Series) -> str:
-        return f", median {waits(table, row['p50_min'])[0]}" if pd.notna(row["p50_min"]) else ""
+        return f", median {wait_in_words(table, row['p50_min'])}" if pd.notna(row["p50_min"]) else ""
 
     waiting_ = int(table["waiting"].sum())
     if len(table) == 1 and table.iloc[0, 0] == ALL:
@@ -411,7 +411,7 @@ def who_still_waits(table: pd.DataFrame) -> str:
     """How many still wait, since when, and how long a reply takes."""
     still = table[table["answered_at"].isna().to_numpy()]
     half = waiting(table["wait_min"], table["answered_at"].notna())[0]
-    median = f"; median reply {waits(table, half)[0]}{of_clock(table)} over {many(len(table), 'turn')}"
+    median = f"; median reply {wait_in_words(table, half)}{of_clock(table)} over {many(len(table), 'turn')}"
     median = median if np.isfinite(half) else ""
     if not len(still):
         return f"Nobody is waiting for a reply{median}."

@@ -50,7 +50,9 @@ def no_rows(noun: str, table: pd.DataFrame) -> str:
         when = f"since {since}" if since else f"before {until}"
     else:
         when = f"as of {_date(about['as_of'])}" if about.get("as_of") else "here"
-    left_out = "; ".join(f"{count:,} {why}" for why, count in about.get("left_out", {}).items())
+    first = next(iter(about.get("rows", {})), "")
+    gone = {why: count for why, count in about.get("left_out", {}).items() if first and why.startswith(first)}
+    left_out = "; ".join(f"{count:,} {why}" for why, count in gone.items())
     return f"No {noun} {when}{f' (left out: {left_out})' if left_out else ''}."
 
 
@@ -129,6 +131,9 @@ def compared(table: pd.DataFrame, share: str, what: str, also: Callable[[pd.Seri
     parts = [f"{names} {where}" for names, where in ((higher, "above"), (lower, "below")) if names]
     if not parts:
         return f"{what}: {_range(groups, share)}; they differ ({p_value(result.p)}), but no single group stands out."
+    if len(groups) == 2:
+        first, second = (_named(row, share, also) for _, row in groups.iterrows())
+        return f"{what}: {first}, against {second}, a significant difference ({p_value(result.p)})."
     return f"{what}: {' and '.join(parts)} the others, a significant difference ({p_value(result.p)})."
 
 
@@ -207,11 +212,9 @@ def of_clock(table: pd.DataFrame) -> str:
     return " (office hours)" if choice(table, "clock") == "office" else ""
 
 
-def waits(table: pd.DataFrame, *minutes: float) -> list[str]:
-    """Times of the table's clock as people say them, with a decimal more where they would look alike."""
+def wait_in_words(table: pd.DataFrame, minutes: float) -> str:
+    """A time of the table's clock as people say it."""
     # A day of office hours has no 24 of them: long waits stay in hours.
-    in_hours = choice(table, "clock") == "office"
-    told = [f"{one / 60:,.0f} h" if in_hours and one >= 48 * 60 else how_long(one) for one in minutes]
-    if len(set(told)) < len(set(minutes)):
-        return [f"{one:.1f} min" if 1 <= one < 60 else text for one, text in zip(minutes, told, strict=True)]
-    return told
+    if choice(table, "clock") == "office" and minutes >= 48 * 60:
+        return f"{minutes / 60:,.0f} h"
+    return how_long(minutes)

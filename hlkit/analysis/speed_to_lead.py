@@ -49,7 +49,7 @@ from hlkit.analysis.measures import (
 from hlkit.analysis.messages import Messages, Reply, read_messages, remark_on_reply
 from hlkit.analysis.notes import drop, remark
 from hlkit.analysis.registry import analysis
-from hlkit.analysis.saying import choice, compared, compared_wins, no_rows, of_clock, percent, waits
+from hlkit.analysis.saying import choice, compared, compared_wins, no_rows, of_clock, percent, wait_in_words
 from hlkit.analysis.survival import kaplan_meier, waiting
 from hlkit.kinds import COUNT, FLAG, NUMBER, SHARE, TEXT, WHEN
 from hlkit.tables.text import many
@@ -362,12 +362,12 @@ def who_waits(table: pd.DataFrame) -> str:
         return _one_waits(table, table.iloc[0])
 
     def median(row: pd.Series) -> str:
-        return f", median {waits(table, row['p50_min'])[0]}" if pd.notna(row["p50_min"]) else ""
+        return f", median {wait_in_words(table, row['p50_min'])}" if pd.notna(row["p50_min"]) else ""
 
     said = compared(table, "within_60", f"Answered within an hour{of_clock(table)}", median)
     n, answered = int(table["n"].sum()), int(table["answered"].sum())
-    open_ = "" if overlaps(table) else f" {n - answered:,} of {many(n, 'lead')} have no reply yet."
-    return f"{said}{open_}".strip()
+    waiting_ = n > answered and not overlaps(table)
+    return f"{said} {n - answered:,} of {many(n, 'lead')} have no reply yet." if waiting_ else said
 
 
 def _one_waits(table: pd.DataFrame, row: pd.Series) -> str:
@@ -375,7 +375,7 @@ def _one_waits(table: pd.DataFrame, row: pd.Series) -> str:
     few = f" From {many(n, 'lead')}: too few to say much." if n < SMALL else ""
     if pd.isna(row["p50_min"]):
         return f"No median wait yet{whose}: {row['answered']:,} of {many(n, 'lead')} have a reply.{few}"
-    wait = waits(table, row["p50_min"])[0]
+    wait = wait_in_words(table, row["p50_min"])
     if choice(table, "clock") == "office" and pd.notna(row["median_all_hours_min"]):
         wait += f" in office hours, {how_long(row['median_all_hours_min'])} in all hours"
     never = f"; {percent(row, 'never')} have no reply yet" if row["never_share"] > 0 else ""

@@ -75,6 +75,7 @@ _NOT_TO_COME = ("cancelled", "canceled", "invalid", "noshow", "showed", "complet
         "deals to another stage within seconds. A stage with fewer than 20 such wins has a limit of {days} days. "
         "Intervals of shares are 95% Wilson."
     ),
+    noun="open deals",
 )
 def stuck(
     opportunities: pd.DataFrame,
