@@ -12,7 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from cyclopts import App, Parameter
 from cyclopts.exceptions import CycloptsError
@@ -370,8 +370,10 @@ def _runs(name: str) -> Callable[..., None]:
         for path, endings in ((out, FORMATS), (chart, PICTURES)):
             if path is not None:
                 place(path, endings)  # before any request is spent on it
+        chosen = {key: value for key, value in given.items() if value is not None}
+        chosen |= {key: _numbers(key, chosen[key]) for key in mappings if key in chosen}
         loc = _location(profile, demo)
-        result = loc.analyses[name](**{key: value for key, value in given.items() if value is not None})
+        result = loc.analyses[name](**chosen)
         print(result.table.to_json(orient="records", date_format="iso") if as_json else result)
         written = [] if out is None else [result.write(out)]
         written += [] if chart is None else [result.save(chart)]
@@ -385,10 +387,14 @@ def _runs(name: str) -> Callable[..., None]:
         "demo": _told(bool, _HELP["demo"]),
         "as_json": Json,
     }
+    mappings = [key for key, choice in one.choices.items() if _takes_a_mapping(choice.annotation)]
     for parameter in signature(one).parameters.values():
         kind = one.choices[parameter.name].annotation if parameter.name in one.choices else str | None
         kind = bool if parameter.name == "refresh" else kind
-        own[parameter.name] = _told(kind, one.about(parameter.name) or _HELP.get(parameter.name, ""))
+        words = one.about(parameter.name) or _HELP.get(parameter.name, "")
+        if parameter.name in mappings:
+            kind, words = str | None, f"{words} Here: a number, or NAME=NUMBER,NAME=NUMBER."
+        own[parameter.name] = _told(kind, words)
     fixed = list(inspect.signature(command).parameters.values())[:-1]
     every = [*fixed, *signature(one).parameters.values()]
     parameters = [each.replace(annotation=own[each.name]) for each in every if each.name != "watch"]
@@ -397,6 +403,23 @@ def _runs(name: str) -> Callable[..., None]:
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command
+
+
+def _takes_a_mapping(annotation: Any) -> bool:
+    return any(get_origin(kind) is dict for kind in get_args(annotation))
+
+
+def _numbers(name: str, text: Any) -> Any:
+    """A number, or what ``SMS=3,Email=30`` says."""
+    try:
+        if "=" not in str(text):
+            return int(text)
+        pairs = (part.split("=") for part in str(text).split(","))
+        return {key.strip(): int(number) for key, number in pairs}
+    except ValueError:
+        pass
+    flag = f"--{name.replace('_', '-')}"
+    raise InvalidRequest(f"{flag} {text!r} is no number", hint=f"write it like {flag} 60, or SMS=3,Email=30")
 
 
 def _add_runs() -> None:

@@ -173,6 +173,31 @@ def test_names_stand_beside_ids_and_can_be_grouped_by(loc):
     assert by_id["n"].sum() == by_name["n"].sum()
 
 
+def test_turns_are_grouped_by_the_owner_of_their_contact_and_one_who_left_is_a_group(loc):
+    by_owner = loc.analyses.responses(by="owner").table.set_index("owner")["turns"]
+    by_id = loc.analyses.responses(by="owner_id").table.set_index("owner_id")
+    names = loc.users().set_index("user_id")["name"]
+
+    known = by_id[by_id.index.isin(names.index)]
+    assert by_owner[names[known.index]].tolist() == known["turns"].tolist()
+    gone = by_id.index[~by_id.index.isin(names.index) & (by_id.index != "(none)")]
+    assert [f"unknown owner …{one[-4:]}" in by_owner.index for one in gone] == [True] * len(gone)
+    assert by_owner["(none)"] == by_id.loc["(none)", "turns"]
+
+
+def test_a_span_without_rows_is_said_with_its_dates(loc):
+    spans = {
+        "between January 1, 2030 and February 1, 2030": {"since": "2030-01-01", "until": "2030-02-01"},
+        "since January 1, 2030": {"since": "2030-01-01"},
+        "before January 1, 2001": {"until": "2001-01-01"},
+    }
+    for when, span in spans.items():
+        for name, what in (("speed_to_lead", "leads"), ("funnel", "deals"), ("responses", "incoming messages")):
+            assert loc.analyses[name](**span).answer == f"No {what} {when}."
+    heatmap = loc.analyses.responses(show="heatmap", since="2030-01-01").answer
+    assert heatmap == "No incoming messages since January 1, 2030."
+
+
 def test_a_wrong_choice_costs_no_request(loc, simulation):
     before = len(simulation.log)
 

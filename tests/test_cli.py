@@ -368,9 +368,18 @@ def test_run_writes_the_table_and_the_chart_and_json(small, capsys, tmp_path):
     assert (tmp_path / "c.png").stat().st_size > 2000
 
 
+def test_run_takes_a_target_for_all_or_one_for_each_channel(small, capsys):
+    assert run("run", "responses", "--demo", "--target-min", "30") == 0
+    assert "within the target of 30 minutes" in capsys.readouterr().out
+    assert run("run", "responses", "--demo", "--target-min", "SMS=3,Email=30") == 0
+    assert "within the target of SMS 3, Email 30 minutes" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
+        (["run", "responses", "--demo", "--target-min", "soon"], 1, "--target-min 'soon' is no number"),
+        (["run", "responses", "--demo", "--target-min", "SSM=3"], 1, "no channel 'SSM'"),
         (["run", "sped_to_lead", "--demo"], 2, "did you mean speed_to_lead?"),
         (["run", "speed_to_lead", "--demo", "--clock", "sun"], 2, "clock"),
         (["run", "speed_to_lead", "--demo", "--by", "sorce"], 1, "sorce"),

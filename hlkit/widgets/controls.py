@@ -88,14 +88,17 @@ def values(analysis: Analysis, made: Mapping[str, W.Widget]) -> dict[str, Any]:
 
 
 def columns_of(loc: Location | None, analysis: Analysis) -> list[str]:
-    """The columns that the rows of an analysis can be grouped by, those that few rows share first. No request."""
+    """The columns that an analysis can group by: its first frame's, then its contacts'. No request."""
     if loc is None:
         return []
     first = next(iter(analysis.frames))
-    told = getattr(loc, first).columns
     keys = {"ID", "TEXT", "CHOICE", "FLAG", "LIST", "COUNT"}
-    fit = told[told["kind"].isin(keys) & ~told["name"].isin(_OF_ONE_ROW)]["name"].tolist()
-    return [name for column in fit for name in ([_NAMES[column]] if column in _NAMES else []) + [column]]
+    fit: list[str] = []
+    for resource in dict.fromkeys([first, *(name for name in analysis.frames if name == "contacts")]):
+        known = getattr(loc, resource).columns
+        fit += known[known["kind"].isin(keys) & ~known["name"].isin(_OF_ONE_ROW)]["name"].tolist()
+    names = (name for column in fit for name in ([_NAMES[column]] if column in _NAMES else []) + [column])
+    return list(dict.fromkeys(names))
 
 
 # What differs from row to row, or is no key.
