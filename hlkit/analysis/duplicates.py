@@ -212,7 +212,7 @@ def _contacts(
     if by is None:
         return table
     name = group_column(by, table.columns)
-    table, keys = grouped(table.assign(**{name: contacts[by].iloc[rows].array}), name)
+    table, keys = grouped(table.assign(**{name: contacts[by].iloc[rows].array}), name, most=None)
     return table.assign(**{name: keys})
 
 
