@@ -142,9 +142,12 @@ def test_cumulative_incidence_is_that_of_lifelines_and_statsmodels():
     assert wins.share == pytest.approx(fitted.cumulative_density_.iloc[:, 0].to_numpy(), abs=1e-12)
     theirs = duration.CumIncidenceRight(seen, cause)
     assert wins.at(theirs.times)[0] == pytest.approx(theirs.cinc[0], abs=1e-12)
-    # The variance is lifelines' too: the interval is Wilson's at that many rows.
+    # The variance is lifelines' too, and that of half an end more among those who were watched on, as far as
+    # these are fewer than all: the interval is Wilson's at that many rows.
+    watched_on = (np.sort(seen)[:, None] < np.sort(seen)[None, :]).sum(axis=1)[99:299]  # after each time; 0 leads
     middle = slice(100, 300)
-    variance = fitted.variance_.to_numpy()[middle]
+    half = 0.5 * ((wins.still[middle] / watched_on) ** 2 - 1 / 400**2)
+    variance = fitted.variance_.to_numpy()[middle] + half
     worth = wins.share[middle] * (1 - wins.share[middle]) / variance
     assert wins.low[middle] == pytest.approx(wilson(wins.share[middle] * worth, worth)[0], abs=1e-9)
 
