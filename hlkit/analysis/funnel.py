@@ -426,8 +426,8 @@ def _one(table: pd.DataFrame, ax: Axes) -> None:
         end = max(left[place], 0 if np.isnan(reached) else reached)
         ax.text(end + 0.015 * longest, place, told, va="center", fontsize=8, color=GREY if small[place] else INK)
     ax.set_xlim(0, longest * 1.35)
-    grey = "\ngrey: of fewer than 20 deals" if small.any() else ""
-    ax.set_xlabel(f"deals that came so far · % of the step before (95% interval){grey}")
+    grey = "\ngray: of fewer than 20 deals" if small.any() else ""
+    ax.set_xlabel(f"deals that reached this stage · % of the stage before (95% interval){grey}")
     ax.legend(
         loc="upper center",
         bbox_to_anchor=(0.4, -0.22 if grey else -0.16),
@@ -462,5 +462,5 @@ def _several(table: pd.DataFrame, by: str, ax: Axes) -> None:
     percents(ax)
     more = len(sizes) - len(shown)
     rest = f"; {many(more, 'more group')} in the table" if more else ""
-    ax.set_xlabel(f"of all deals of the group, came so far (95% interval){rest}")
+    ax.set_xlabel(f"share of the group's deals that reached this stage (95% interval){rest}")
     ax.legend(loc="upper center", bbox_to_anchor=(0.4, -0.16), ncols=2, fontsize=8)

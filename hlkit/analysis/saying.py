@@ -28,7 +28,7 @@ def say(table: pd.DataFrame, answer: Answer, noun: str) -> str:
     It gets the table with names in the place of ids, and texts cut to 40 letters.
     """
     about = table.attrs.get("hlkit", {})
-    if not len(table) or not next(iter(about.get("rows", {"": 1}).values())):
+    if not len(table) or next(iter(about.get("rows", {}).values()), 1) == 0:
         return no_rows(noun, table)
     if table.isna().to_numpy().all():
         return ""
@@ -146,7 +146,7 @@ def _one(row: pd.Series, share: str, what: str, also: Callable[[pd.Series], str]
 
 
 def _range(groups: pd.DataFrame, share: str) -> str:
-    """ "40% to 52% across 5 groups"."""
+    """The lowest and the highest share, and of how many groups: 40% to 52% across 5 groups."""
     low, high = (f"{end:.0%}" for end in (groups[f"{share}_share"].min(), groups[f"{share}_share"].max()))
     return f"{low if low == high else f'{low} to {high}'} across {many(len(groups), 'group')}"
 
