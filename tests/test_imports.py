@@ -44,7 +44,7 @@ def test_what_says_import_is_one():
     frame = created(*APART[: len(sources)])
 
     expected = [True] * 5 + [False] * 3
-    for column in ("source", "created_by", "first_medium"):
+    for column in ("source", "created_by", "created_by_channel", "first_medium"):
         assert is_import(frame.assign(**{column: pd.Series(sources, dtype=TEXT.dtype)})).tolist() == expected
         assert is_import(frame.assign(**{column: sources})).tolist() == expected
 

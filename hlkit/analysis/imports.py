@@ -17,7 +17,7 @@ Imports = Literal["exclude", "include"]
 # At least so many rows within so many seconds are an import.
 BURSTS = ((50, 60), (200, 600))
 _SAYS_SO = r"(?i)(?:\b|_)(?:(?:bulk|csv)[ _-]?)?import(?:s|ed|er|ing)?(?:\b|_)"
-_SOURCES = ("source", "created_by", "first_medium")  # where HighLevel writes how a row was made
+_SOURCES = ("source", "created_by", "created_by_channel", "first_medium")  # where HighLevel writes how a row was made
 
 
 def without_imports(frame: pd.DataFrame, imports: Imports, what: str) -> pd.DataFrame:
@@ -44,7 +44,7 @@ def is_import(frame: pd.DataFrame) -> pd.Series:
     """Whether each row came with an import.
 
     That is one of at least 50 created within a minute, or of 200 within ten minutes, or one whose ``source``,
-    ``created_by`` or ``first_medium``, as far as *frame* has them, says import.
+    ``created_by``, ``created_by_channel`` or ``first_medium``, as far as *frame* has them, says import.
     """
     created = column(frame, "created_at", WHEN)
     known = created.notna().to_numpy()

@@ -79,9 +79,8 @@ CONTACTS = Resource(
         Column("birthday", "dateOfBirth", DAY, private=True),
         Column("business_id", "businessId", ID),
         Column("business_name", "businessName", TEXT, private=True),
-        Column(
-            "created_by", ("createdBy.source", "createdBy.channel"), TEXT, doc="what made it: a person, an import ..."
-        ),
+        Column("created_by", "createdBy.source", TEXT, doc="what made it: a person, a form, an import ..."),
+        Column("created_by_channel", "createdBy.channel", TEXT, doc="where: in the app, over the API ..."),
         Column("additional_emails", "additionalEmails", LIST, private=True),
         Column("additional_phones", "additionalPhones", LIST, private=True),
         Column("follower_ids", "followers", LIST, doc="users who follow the contact"),
