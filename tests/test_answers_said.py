@@ -167,10 +167,10 @@ def test_no_group_is_named_without_a_significant_difference():
 def test_all_leads_together_and_too_few_to_compare():
     assert waited({"web": [10] * 30}, by=None) == "Median wait 10 min."
     assert waited({"web": [10] * 30, "few": [5]}) == (
-        "Answered within an hour: web, 100% (89 to 100), median 10 min; no other group has 20 rows or more."
+        "Answered within an hour: web, 100% (89 to 100), median 10 min; no other named group has 20 rows or more."
     )
     assert waited({"one": [10], "two": [5]}) == (
-        "Answered within an hour: no group has 20 rows or more, too few to compare."
+        "Answered within an hour: no named group has 20 rows or more, too few to compare."
     )
     assert waited({"one": [10]}, by=None) == "Median wait 10 min. From 1 lead: too few to say much."
 
@@ -219,7 +219,8 @@ def test_a_group_without_a_name_is_told_and_never_the_winner():
     )
     assert largest(table.assign(n=[9, 5, 2]), "n") == "a, 5, behind (none), 9"
     assert (
-        compared(table.assign(small=True), "x", "Share") == "Share: no group has 20 rows or more, too few to compare."
+        compared(table.assign(small=True), "x", "Share")
+        == "Share: no named group has 20 rows or more, too few to compare."
     )
     assert compared(table.assign(x_share=np.nan), "x", "Share") == ""
 

@@ -7,6 +7,7 @@ import seeded
 from made import drawn, typed
 
 import hlkit as hl
+from hlkit.analysis.measures import wilson
 from hlkit.analysis.survival import waiting
 from hlkit.errors import MissingColumn
 
@@ -100,11 +101,26 @@ def test_an_abandoned_deal_is_lost_or_left_out():
 
 
 def test_the_open_share_is_of_all_deals_and_followed_days_are_those_of_ten():
-    one = summary(deals(deal("won", 10), deal(), deal("lost", 5), *(deal(ago=number) for number in range(1, 12))))
+    young = [deal(ago=number) for number in range(1, 23)]
+    one = summary(deals(deal("won", 10), deal(), deal("lost", 5), *young))
 
-    # ages, oldest first: 100, 100, 100, 11, 10, 9, 8, 7, 6, 5: the tenth
-    assert one[["n", "open_share", "followed_days"]].tolist() == [14, pytest.approx(12 / 14), 5]
-    assert np.isnan(summary(deals(deal()))["followed_days"])
+    # ages, oldest first: three of 100, then 22, 21, 20, 19, 18, 17, 16: the tenth
+    assert one[["n", "open_share", "followed_days"]].tolist() == [25, pytest.approx(23 / 25), 16]
+    assert np.isnan(summary(deals(deal(), *young[:18]))["followed_days"])  # 19 deals
+
+
+def test_deals_of_one_contact_that_end_alike_are_worth_about_one():
+    rows = [
+        deal("won" if number % 2 else "lost", 20, ago=100 + number + 0.1 * turn, contact_id=f"c{number}")
+        for number in range(30)
+        for turn in range(6)
+    ]
+
+    alike = summary(deals(*rows))
+    apart = summary(deals(*({**row, "contact_id": f"c{n}"} for n, row in enumerate(rows))))
+
+    assert alike[["win_90d_low", "win_90d_high"]].tolist() == pytest.approx(wilson(15, 30), abs=0.01)
+    assert apart[["win_90d_low", "win_90d_high"]].tolist() == pytest.approx(wilson(90, 180))
 
 
 def test_a_deal_closed_after_as_of_was_open_then():

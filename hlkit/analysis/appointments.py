@@ -120,8 +120,9 @@ def appointments(
     A row for each group, hours, weekdays and lead times in their order: ``booked`` and, of them, ``showed``,
     ``noshow``, ``cancelled`` and ``unmarked``; ``show_share`` with its interval and the bounds ``show_floor`` and
     ``show_ceiling``; ``cancel_share`` and ``unmarked_share`` with theirs; ``lead_time_p50_h`` (the median hours
-    from booking to start; one entered afterwards has 0) and ``small`` (fewer than 20 marked). For "heatmap" 168
-    rows, Monday 0 o'clock first: ``weekday`` and ``hour``, the counts and ``show_share``.
+    from booking to start; one entered afterwards has 0) and ``small`` (fewer than 20 marked, or of fewer than 20
+    contacts). For "heatmap" 168 rows, Monday 0 o'clock first: ``weekday`` and ``hour``, the counts and
+    ``show_share``.
 
     Raises
     ------
@@ -217,10 +218,11 @@ def _shares(rows: pd.DataFrame, group: Array, groups: int) -> dict[str, Any]:
         ("cancel", "cancelled", np.ones(len(rows), dtype=bool), booked),
         ("unmarked", "unmarked", ~is_["cancelled"], due),
     ):
-        effective = effective_rows_of(is_[hit][among], rows["\0contact"][among], group[among], groups)
+        effective, contacts = effective_rows_of(is_[hit][among], rows["\0contact"][among], group[among], groups)
         shares |= with_interval(name, counts[hit], of, effective)
+        if name == "show":
+            shares["small"] = np.minimum(marked, contacts) < SMALL
     shares["show_floor"], shares["show_ceiling"] = share(counts["showed"], due), share(due - counts["noshow"], due)
-    shares["small"] = marked < SMALL
     return shares
 
 
@@ -240,7 +242,7 @@ def who_comes(table: pd.DataFrame) -> str:
     if not marked or not unmarked or overlaps(table):
         return said or ("No appointment has been marked as showed or no-show yet." if not marked else "")
     low, high = table["showed"].sum() / (marked + unmarked), (table["showed"].sum() + unmarked) / (marked + unmarked)
-    return f"{said} Counting {many(unmarked, 'unmarked one')}, {100 * low:.0f} to {high:.0%} overall."
+    return f"{said} {low:.0%} to {high:.0%} overall, depending on {many(unmarked, 'unmarked appointment')}."
 
 
 @appointments.answer(show="heatmap")

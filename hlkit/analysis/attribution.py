@@ -345,7 +345,8 @@ def _deals(opportunities: pd.DataFrame, places: _Places, as_of: pd.Timestamp) ->
     status = deals["status"].fillna("")
     return pd.DataFrame(
         {
-            "contact": places(opportunities["contact_id"]),
+            "contact": (place := places(opportunities["contact_id"])),
+            "contact_id": pd.Series(place).where(place >= 0),  # of whom nothing is known, each deal is on its own
             "status": status,
             "opps": 1.0,
             "won": status == "won",

@@ -2,9 +2,9 @@
 
 A difference is claimed in two steps. A chi-square test over all compared groups asks whether they differ at all;
 without p < .05 no group is named. A group is named only where its interval, at 1 - .05 / groups, excludes the
-pooled share of all the others. Shares count at their effective number of rows, which is what their 95% Wilson
-interval says. Groups of fewer than 20 rows, those without a name such as (none), and groups that overlap, such as
-tags, are never tested.
+pooled share of all the others, and where the difference from it is as sure (the others' share is an estimate too).
+Shares count at their effective number of rows, which is what their 95% Wilson interval says. Groups of fewer than 20
+rows, those without a name such as (none), and groups that overlap, such as tags, are never tested.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def compare(table: pd.DataFrame, share: str) -> Comparison:
     fit = fit.sort_values(f"{share}_share", ascending=False, kind="stable")
     part = fit[f"{share}_share"].to_numpy("float64")
     n = effective_rows(part, *(fit[f"{share}_{end}"].to_numpy("float64") for end in ("low", "high")))
-    p, direction = test_shares(part * n, n)
+    p, direction = compare_shares(part * n, n)
     return Comparison(fit, float(p), direction > 0, direction < 0)
 
 
@@ -83,7 +83,7 @@ def effective_rows(share: Any, low: Any, high: Any) -> Any:
         return Z95**2 * bound * (1 - bound) / (share - bound) ** 2
 
 
-def test_shares(k: Any, n: Any) -> tuple[Any, Any]:
+def compare_shares(k: Any, n: Any) -> tuple[Any, Any]:
     """Whether groups with *k* of *n* rows each have one share: the p-value, and which groups stand out.
 
     *k* and *n* need not be whole; the last axis is that of the groups, others are runs of their own. The second is
@@ -99,8 +99,11 @@ def test_shares(k: Any, n: Any) -> tuple[Any, Any]:
         p = np.where(groups > 1, _homogeneity(k, n, total_k / total_n), np.nan)
         others = (total_k - k) / (total_n - n)
         z = np.vectorize(NormalDist().inv_cdf, otypes=["float64"])(1 - LEVEL / np.maximum(groups, 1) / 2)
-        excluded = (k / n - others) ** 2 > z[..., None] ** 2 * others * (1 - others) / n
-        direction = np.where(tested & excluded & (p < LEVEL)[..., None], np.sign(k / n - others), 0)
+        far = (k / n - others) ** 2 / z[..., None] ** 2
+        excluded = far > others * (1 - others) / n
+        pooled = total_k / total_n  # two groups differ if the test says so: there is nothing more to be sure of
+        sure = (groups == 2)[..., None] | (far > pooled * (1 - pooled) * (1 / n + 1 / (total_n - n)))
+        direction = np.where(tested & excluded & sure & (p < LEVEL)[..., None], np.sign(k / n - others), 0)
     return p, direction.astype("int64")
 
 
@@ -142,9 +145,9 @@ def chi_square_tail(x: Any, df: Any) -> Any:
 
 
 def _chi_square_tail(x: float, df: float) -> float:
-    if not x > 0 or df < 1:
-        return 0.0 if x > 0 else 1.0
     half = x / 2
+    if not half > 0 or df < 1:
+        return 0.0 if half > 0 else 1.0
     start, tail = (1.0, 0.0) if df % 2 == 0 else (1.5, math.erfc(math.sqrt(half)))
     steps = (start + step for step in range(int(df) // 2))
     return min(1.0, tail + math.fsum(math.exp((a - 1) * math.log(half) - half - math.lgamma(a)) for a in steps))

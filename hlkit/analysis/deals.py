@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hlkit.analysis.comparison import comparable
-from hlkit.analysis.measures import column, days_between, need
+from hlkit.analysis.measures import SMALL, column, days_between, effective_rows_of, need
 from hlkit.analysis.notes import drop, remark
 from hlkit.analysis.survival import Incidence, cumulative_incidence
 from hlkit.kinds import NUMBER, SHARE, WHEN, Kind
@@ -77,12 +77,28 @@ def without_abandoned(deals: pd.DataFrame, abandoned: Abandoned) -> pd.DataFrame
 
 
 def wins_and_losses(deals: pd.DataFrame, weight: Any = None) -> tuple[Incidence, Incidence]:
-    """By age, the share of the deals that is won, and the share that is lost or abandoned (Aalen-Johansen)."""
-    closed, won = deals["status"].isin(CLOSED), deals["status"] == "won"
-    return (
-        cumulative_incidence(deals["age"], closed, won, weight),
-        cumulative_incidence(deals["age"], closed, ~won, weight),
-    )
+    """By age, the share of the deals that is won, and the share that is lost or abandoned (Aalen-Johansen).
+
+    Deals of one contact (``contact_id``, if there) are taken to be as alike as they are in being won.
+    """
+    return _ended(deals, deals["status"] == "won", weight), _ended(deals, deals["status"] != "won", weight)
+
+
+def wins_by_age(deals: pd.DataFrame) -> Incidence:
+    """The first of these alone."""
+    return _ended(deals, deals["status"] == "won")
+
+
+def _ended(deals: pd.DataFrame, so: pd.Series, weight: Any = None) -> Incidence:
+    return cumulative_incidence(deals["age"], deals["status"].isin(CLOSED), so, weight, _worth(deals))
+
+
+def _worth(deals: pd.DataFrame) -> float:
+    """How many independent deals each is worth: 1 where each is of another contact."""
+    if "contact_id" not in deals or not deals["contact_id"].dropna().duplicated().any():
+        return 1.0
+    one_group = np.zeros(len(deals), dtype="int64")
+    return float(effective_rows_of(deals["status"] == "won", deals["contact_id"], one_group, 1)[0][0]) / len(deals)
 
 
 def days_to_win(wins: Incidence, losses: Incidence) -> tuple[float, float]:
@@ -109,11 +125,12 @@ def win_columns(*ages: int) -> dict[str, Kind]:
 def wins_at_ages(deals: pd.DataFrame, wins: Incidence, *ages: int) -> dict[str, float]:
     """``win_30d_share`` and the like with their intervals: of all *deals*, the share won at each age, in days.
 
-    Null at an age that none of them has reached. ``followed_days`` is the age that at least 10 of them have reached.
+    Null at an age that none of them has reached. ``followed_days`` is the age that at least 10 of them have reached;
+    null where fewer than 20 deals have a known age.
     """
-    watched = deals["watched"].dropna().to_numpy("float64")
+    watched = deals.loc[deals["age"].notna(), "watched"].to_numpy("float64")
     oldest = float(watched.max()) if len(watched) else np.nan
-    shares = {"followed_days": float(np.partition(watched, -ENOUGH)[-ENOUGH]) if len(watched) >= ENOUGH else np.nan}
+    shares = {"followed_days": float(np.partition(watched, -ENOUGH)[-ENOUGH]) if len(watched) >= SMALL else np.nan}
     for age in ages:
         # Where the oldest deal has closed, the estimate would go on for ever.
         parts = zip(("share", "low", "high"), wins.at(age if age <= oldest else np.nan), strict=True)
@@ -126,7 +143,7 @@ def at_one_age(table: pd.DataFrame) -> tuple[int | None, pd.DataFrame, pd.DataFr
 
     It is the largest of 30, 60 and 90 days that all have reached which have reached the first; None where none has.
     """
-    groups = comparable(table)
+    groups = comparable(table).dropna(subset=["followed_days"])
     known = groups[f"win_{AGES[0]}d_share"].notna() & (groups["followed_days"] >= AGES[0])
     old, young = groups[known], groups[~known]
     reached = [age for age in AGES if (old["followed_days"] >= age).all() and old[f"win_{age}d_share"].notna().all()]

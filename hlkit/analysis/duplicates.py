@@ -11,7 +11,16 @@ import pandas as pd
 from hlkit.analysis.drawing import BLUE, GREY, SKY, dots, most, rows_of_names
 from hlkit.analysis.identity import Codes, likeness
 from hlkit.analysis.matching import WEIGHTS, Found, People, components, find
-from hlkit.analysis.measures import SMALL, column, group_column, grouped, need, per_group, with_interval
+from hlkit.analysis.measures import (
+    SMALL,
+    column,
+    effective_rows_of,
+    group_column,
+    grouped,
+    need,
+    per_group,
+    with_interval,
+)
 from hlkit.analysis.notes import remark
 from hlkit.analysis.registry import analysis
 from hlkit.analysis.saying import compared, largest
@@ -252,14 +261,17 @@ def _summary(contacts: pd.DataFrame, clusters: _Clusters, by: str | None) -> pd.
     survives, more = (np.zeros(len(contacts), dtype=bool) for _ in range(2))
     survives[clusters.rows[clusters.survives]] = True
     more[clusters.rows[~clusters.survives]] = True
-    rows = pd.DataFrame({"_survives": survives, "_extra": more})
+    cluster = pd.Series(clusters.of_row).where(clusters.of_row > 0)
+    rows = pd.DataFrame({"_survives": survives, "_extra": more, "_cluster": cluster})
     if by is not None:
         rows[by] = contacts[by].array
 
     def summary(group: pd.DataFrame) -> dict[str, Any]:
         n, twice = len(group), int(group["_extra"].sum())
         told = {"n": n, "clusters": int(group["_survives"].sum()), "duplicates": twice, "small": n < SMALL}
-        return told | with_interval("duplicate", twice, n)
+        # The rows of a cluster stand and fall together.
+        effective = effective_rows_of(group["_extra"], group["_cluster"], np.zeros(n, dtype="int64"), 1)[0][0]
+        return told | with_interval("duplicate", twice, n, effective)
 
     return per_group(rows, by, duplicates.columns_of("summary"), summary)
 
@@ -294,7 +306,7 @@ def which_evidence(table: pd.DataFrame) -> str:
 
 @duplicates.answer(show="summary")
 def share_that_is_twice(table: pd.DataFrame) -> str:
-    return compared(table, "duplicate", "Contacts that are in twice, beside the one to keep")
+    return compared(table, "duplicate", "Duplicate contacts, not counting the one to keep")
 
 
 # ---- and charts

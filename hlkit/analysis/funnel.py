@@ -13,8 +13,8 @@ from hlkit.analysis.deals import (
     Abandoned,
     as_they_were,
     win_columns,
-    wins_and_losses,
     wins_at_ages,
+    wins_by_age,
     without_abandoned,
 )
 from hlkit.analysis.drawing import BLUE, GREEN, GREY, INK, ORANGE, PALE, PALETTE, percents, rows_of_names
@@ -329,13 +329,13 @@ def _with_wins(table: pd.DataFrame, deals: pd.DataFrame, groups: pd.Series, comp
 
     Deals chosen by the date on which their status changed are chosen by what became of them.
     """
-    shares = {}
+    keys = [groups, deals[_ROAD]]
+    still_open = (deals["status"] == "open").groupby(keys, sort=False).mean()
+    shares: dict[Any, dict[str, float]] = {key: {"open_share": part} for key, part in still_open.items()}
     own = ~is_import(deals)  # the date on which a deal was imported says nothing about its age
-    for key, rows in deals.groupby([groups, deals[_ROAD]], sort=False):
-        shares[key] = {"open_share": float((rows["status"] == "open").mean())}
-        aged = rows[own[rows.index]]
-        if comparable:
-            shares[key] |= wins_at_ages(aged, wins_and_losses(aged)[0], *AGES)
+    slim = deals[[name for name in ("status", "age", "watched", "contact_id") if name in deals]]
+    for key, rows in slim[own].groupby([key[own] for key in keys], sort=False) if comparable else ():
+        shares[key] |= wins_at_ages(rows, wins_by_age(rows), *AGES)
     if not own.all():
         remark(f"{int((~own).sum()):,} imported deals are in no win_30d_share and the like: their age is not known.")
     at = pd.MultiIndex.from_arrays([table["group"], table["pipeline_id"]])

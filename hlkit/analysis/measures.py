@@ -251,8 +251,11 @@ def effective_n(hits: Any, trials: Any, group: Array, groups: int) -> Floats:
     return np.where(rows == contacts, rows, np.minimum(np.where(alike, contacts, worth), rows))
 
 
-def effective_rows_of(hit: Any, contact: Any, group: Array, groups: int) -> Floats:
-    """The same of rows, each a *hit* or not, of a *contact*; one of nobody known is a contact of its own."""
+def effective_rows_of(hit: Any, contact: Any, group: Array, groups: int) -> tuple[Floats, Array]:
+    """The same of rows, each a *hit* or not, of a *contact*; and how many contacts there are in each group.
+
+    A row of nobody known is a contact of its own.
+    """
     codes = pd.factorize(contact)[0].astype("int64")
     nobody = codes < 0
     codes[nobody] = len(codes) + np.arange(nobody.sum())
@@ -260,7 +263,8 @@ def effective_rows_of(hit: Any, contact: Any, group: Array, groups: int) -> Floa
     hits, trials = (
         np.bincount(place, weights, minlength=len(pairs)) for weights in (np.asarray(hit, "float64"), None)
     )
-    return effective_n(hits, trials, pairs // (2 * len(codes) + 1), groups)
+    whose = pairs // (2 * len(codes) + 1)
+    return effective_n(hits, trials, whose, groups), np.bincount(whose, minlength=groups)
 
 
 def _t95(df: Floats) -> Floats:

@@ -179,7 +179,7 @@ def responses(
         met, missed = answered & (wait <= turn["\0target"]), wait > turn["\0target"]
         known = (met | missed).to_numpy(dtype=bool)
         one_group = np.zeros(known.sum(), dtype="int64")
-        effective = effective_rows_of(met[known], turn["\0contact"][known], one_group, 1)[0]
+        effective, contacts = effective_rows_of(met[known], turn["\0contact"][known], one_group, 1)
         return {
             "turns": len(turn),
             "answered": int(answered.sum()),
@@ -187,8 +187,8 @@ def responses(
             "waiting": int((~answered).sum()),
             "p50_min": p50,
             "p90_min": p90,
-            **with_interval("met", int(met.sum()), int(known.sum()), effective),
-            "small": len(turn) < SMALL,
+            **with_interval("met", int(met.sum()), int(known.sum()), effective[0]),
+            "small": min(int(known.sum()), contacts[0]) < SMALL,
         }
 
     table = per_group(keyed, by, responses.columns, summary)

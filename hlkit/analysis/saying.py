@@ -121,11 +121,12 @@ def compared(table: pd.DataFrame, share: str, what: str, also: Callable[[pd.Seri
     groups = result.groups
     if len(groups) < 2:
         if not len(groups):
-            return f"{what}: no group has {SMALL} rows or more, too few to compare."
-        return f"{what}: {_named(groups.iloc[0], share, also)}; no other group has {SMALL} rows or more."
+            return f"{what}: no named group has {SMALL} rows or more, too few to compare."
+        return f"{what}: {_named(groups.iloc[0], share, also)}; no other named group has {SMALL} rows or more."
+    if not np.isfinite(result.p):
+        return f"{what}: {_range(groups, share)}, too few rows to test the difference."
     if not result.is_significant:
-        p = f" ({p_value(result.p)})" if np.isfinite(result.p) else ""
-        return f"{what}: {_range(groups, share)}; no significant difference{p}."
+        return f"{what}: {_range(groups, share)}; no significant difference ({p_value(result.p)})."
     higher = _several(groups[result.higher], share, also)
     lower = _several(groups[result.lower].iloc[::-1], share, also)
     parts = [f"{names} {where}" for names, where in ((higher, "above"), (lower, "below")) if names]
@@ -189,8 +190,10 @@ def _listed(names: list[str]) -> str:
 
 
 def p_value(p: float) -> str:
-    """p = .042, or p < .001."""
-    return "p < .001" if p < 0.001 else f"p = {p:.2g}".replace("0.", ".", 1) if p < 0.995 else "p > .99"
+    """p = .042, or p < .001; with a digit more where rounding would hide on which side of .05 it is."""
+    if not 0.001 <= p < 0.995:
+        return "p < .001" if p < 0.001 else "p > .99"
+    return f"p = {p:{'.3f' if 0.045 < p < 0.055 else '.2g'}}".replace("0.", ".", 1)
 
 
 def largest(table: pd.DataFrame, column: str, unit: str = "") -> str:

@@ -50,7 +50,7 @@ from hlkit.analysis.messages import Messages, Reply, read_messages, remark_on_re
 from hlkit.analysis.notes import drop, remark
 from hlkit.analysis.registry import analysis
 from hlkit.analysis.saying import choice, compared, compared_wins, no_rows, of_clock, percent, wait_in_words
-from hlkit.analysis.survival import kaplan_meier, waiting
+from hlkit.analysis.survival import cumulative_incidence, kaplan_meier, waiting
 from hlkit.kinds import COUNT, FLAG, NUMBER, SHARE, TEXT, WHEN
 from hlkit.tables.text import many
 
@@ -58,8 +58,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 WITHIN = (5, 15, 60)  # minutes
-WAITS = ("up to 5 min", "5-15 min", "15-60 min", "1-4 h", "4-24 h", "over 24 h")
-NEVER = "not answered"
+WAITS = ("up to 5 min", "5-15 min", "15-60 min", "1-4 h", "4-24 h", "over 24 h or no reply")
+LANDMARK = 24 * 60  # minutes: by then it is known how long each lead waited, as far as lengths are compared
 
 
 @analysis(
@@ -160,7 +160,8 @@ def speed_to_lead(
     ``won`` and ``lost``, ``open_share``, ``followed_days`` (the age that at least 10 of the deals have reached),
     ``win_30d_share``, ``win_60d_share`` and ``win_90d_share`` with their intervals (won within so many days of the
     deal's creation, of all), ``win_naive_share`` (won of won and lost) with its interval, and ``small`` (fewer than
-    20 deals). A reply after the deal had closed is none.
+    20 deals). Deals that closed within 24 hours of their lead's creation, on the same clock, are left out: a lead can
+    only be seen to wait for as long as its deal is open.
 
     Raises
     ------
@@ -170,7 +171,7 @@ def speed_to_lead(
     March 2011. Intervals: Rothman, "Estimation of confidence limits for the cumulative probability of survival
     in life table analysis", J. Chronic Dis. 31, 1978.
     """
-    need(contacts, "contact_id", "created_at", by)
+    need(contacts, "contact_id", "created_at", by if show == "wait" else None)
     need(messages, "contact_id", "sent_at")
     hours = office_hours(office, holidays)
     leads = drop(contacts, contacts["created_at"].isna(), "contacts without a date")
@@ -261,7 +262,7 @@ def _first_replies(
 
 def _summary(wait: pd.Series, answered: pd.Series) -> dict[str, Any]:
     n = len(wait)
-    times, still, worth = _curve(wait, answered)
+    _, still, worth = _curve(wait, answered)
     never = float(still[-1]) if len(still) else np.nan
     told: dict[str, Any] = {"n": n, "answered": int(answered.sum()), "small": n < SMALL}
     ever = 1 - never if len(still) else 0.0
@@ -270,12 +271,10 @@ def _summary(wait: pd.Series, answered: pd.Series) -> dict[str, Any]:
     told |= dict(zip(names, waiting(wait, answered, quantiles), strict=True))
     if ever <= 0:
         told |= {"answered_p50_min": np.nan, "answered_p90_min": np.nan}
-    for at in WITHIN:
-        place = int(np.searchsorted(times, at, side="right")) - 1
-        part, size = (1 - still[place], worth[place]) if place >= 0 else (0.0, float(n))
-        if not len(times) or (at > times[-1] and never > 0):
-            part = np.nan  # nobody was watched for so long
-        told |= _interval(f"within_{at}", part, size)
+    ends = cumulative_incidence(wait, answered, answered)
+    for at in WITHIN:  # null where nobody was watched for so long
+        parts = zip(("share", "low", "high"), ends.at(float(at)), strict=True)
+        told |= {f"within_{at}_{part}": float(value) for part, value in parts}
     return told | _interval("never", never, worth[-1] if len(worth) else 0.0)
 
 
@@ -320,19 +319,21 @@ def _pays(
     deals = deals[deals["contact_id"].notna()].sort_values("created_at", kind="stable").drop_duplicates("contact_id")
     place = _rows_of(leads, deals["contact_id"])
     deals, place = deals[place >= 0], place[place >= 0]
-    closed_at = np.full(len(leads), np.datetime64("NaT"), dtype="datetime64[ms]")
-    closed_at[place] = deals["closed_at"].to_numpy("datetime64[ms]")
-    late = answered_at.to_numpy("datetime64[ms]") > closed_at
-    waited: Floats = wait_until(answered_at.mask(late)).to_numpy("float64")
-    group = np.where(np.isnan(waited), len(WAITS), np.searchsorted([5, 15, 60, 240, 1440], waited, side="left"))
+    closed_at = pd.Series(None, index=leads.index, dtype=WHEN.dtype)
+    closed_at.iloc[place] = deals["closed_at"].array
+    at_once = (wait_until(closed_at).to_numpy("float64") < LANDMARK)[place]
+    deals, place = drop(deals, at_once, "opportunities that closed within 24 h of their lead"), place[~at_once]
+    waited: Floats = wait_until(answered_at).to_numpy("float64")
+    group = np.searchsorted([5, 15, 60, 240, LANDMARK], waited, side="left")  # a null wait is the longest
     remark(
-        "A lead's deal is its first one. Lengths of wait are compared by the share of deals won within 30, 60 or 90 "
-        "days of the deal's creation (Aalen-Johansen); win_naive_share, won of won and lost, depends on how old the "
-        "deals are, and nothing is concluded from it. Leads that are answered sooner may differ in other ways too: "
-        "it shows no cause."
+        "A lead's deal is its first one; those that closed within 24 hours of their lead, on the same clock, are "
+        "left out, since a lead can only be seen to wait for as long as its deal is open. Lengths of wait are "
+        "compared by the share of deals won within 30, 60 or 90 days of the deal's creation (Aalen-Johansen); "
+        "win_naive_share, won of won and lost, depends on how old the deals are, and nothing is concluded from it. "
+        "Leads that are answered sooner may differ in other ways too: it shows no cause."
     )
     rows = []
-    for number, name in enumerate([*WAITS, NEVER]):
+    for number, name in enumerate(WAITS):
         these = deals[group[place] == number]
         won, lost = (int(these["status"].isin(ends).sum()) for ends in (("won",), ("lost", "abandoned")))
         wins = wins_and_losses(these)[0]
@@ -387,8 +388,7 @@ def whether_it_pays(table: pd.DataFrame) -> str:
     """The lengths of wait at which more, or fewer, deals are won."""
     if not table["deals"].sum():
         return no_rows("leads with a deal", table)
-    said = compared_wins(table[(table["wait"] != NEVER).to_numpy(dtype=bool)])
-    return f"{said} By length of wait, which shows no cause."
+    return f"{compared_wins(table)} Wait time and win rate may be linked for other reasons."
 
 
 # ---- charts
@@ -426,7 +426,7 @@ def _marks(ax: Axes, places: Array, low: pd.Series, at: pd.Series, high: pd.Seri
 @speed_to_lead.chart("win_30d_share", show="pays")
 def win_by_wait(table: pd.DataFrame, ax: Axes) -> None:
     """The share of deals won by the age at which lengths of wait are compared."""
-    age = at_one_age(table[(table["wait"] != NEVER).to_numpy(dtype=bool)])[0] or AGES[0]
+    age = at_one_age(table)[0] or AGES[0]
     share, low, high = (table[f"win_{age}d_{part}"] for part in ("share", "low", "high"))
     dots(ax, table["wait"].tolist(), share, low, high, counts=table["deals"], small=table["small"])
     ax.set_xlim(left=0)

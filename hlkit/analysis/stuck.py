@@ -12,6 +12,7 @@ from hlkit.analysis.drawing import BLUE, GREY, INK, RED, dots, durations, most, 
 from hlkit.analysis.imports import is_import
 from hlkit.analysis.measures import (
     SMALL,
+    Array,
     column,
     days_between,
     lookup,
@@ -132,7 +133,8 @@ def stuck(
     known = until(opportunities, as_of)
     deals = known[known["status"] == "open"]
     deals = deals.assign(**{name: column(deals, name, kind) for name, kind in _MAY_LACK})
-    p90 = lookup(deals["stage_id"], _p90(known))
+    limits = _limits(known)
+    p90, early, late = (lookup(deals["stage_id"], limits[name]) for name in ("p90", "early", "late"))
     limit = p90.clip(lower=1).fillna(float(days))
     in_stage = _days_in_stage(deals, as_of)
     steps = _steps(tasks, appointments, as_of, timezone)
@@ -144,6 +146,9 @@ def stuck(
         limit_days=limit,
         over=truths(in_stage > limit),
         stuck=truths(in_stage > limit) & ~planned,
+        # Whether it would be, had the limit come out lower or higher by a standard error.
+        stuck_early=truths(in_stage > early.clip(lower=1).fillna(limit)) & ~planned,
+        stuck_late=truths(in_stage > late.clip(lower=1).fillna(limit)) & ~planned,
         next_step=next_step if tasks is not None or appointments is not None else None,
     )
     for name, frame in (("tasks", tasks), ("appointments", appointments)):
@@ -177,18 +182,27 @@ def _days_in_stage(deals: pd.DataFrame, as_of: pd.Timestamp) -> pd.Series:
     return days_between(changed.fillna(deals["created_at"]), as_of).mask(later)
 
 
-def _p90(deals: pd.DataFrame) -> pd.Series:
-    """By stage, the 90th percentile of the days that deals won from it stayed in it; only stages with 20 such deals.
+def _limits(deals: pd.DataFrame) -> pd.DataFrame:
+    """By stage, the 90th percentile (``p90``) of the days that deals won from it stayed in it; of 20 deals or more.
 
-    Left out are imported deals, deals created as won, and stays under an hour.
+    ``early`` and ``late`` are the percentiles a standard error lower and higher. Left out are imported deals, deals
+    created as won, and stays under an hour.
     """
     stay = days_between(deals["stage_changed_at"], deals["closed_at"])
     # An automation that moves a deal on its win to a "won" stage leaves a stay of seconds there.
     counts = (deals["status"] == "won") & (stay >= _AN_HOUR) & (deals["closed_at"] > deals["created_at"])
     counts = truths(counts) & ~is_import(deals).to_numpy()
     stays = stay[counts].groupby(deals["stage_id"][counts])
-    p90: pd.Series = stays.quantile(0.9)[stays.size() >= _ENOUGH]
-    return p90
+    limits = {stage: _percentiles(days.to_numpy("float64")) for stage, days in stays if len(days) >= _ENOUGH}
+    index = pd.Index(list(limits), dtype=TEXT.dtype)
+    return pd.DataFrame(list(limits.values()), index=index, columns=["early", "p90", "late"], dtype="float64")
+
+
+def _percentiles(values: Array) -> Array:
+    """The 90th percentile of *values*, between those by one standard error of its rank."""
+    rank, error = 0.9 * (len(values) - 1), np.sqrt(0.9 * 0.1 * len(values))
+    ranks = [rank - error, rank, rank + error]
+    return np.asarray(np.interp(ranks, np.arange(len(values)), np.sort(values)), dtype="float64")
 
 
 # ---- what is planned
@@ -251,6 +265,14 @@ def _next_steps(contacts: pd.Series, steps: pd.DataFrame, timezone: str) -> tupl
 # ---- groups
 
 
+def _effective_n(deals: pd.DataFrame) -> float:
+    """How many deals the share that is stuck is worth, since the limit of their stage is an estimate too."""
+    n, part = len(deals), float(deals["stuck"].mean())
+    off = max(abs(float(deals[name].mean()) - part) for name in ("stuck_early", "stuck_late"))
+    part = min(max(part, 0.5 / n), 1 - 0.5 / n)
+    return part * (1 - part) / (part * (1 - part) / n + off**2)
+
+
 def _summary(deals: pd.DataFrame) -> dict[str, Any]:
     n, count = len(deals), int(deals["stuck"].sum())
     pipelines, limits = deals["pipeline_id"].dropna().unique(), deals["limit_days"].unique()
@@ -259,7 +281,8 @@ def _summary(deals: pd.DataFrame) -> dict[str, Any]:
         "n": n,
         "over_limit": int(deals["over"].sum()),
         "stuck": count,
-        **with_interval("stuck", count, n),
+        # Groups with several limits, such as owners, share them: there the error is no difference.
+        **with_interval("stuck", count, n, _effective_n(deals) if len(limits) == 1 else n),
         "open_value": deals["value"].sum(),
         "stuck_value": deals["value"][deals["stuck"]].sum(),
         "median_days": deals["days_in_stage"].dropna().median(),
@@ -346,8 +369,7 @@ def strip(table: pd.DataFrame, ax: Axes) -> None:
 
 def _stage_names(table: pd.DataFrame) -> pd.Series:
     """The stages, with their pipeline where two of them have the same name."""
-    stage = table["stage_id"].fillna("(none)").astype("object")
-    pipeline = table["pipeline_id"].fillna("(none)").astype("object")
+    stage, pipeline = (table[name].astype("object").fillna("(none)") for name in ("stage_id", "pipeline_id"))
     is_ambiguous = pipeline.groupby(stage).transform("nunique") > 1
     return stage.where(~is_ambiguous, stage.str[:20] + " · " + pipeline.str[:16])
 

@@ -71,11 +71,12 @@ class Incidence:
 _UNSEEN = 0.5  # ends that may have been missed where only few rows were watched for so long: half of one
 
 
-def cumulative_incidence(wait: Any, ended: Any, so: Any, weight: Any = None) -> Incidence:
+def cumulative_incidence(wait: Any, ended: Any, so: Any, weight: Any = None, worth: float = 1.0) -> Incidence:
     """How many have ended *so* by when, where others end otherwise and the rest has not ended (Aalen-Johansen).
 
     *wait* is how long each row waited, *ended* whether the wait was over then, *so* whether in the way asked
-    about, *weight* how many rows each counts for (1 if left out). Kaplan-Meier with other ends as censored would give
+    about, *weight* how many rows each counts for (1 if left out), *worth* how many independent rows each is as good
+    as, where rows are alike. Kaplan-Meier with other ends as censored would give
     how many would end so if none could end otherwise: 1 in the long run, whatever the share.
 
     Source: Aalen & Johansen, Scand. J. Statist. 5, 1978; the variance by the delta method, as in Marubini &
@@ -107,11 +108,11 @@ def cumulative_incidence(wait: Any, ended: Any, so: Any, weight: Any = None) -> 
     variance += _UNSEEN * (watched_on**2 - 1 / rows**2)
     known = at_risk + np.concatenate([[0.0], np.cumsum(ends)[:-1]])  # all but those who were censored before
     binomial = share * (1 - share)
-    worth = np.divide(binomial, variance, out=known.copy(), where=(binomial > 1e-12) & (variance > 1e-15))
-    worth = np.minimum(worth, rows)
-    low, high = wilson(share * worth, worth)
+    effective = np.divide(binomial, variance, out=known.copy(), where=(binomial > 1e-12) & (variance > 1e-15))
+    effective = worth * np.minimum(effective, rows)
+    low, high = wilson(share * effective, effective)
     if times[0] > 0:
-        start = (0.0, 0.0, 0.0, float(wilson(0, rows)[1]), 1.0)
+        start = (0.0, 0.0, 0.0, float(wilson(0, worth * rows)[1]), 1.0)
         times, share, low, high, still = (
             np.concatenate([[one], rest]) for one, rest in zip(start, (times, share, low, high, still), strict=True)
         )
