@@ -129,7 +129,7 @@ def main() -> None:
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, pandas {pd.__version__}"
     )
-    print("goal at 1,000,000 contacts: 5 s (90 s for quality and duplicates, which read every phone and email), 4 GiB\n")
+    print("goal at 1,000,000 contacts: 5 s and 4 GiB; 90 s for those that read every phone and email\n")
     heads = "".join(f"{size:>12,}" for size in given.sizes)
     print(f"{'':<16}{heads}   peak      growth at each step (n log n)")
     for name in given.names:

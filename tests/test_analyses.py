@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
-from made import AS_OF, drawn, frame, frames_for
+from made import AS_OF, drawn, frame, frames_for, typed
 
 import hlkit as hl
 from hlkit.analysis.measures import ALL, NONE, group_column
@@ -272,3 +272,24 @@ def test_the_made_up_frames_hold_what_their_resources_declare():
         assert [made[column.name].dtype == column.kind.dtype for column in resource.columns] == [True] * len(
             resource.columns
         )
+
+
+@pytest.mark.parametrize("name", [name for name in hl.analyses if "abandoned" in hl.analyses[name].choices])
+def test_a_deal_that_is_abandoned_later_than_as_of_is_open_and_never_left_out(name):
+    analysis = hl.analyses[name]
+    frames = frames_for(analysis, 0)
+    made, later = AS_OF - pd.Timedelta(days=9), AS_OF + pd.Timedelta(days=1)
+    deal = {"contact_id": "c", "status": "Abandoned", "created_at": made, "stage_id": "s", "pipeline_id": "p"}
+    rows = [deal | {"opportunity_id": str(n), "status_changed_at": later} for n in range(2)]
+    frames["opportunities"] = typed("opportunities", *rows[: 1 if name == "speed_to_lead" else 2])
+    if "contacts" in frames:
+        frames["contacts"] = typed("contacts", {"contact_id": "c", "created_at": made})
+    if "stages" in frames:
+        frames["stages"] = typed("stages", {"stage_id": "s", "pipeline_id": "p", "position": 0})
+    show = {"close_curve": "summary", "speed_to_lead": "pays"}.get(name)
+
+    for abandoned in ("lost", "exclude"):
+        table = ask(analysis, frames, show=show, abandoned=abandoned)
+        shares = table["open_share"].dropna()
+        assert shares.tolist() == [1], abandoned
+        assert "abandoned opportunities" not in table.attrs["hlkit"]["left_out"]

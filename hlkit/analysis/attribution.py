@@ -141,10 +141,10 @@ def attribution(
     if transactions is not None:
         need(transactions, "contact_id", "status", "amount")
     contacts = contacts.reset_index(drop=True)
-    opportunities = without_abandoned(opportunities, abandoned).reset_index(drop=True)
+    opportunities = without_abandoned(as_they_were(opportunities, as_of), abandoned).reset_index(drop=True)
     credit = _credits(contacts, by, model, website)
     places = _places(contacts, transactions)
-    deals = _deals(opportunities, places, as_of)
+    deals = _deals(opportunities, places)
     deals["late"] = _may_be_late(contacts, deals, by, website)
     value = _credited(deals.loc[deals["status"] == "open", ["contact", "pipeline_value"]], credit, "pipeline_value")
     deals = deals[~imported(opportunities, imports, "opportunities")].merge(credit, on="contact")
@@ -339,13 +339,12 @@ def _in_query(urls: pd.Series, name: str) -> pd.Series:
 # ---- deals and payments
 
 
-def _deals(opportunities: pd.DataFrame, places: _Places, as_of: pd.Timestamp) -> pd.DataFrame:
-    """Each deal: whose, what became of it by *as_of*, what it is worth, and its days so far."""
-    deals = as_they_were(opportunities, as_of)
+def _deals(deals: pd.DataFrame, places: _Places) -> pd.DataFrame:
+    """Each of the deals, as they were: whose, what became of it, what it is worth, and its days so far."""
     status = deals["status"].fillna("")
     return pd.DataFrame(
         {
-            "contact": (place := places(opportunities["contact_id"])),
+            "contact": (place := places(deals["contact_id"])),
             "contact_id": pd.Series(place).where(place >= 0),  # of whom nothing is known, each deal is on its own
             "status": status,
             "opps": 1.0,

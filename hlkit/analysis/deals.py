@@ -67,10 +67,8 @@ def until(opportunities: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
 
 
 def without_abandoned(deals: pd.DataFrame, abandoned: Abandoned) -> pd.DataFrame:
-    """*deals* in which abandoned ones are lost, or are left out and counted."""
-    if abandoned == "lost":
-        return deals
-    return drop(deals, deals["status"].str.strip().str.lower() == "abandoned", "abandoned opportunities")
+    """*deals*, as they were, in which abandoned ones are lost, or are left out and counted."""
+    return deals if abandoned == "lost" else drop(deals, deals["status"] == "abandoned", "abandoned opportunities")
 
 
 # ---- what became of them

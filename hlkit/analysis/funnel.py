@@ -127,8 +127,7 @@ def funnel(
     """
     need(opportunities, "pipeline_id", "stage_id", "status", by)
     need(stages, "stage_id", "pipeline_id", "position")
-    opportunities = without_abandoned(opportunities, abandoned).reset_index(drop=True)
-    deals = _chosen(opportunities, match, changed_since, changed_until, timezone)
+    deals = _chosen(opportunities.reset_index(drop=True), match, changed_since, changed_until, timezone)
     road = _road(stages, match)
     deals = deals.assign(
         **{
@@ -142,7 +141,8 @@ def funnel(
     names = road.drop_duplicates("pipeline_id").set_index("pipeline_id")["pipeline"]
     if pipeline is not None:
         deals = deals[deals[_ROAD].isin(_pipeline(pipeline, names))]
-    deals, groups = grouped(_state(deals.reset_index(drop=True), as_of), by)
+    deals = without_abandoned(_state(deals, as_of), abandoned)
+    deals, groups = grouped(deals.reset_index(drop=True), by)
     if currency:
         remark(f"Values are in {currency}.")
     table = _table(deals, groups, road, names)

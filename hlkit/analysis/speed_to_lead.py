@@ -315,7 +315,7 @@ def _pays(
         deals = pd.DataFrame({"contact_id": [], "created_at": [], "status": []}, dtype=TEXT.dtype)
         deals["created_at"] = deals["created_at"].astype(WHEN.dtype)
     need(deals, "contact_id", "created_at", "status")
-    deals = as_they_were(without_abandoned(deals, abandoned), as_of)
+    deals = without_abandoned(as_they_were(deals, as_of), abandoned)
     deals = deals[deals["contact_id"].notna()].sort_values("created_at", kind="stable").drop_duplicates("contact_id")
     place = _rows_of(leads, deals["contact_id"])
     deals, place = deals[place >= 0], place[place >= 0]
