@@ -113,11 +113,10 @@ def days_to_win(wins: Incidence, losses: Incidence) -> tuple[float, float]:
 
 
 def win_columns(*ages: int) -> dict[str, Kind]:
-    """The columns of ``wins_at_ages``."""
-    return {
-        "followed_days": NUMBER,
-        **{f"win_{age}d_{part}": SHARE for age in ages for part in ("share", "low", "high")},
-    }
+    """The columns of ``wins_at_ages``, the largest age first: most often it is the one to look at."""
+    parts = ("share", "low", "high")
+    wins = {f"win_{age}d_{part}": SHARE for age in sorted(ages, reverse=True) for part in parts}
+    return {**wins, "followed_days": NUMBER}
 
 
 def wins_at_ages(deals: pd.DataFrame, wins: Incidence, *ages: int) -> dict[str, float]:
