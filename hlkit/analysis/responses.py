@@ -125,10 +125,10 @@ def responses(
 
     Returns
     -------
-    For "groups" a row for each value of *by*: ``turns``, those ``answered`` (of them ``user_unknown`` by a call that
-    names no user) and ``waiting``, ``p50_min`` and
-    ``p90_min`` (minutes until so many of all turns are answered; null where it never comes so far),
-    ``met_share`` with its interval, and ``small`` (fewer than 20 turns).
+    For "groups" a row for each value of *by*: ``turns``, those ``answered`` (of them ``user_unknown`` by a call
+    that names no user) and ``waiting``, ``p50_min`` and ``p90_min`` (minutes until so many of all turns are
+    answered; null where it never comes so far), ``met_share`` with its interval, and ``small`` (fewer than 20
+    turns that met or missed the target, or of fewer than 20 contacts).
     For "heatmap" 168 rows, Monday 0 o'clock first: ``weekday`` and ``hour`` in *timezone*, ``inbound``
     (messages), ``turns`` that began then, and their ``p50_min``.
     For "turns" a row each, who still waits first and the longest on top: contact, conversation, the user who
