@@ -7,6 +7,7 @@ import seeded
 from made import drawn, typed
 
 import hlkit as hl
+from hlkit.analysis.measures import wilson
 from hlkit.errors import MissingColumn
 
 stuck = hl.analyses.stuck
@@ -364,6 +365,26 @@ def test_the_summary_counts_by_stage_in_the_order_of_the_pipeline():
     assert row["median_days"] == 40
     assert row["pipeline_id"] == "p1"
     assert table["stuck"].sum() == ask(frame_, planned, appointments(), by=None, show="stages")["stuck"].sum() == 3
+
+
+def test_the_interval_allows_for_a_limit_that_is_an_estimate_and_for_deals_of_one_contact():
+    open_ = [deal(f"d{n}", 10 + n) for n in range(20)]  # 10 to 29 days in the stage
+    # 100 wins that took 0.2 to 20 days: the 90th percentile is at rank 89.1, 18.02 days, with an error of 3 ranks:
+    # 86.1 and 92.1, 17.42 and 18.62. Eleven deals are over 18.02, twelve over 17.42, eleven over 18.62.
+    wins = [won(n, (n + 1) / 5, created_at=days_ago(200) - pd.Timedelta(hours=n)) for n in range(100)]
+
+    by_stage = ask(deals(*wins, *open_), show="stages").iloc[0]
+    fixed = ask(deals(*open_), days=18, show="stages").iloc[0]
+    shared = ask(
+        deals(*(d | {"contact_id": f"c{n // 2}"} for n, d in enumerate(open_))), days=18, show="stages"
+    ).iloc[0]
+
+    share, off = 11 / 20, 1 / 20
+    worth = share * (1 - share) / (share * (1 - share) / 20 + off**2)
+    assert [by_stage["stuck"], fixed["stuck"], shared["stuck"]] == [11, 11, 11]
+    assert by_stage[["stuck_low", "stuck_high"]].tolist() == pytest.approx(wilson(share * worth, worth))
+    assert fixed[["stuck_low", "stuck_high"]].tolist() == pytest.approx(wilson(11, 20))
+    assert shared["stuck_low"] < fixed["stuck_low"]
 
 
 def test_the_summary_by_an_owner_names_no_pipeline_where_there_are_two():

@@ -15,6 +15,7 @@ from hlkit.analysis.measures import (
     Array,
     column,
     days_between,
+    effective_rows_of,
     lookup,
     need,
     per_group,
@@ -266,8 +267,11 @@ def _next_steps(contacts: pd.Series, steps: pd.DataFrame, timezone: str) -> tupl
 
 
 def _effective_n(deals: pd.DataFrame) -> float:
-    """How many deals the share that is stuck is worth, since the limit of their stage is an estimate too."""
-    n, part = len(deals), float(deals["stuck"].mean())
+    """How many deals the stuck share is worth: those of one contact are alike, and the limit is an estimate."""
+    n = float(effective_rows_of(deals["stuck"], deals["contact_id"], np.zeros(len(deals), dtype="int64"), 1)[0][0])
+    if deals["limit_days"].nunique() > 1:  # groups with several limits, such as owners, share them and their error
+        return n
+    part = float(deals["stuck"].mean())
     off = max(abs(float(deals[name].mean()) - part) for name in ("stuck_early", "stuck_late"))
     part = min(max(part, 0.5 / n), 1 - 0.5 / n)
     return part * (1 - part) / (part * (1 - part) / n + off**2)
@@ -281,8 +285,7 @@ def _summary(deals: pd.DataFrame) -> dict[str, Any]:
         "n": n,
         "over_limit": int(deals["over"].sum()),
         "stuck": count,
-        # Groups with several limits, such as owners, share them: there the error is no difference.
-        **with_interval("stuck", count, n, _effective_n(deals) if len(limits) == 1 else n),
+        **with_interval("stuck", count, n, _effective_n(deals)),
         "open_value": deals["value"].sum(),
         "stuck_value": deals["value"][deals["stuck"]].sum(),
         "median_days": deals["days_in_stage"].dropna().median(),
