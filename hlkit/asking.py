@@ -140,13 +140,14 @@ class Asker:
     def _name_groups(self, frames: dict[str, pd.DataFrame | None], given: Mapping[str, Any]) -> None:
         """``by="owner"`` groups by a name that only the users know: put it beside the ids."""
         by = given.get("by")
-        ids = [column for column, (name, _) in NAMED_BY.items() if name == by]
-        for name, frame in frames.items():
-            if frame is not None and by not in frame and any(column in frame for column in ids):
-                frame = self._location.named(frame)
-                if by in frame:  # a user who was deleted has no name, and is somebody all the same
-                    frame[by] = named_or_not(frame[by], frame[ids[0]], str(by))
-                frames[name] = frame
+        id_column = next((column for column, (name, _) in NAMED_BY.items() if name == by), None)
+        for resource, frame in frames.items():
+            if frame is None or by in frame or id_column not in frame:
+                continue
+            named = self._location.named(frame)
+            if by in named:  # a user who was deleted has no name, and is somebody all the same
+                named[by] = named_or_not(named[by], named[id_column], str(by))
+            frames[resource] = named
 
 
 def _short(frames: Mapping[str, pd.DataFrame | None]) -> dict[str, int]:

@@ -18,10 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hlkit.analysis.measures import NONE, UNNAMED, Z95
+from hlkit.analysis.measures import NONE, UNNAMED, Z95, Floats
 from hlkit.analysis.notes import truths
-
-Floats = npt.NDArray[np.float64]
 
 LEVEL = 0.05
 
@@ -96,12 +94,13 @@ def compare_shares(k: Any, n: Any) -> tuple[Any, Any]:
     tested = n > 0
     groups = tested.sum(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        p = np.where(groups > 1, _homogeneity(k, n, total_k / total_n), np.nan)
+        pooled = total_k / total_n
+        p = np.where(groups > 1, _homogeneity(k, n, pooled), np.nan)
         others = (total_k - k) / (total_n - n)
         z = np.vectorize(NormalDist().inv_cdf, otypes=["float64"])(1 - LEVEL / np.maximum(groups, 1) / 2)
         far = (k / n - others) ** 2 / z[..., None] ** 2
         excluded = far > others * (1 - others) / n
-        pooled = total_k / total_n  # two groups differ if the test says so: there is nothing more to be sure of
+        # Two groups differ if the test says so: there is nothing more to be sure of.
         sure = (groups == 2)[..., None] | (far > pooled * (1 - pooled) * (1 / n + 1 / (total_n - n)))
         direction = np.where(tested & excluded & sure & (p < LEVEL)[..., None], np.sign(k / n - others), 0)
     return p, direction.astype("int64")
@@ -123,11 +122,11 @@ def _homogeneity(k: Floats, n: Floats, pooled: Floats) -> Floats:
     Where some group expects fewer than 5, the statistic varies more than a chi-square (Haldane, Biometrika 31, 1940):
     it is then compared with a multiple of one of fewer degrees of freedom that has its mean and variance.
     """
-    both = (pooled * (1 - pooled))[..., 0]
+    of_one_row = (pooled * (1 - pooled))[..., 0]  # its variance
     inverse = np.divide(1, n, out=np.zeros_like(n), where=n > 0)
-    statistic = ((k - n * pooled) ** 2 * inverse).sum(axis=-1) / both
+    statistic = ((k - n * pooled) ** 2 * inverse).sum(axis=-1) / of_one_row
     df = (n > 0).sum(axis=-1) - 1.0
-    variance = 2 * df + (1 / both - 6) * (inverse.sum(axis=-1) - (2 * df + 1) / n.sum(axis=-1))
+    variance = 2 * df + (1 / of_one_row - 6) * (inverse.sum(axis=-1) - (2 * df + 1) / n.sum(axis=-1))
     fewest = np.where(n > 0, n * np.minimum(pooled, 1 - pooled), np.inf).min(axis=-1, initial=np.inf)
     fitted = np.where(fewest < 5, 2 * df**2 / np.maximum(variance, 2 * df), df)
     scaled, below = statistic * fitted / df, np.floor(fitted)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hlkit.analysis.comparison import comparable
-from hlkit.analysis.measures import SMALL, column, days_between, effective_rows_of, need
+from hlkit.analysis.measures import SMALL, column, days_between, effective_rows_of_one, need
 from hlkit.analysis.notes import drop, remark
 from hlkit.analysis.survival import Incidence, cumulative_incidence
 from hlkit.kinds import NUMBER, SHARE, WHEN, Kind
@@ -79,24 +79,24 @@ def wins_and_losses(deals: pd.DataFrame, weight: Any = None) -> tuple[Incidence,
 
     Deals of one contact (``contact_id``, if there) are taken to be as alike as they are in being won.
     """
-    return _ended(deals, deals["status"] == "won", weight), _ended(deals, deals["status"] != "won", weight)
+    won, worth = deals["status"] == "won", _worth(deals)
+    return _ended(deals, won, worth, weight), _ended(deals, ~won, worth, weight)
 
 
 def wins_by_age(deals: pd.DataFrame) -> Incidence:
     """The first of these alone."""
-    return _ended(deals, deals["status"] == "won")
+    return _ended(deals, deals["status"] == "won", _worth(deals))
 
 
-def _ended(deals: pd.DataFrame, so: pd.Series, weight: Any = None) -> Incidence:
-    return cumulative_incidence(deals["age"], deals["status"].isin(CLOSED), so, weight, _worth(deals))
+def _ended(deals: pd.DataFrame, so: pd.Series, worth: float, weight: Any = None) -> Incidence:
+    return cumulative_incidence(deals["age"], deals["status"].isin(CLOSED), so, weight, worth)
 
 
 def _worth(deals: pd.DataFrame) -> float:
     """How many independent deals each is worth: 1 where each is of another contact."""
     if "contact_id" not in deals or not deals["contact_id"].dropna().duplicated().any():
         return 1.0
-    one_group = np.zeros(len(deals), dtype="int64")
-    return float(effective_rows_of(deals["status"] == "won", deals["contact_id"], one_group, 1)[0][0]) / len(deals)
+    return effective_rows_of_one(deals["status"] == "won", deals["contact_id"])[0] / len(deals)
 
 
 def days_to_win(wins: Incidence, losses: Incidence) -> tuple[float, float]:
@@ -138,7 +138,7 @@ def wins_at_ages(deals: pd.DataFrame, wins: Incidence, *ages: int) -> dict[str, 
 def at_one_age(table: pd.DataFrame) -> tuple[int | None, pd.DataFrame, pd.DataFrame]:
     """The age in days at which the groups of *table* are compared, those groups, and those followed for too short.
 
-    It is the largest of 30, 60 and 90 days that all have reached which have reached the first; None where none has.
+    It is the largest of 30, 60 and 90 days that every group followed for 30 days has reached; None if none has been.
     """
     groups = comparable(table).dropna(subset=["followed_days"])
     known = groups[f"win_{AGES[0]}d_share"].notna() & (groups["followed_days"] >= AGES[0])

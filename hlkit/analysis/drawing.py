@@ -213,13 +213,13 @@ def medians_beside(
     all_hours: Sequence[float] | None = None,
 ) -> None:
     """At the right of each row, whose shares end at 1, its median in minutes; and that of all hours, if given."""
+    size = 6 if all_hours is not None and len(medians) > 8 else 8  # two lines in each of many rows would overlap
     for place, minutes in enumerate(medians):
         label = f"median {how_long(minutes)}" if np.isfinite(minutes) else "no median yet"
         if all_hours is not None and np.isfinite(all_hours[place]):
             label += f"\n({how_long(all_hours[place])} in all hours)"
-        ax.text(
-            1.05, place, label, va="center", color=GREY if small is not None and small[place] else INK, fontsize=8
-        )
+        color = GREY if small is not None and small[place] else INK
+        ax.text(1.05, place, label, va="center", color=color, fontsize=size, linespacing=1.0)
 
 
 def week_of(ax: Axes, table: pd.DataFrame, what: str) -> np.ndarray:

@@ -14,7 +14,7 @@ from hlkit.analysis.matching import WEIGHTS, Found, People, components, find
 from hlkit.analysis.measures import (
     SMALL,
     column,
-    effective_rows_of,
+    effective_rows_of_one,
     group_column,
     grouped,
     need,
@@ -270,7 +270,7 @@ def _summary(contacts: pd.DataFrame, clusters: _Clusters, by: str | None) -> pd.
         n, twice = len(group), int(group["_extra"].sum())
         told = {"n": n, "clusters": int(group["_survives"].sum()), "duplicates": twice, "small": n < SMALL}
         # The rows of a cluster stand and fall together.
-        effective = effective_rows_of(group["_extra"], group["_cluster"], np.zeros(n, dtype="int64"), 1)[0][0]
+        effective = effective_rows_of_one(group["_extra"], group["_cluster"])[0]
         return told | with_interval("duplicate", twice, n, effective)
 
     return per_group(rows, by, duplicates.columns_of("summary"), summary)

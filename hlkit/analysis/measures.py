@@ -267,6 +267,12 @@ def effective_rows_of(hit: Any, contact: Any, group: Array, groups: int) -> tupl
     return effective_n(hits, trials, whose, groups), np.bincount(whose, minlength=groups)
 
 
+def effective_rows_of_one(hit: Any, contact: Any) -> tuple[float, int]:
+    """The same of the rows of one group."""
+    effective, contacts = effective_rows_of(hit, contact, np.zeros(len(hit), dtype="int64"), 1)
+    return float(effective[0]), int(contacts[0])
+
+
 def _t95(df: Floats) -> Floats:
     """The quantile of Student's t of a two-sided 95% interval (Abramowitz & Stegun 26.7.5); 2% short at 2 df."""
     z = Z95

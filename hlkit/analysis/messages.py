@@ -158,30 +158,30 @@ class Messages:
 
 
 def read_messages(messages: pd.DataFrame) -> Messages:
-    """Tell the forms of *messages* apart, by the table at the top of this file."""
+    """What each of *messages* is, by the table at the top of this file."""
     need(messages, "direction", "origin", "user_id", "status", "type")
-    kind = _coded(messages["type"])
+    kind = _words(messages["type"])
     is_message = ~kind.matches(_NO_MESSAGE)
     call, voicemail = kind.matches(_CALL), kind.matches(_VOICEMAIL)
     manual = kind.starts("CAMPAIGN_MANUAL")
-    machine = _coded(messages["origin"]).matches(_MACHINE) | kind.starts("CAMPAIGN")
+    machine = _words(messages["origin"]).matches(_MACHINE) | kind.starts("CAMPAIGN")
 
-    direction = _coded(messages["direction"])
+    direction = _words(messages["direction"])
     inbound, outbound = direction.starts("INBOUND") & is_message, direction.starts("OUTBOUND") & is_message
     user = truths(messages["user_id"].fillna("").astype("str").str.strip() != "")
     by_a_user = user & (~machine | manual)
 
-    said = _coded(messages["status"]), _coded(column(messages, "call_status"))
-    happened = ~(said[0].among(_UNSENT + _OPT_OUT) | (call & said[1].among(_UNSENT)))
-    unanswered = call & (said[0].among(_UNANSWERED) | said[1].among(_UNANSWERED))
+    status, call_status = _words(messages["status"]), _words(column(messages, "call_status"))
+    happened = ~(status.among(_UNSENT + _OPT_OUT) | (call & call_status.among(_UNSENT)))
+    unanswered = call & (status.among(_UNANSWERED) | call_status.among(_UNANSWERED))
     seconds = column(messages, "call_duration_s", NUMBER).to_numpy("float64")
     long_enough = np.where(by_a_user | (user & inbound), ~(seconds < 1), seconds >= 1)
-    completed = call & happened & ~unanswered & (said[0].among(_TALKED) | said[1].among(_TALKED)) & long_enough
+    completed = call & happened & ~unanswered & (status.among(_TALKED) | call_status.among(_TALKED)) & long_enough
 
     talked = completed & np.where(inbound, user | ~machine, outbound & (by_a_user | (~user & ~machine)))
     sent = outbound & happened & by_a_user & ~call & ~voicemail
     tried = outbound & happened & by_a_user & call & ~talked
-    written = inbound & ~call & ~voicemail & ~kind.starts("CAMPAIGN") & ~said[0].among(_OPT_OUT)
+    written = inbound & ~call & ~voicemail & ~kind.starts("CAMPAIGN") & ~status.among(_OPT_OUT)
     return Messages(
         talked=talked,
         sent=sent,
@@ -213,7 +213,11 @@ class _Words:
         return np.array([test(word) for word in self.words], dtype=bool)[self.codes]
 
 
-def _coded(values: pd.Series) -> _Words:
+def _words(values: pd.Series) -> _Words:
     codes, words = pd.factorize(values)
-    plain = [re.sub(r"[^A-Z0-9]+", "_", str(word).upper()).strip("_").removeprefix("TYPE_") for word in words]
-    return _Words(codes, [*plain, ""])  # -1, of a null, is the last
+    return _Words(codes, [*map(coded, words), ""])  # -1, of a null, is the last
+
+
+def coded(word: object) -> str:
+    """A type, status or the like as one code however it is spelled: NO_ANSWER for no-answer, SMS for TYPE_SMS."""
+    return re.sub(r"[^A-Z0-9]+", "_", str(word).upper()).strip("_").removeprefix("TYPE_")

@@ -28,7 +28,7 @@ import pandas as pd
 from hlkit.analysis.drawing import Chart, draw, style
 from hlkit.analysis.measures import office_hours
 from hlkit.analysis.notes import RUN, Notes, drop
-from hlkit.analysis.saying import Answer, no_rows, say
+from hlkit.analysis.saying import Answer, say
 from hlkit.choices import instant
 from hlkit.errors import InvalidRequest
 from hlkit.kinds import DAY, LIST, TEXT, WHEN, Kind
@@ -302,9 +302,7 @@ class Analysis:
     def say(self, table: pd.DataFrame) -> str:
         """The answer that a table of this analysis gives; that there are no rows, where there are none."""
         answer = self._answers.get(self._show_of(table)) or self._answers.get(None)
-        if not len(table):
-            return no_rows(self.noun, table)
-        return say(table, answer, self.noun) if answer is not None else ""
+        return say(table, answer, self.noun)
 
     def _show_of(self, table: pd.DataFrame) -> str | None:
         """Which of its tables this is, by its columns."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -22,7 +21,7 @@ from hlkit.analysis.measures import (
     a_week,
     called,
     column,
-    effective_rows_of,
+    effective_rows_of_one,
     lookup,
     minutes,
     need,
@@ -32,7 +31,7 @@ from hlkit.analysis.measures import (
     per_group,
     with_interval,
 )
-from hlkit.analysis.messages import Reply, read_messages, remark_on_reply
+from hlkit.analysis.messages import Reply, coded, read_messages, remark_on_reply
 from hlkit.analysis.notes import drop, left_out, remark, truths
 from hlkit.analysis.registry import analysis
 from hlkit.analysis.saying import choice, compared, no_rows, of_clock, percent, wait_in_words
@@ -178,8 +177,7 @@ def responses(
         p50, p90 = waiting(wait, answered, (0.5, 0.9))
         met, missed = answered & (wait <= turn["\0target"]), wait > turn["\0target"]
         known = (met | missed).to_numpy(dtype=bool)
-        one_group = np.zeros(known.sum(), dtype="int64")
-        effective, contacts = effective_rows_of(met[known], turn["\0contact"][known], one_group, 1)
+        effective, contacts = effective_rows_of_one(met[known], turn["\0contact"][known])
         return {
             "turns": len(turn),
             "answered": int(answered.sum()),
@@ -187,8 +185,8 @@ def responses(
             "waiting": int((~answered).sum()),
             "p50_min": p50,
             "p90_min": p90,
-            **with_interval("met", int(met.sum()), int(known.sum()), effective[0]),
-            "small": min(int(known.sum()), contacts[0]) < SMALL,
+            **with_interval("met", int(met.sum()), int(known.sum()), effective),
+            "small": min(int(known.sum()), contacts) < SMALL,
         }
 
     table = per_group(keyed, by, responses.columns, summary)
@@ -338,8 +336,7 @@ CHANNEL_NAMES = tuple(dict.fromkeys(_CHANNELS.values()))
 def _channel(types: pd.Series) -> Any:
     """The channel of each type of message, in words; one that is not known by its own words."""
     codes, names = pd.factorize(types)
-    plain = [re.sub(r"[^A-Z0-9]+", "_", str(name).upper()).removeprefix("TYPE_") for name in names]
-    words = [_CHANNELS.get(name, name.replace("_", " ").capitalize()) for name in plain]
+    words = [_CHANNELS.get(name, name.replace("_", " ").capitalize()) for name in map(coded, names)]
     return pd.Series(np.array([*words, None], dtype=object)[codes], index=types.index, dtype=TEXT.dtype)
 
 
@@ -382,8 +379,8 @@ def who_is_answered(table: pd.DataFrame) -> str:
         first = f"{wait}{of_clock(table)}" if pd.notna(row["p50_min"]) else wait
         return f"{first[:1].upper()}{first[1:]}; {f'{met}; ' if met else ''}{_still_wait(waiting_)}."
     said = compared(table, "met", f"Answered {within}{of_clock(table)}", median)
-    told = f"{_still_wait(waiting_).capitalize()}." if waiting_ and not overlaps(table) else ""
-    return f"{said} {told}".strip()
+    rest = f"{_still_wait(waiting_).capitalize()}." if waiting_ and not overlaps(table) else ""
+    return f"{said} {rest}".strip()
 
 
 def _still_wait(count: int) -> str:

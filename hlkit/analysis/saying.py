@@ -22,7 +22,7 @@ Answer = Callable[[pd.DataFrame], str]
 _SAID, _ANSWER = 40, 300  # letters of a name in an answer; of an answer
 
 
-def say(table: pd.DataFrame, answer: Answer, noun: str) -> str:
+def say(table: pd.DataFrame, answer: Answer | None, noun: str) -> str:
     """What *answer* says of *table*, in one line; of a table without rows, that there are none of *noun*.
 
     It gets the table with names in the place of ids, and texts cut to 40 letters.
@@ -30,7 +30,7 @@ def say(table: pd.DataFrame, answer: Answer, noun: str) -> str:
     about = table.attrs.get("hlkit", {})
     if not len(table) or next(iter(about.get("rows", {}).values()), 1) == 0:
         return no_rows(noun, table)
-    if table.isna().to_numpy().all():
+    if answer is None or table.isna().to_numpy().all():
         return ""
     named = _without_ids(table)
     keys = [column for column in named if _is_key(table, column)]  # not to be said: they count rows

@@ -15,8 +15,8 @@ from hlkit.analysis.deals import (
     as_they_were,
     at_one_age,
     win_columns,
-    wins_and_losses,
     wins_at_ages,
+    wins_by_age,
     without_abandoned,
 )
 from hlkit.analysis.drawing import (
@@ -336,7 +336,6 @@ def _pays(
     for number, name in enumerate(WAITS):
         these = deals[group[place] == number]
         won, lost = (int(these["status"].isin(ends).sum()) for ends in (("won",), ("lost", "abandoned")))
-        wins = wins_and_losses(these)[0]
         rows.append(
             {
                 "wait": name,
@@ -345,7 +344,7 @@ def _pays(
                 "won": won,
                 "lost": lost,
                 "open_share": float((these["status"] == "open").mean()) if len(these) else np.nan,
-                **wins_at_ages(these, wins, *AGES),
+                **wins_at_ages(these, wins_by_age(these), *AGES),
                 **with_interval("win_naive", won, won + lost),
                 "small": len(these) < SMALL,
             }

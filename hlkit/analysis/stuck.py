@@ -15,7 +15,7 @@ from hlkit.analysis.measures import (
     Array,
     column,
     days_between,
-    effective_rows_of,
+    effective_rows_of_one,
     lookup,
     need,
     per_group,
@@ -75,7 +75,8 @@ _NOT_TO_COME = ("cancelled", "canceled", "invalid", "noshow", "showed", "complet
         "contact, not to a deal. The limit of a stage is the 90th percentile of the days that deals won from it "
         "stayed in it, and at least a day. Stays under an hour do not set a limit, because being won moves some "
         "deals to another stage within seconds. A stage with fewer than 20 such wins has a limit of {days} days. "
-        "Intervals of shares are 95% Wilson."
+        "Intervals of shares are 95% Wilson, wider where a contact has several deals and where a limit follows from "
+        "few wins."
     ),
     noun="open deals",
 )
@@ -268,7 +269,7 @@ def _next_steps(contacts: pd.Series, steps: pd.DataFrame, timezone: str) -> tupl
 
 def _effective_n(deals: pd.DataFrame) -> float:
     """How many deals the stuck share is worth: those of one contact are alike, and the limit is an estimate."""
-    n = float(effective_rows_of(deals["stuck"], deals["contact_id"], np.zeros(len(deals), dtype="int64"), 1)[0][0])
+    n = effective_rows_of_one(deals["stuck"], deals["contact_id"])[0]
     if deals["limit_days"].nunique() > 1:  # groups with several limits, such as owners, share them and their error
         return n
     part = float(deals["stuck"].mean())

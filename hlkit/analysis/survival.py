@@ -75,9 +75,9 @@ def cumulative_incidence(wait: Any, ended: Any, so: Any, weight: Any = None, wor
     """How many have ended *so* by when, where others end otherwise and the rest has not ended (Aalen-Johansen).
 
     *wait* is how long each row waited, *ended* whether the wait was over then, *so* whether in the way asked
-    about, *weight* how many rows each counts for (1 if left out), *worth* how many independent rows each is as good
-    as, where rows are alike. Kaplan-Meier with other ends as censored would give
-    how many would end so if none could end otherwise: 1 in the long run, whatever the share.
+    about, *weight* how many rows each counts for (1 if left out), *worth* how many independent rows each is worth,
+    for the interval. Kaplan-Meier with other ends as censored would give how many would end so if none could end
+    otherwise: 1 in the long run, whatever the share.
 
     Source: Aalen & Johansen, Scand. J. Statist. 5, 1978; the variance by the delta method, as in Marubini &
     Valsecchi, "Analysing Survival Data from Clinical Trials and Observational Studies", 1995, ch. 10.

@@ -94,7 +94,7 @@ def columns_of(loc: Location | None, analysis: Analysis) -> list[str]:
     first = next(iter(analysis.frames))
     keys = {"ID", "TEXT", "CHOICE", "FLAG", "LIST", "COUNT"}
     fit: list[str] = []
-    for resource in dict.fromkeys([first, *(name for name in analysis.frames if name == "contacts")]):
+    for resource in [name for name in analysis.frames if name in (first, "contacts")]:
         known = getattr(loc, resource).columns
         fit += known[known["kind"].isin(keys) & ~known["name"].isin(_OF_ONE_ROW)]["name"].tolist()
     names = (name for column in fit for name in ([_NAMES[column]] if column in _NAMES else []) + [column])
