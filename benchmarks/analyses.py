@@ -67,7 +67,7 @@ def _column(name: str, label: str, kind: Kind, rows: int, contacts: int, rng: np
         return _texts(label[0] + "-", rng.integers(0, pools.get(label, 50), rows), kind)
     if kind.name == "WHEN":
         days = rng.exponential(200, rows).clip(max=720) - (30 if label in ("starts_at", "due_at") else 0)
-        at = AS_OF.as_unit("ms") - pd.to_timedelta((days * 86_400_000).astype("int64"), unit="ms")
+        at = AS_OF.as_unit("us") - pd.to_timedelta((days * 86_400_000).astype("int64"), unit="ms")
         return pd.Series(at).astype(kind.dtype)
     if kind.name in ("NUMBER", "MONEY", "SHARE"):
         return pd.Series(np.round(rng.lognormal(5, 1, rows), 2))

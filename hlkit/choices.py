@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from hlkit.errors import InvalidRequest
-from hlkit.kinds import Kind
+from hlkit.kinds import DAY, WHEN, Kind
 from hlkit.resource import Resource
 from hlkit.wire.watch import Watch
 
@@ -97,7 +97,7 @@ def instant(name: str, given: Any, zone: Callable[[], ZoneInfo]) -> pd.Timestamp
         raise InvalidRequest(f"{name}={given!r} is no date or time ({problem})", hint='write it like "2025-07-01"')
     if instant.tzinfo is None:
         instant = instant.tz_localize(zone(), ambiguous=True, nonexistent="shift_forward")
-    return instant.tz_convert("UTC").as_unit("ms")
+    return instant.tz_convert("UTC").as_unit("us")
 
 
 def seconds(name: str, given: Any) -> float:
@@ -173,8 +173,14 @@ def docstring(resource: Resource) -> str:
     ]
     if resource.model:
         lines.append("custom_fields : False leaves the custom fields' columns out.")
+    lines.append("watch : is told of every page, and can stop the walk.")
+    if any(column.kind in (WHEN, DAY) for column in resource.columns):
+        lines += [
+            "",
+            "Times are in UTC and in microseconds, which pd.merge_asof on pandas 3 takes beside a column of "
+            'pd.to_datetime(..., utc=True); on pandas 2 give that column .dt.as_unit("us") first.',
+        ]
     lines += [
-        "watch : is told of every page, and can stop the walk.",
         "",
         f"{resource.paging.guarantee} Reads with the scope {resource.scope}.",
         "",

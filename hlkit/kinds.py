@@ -2,6 +2,10 @@
 
 A dtype never changes. A value that does not fit its kind becomes null, is counted in one warning, and stays
 in ``.raw()``.
+
+Instants and days are in microseconds, as pandas 3 reads times itself, so that ``pd.merge_asof`` takes them beside
+a column of ``pd.to_datetime`` or ``pd.read_csv``. pandas 2 reads times in nanoseconds: there your own column
+needs ``.dt.as_unit("us")`` first.
 """
 
 from __future__ import annotations
@@ -50,8 +54,8 @@ _DTYPES: dict[str, Any] = {
     "ID": _TEXT,
     "TEXT": _TEXT,
     "CHOICE": _TEXT,
-    "WHEN": pd.DatetimeTZDtype("ms", "UTC"),
-    "DAY": np.dtype("datetime64[ms]"),
+    "WHEN": pd.DatetimeTZDtype("us", "UTC"),
+    "DAY": np.dtype("datetime64[us]"),
     "NUMBER": np.dtype("float64"),
     "MONEY": np.dtype("float64"),
     "SHARE": np.dtype("float64"),

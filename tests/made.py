@@ -82,9 +82,9 @@ def _values(column, rows, rng):
     if kind == "WHEN":
         # over the two days on which clocks change in Chicago, and long before; some later than as_of
         back = rng.choice([0.02, 3, 18, 200, 258, 400, -2], rows) + rng.random(rows)
-        return list((AS_OF - pd.to_timedelta(np.round(back * 86_400), unit="s")).as_unit("ms"))
+        return list((AS_OF - pd.to_timedelta(np.round(back * 86_400), unit="s")).as_unit("us"))
     if kind == "DAY":
-        return list(pd.Timestamp("1980-01-01").as_unit("ms") + pd.to_timedelta(rng.integers(0, 9999, rows), unit="D"))
+        return list(pd.Timestamp("1980-01-01").as_unit("us") + pd.to_timedelta(rng.integers(0, 9999, rows), unit="D"))
     if kind in ("NUMBER", "MONEY"):
         return list(rng.choice([0.0, 10.0, 250.5, -3.0, 1e9], rows))
     if kind == "SHARE":

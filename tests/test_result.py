@@ -36,7 +36,7 @@ def result(monkeypatch):
                 "n": [1234] * len(contacts),
                 "part": [0.5] * len(contacts),
                 "cash": [1234567.891 for _ in rows],
-                "at": pd.Series(["2025-07-01T05:30Z"] * len(contacts), dtype="datetime64[ms, UTC]"),
+                "at": pd.Series(["2025-07-01T05:30Z"] * len(contacts), dtype="datetime64[us, UTC]"),
             }
         )
 

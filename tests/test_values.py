@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,8 +43,27 @@ def test_an_instant_is_read_in_all_its_spellings(spelt):
     assert misfits == 0
 
 
-def test_microseconds_are_cut_to_milliseconds():
-    assert column(["2025-03-01T12:00:00.123456Z"], WHEN)[0][0] == NOON + pd.Timedelta("123ms")
+@pytest.mark.parametrize("beside", ["2025-03-01T12:00:00Z", 1740830400000], ids=["text", "number"])
+def test_an_instant_keeps_its_microseconds(beside):
+    spelt = ["2025-03-01T12:00:00.123456Z", "2025-03-01T12:00:00.123456789Z"]
+
+    assert list(column([*spelt, beside], WHEN)[0]) == [NOON + pd.Timedelta("123456us")] * 2 + [NOON]
+
+
+@pytest.mark.parametrize(
+    "read", [pd.to_datetime, lambda texts, utc: pd.read_csv(csv(texts), parse_dates=["at"])["at"]]
+)
+def test_times_of_a_persons_own_file_are_matched_with_ours(read):
+    ours = pd.DataFrame({"at": column(["2025-03-01T12:00:00Z", "2025-03-01T13:00:00Z"], WHEN)[0], "row": [1, 2]})
+    theirs = pd.DataFrame({"at": read(["2025-03-01T12:30:00Z", "2025-03-01T12:59:59Z"], utc=True), "their": [1, 2]})
+    if pd.__version__ < "3":
+        theirs["at"] = theirs["at"].dt.as_unit("us")
+
+    assert pd.merge_asof(ours, theirs, on="at")["their"].fillna(0).tolist() == [0, 2]
+
+
+def csv(texts):
+    return io.StringIO("at\n" + "\n".join(texts))
 
 
 def test_what_is_no_instant_becomes_null_and_is_counted():
@@ -71,14 +92,44 @@ def test_eight_digits_are_a_day_and_fewer_are_nothing(kind):
 
 @pytest.mark.parametrize("kind", [WHEN, DAY], ids=repr)
 @pytest.mark.parametrize("other", ["2025-03-01T12:00:00Z", 1740830400000], ids=["all quickly", "one by one"])
-@pytest.mark.parametrize("spelt", ["0000-12-31T12:00:00Z", "0001-01-01T00:00:00+05:00", 253402300800000, 10**15])
-def test_a_year_that_python_does_not_know_is_null_whatever_stands_beside_it(kind, other, spelt):
-    if kind is DAY and spelt == "0001-01-01T00:00:00+05:00":
-        spelt = "0000-01-01"
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        "0000-12-31T12:00:00Z",
+        "0001-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+05:00",
+        "0001-01-01",
+        "1677-12-31",
+        "2262-01-01",
+        "9999-12-31",
+        "9999-12-31T23:59:59.999-06:00",
+        -62135596800,  # 0001-01-01, in seconds
+        253402300799,  # 9999-12-31, in seconds
+        -62135596800000,
+        9214646400000,  # 2262-01-01
+        253402214400000,  # 9999-12-31
+        "253402214400000",
+        10**15,
+        1e300,
+    ],
+)
+def test_a_year_that_stands_for_none_is_null_whatever_is_beside_it(kind, other, spelt):
     series, misfits = column([other, spelt], kind)
 
     assert series.isna().tolist() == [False, True]
     assert misfits == 1
+
+
+@pytest.mark.parametrize("kind", [WHEN, DAY], ids=repr)
+@pytest.mark.parametrize("beside", ["2025-03-01", 1740787200000], ids=["all quickly", "one by one"])
+@pytest.mark.parametrize("day", ["1678-01-01", "2261-12-31"])
+def test_the_first_and_the_last_day_that_count_are_read(kind, beside, day):
+    milliseconds = pd.Timestamp(day).value // 10**6
+
+    for spelt in (day, milliseconds, str(milliseconds)):
+        series, misfits = column([spelt, beside], kind)
+        assert series.dt.strftime("%Y-%m-%d").tolist() == [day, "2025-03-01"]
+        assert misfits == 0
 
 
 @pytest.mark.parametrize(

@@ -620,7 +620,7 @@ def test_a_contact_that_cannot_be_opened_leaves_no_other_on_the_page(tmp_path):
 
 
 def test_a_span_of_search_is_exact_to_the_day_of_the_location():
-    created = pd.Series(pd.to_datetime(["2025-07-01T04:59Z", "2025-07-01T05:00Z"]), dtype="datetime64[ms, UTC]")
+    created = pd.Series(pd.to_datetime(["2025-07-01T04:59Z", "2025-07-01T05:00Z"]), dtype="datetime64[us, UTC]")
     text = ["a", "b"]
     contacts = pd.DataFrame(
         {"contact_id": text, "created_at": created, "tags": [["x"], None], "source": text, "owner_id": text}

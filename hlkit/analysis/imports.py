@@ -48,9 +48,9 @@ def is_import(frame: pd.DataFrame) -> pd.Series:
     """
     created = column(frame, "created_at", WHEN)
     known = created.notna().to_numpy()
-    seconds = created.dt.as_unit("ms").dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[ms]")
+    seconds = created.dt.as_unit("us").dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]")
     burst = np.zeros(len(frame), dtype=bool)
-    burst[known] = _in_a_burst(seconds[known].astype("int64") / 1000)
+    burst[known] = _in_a_burst(seconds[known].astype("int64") / 1e6)
     for name in _SOURCES:
         if name in frame:
             burst |= truths(frame[name].astype(TEXT.dtype).str.contains(_SAYS_SO, regex=True))

@@ -318,7 +318,7 @@ def _remark_on_groups(table: pd.DataFrame, column: str, lacking: str) -> None:
 
 
 def _dates(day: npt.NDArray[np.int64]) -> Any:
-    return day.astype("datetime64[D]").astype("datetime64[ms]")
+    return day.astype("datetime64[D]").astype("datetime64[us]")
 
 
 # ---- weeks

@@ -370,20 +370,20 @@ def minutes(
     open_so_far = np.concatenate([[0], np.cumsum(closes - opens)])
 
     def until(instants: pd.Series) -> Floats:
-        at = instants.dt.as_unit("ms").dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("int64")
+        at = instants.dt.as_unit("us").dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("int64")
         begun = np.searchsorted(opens, at, side="right")
         last_opening = np.maximum(begun - 1, 0)
         inside = np.clip(at - opens[last_opening], 0, (closes - opens)[last_opening]) if len(opens) else 0
-        return np.asarray(np.where(begun > 0, open_so_far[last_opening] + inside, 0) / 60_000, dtype="float64")
+        return np.asarray(np.where(begun > 0, open_so_far[last_opening] + inside, 0) / 60e6, dtype="float64")
 
     known = (start.notna() & end.notna()).to_numpy()
     return pd.Series(np.where(known, (until(end) - until(start)).clip(min=0), np.nan), index=start.index)
 
 
 def _openings(first: pd.Timestamp, last: pd.Timestamp, timezone: str, office: Office) -> tuple[Array, Array]:
-    """When the office opened and closed, in epoch milliseconds, on each working day of the span."""
+    """When the office opened and closed, in epoch microseconds, on each working day of the span."""
     first, last = (instant.tz_convert(timezone).tz_localize(None).normalize() for instant in (first, last))
-    days = pd.date_range(first, last, freq="D", unit="ms")
+    days = pd.date_range(first, last, freq="D", unit="us")
     weekday = days.day_of_week.to_numpy()
     works = np.isin(weekday, list(office.hours)) & ~np.isin(days.date, list(office.closed))
     days, weekday = days[works], weekday[works]
@@ -391,9 +391,9 @@ def _openings(first: pd.Timestamp, last: pd.Timestamp, timezone: str, office: Of
     spans = np.array([span for day in weekday.tolist() for span in office.hours[day]], dtype="int64").reshape(-1, 2)
 
     def instants(which: int) -> Array:
-        local = days.repeat(counts) + pd.to_timedelta(spans[:, which], unit="m").as_unit("ms")
+        local = days.repeat(counts) + pd.to_timedelta(spans[:, which], unit="m").as_unit("us")
         zoned = local.tz_localize(timezone, ambiguous=np.ones(len(local), dtype=bool), nonexistent="shift_forward")
-        return zoned.tz_convert("UTC").tz_localize(None).as_unit("ms").to_numpy().astype("int64")
+        return zoned.tz_convert("UTC").tz_localize(None).as_unit("us").to_numpy().astype("int64")
 
     return instants(0), instants(1)
 

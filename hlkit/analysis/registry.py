@@ -466,7 +466,7 @@ def _cast(column: pd.Series, kind: Kind) -> pd.Series:
 
 
 def _instant(given: Any, zone: ZoneInfo, needed: bool) -> pd.Timestamp | None:
-    """*as_of* in UTC, to the millisecond; one without a zone is read in the location's."""
+    """*as_of* in UTC, to the microsecond; one without a zone is read in the location's."""
     if given is None or given is inspect.Parameter.empty:
         if needed:
             raise InvalidRequest(

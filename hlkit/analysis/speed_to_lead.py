@@ -239,16 +239,16 @@ def _first_replies(
     """For each lead: when it was replied to first, whether by nobody known, and whether a person wrote before."""
     known = (whose >= 0) & sent_at.notna().to_numpy()
     replies, by_a_person = read.replies(reply) & known, read.replies("attempt") & known
-    created = leads["created_at"].to_numpy("datetime64[ms]")
-    sent = sent_at.to_numpy("datetime64[ms]")
-    since = np.full(len(sent), np.timedelta64("NaT"), dtype="timedelta64[ms]")
+    created = leads["created_at"].to_numpy("datetime64[us]")
+    sent = sent_at.to_numpy("datetime64[us]")
+    since = np.full(len(sent), np.timedelta64("NaT"), dtype="timedelta64[us]")
     since[known] = sent[known] - created[whose[known]]
     # A message older than its contact answered nobody, unless the contact was created by it.
     made_it = (read.talked | read.sent) & known & (since < np.timedelta64(0)) & (since >= -CREATED_BY_IT)
     counts = (replies & (since >= np.timedelta64(0))) | (made_it & replies)
     at = np.where(made_it[counts], created[whose[counts]], sent[counts])
 
-    never = np.datetime64("9999-01-01", "ms")
+    never = np.datetime64("9999-01-01", "us")
     first = np.full(len(leads), never)
     before, unknown = (np.zeros(len(leads), dtype=bool) for _ in range(2))
     np.minimum.at(first, whose[counts], at)

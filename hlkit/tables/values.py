@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 from hlkit.kinds import Kind
 
-_INSTANT = pa.timestamp("ms", "UTC")
-_DAY = pa.timestamp("ms")
+_INSTANT = pa.timestamp("us", "UTC")
+_DAY = pa.timestamp("us")
 _ARROW: dict[str, Any] = {
     "ID": pa.string(),
     "TEXT": pa.string(),
@@ -30,8 +30,11 @@ _ARROW: dict[str, Any] = {
     "FLAG": pa.bool_(),
 }
 _EPOCH = dt.datetime(1970, 1, 1)
-_MS = dt.timedelta(milliseconds=1)
-_YEARS = ((dt.datetime.min - _EPOCH) // _MS, (dt.datetime.max - _EPOCH) // _MS)  # 1 to 9999: Python knows no other
+_US = dt.timedelta(microseconds=1)
+_DAY_LENGTH = dt.timedelta(days=1) // _US
+# A year outside of these is no date but a stand-in for none (0001, 9999), which would overflow nanoseconds.
+_NO_YEARS = (range(-62135596800, -62104060800), range(253370764800, 253402300801))  # 1 and 9999, in seconds
+_YEARS = ((dt.datetime(1678, 1, 1) - _EPOCH) // _US, (dt.datetime(2262, 1, 1) - _EPOCH) // _US - 1)
 _NOTHING = ("", None)  # an empty string is no id, no number and no date
 
 
@@ -65,7 +68,7 @@ def _quickly(found: list[Any], kind: str) -> Any:
     if kind in ("WHEN", "DAY"):
         texts = pa.array(found, pa.string())
         times = texts.cast(_INSTANT) if kind == "WHEN" else pc.utf8_slice_codeunits(texts, 0, 10).cast(_DAY)
-        if not all(end is None or _is_known(end) for end in pc.min_max(times.cast(pa.int64())).as_py().values()):
+        if not all(end is None or _is_plausible(end) for end in pc.min_max(times.cast(pa.int64())).as_py().values()):
             raise OverflowError
         return times
     if kind == "FLAG":
@@ -108,8 +111,8 @@ def to_pandas(joined: Any, kind: Kind) -> Any:
     if name in ("ID", "TEXT", "CHOICE", "COUNT", "FLAG"):
         return pd.Series(kind.dtype.__from_arrow__(joined))
     if name in ("WHEN", "DAY"):
-        stamps = joined.combine_chunks().cast(pa.timestamp("ms")).to_numpy(zero_copy_only=False)
-        series = pd.Series(stamps.astype("datetime64[ms]"))
+        stamps = joined.combine_chunks().cast(_DAY).to_numpy(zero_copy_only=False)
+        series = pd.Series(stamps.astype("datetime64[us]"))
         return series.dt.tz_localize("UTC") if name == "WHEN" else series
     return pd.Series(joined.to_numpy().astype(np.float64))
 
@@ -172,40 +175,44 @@ def _flag(value: Any) -> bool | None:
 
 
 def _instant(value: Any) -> int | None:
-    """Milliseconds since 1970 of an ISO text (without a zone: UTC) or of epoch seconds or milliseconds."""
+    """Microseconds since 1970 of an ISO text (without a zone: UTC) or of epoch seconds or milliseconds."""
     moment = _moment(value)
-    if moment is None or isinstance(moment, int):
-        return moment
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(dt.UTC).replace(tzinfo=None)
-    return (moment - _EPOCH) // _MS
+    if moment is not None and not isinstance(moment, int):
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(dt.UTC).replace(tzinfo=None)
+        moment = (moment - _EPOCH) // _US
+    return _plausible(moment)
 
 
 def _day(value: Any) -> int | None:
-    """Milliseconds since 1970 of the calendar day that is written, whatever the zone beside it says."""
+    """Microseconds since 1970 of the calendar day that is written, whatever the zone beside it says."""
     moment = _moment(value)
-    if moment is None or isinstance(moment, int):
-        return None if moment is None else moment - moment % 86_400_000
-    return (dt.datetime(moment.year, moment.month, moment.day) - _EPOCH) // _MS
+    if moment is not None and not isinstance(moment, int):
+        moment = (moment.replace(tzinfo=None) - _EPOCH) // _US
+    return None if moment is None else _plausible(moment - moment % _DAY_LENGTH)
 
 
 def _moment(value: Any) -> dt.datetime | int | None:
     if value in _NOTHING:
         return None
-    if isinstance(value, str) and not re.fullmatch(r"-?\d{9,}", value.strip()):  # eight digits are a day
+    if isinstance(value, str) and not re.fullmatch(r"-?\d{9,}(\.\d*)?", value.strip()):  # eight digits are a day
         return dt.datetime.fromisoformat(value.strip())
     number = _number(value)
     if number is None:
         raise _MisfitError
     # Seconds up to the year 2128; beyond, milliseconds, which so are right but for two months around January 1970.
-    milliseconds = int(number if abs(number) >= 5e9 else number * 1000)
-    if not _is_known(milliseconds):
+    in_seconds = abs(number) < 5e9 or any(int(number) in years for years in _NO_YEARS)
+    return int(number * (1_000_000 if in_seconds else 1_000))
+
+
+def _plausible(microseconds: int | None) -> int | None:
+    if microseconds is not None and not _is_plausible(microseconds):
         raise _MisfitError
-    return milliseconds
+    return microseconds
 
 
-def _is_known(milliseconds: int) -> bool:
-    return _YEARS[0] <= milliseconds <= _YEARS[1]
+def _is_plausible(microseconds: int) -> bool:
+    return _YEARS[0] <= microseconds <= _YEARS[1]
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {
