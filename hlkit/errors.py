@@ -16,6 +16,7 @@
     ├── UnexpectedResponse      (ValueError)        an answer that is no answer: HTML, an empty body, no rows
     ├── IncompleteDownload      (EOFError)          the pages ended, and rows are missing
     ├── NotKept                 (LookupError)       offline, and never read before
+    ├── CacheLocked             (TimeoutError)      another program holds the cache file
     ├── Cancelled               (RuntimeError)      stopped by the person who started it
     ├── MissingColumn           (KeyError)          a frame lacks a column that is needed
     └── MissingExtra            (ImportError)       a package that only this needs is not installed
@@ -190,6 +191,12 @@ class IncompleteDownload(HlkitError, EOFError):
 
 class NotKept(HlkitError, LookupError):
     """Offline, and this was never read completely."""
+
+
+class CacheLocked(HlkitError, TimeoutError):
+    """Another program holds the cache file, and what is in it cannot be read meanwhile."""
+
+    retryable = True
 
 
 class Cancelled(HlkitError, RuntimeError):

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from hlkit.errors import HlkitError, MissingScope, NotKept, WrongLocation, advice
+from hlkit.errors import CacheLocked, HlkitError, MissingScope, NotKept, WrongLocation, advice
 from hlkit.reader import Reader
 from hlkit.resource import Resource
 from hlkit.resources import CATALOGUE
@@ -252,7 +252,7 @@ class Location:
     # ---- what is kept
 
     def kept_of(self, name: str) -> Kept | None:
-        """How much is kept of a resource, and how old it is; no request."""
+        """How much is kept of a resource, and how old it is; no request. Raises ``CacheLocked``."""
         resource = CATALOGUE[name]
         records = [one for one in self._records(resource) if one.resource == resource.name and one.pages]
         whole = [one for one in records if one.finished is not None]
@@ -290,7 +290,8 @@ class Location:
 
     def _kept_rows(self, name: str) -> Any:
         resource = CATALOGUE[name]
-        walk = Walk(Question(resource, self.location_id, resource.passes), self.session, Freshness(offline=True))
+        question = Question(resource, self.location_id, resource.passes)
+        walk = Walk(question, self.session, Freshness(offline=True), lock_patience=0.0)
         with told():
             try:
                 return [row for page in walk for row in page.rows]
@@ -323,7 +324,10 @@ class Location:
         """Each resource that is kept: how to get it, and how much and how old it is."""
         lines = []
         for resource in CATALOGUE.values():
-            kept = self.kept_of(resource.name)
+            try:
+                kept = self.kept_of(resource.name)
+            except CacheLocked as locked:
+                return [("the cache", locked.message)]
             if kept is not None and _has_rows(kept):
                 rows = many(kept.rows, "row")
                 told = rows if kept.complete else f"the first {rows}, not all"
@@ -331,7 +335,10 @@ class Location:
         return lines
 
     def _not_read(self) -> str:
-        kept = {name: self.kept_of(name) for name in CATALOGUE}
+        try:
+            kept = {name: self.kept_of(name) for name in CATALOGUE}
+        except CacheLocked:
+            return "not known for the moment"
         names = [name for name, one in kept.items() if one is None or not _has_rows(one)]
         return ", ".join(names) or "nothing"
 

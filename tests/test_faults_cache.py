@@ -4,13 +4,16 @@ import os
 import sqlite3
 import sys
 import time
+from contextlib import closing
 
 import pytest
-from trial import PAGES, ROWS, every_variant, one_warning
+from trial import PAGES, ROWS, Counting, every_variant, one_warning
 
+from hlkit.errors import CacheLocked
 from hlkit.sim import faults
-from hlkit.wire import cache
+from hlkit.wire import cache, walk
 from hlkit.wire.cache import CacheWarning
+from hlkit.wire.walk import StaleWarning
 
 
 def file_of(trial):
@@ -22,26 +25,67 @@ def file_of(trial):
 
 @pytest.mark.fault("locked")
 def test_a_file_that_another_program_holds_costs_one_warning_and_no_row(trial, monkeypatch):
-    monkeypatch.setattr(cache, "PATIENCE", 0.3)
+    monkeypatch.setattr(cache, "PATIENCE", 0.1)
     trial.read("users")
 
     with faults.locked(file_of(trial)):
+        loc = trial.connect()
         with one_warning(CacheWarning, "locked"):
-            loc = trial.connect()
-        trial.read(loc=loc)
+            trial.read(loc=loc)
         spent = len(trial.sim.log)
-        trial.read(loc=loc)
+        trial.read("users", loc)
+        assert len(trial.sim.log) == spent, "what is cached is read meanwhile"
 
-    assert len(trial.sim.log) == spent, "memory serves meanwhile"
-    trial.read("users", trial.connect())
-    assert len(trial.sim.log) == spent, "and the file afterwards"
+    trial.read(loc=loc)
+    spent = len(trial.sim.log)
+    trial.read(loc=trial.connect())
+    assert len(trial.sim.log) == spent, "and the file is used afterwards"
+
+
+@pytest.mark.fault("locked")
+def test_offline_waits_for_a_file_that_is_locked_and_does_not_call_it_empty(trial, monkeypatch):
+    monkeypatch.setattr(cache, "PATIENCE", 0.01)
+    frame = trial.read("users")
+    store = sqlite3.connect(file_of(trial), isolation_level=None, check_same_thread=False)
+    store.execute("PRAGMA locking_mode = EXCLUSIVE")
+    store.execute("BEGIN EXCLUSIVE")
+    offline = trial.connect(offline=True)
+
+    class ReleasesAfterThreeWaits(Counting):
+        waits = 0
+
+        def wait(self, seconds):
+            self.waits += 1
+            if self.waits == 3:
+                store.close()
+
+    with pytest.warns(StaleWarning):
+        assert offline.users(watch=ReleasesAfterThreeWaits()).equals(frame)
+
+
+@pytest.mark.fault("locked")
+def test_a_file_that_stays_locked_is_told_as_locked(trial, monkeypatch):
+    monkeypatch.setattr(cache, "PATIENCE", 0.01)
+    monkeypatch.setattr(walk, "LOCK_PATIENCE", 0.01)
+    trial.read("users")
+    with closing(sqlite3.connect(file_of(trial), isolation_level=None)) as store:
+        store.execute("PRAGMA locking_mode = EXCLUSIVE")
+        store.execute("BEGIN EXCLUSIVE")
+        offline = trial.connect(offline=True)
+
+        with pytest.raises(CacheLocked, match="another program holds the cache file"):
+            offline.users()
+        assert "another program holds the cache file" in repr(offline)
+        assert "not read yet: not known for the moment" in repr(offline)
 
 
 @pytest.mark.fault("full_readonly")
 def test_a_disk_that_fills_costs_one_warning_and_no_row(trial):
-    connection = trial.loc.session.cache._file._connection
-    (used,) = connection.execute("PRAGMA page_count").fetchone()
-    connection.execute(f"PRAGMA max_page_count = {used + 4}")
+    def fill(connection):
+        (used,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {used + 4}")
+
+    trial.loc.session.cache._file.run(fill)
 
     with one_warning(CacheWarning, "full"):
         trial.read()
@@ -155,7 +199,7 @@ def change(path, *commands):
 @pytest.mark.fault("old_file")
 def test_a_file_of_an_earlier_version_is_set_aside_with_its_reason(trial):
     frame = trial.read()
-    change(file_of(trial), "ALTER TABLE walks DROP COLUMN cursor", "PRAGMA user_version = 0")
+    change(file_of(trial), "ALTER TABLE walks DROP COLUMN cursor")
 
     with one_warning(CacheWarning, r"no such column.*moved aside"):
         assert trial.read(loc=trial.connect()).equals(frame)

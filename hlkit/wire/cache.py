@@ -1,9 +1,10 @@
 """requests-cache's store made safe: answers and the record of every walk, in one SQLite file.
 
 requests-cache decides what to keep and when to serve it; this file holds it. Against the store that it
-ships: opening and writing never hang (a held lock, a full disk) and never fail a call (a damaged file is
-moved aside): the work goes on in memory, with one warning. What is stored is signed with the token, so that
-a changed or a foreign row is a miss, is no pickle, and holds no header but the rate limit's.
+ships: opening and writing never hang and never fail a call. A write that another program's lock does not let
+through is left out, and the next one is tried again; a damaged file is moved aside; on a full disk the work
+goes on in memory. Each costs one warning. What is stored is signed with the token, so that a changed or a
+foreign row is a miss, is no pickle, and holds no header but the rate limit's.
 
 A *walk* is one reading of all pages of one question. Its record is written before page 1; its pages live and
 go together, under keys that begin with its generation, since an old page 1 before a new page 2 would lose
@@ -19,6 +20,7 @@ import sqlite3
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -29,11 +31,14 @@ import pyarrow as pa
 from requests_cache.backends.base import BaseCache, BaseStorage, DictStorage
 from requests_cache.models.response import CachedResponse
 
+from hlkit.errors import CacheLocked
 from hlkit.warning import warn
 from hlkit.wire import fork
 from hlkit.wire.token import Token
 
 PATIENCE = 2.0  # seconds to wait for another program's lock
+_IMPATIENCE = 0.05  # seconds, while that lock goes on: no page waits two seconds in turn
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
 DAY = 86_400.0  # seconds
 FORGOTTEN_AFTER = 30 * DAY  # walks that nobody read for so long are deleted
 _TABLES = {
@@ -48,6 +53,7 @@ CREATE TABLE IF NOT EXISTS walks (
     cursor TEXT);
 CREATE INDEX IF NOT EXISTS walks_by_question ON walks (question, started);
 """
+_KEEP = "INSERT OR REPLACE INTO pages (key, value) VALUES (?, ?)"
 _NOTE = f"""
 INSERT INTO walks ({_TABLES["walks"]}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (generation) DO UPDATE SET
     finished = excluded.finished, read = excluded.read, pages = excluded.pages, rows = excluded.rows,
@@ -84,26 +90,45 @@ class _Kept(msgspec.Struct, forbid_unknown_fields=True):
     body: bytes
 
 
+class _Handle:
+    """The open connection of a ``File``, closed when the file is not used any more, and at exit."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.connection: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        with self.lock:
+            if self.connection is not None:
+                self.connection.close()
+
+
 class File:
-    """A SQLite file that cannot hang or fail a call: what goes wrong with it is one warning."""
+    """A SQLite file that cannot hang or fail a call: what goes wrong with it is one warning.
+
+    That another program holds it for the moment is no fault of the file: then ``run`` and ``write`` raise
+    ``CacheLocked``, and the next call tries again.
+    """
 
     def __init__(self, path: Path | None) -> None:
-        self._lock = threading.RLock()
+        self._handle = _Handle()
         self._path = path
         self._mended = False
-        self._connection: sqlite3.Connection | None = None
-        self.run(lambda db: None)
+        self._is_held = False  # by another program, as far as the last call saw
+        weakref.finalize(self, self._handle.close)
+        with contextlib.suppress(CacheLocked):
+            self.run(lambda db: None)
         fork.holds_still(self)
 
     def hold_still(self) -> None:
         """End the transaction at hand, and let go of the file; who wants it after the fork opens it again."""
-        self._lock.acquire()
+        self._handle.lock.acquire()
         if self._path is not None:
-            self.close()
-            self._connection = None
+            self._handle.close()
+            self._handle.connection = None
 
     def go_on(self) -> None:
-        self._lock.release()
+        self._handle.lock.release()
 
     @property
     def path(self) -> Path | None:
@@ -111,31 +136,39 @@ class File:
         return self._path
 
     def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do *work*; where the file fails, go on without it and do it again."""
-        with self._lock:
+        """Do *work*; where the file fails, go on without it and do it again. Raises ``CacheLocked``."""
+        with self._handle.lock:
             while True:
                 try:
-                    if self._connection is None:
-                        self._connection = _memory() if self._path is None else _connect(self._path)
-                    return work(self._connection)
+                    done = work(self._open())
                 except (sqlite3.Error, OSError) as error:
                     if self._path is None:
                         raise
                     problem = error
-                self.close()
+                else:
+                    if self._is_held:
+                        self._notice(is_held=False)
+                    return done
+                if _code(problem) in _BUSY:
+                    self._notice(is_held=True)
+                    raise CacheLocked(
+                        "another program holds the cache file",
+                        hint="wait until it is done, then make the call again",
+                    )
+                self._handle.close()
                 warn(self._do_without(problem), CacheWarning)
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do *work* in one transaction."""
+        """Do *work* in one transaction. Raises ``CacheLocked``."""
 
         def transaction(connection: sqlite3.Connection) -> T:
-            connection.execute("BEGIN IMMEDIATE")
+            _roll_back(connection)  # what Ctrl-C left open while it was rolled back
             try:
+                connection.execute("BEGIN IMMEDIATE")  # here, since Ctrl-C may come just as it is done
                 done = work(connection)
                 connection.execute("COMMIT")
             except BaseException:
-                with contextlib.suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
+                _roll_back(connection)
                 raise
             return done
 
@@ -155,16 +188,26 @@ class File:
         self.run(sweep)
 
     def close(self) -> None:
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
+        self._handle.close()
 
-    def __del__(self) -> None:
-        with contextlib.suppress(Exception):
-            self.close()
+    def _open(self) -> sqlite3.Connection:
+        if self._handle.connection is None:
+            self._handle.connection = _memory() if self._path is None else _connect(self._path, self._seconds)
+        return self._handle.connection
+
+    @property
+    def _seconds(self) -> float:
+        """How long to wait for another program's lock."""
+        return _IMPATIENCE if self._is_held else PATIENCE
+
+    def _notice(self, *, is_held: bool) -> None:
+        """Wait for a lock only once; as soon as it is gone, for the next one again."""
+        self._is_held = is_held
+        if self._handle.connection is not None:
+            self._handle.connection.execute(f"PRAGMA busy_timeout = {self._seconds * 1000:.0f}")
 
     def _do_without(self, problem: Exception) -> str:
-        """Damaged: move the file aside, start anew. Locked, full or read-only: leave it alone, use memory.
+        """Damaged: move the file aside, start anew. Full or read-only: leave it alone, use memory.
 
         Gives the words of the warning.
         """
@@ -173,12 +216,23 @@ class File:
             self._mended = True
             try:
                 aside = _move_aside(self._path)
-                self._connection = _connect(self._path)
+                self._handle.connection = _connect(self._path, self._seconds)
                 return f"the cache file was damaged ({problem}); it was moved aside to {aside}"
             except (sqlite3.Error, OSError) as another:
                 problem = another
-        self._path, self._connection = None, _memory()
+        self._path, self._handle.connection = None, _memory()
         return f"the cache file cannot be used ({problem}); the work goes on, and is kept in memory only"
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    with contextlib.suppress(sqlite3.Error):
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _code(problem: Exception) -> int:
+    """SQLite's own number for it; 0 for other errors."""
+    return (getattr(problem, "sqlite_errorcode", None) or 0) & 0xFF  # the rest of it are details
 
 
 def _memory() -> sqlite3.Connection:
@@ -187,8 +241,8 @@ def _memory() -> sqlite3.Connection:
     return connection
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    """The file, open: readable by its owner alone, in a folder of its owner's. Raises where it cannot be written."""
+def _connect(path: Path, seconds: float) -> sqlite3.Connection:
+    """The file, open: readable by its owner alone, in a folder of its owner's. Waits so long for others' locks."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # A file that is there is not opened: closing it again would end the locks of this program's other handles.
     try:
@@ -196,7 +250,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     except FileExistsError:
         if os.name == "posix" and path.stat().st_mode & 0o077:
             path.chmod(0o600)
-    connection = sqlite3.connect(os.fspath(path), timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(os.fspath(path), timeout=seconds, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
@@ -204,9 +258,6 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.executescript(_SCHEMA)
         for table, columns in _TABLES.items():
             connection.execute(f"SELECT {columns} FROM {table} LIMIT 1").fetchone()  # tells a foreign file
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("PRAGMA user_version=1")  # tells a locked, full or read-only file
-        connection.execute("COMMIT")
     except BaseException:
         connection.close()
         raise
@@ -215,7 +266,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _is_damage(problem: Exception) -> bool:
     """Whether the file itself is at fault: not SQLite's, malformed, or with other tables than ours."""
-    code = (getattr(problem, "sqlite_errorcode", None) or 0) & 0xFF  # the rest of it are details
+    code = _code(problem)
     is_foreign = code == sqlite3.SQLITE_ERROR and ("no such" in str(problem) or "column" in str(problem))
     return is_foreign or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -243,9 +294,7 @@ class _Pages(BaseStorage[str, bytes]):
         return bytes(found[0])
 
     def __setitem__(self, key: str, value: bytes) -> None:
-        self._file.write(
-            lambda db: db.execute("INSERT OR REPLACE INTO pages (key, value) VALUES (?, ?)", (key, value))
-        )
+        self._file.write(lambda db: db.execute(_KEEP, (key, value)))
 
     def __delitem__(self, key: str) -> None:
         self._file.write(lambda db: db.execute("DELETE FROM pages WHERE key = ?", (key,)))
@@ -276,11 +325,13 @@ class Cache(BaseCache):
         self._token = token
         self._now = now
         self.keeps_all = keep_all
+        self._has_warned = False  # that another program holds the file
         self._pages = _Pages(self._file)
         self.responses = self._pages  # type: ignore[assignment]
         self.redirects = DictStorage()  # type: ignore[no-untyped-call]
         if path is not None and not keep_all:
-            self._forget_old_walks()
+            with contextlib.suppress(CacheLocked):
+                self._forget_old_walks()
 
     @property
     def path(self) -> Path | None:
@@ -300,10 +351,10 @@ class Cache(BaseCache):
         body = response.content
         kept = _Kept(response.status_code, len(body), _ZSTD.compress(body, asbytes=True))
         packed = msgspec.msgpack.encode(kept)
-        self._pages[cache_key] = self._sign(cache_key, packed) + packed
+        self._write_or_skip(lambda db: db.execute(_KEEP, (cache_key, self._sign(cache_key, packed) + packed)))
 
     def get_response(self, key: str, default: Any = None) -> CachedResponse | None:
-        """The kept answer; one that was changed, or that others wrote, counts as not kept."""
+        """The kept answer; one that was changed, or that others wrote, counts as not kept. Raises ``CacheLocked``."""
         stored = self._pages.get(key)
         if stored is None or stored[:32] != self._sign(key, stored[32:]):
             return None
@@ -320,6 +371,25 @@ class Cache(BaseCache):
     def close(self) -> None:
         self._file.close()
 
+    def drop(self, key: str) -> None:
+        """Keep an answer no longer."""
+        self._write_or_skip(lambda db: db.execute("DELETE FROM pages WHERE key = ?", (key,)))
+
+    def _write_or_skip(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
+        """Write, or leave it where another program holds the file: what is not cached is asked for again."""
+        try:
+            return self._file.write(work)
+        except CacheLocked:
+            pass
+        if not self._has_warned:
+            self._has_warned = True
+            warn(
+                "another program holds the cache file (it is locked): what it does not take now is not cached, and "
+                "each further page is tried again",
+                CacheWarning,
+            )
+        return None
+
     # ---- walks
 
     def begin(
@@ -329,7 +399,10 @@ class Cache(BaseCache):
         parameters: object,
         choose: Callable[[list[Record]], Record | None] = lambda _: None,
     ) -> Record:
-        """The record of a new walk, written before its first page; or one that others began, if *choose* picks it."""
+        """The record of a new walk, written before its first page; or one that others began, if *choose* picks it.
+
+        Where it cannot be written, the next ``note`` writes it.
+        """
         now = self._now()
         text = json.dumps(parameters, sort_keys=True, default=str)
         record = Record(uuid.uuid4().hex, question, resource, text, started=now, read=now)
@@ -340,38 +413,45 @@ class Cache(BaseCache):
                 db.execute(_NOTE, _values(record))
             return begun or record
 
-        return self._file.write(begin)
+        return self._write_or_skip(begin) or record
 
     def note(self, record: Record, pages: int, rows: int, cursor: str | None) -> None:
         """How far a walk came. One that was finished meanwhile stays so."""
         noted = replace(record, pages=pages, rows=rows, cursor=cursor)
-        self._file.write(lambda db: db.execute(_NOTE, _values(noted)))
+        self._write_or_skip(lambda db: db.execute(_NOTE, _values(noted)))
 
     def finish(self, record: Record, pages: int, rows: int) -> Record:
-        """The walk is complete: from now on it serves, and what it replaces goes."""
+        """The walk is complete: from now on it serves, and what it replaces goes.
+
+        Where a page was not cached it stays unfinished, and the next reading asks for that page alone.
+        """
         now = self._now()
         finished = replace(record, finished=now, read=now, pages=pages, rows=rows, cursor=None)
 
         def finish(db: sqlite3.Connection) -> None:
+            if self._count(db, record) < pages:
+                db.execute(_NOTE, _values(replace(record, pages=pages, rows=rows)))
+                return
             db.execute(_NOTE, _values(finished))
             for older in _records(db, record.question):
                 if older.started < record.started:
                     self._delete(db, older)
 
-        self._file.write(finish)
+        self._write_or_skip(finish)
         return finished
 
     def walks(self, question: str | None = None) -> list[Record]:
-        """The records, newest first: all, or those of one question."""
+        """The records, newest first: all, or those of one question. Raises ``CacheLocked``."""
         return self._file.run(lambda db: _records(db, question))
 
     def touch(self, record: Record) -> None:
         """Somebody read it: it stays for another thirty days."""
         now = self._now()
         if now - record.read > DAY:
-            self._file.write(
-                lambda db: db.execute("UPDATE walks SET read = ? WHERE generation = ?", (now, record.generation))
-            )
+            with contextlib.suppress(CacheLocked):
+                self._file.write(
+                    lambda db: db.execute("UPDATE walks SET read = ? WHERE generation = ?", (now, record.generation))
+                )
 
     def age(self, record: Record) -> float:
         """Seconds since the walk began; one from the future (a clock set back) counts as endlessly old."""
@@ -379,24 +459,20 @@ class Cache(BaseCache):
         return age if age > -60 else float("inf")
 
     def holds(self, record: Record) -> bool:
-        """Whether every page of a complete walk is there."""
-        keys = self._keys(record)
-        count = self._file.run(
-            lambda db: db.execute("SELECT count(*) FROM pages WHERE key >= ? AND key < ?", keys).fetchone()
-        )
-        return int(count[0]) >= record.pages
+        """Whether every page of a complete walk is there. Raises ``CacheLocked``."""
+        return self._file.run(lambda db: self._count(db, record)) >= record.pages
 
     def forget(self, record: Record) -> None:
         """Delete a walk and its pages; nothing where all is kept."""
         if not self.keeps_all:
-            self._file.write(lambda db: self._delete(db, record))
+            self._write_or_skip(lambda db: self._delete(db, record))
 
     def prefix(self, generation: str) -> str:
         """How the keys of a walk's pages begin."""
         return self._token.digest("walk", generation)
 
     def clear(self) -> None:
-        """Delete everything that is kept, from the disk too."""
+        """Delete everything that is kept, from the disk too. Raises ``CacheLocked``."""
 
         def clear(db: sqlite3.Connection) -> None:
             db.execute("DELETE FROM pages")
@@ -408,6 +484,11 @@ class Cache(BaseCache):
     def _keys(self, record: Record) -> tuple[str, str]:
         prefix = self.prefix(record.generation)
         return prefix, prefix + "g"  # after every hex digit
+
+    def _count(self, db: sqlite3.Connection, record: Record) -> int:
+        """How many pages of a walk are there."""
+        found = db.execute("SELECT count(*) FROM pages WHERE key >= ? AND key < ?", self._keys(record)).fetchone()
+        return int(found[0])
 
     def _delete(self, db: sqlite3.Connection, record: Record) -> None:
         db.execute("DELETE FROM pages WHERE key >= ? AND key < ?", self._keys(record))

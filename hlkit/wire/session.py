@@ -28,6 +28,7 @@ import requests
 from requests_cache import CacheMixin
 
 from hlkit.errors import (
+    CacheLocked,
     Cancelled,
     HlkitError,
     InvalidRequest,
@@ -254,7 +255,7 @@ class Session(CacheMixin, _PacedSession):
 
     def forget(self, call: Call) -> None:
         """The answer is not kept any more: the next who asks for it asks the server."""
-        self.cache.delete(self._name(call))
+        self.cache.drop(self._name(call))
 
     def _name(self, call: Call) -> str:
         asked = {"query": call.params, "body": call.body, "visit": call.visit}
@@ -356,7 +357,12 @@ class _Flight(threading.Thread):
             self.landed.set()
 
     def _fly(self, anew: bool) -> None:
-        response = self._session.send(self._request, flight=self, force_refresh=anew)
+        try:
+            response = self._session.send(self._request, flight=self, force_refresh=anew)
+        except CacheLocked:
+            if anew or self.call.kept_only:
+                raise
+            response = self._session.send(self._request, flight=self, force_refresh=True)
         self.body = response.content
         if not self.sent:  # it was kept, maybe for a question that takes it otherwise
             try:

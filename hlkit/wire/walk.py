@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from hlkit.errors import (
+    CacheLocked,
     HlkitError,
     IncompleteDownload,
     InvalidRequest,
@@ -36,8 +38,11 @@ from hlkit.wire.retry import Budget
 from hlkit.wire.session import Call, Session
 from hlkit.wire.watch import Progress, Watch
 
+LOCK_PATIENCE = 30.0  # seconds to wait for a program that holds the cache file, where no server will do
 FAILED_IN_A_ROW = 5  # parents: then it is not the parents
 _OF_ONE_PARENT = (IncompleteDownload, InvalidRequest, ServerError, Timeout, UnexpectedResponse, WrongLocation)
+
+T = TypeVar("T")
 
 
 class ShortWarning(UserWarning):
@@ -107,6 +112,7 @@ class Walk:
     watch: Watch = field(default_factory=Watch)
     limit: int | None = None
     heads: bool = False  # the first page of each pass is enough
+    lock_patience: float | None = None  # seconds, where it is not to be the usual
     read: Callable[[bytes], Any] | None = None  # reads a body, where the resource's rows are not wanted
     record: Record | None = None
     pages: int = 0
@@ -201,7 +207,10 @@ class Walk:
 
     def kept_pages(self) -> int:
         """The pages that this walk will not have to ask for."""
-        found = self._choose(self._cache.walks(self._name()))
+        try:
+            found = self._choose(self._cache.walks(self._name()))
+        except CacheLocked:
+            return 0
         return 0 if found is None else found.pages
 
     # ---- the record
@@ -214,8 +223,7 @@ class Walk:
         """The record to go by: a complete one that is fresh, one that broke off, or a new one."""
         resource, fresh = self.question.resource, self.freshness
         name = self._name()
-        records = self._cache.walks(name)
-        record = self._choose(records)
+        records, record = self._known(name)
         if record is None and fresh.offline:
             raise NotKept(
                 f"{resource.name} was never read completely, and offline=True asks no server",
@@ -232,6 +240,34 @@ class Walk:
             warn(f"{resource.name} as read {age} ago (offline)", StaleWarning)
         self.record = record
         return record
+
+    def _known(self, name: str) -> tuple[list[Record], Record | None]:
+        """What is cached of the question, and which of it to go by; nothing while another program holds the file.
+
+        Raises ``CacheLocked`` where no server may be asked instead.
+        """
+
+        def known() -> tuple[list[Record], Record | None]:
+            records = self._cache.walks(name)
+            return records, self._choose(records)
+
+        if self.freshness.offline:
+            return self._once_unlocked(known)
+        try:
+            return known()
+        except CacheLocked:
+            return [], None
+
+    def _once_unlocked(self, read: Callable[[], T]) -> T:
+        """What *read* gives; while another program holds the cache file, wait."""
+        until = time.monotonic() + (LOCK_PATIENCE if self.lock_patience is None else self.lock_patience)
+        while True:
+            try:
+                return read()
+            except CacheLocked:
+                if time.monotonic() > until:
+                    raise
+            self.watch.wait(0.1)
 
     def _name(self) -> str:
         resource = self.question.resource
@@ -330,7 +366,7 @@ class Walk:
         self.watch.ask()
         damage: NotKept | None = None
         try:
-            page: Page = self.session.fetch(call)
+            page: Page = self._once_unlocked(lambda: self.session.fetch(call))
         except NotKept as error:
             damage = error
         finally:
