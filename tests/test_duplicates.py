@@ -51,6 +51,28 @@ def test_one_person_written_in_two_ways_is_found_and_the_reason_named(one, other
     assert set(table["evidence"]) == {evidence}
 
 
+@pytest.mark.parametrize(
+    ("column", "first", "second", "evidence"),
+    [
+        ("additional_emails", ("Ann", "Berg", "a@example.com", None), "Ann.Berg@example.com", "e-mail"),
+        ("additional_phones", ("Ann", "Berg", None, "+13125550101"), "(312) 555-0102", "phone"),
+    ],
+)
+def test_a_second_email_or_phone_is_compared_in_each_of_its_forms(column, first, second, evidence):
+    name = column.removeprefix("additional_").removesuffix("s")
+    other = {"additional_emails": ("ann.berg@example.com", None), "additional_phones": (None, "+13125550102")}[column]
+    contacts = people((*first, None, None), ("Ann", "Berg", *other, None, None), ("Ann", "Berg", *[None] * 4))
+    record = {name: second, "phoneLabel": None, "extension": "7"}
+    forms = [[second], [record], [None, {}, 5, record], [{name: None}, second], np.array([record]), (second,)]
+
+    for form in forms:
+        rows = contacts.assign(**{column: pd.Series([form, [], None], dtype="object")})
+        assert clusters(rows) == [{"c0", "c1"}]
+        assert set(hl.analyses.duplicates(rows)["evidence"]) == {evidence}
+    rows = contacts.drop(columns=name).assign(**{column: pd.Series([[record], [second], {}], dtype="object")})
+    assert clusters(rows) == [{"c0", "c1"}]
+
+
 def test_a_couple_with_one_phone_or_one_mailbox_are_two_people():
     contacts = people(
         ("Ann", "Berg", "home@example.com", "+13125550101", "1 Elm St", "60601"),

@@ -55,6 +55,12 @@ def texts(column: pd.Series) -> Any:
     return pa.array(column, type=pa.large_string(), from_pandas=True)
 
 
+def seconds(items: Sequence[Any], name: str) -> list[str]:
+    """A contact's other e-mails or phones as texts, of a list of texts or of objects that have them as *name*."""
+    found = (item.get(name) if isinstance(item, dict) else item for item in items)
+    return [str(one) for one in found if isinstance(one, (str, int)) and not isinstance(one, bool)]
+
+
 def codes(*columns: Any) -> tuple[Array, list[Codes]]:
     """The different texts of all *columns*, and each column as their codes."""
     whole = pa.chunked_array(columns, type=pa.large_string()).combine_chunks()

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hlkit.analysis.identity import Codes, Words, addresses, codes, emails, names, phones, plain, texts
+from hlkit.analysis.identity import Codes, Words, addresses, codes, emails, names, phones, plain, seconds, texts
 from hlkit.analysis.notes import remark
 from hlkit.tables.text import many
 
@@ -95,7 +95,7 @@ class People:
     def _shared(self, alike: Callable[[Any], Any], *columns: str) -> _Shared:
         rows, values = [np.arange(self.count)], [self._texts(columns[0] if columns else "")]
         for name in columns[1:]:
-            more = [(row, item) for row, item in enumerate(self._lists(name)) if item]
+            more = [(row, seconds(item, columns[0])) for row, item in enumerate(self._lists(name)) if item]
             rows.append(np.repeat([row for row, _ in more], [len(item) for _, item in more]).astype("int64"))
             values.append(texts(pd.Series([one for _, item in more for one in item], dtype="object")))
         every = np.concatenate(rows)
@@ -109,7 +109,8 @@ class People:
     def _lists(self, name: str) -> list[Any]:
         if name not in self.frame:
             return []
-        return [item if isinstance(item, (list, tuple)) else None for item in self.frame[name].tolist()]
+        kinds = (list, tuple, np.ndarray)  # a Parquet file gives arrays
+        return [list(item) if isinstance(item, kinds) else None for item in self.frame[name].tolist()]
 
 
 class _Met:
