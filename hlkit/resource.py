@@ -17,7 +17,9 @@ class Column:
 
     ``wire`` is a dotted path, or several, of which the first that holds a value wins; ``list[key].name``
     takes ``name`` of the first element whose ``key`` is true, ``object.*`` the object's members as a list of
-    field and value. ``private`` marks what can name a person.
+    field and value, those of the names ``without`` left out. ``private`` marks what can name a person.
+    ``epoch_ms`` marks a time whose numbers are milliseconds since 1970, however small. ``cased_as`` are the
+    paths of texts that, joined, may spell a name in the capitals that it lost.
     """
 
     name: str
@@ -25,6 +27,9 @@ class Column:
     kind: Kind
     private: bool = False
     doc: str = ""
+    epoch_ms: bool = False
+    cased_as: tuple[str, ...] = ()
+    without: frozenset[str] = frozenset()
 
     @property
     def paths(self) -> tuple[str, ...]:

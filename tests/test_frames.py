@@ -170,16 +170,186 @@ def test_a_custom_field_is_a_column_by_its_name_and_typed_by_its_data_type():
 
 
 @pytest.mark.parametrize(
-    "item",
+    "items",
     [
-        {"id": "f1", "value": "x"},
-        {"id": "f1", "fieldValue": "x"},
-        {"id": "f1", "field_value": "x"},
-        {"id": "f1", "type": "string", "fieldValueString": "x"},
+        [{"id": "f1", "value": "x"}],
+        [{"id": "f1", "fieldValue": "x"}],
+        [{"id": "f1", "field_value": "x"}],
+        [{"id": "f1", "type": "string", "fieldValueString": "x"}],
+        [{"id": "f1", "type": "array", "fieldValueArray": ["x"]}],
+        [{"id": "f1", "value": ["x"]}],
+        [{"id": "f1", "value": None, "fieldValueArray": [], "fieldValueString": "x"}],
+        [{"id": "f1", "value": "", "fieldValue": "x"}],
+        [{"id": "f1", "value": None}, {"id": "f1", "fieldValue": "x"}, {"id": "f1", "value": None}],
     ],
 )
-def test_a_custom_value_is_found_under_each_of_its_names(item):
-    assert frame_of([{"id": "a", "customFields": [item]}], definitions=[definition("Note")])["Note"].tolist() == ["x"]
+def test_a_custom_value_is_found_under_each_of_its_names(items):
+    assert custom_values(items)[0].tolist() == ["x"]
+
+
+def custom_values(*rows, kind="TEXT", **more):
+    """A custom field's column of rows with these items, and how many values did not fit."""
+    field = {**definition("Note", kind=kind), **more}
+    builder = FrameBuilder(CONTACTS.columns, "contact_id", CustomFields.of([field], "contact", CONTACTS.columns))
+    builder.add([{"id": str(number), "customFields": items} for number, items in enumerate(rows)])
+    return builder.frame()["Note"], builder.misfits.total()
+
+
+FILE = {"url": "https://files.example.com/a.pdf", "documentId": "d1", "meta": {"originalname": "a.pdf"}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "read"),
+    [
+        ("TEXT", True, "true"),
+        ("RADIO", False, "false"),
+        ("SINGLE_OPTIONS", [True], "true"),
+        ("SINGLE_OPTIONS", ["Roof"], "Roof"),
+        ("SINGLE_OPTIONS", ["Roof", "Gutter", None, 2], "Roof, Gutter, 2"),
+        ("LARGE_TEXT", {"line": "Zoë", "n": 1}, '{"line":"Zoë","n":1}'),
+        ("TEXT", [{"a": 1}, "b"], '[{"a":1},"b"]'),
+        ("PHONE", 13125550101, "13125550101"),
+        ("a type of next year", {"a": [1]}, '{"a":[1]}'),
+        ("FLOAT", "2.5", 2.5),
+        ("NUMERICAL", [3], 3.0),
+        ("MONETORY", {"currency": "USD", "value": 1200}, 1200.0),
+        ("DATE", [86400000], pd.Timestamp("1970-01-02")),
+        ("CHECKBOX", True, [True]),
+        ("CHECKBOX", "Roof", ["Roof"]),
+        ("TEXTBOX_LIST", {"o1": "first", "o2": "second"}, ["first", "second"]),
+        ("FILE_UPLOAD", {"5f1c": FILE, "7a2e": FILE}, [FILE, FILE]),
+        ("FILE_UPLOAD", FILE, [FILE]),
+        ("SIGNATURE", {"5f1c": FILE}, [FILE]),
+        ("SIGNATURE", "https://files.example.com/s.png", ["https://files.example.com/s.png"]),
+    ],
+)
+def test_a_custom_value_keeps_what_was_answered_whatever_its_shape(kind, value, read):
+    for name in ("value", "fieldValue", "fieldValueString", "fieldValueArray", "fieldValueFile"):
+        series, misfits = custom_values([{"id": "f1", name: value}], [], kind=kind)
+
+        assert series.tolist()[0] == read
+        assert misfits == 0
+
+
+def test_several_options_in_one_text_are_told_apart_where_the_definition_knows_them():
+    options = ["Roof", " Gutter", "Doors, windows"]
+    texts = {
+        "Roof, Gutter": ["Roof", "Gutter"],
+        "Roof,Doors, windows": ["Roof", "Doors, windows"],
+        "Doors, windows": ["Doors, windows"],
+        "Call me, please": ["Call me, please"],
+        "Roof, chimney": ["Roof, chimney"],
+        "": [],
+    }
+    rows = [[{"id": "f1", "value": text}] for text in texts]
+
+    assert custom_values(*rows, kind="CHECKBOX", picklistOptions=options)[0].tolist() == list(texts.values())
+    assert custom_values([{"id": "f1", "value": ["Roof, Gutter"]}], kind="CHECKBOX", picklistOptions=options)[
+        0
+    ].tolist() == [["Roof", "Gutter"]]
+    assert custom_values(*rows[:1], kind="CHECKBOX")[0].tolist() == [["Roof, Gutter"]]
+    assert custom_values(*rows[:1], kind="RADIO", picklistOptions=options)[0].tolist() == ["Roof, Gutter"]
+
+
+def test_a_folder_of_fields_is_no_column_and_takes_no_fields_name():
+    folder = {"id": "d1", "name": "Budget", "documentType": "folder"}
+    fields = [folder, {**definition("Budget"), "documentType": "field"}, {**folder, "id": "d2", "name": "Other"}]
+
+    assert list(frame_of(definitions=fields))[len(CONTACTS.columns) :] == ["Budget"]
+
+
+@pytest.mark.parametrize("day", ["1955-03-01", "1969-11-05", "1969-12-31", "1970-01-01", "1970-02-26", "2001-09-09"])
+def test_birthdays_and_custom_dates_are_milliseconds_however_small(day):
+    milliseconds = pd.Timestamp(day).value // 10**6
+    spelled = [
+        milliseconds,
+        str(milliseconds),
+        float(milliseconds),
+        f"{day}T00:00:00.000Z",
+        day,
+        day.replace("-", ""),
+    ]
+    rows = [
+        {"id": str(number), "dateOfBirth": value, "customFields": [{"id": "f1", "fieldValueDate": value}]}
+        for number, value in enumerate(spelled)
+    ]
+
+    frame = frame_of(rows, definitions=[definition("Since", kind="DATE")])
+
+    assert frame["birthday"].dt.strftime("%Y-%m-%d").tolist() == [day] * 6
+    assert frame["Since"].dt.strftime("%Y-%m-%d").tolist() == [day] * 6
+
+
+@pytest.mark.parametrize("value", [1985, "1985", 1, -62135596800, "253402300799", True, "soon", [1, 2], 10**15])
+def test_what_is_no_birthday_is_null_and_counted(value):
+    builder = FrameBuilder(CONTACTS.columns, CONTACTS.key)
+    builder.add([{"id": "a", "dateOfBirth": value}])
+
+    assert builder.frame()["birthday"].isna().all()
+    assert builder.misfits == {"birthday": 1}
+
+
+@pytest.mark.parametrize(
+    ("whole", "first", "last", "name"),
+    [
+        ("ada van der poe", "Ada", "van der Poe", "Ada van der Poe"),
+        ("bo ray", "Bo Ray", None, "Bo Ray"),
+        ("mcafee", "", "McAfee", "McAfee"),
+        ("ada  poe ", " Ada", "Poe", "Ada Poe"),
+        ("info@example.com", None, None, "info@example.com"),
+        ("e.e. cummings", "e.e.", "cummings", "e.e. cummings"),
+        ("Cy & Sons", "Cy", "Poe", "Cy & Sons"),
+        ("cy & sons", "Cy", "Poe", "cy & sons"),
+        ("Dee Lux", "dee", "LUX", "Dee Lux"),
+        (None, "Dee", "Lux", "Dee Lux"),
+        ("", None, "Lux", "Lux"),
+        (5, "Dee", "Lux", "5"),
+        ("dee", 5, ["Dee"], "dee"),
+    ],
+)
+def test_a_contacts_name_is_as_the_person_writes_it(whole, first, last, name):
+    row = {"id": "a", "contactName": whole, "firstName": first, "lastName": last}
+
+    assert frame_of([row])["name"].tolist() == [name]
+
+
+def test_a_name_in_small_letters_gets_its_capitals_back_beside_deals_and_conversations():
+    deal = {"id": "a", "contact": {"name": "ada poe"}, "relations": [{"primary": True, "fullName": "Ada Poe"}]}
+    conversation = {"id": "a", "contactName": "ada poe", "fullName": "Ada Poe"}
+
+    assert frame_of([deal], resource=CATALOGUE["opportunities"])["contact_name"].tolist() == ["Ada Poe"]
+    assert frame_of([conversation], resource=CATALOGUE["conversations"])["contact_name"].tolist() == ["Ada Poe"]
+
+
+@pytest.mark.parametrize("name", ["form_submissions", "survey_submissions"])
+def test_answers_are_all_that_a_person_answered_and_nothing_that_the_page_added(name):
+    answers = {
+        "full_name": "Ada Poe",
+        "photo": {"5f1c": FILE},
+        "signature": FILE,
+        "rooms": {"o1": "bath", "o2": ""},
+        "country": {"code": "US", "name": "United States"},
+        "wants": ["Roof", "Gutter"],
+        "agreed": True,
+        "left_empty": None,
+    }
+    page = {
+        "eventData": {"page": {"url": "https://example.com/quote"}, "source": "Direct traffic"},
+        "fieldsOriSequance": ["full_name"],
+        "formId": "q1",
+        "location_id": "l1",
+        "sessionId": "s-1",
+        "sessionFingerprint": "fp",
+        "submissionId": "s1",
+        "signatureHash": "abc",
+        "ip": "192.0.2.7",
+        "Timezone": "Europe/Zurich",
+    }
+
+    frame = frame_of([{"id": "a", "others": {**page, **answers}}, {"id": "b"}], resource=CATALOGUE[name])
+
+    assert frame["answers"].tolist() == [[{"field": key, "value": answers[key]} for key in answers], []]
+    assert frame.loc[0, ["page_url", "source"]].tolist() == ["https://example.com/quote", "Direct traffic"]
 
 
 def test_names_that_collide_or_shadow_a_column_become_the_fields_key():
@@ -244,7 +414,7 @@ def test_what_does_not_fit_is_one_warning_that_names_the_column_and_the_way_to_i
 
 
 def test_a_value_of_a_field_without_a_definition_is_told():
-    builder = FrameBuilder(CONTACTS.columns, CONTACTS.key, CustomFields({}))
+    builder = FrameBuilder(CONTACTS.columns, CONTACTS.key, CustomFields({}, {}))
     builder.add([{"id": "a", "customFields": [{"id": "gone", "value": 1}, "odd"]}])
 
     with pytest.warns(DataWarning, match="1 values belong to 1 custom fields without a definition"):

@@ -194,9 +194,9 @@ def test_flags_come_as_flags_or_as_text():
 
 
 def test_lists_stay_lists_and_nothing_is_an_empty_one():
-    series, misfits = column([["a", "b"], None, "", "one", {"x": "first", "y": "second"}], LIST)
+    series, misfits = column([["a", "b"], None, "", "one", {"x": "first", "y": "second"}, {"phone": "1"}], LIST)
 
-    assert series.tolist() == [["a", "b"], [], [], ["one"], ["first", "second"]]
+    assert series.tolist() == [["a", "b"], [], [], ["one"], ["first", "second"], [{"phone": "1"}]]
     assert misfits == 0
 
 

@@ -86,7 +86,7 @@ CONVERSATIONS = Resource(
         Column("unread", "unreadCount", COUNT, doc="messages"),
         Column("is_starred", "starred", FLAG),
         Column("tags", "tags", LIST),
-        Column("contact_name", ("contactName", "fullName"), TEXT, private=True),
+        Column("contact_name", ("contactName", "fullName"), TEXT, private=True, cased_as=("fullName",)),
         Column("company_name", "companyName", TEXT, private=True),
         Column("email", "email", TEXT, private=True),
         Column("phone", "phone", TEXT, private=True),

@@ -49,7 +49,8 @@ CONTACTS = Resource(
     },
     columns=(
         Column("contact_id", "id", ID),
-        Column("name", ("contactName", "name"), TEXT, private=True),
+        # Searches give contactName all in small letters beside the names as they were written (seen in 2026).
+        Column("name", ("contactName", "name"), TEXT, private=True, cased_as=("firstName", "lastName")),
         Column("first_name", "firstName", TEXT, private=True),
         Column("last_name", "lastName", TEXT, private=True),
         Column("email", "email", TEXT, private=True),
@@ -76,7 +77,7 @@ CONTACTS = Resource(
         Column("country", "country", TEXT),
         Column("timezone", "timezone", TEXT),
         Column("website", "website", TEXT, private=True),
-        Column("birthday", "dateOfBirth", DAY, private=True),
+        Column("birthday", "dateOfBirth", DAY, private=True, epoch_ms=True),
         Column("business_id", "businessId", ID),
         Column("business_name", "businessName", TEXT, private=True),
         Column("created_by", "createdBy.source", TEXT, doc="what made it: a person, a form, an import ..."),
@@ -133,7 +134,7 @@ OPPORTUNITIES = Resource(
         Column("acted_at", "lastActionDate", WHEN, doc="somebody's last action on it"),
         Column("lost_reason_id", "lostReasonId", ID),
         Column("win_probability", "effectiveProbability", NUMBER, doc="as HighLevel gives it"),
-        Column("contact_name", "contact.name", TEXT, private=True),
+        Column("contact_name", "contact.name", TEXT, private=True, cased_as=("relations[primary].fullName",)),
         Column("contact_email", "contact.email", TEXT, private=True),
         Column("contact_phone", "contact.phone", TEXT, private=True),
         Column("contact_company_name", "contact.companyName", TEXT, private=True),

@@ -6,6 +6,22 @@ from hlkit.resource import Column, Days, Filter, Resource
 
 # Without a start the server gives the last month only (June 2026): a constant before any account is sent.
 _ALL_TIME = Days("startAt", "endAt", always_from="2010-01-01")
+# What the page adds to the answers (seen in 2026).
+_NO_ANSWERS = frozenset(
+    {
+        "eventData",
+        "fieldsOriSequance",
+        "formId",
+        "surveyId",
+        "submissionId",
+        "location_id",
+        "sessionId",
+        "sessionFingerprint",
+        "signatureHash",
+        "ip",
+        "Timezone",
+    }
+)
 _SUBMISSIONS = PageNumber(size="limit", most=100, param="page", total="meta.total")
 
 FORMS = Resource(
@@ -41,7 +57,14 @@ FORM_SUBMISSIONS = Resource(
         Column("source", "others.eventData.source", TEXT),
         Column("medium", "others.eventData.medium", TEXT),
         Column("referrer", "others.eventData.referrer", TEXT, private=True),
-        Column("answers", "others.*", LIST, private=True, doc="field (an id or a key) and value of each answer"),
+        Column(
+            "answers",
+            "others.*",
+            LIST,
+            private=True,
+            doc="field (an id or a key) and value of each answer",
+            without=_NO_ANSWERS,
+        ),
     ),
 )
 

@@ -7,14 +7,15 @@ in that column is converted value by value, and what does not fit becomes null a
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 import pandas as pd
 
-from hlkit.kinds import DAY, LIST, MONEY, NUMBER, TEXT
+from hlkit.kinds import DAY, LIST, MONEY, NUMBER, TEXT, Kind
 from hlkit.memory import without_garbage_collection
 from hlkit.resource import Column
 from hlkit.tables import values
@@ -30,43 +31,58 @@ class DataWarning(UserWarning):
 
 _FIELD_KINDS = {
     "NUMERICAL": NUMBER,
+    "FLOAT": NUMBER,
     "MONETORY": MONEY,  # sic
     "CHECKBOX": LIST,
     "MULTIPLE_OPTIONS": LIST,
     "TEXTBOX_LIST": LIST,
     "FILE_UPLOAD": LIST,
+    "SIGNATURE": LIST,
     "DATE": DAY,
 }
 
 
 @dataclass(frozen=True)
 class CustomFields:
-    """The custom fields of one model: their ids, and the column that each becomes."""
+    """The custom fields of one model by their ids: the column that each becomes, and the options of a choice."""
 
-    columns: Mapping[str, Column]  # by the field's id
+    columns: Mapping[str, Column]
+    options: Mapping[str, frozenset[str]]
 
     @classmethod
     def of(cls, definitions: Sequence[Row], model: str, declared: Sequence[Column]) -> CustomFields:
         """A column for each definition of *model*, named by the field's name, or its key where names collide."""
-        of_model = (one for one in definitions if one.get("model", model) == model)
-        mine = {one["id"]: one for one in of_model if isinstance(one.get("id"), str)}.values()
-        names = Counter(_name(one) for one in mine)
+        fields = {
+            str(row["id"]): row
+            for row in definitions
+            if row.get("model", model) == model and row.get("documentType") != "folder" and row.get("id")
+        }
+        names = Counter(_name(definition) for definition in fields.values())
         taken = {column.name for column in declared}
         columns: dict[str, Column] = {}
-        for one in mine:
-            name = _name(one)
+        for identifier, definition in fields.items():
+            name, key = _name(definition), definition.get("fieldKey")
             if not name or names[name] > 1 or name in taken:
-                name = str(one.get("fieldKey") or one["id"])
+                name = str(key or identifier)
             while name in taken:
-                name = f"{name} ({one['id']})"
+                name = f"{name} ({identifier})"
             taken.add(name)
-            kind = _FIELD_KINDS.get(str(one.get("dataType")), TEXT)
-            columns[one["id"]] = Column(name, "customFields", kind, private=True, doc=str(one.get("fieldKey")))
-        return cls(columns)
+            kind = _FIELD_KINDS.get(str(definition.get("dataType")), TEXT)
+            columns[identifier] = Column(name, "customFields", kind, private=True, doc=str(key), epoch_ms=kind is DAY)
+        return cls(columns, {identifier: _options(definition) for identifier, definition in fields.items()})
 
 
 def _name(definition: Row) -> str:
     return str(definition.get("name") or "").strip()
+
+
+def _options(definition: Row) -> frozenset[str]:
+    options = definition.get("picklistOptions")
+    return frozenset(map(str.strip, filter(_is_text, options))) if isinstance(options, list) else frozenset()
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str)
 
 
 @dataclass
@@ -107,7 +123,7 @@ class FrameBuilder:
             self.rows += len(rows)
 
     def _append(self, column: Column, found: list[Any]) -> None:
-        chunk, misfits = values.convert(found, column.kind)
+        chunk, misfits = values.convert(found, column.kind, epoch_ms=column.epoch_ms)
         self._chunks.setdefault(column.name, []).append(chunk)
         if misfits:
             self.misfits[column.name] += misfits
@@ -116,12 +132,13 @@ class FrameBuilder:
         wide: dict[str, list[Any]] = {name: [None] * len(rows) for name in custom.columns}
         for number, row in enumerate(rows):
             for item in _items(row):
-                name = item.get("id")
-                cells = wide.get(name) if isinstance(name, str) else None
-                if cells is None:
-                    self.unknown_fields[str(name)] += 1
-                else:
-                    cells[number] = field_value(item)
+                name = str(item.get("id"))
+                if name not in wide:
+                    self.unknown_fields[name] += 1
+                    continue
+                value = answer(field_value(item), custom.columns[name].kind, custom.options[name])
+                if value is not None:
+                    wide[name][number] = value
         return wide
 
     def frame(self) -> pd.DataFrame:
@@ -168,7 +185,22 @@ def column_values(rows: Sequence[Row], column: Column, objects: Objects | None =
         if None in found and _parents(rows, path, objects) is not None:
             others = _values(rows, path, objects)
             found = [other if value is None else value for value, other in zip(found, others, strict=True)]
+    if column.without:
+        found = [[pair for pair in pairs or () if pair["field"] not in column.without] for pairs in found]
+    if column.cased_as:
+        parts = [_values(rows, path, objects) for path in column.cased_as]
+        found = [_cased(text, texts) for text, *texts in zip(found, *parts, strict=True)]
     return found
+
+
+def _cased(name: Any, parts: Sequence[Any]) -> Any:
+    """*name* in the capitals of the *parts* that spell it too; all of these where there is no name."""
+    spelled = " ".join(part.strip() for part in parts if isinstance(part, str) and part.strip())
+    if name in (None, ""):
+        return spelled or name
+    if not isinstance(name, str) or name != name.lower() or spelled == spelled.lower():
+        return name
+    return spelled if name.casefold().split() == spelled.casefold().split() else name
 
 
 def _values(rows: Sequence[Row], path: str, objects: Objects) -> list[Any]:
@@ -198,8 +230,8 @@ def _parents(rows: Sequence[Row], path: str, objects: Objects) -> Sequence[Row |
 
 
 def _pairs_of(answers: Row | None) -> list[dict[str, Any]]:
-    """An object's members as a list of field and value, without the objects among them."""
-    return [{"field": name, "value": value} for name, value in (answers or {}).items() if not isinstance(value, dict)]
+    """An object's members as a list of field and value."""
+    return [{"field": name, "value": value} for name, value in (answers or {}).items()]
 
 
 def _marked(value: Any, flag: str) -> Any:
@@ -209,11 +241,56 @@ def _marked(value: Any, flag: str) -> Any:
 
 
 def field_value(item: Row) -> Any:
-    """The value of a custom field on a row, by any of the names it comes under."""
-    for name in ("value", "fieldValue", "field_value"):
-        if name in item:
-            return item[name]
-    return next((value for name, value in item.items() if name.startswith("fieldValue")), None)
+    """The value of a custom field on a row, by any of the names it comes under; some may be there and empty."""
+    names = ["value", "field_value", *(name for name in item if name.startswith("fieldValue"))]
+    found = [item[name] for name in names if item.get(name) is not None]
+    return next((value for value in found if value not in ("", [], {})), found[0] if found else None)
+
+
+def answer(value: Any, kind: Kind, options: frozenset[str] = frozenset()) -> Any:
+    """What was answered in a custom field: the same from each of the shapes that one answer comes in."""
+    if kind is LIST:
+        return _picked(value, options)
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if value in ([], {}):
+        return None
+    if kind is TEXT:
+        return _spelled(value)
+    if kind is MONEY and isinstance(value, dict):  # of {currency, value}
+        return value.get("value", value)
+    return value
+
+
+def _picked(value: Any, options: frozenset[str]) -> Any:
+    """Several options as a list, also where they came as one text."""
+    if isinstance(value, list):
+        return [one for item in value for one in (_split(item, options) if isinstance(item, str) else [item])]
+    return _split(value, options) if isinstance(value, str) and value else value
+
+
+def _split(text: str, options: frozenset[str]) -> list[str]:
+    """A text of nothing but *options* and commas as its options, which may have commas themselves; else it alone."""
+    pieces, found, start = text.split(","), list[str](), 0
+    while start < len(pieces):
+        ends = range(len(pieces), start, -1)
+        end = next((end for end in ends if ",".join(pieces[start:end]).strip() in options), None)
+        if end is None:
+            return [text]
+        found.append(",".join(pieces[start:end]).strip())
+        start = end
+    return found
+
+
+def _spelled(value: Any) -> Any:
+    """An answer as text: several values with commas between them, an object as JSON."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list) and not any(isinstance(item, (list, dict)) for item in value):
+        return ", ".join(str(_spelled(item)) for item in value if item is not None)
+    if isinstance(value, (list, dict)):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return value
 
 
 def _pairs(row: Row) -> list[dict[str, Any]]:

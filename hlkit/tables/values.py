@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import math
 import re
 from collections.abc import Callable
@@ -35,6 +36,8 @@ _DAY_LENGTH = dt.timedelta(days=1) // _US
 # A year outside of these is no date but a stand-in for none (0001, 9999), which would overflow nanoseconds.
 _NO_YEARS = (range(-62135596800, -62104060800), range(253370764800, 253402300801))  # 1 and 9999, in seconds
 _YEARS = ((dt.datetime(1678, 1, 1) - _EPOCH) // _US, (dt.datetime(2262, 1, 1) - _EPOCH) // _US - 1)
+_NUMBER = re.compile(r"-?\d+(\.\d*)?")
+_RECORD = {"id", "_id", "url", "email", "phone"}  # names that an object has as a record, and none as a list
 _NOTHING = ("", None)  # an empty string is no id, no number and no date
 
 
@@ -42,8 +45,11 @@ class _MisfitError(Exception):
     """A value that does not fit its kind."""
 
 
-def convert(found: list[Any], kind: Kind) -> tuple[Any, int]:
-    """A chunk of a column, and how many values did not fit and are null in it."""
+def convert(found: list[Any], kind: Kind, *, epoch_ms: bool = False) -> tuple[Any, int]:
+    """A chunk of a column, and how many values did not fit and are null in it.
+
+    With *epoch_ms*, every number in a column of times is milliseconds since 1970; else small ones are seconds.
+    """
     if kind.name == "LIST":
         return [_list(value) for value in found], 0
     try:
@@ -56,7 +62,7 @@ def convert(found: list[Any], kind: Kind) -> tuple[Any, int]:
         ValueError,
         OverflowError,
     ):
-        return _one_by_one(found, kind.name)
+        return _one_by_one(found, kind.name, epoch_ms)
 
 
 def _quickly(found: list[Any], kind: str) -> Any:
@@ -79,8 +85,8 @@ def _quickly(found: list[Any], kind: str) -> Any:
     return pa.array(found, _ARROW[kind])
 
 
-def _one_by_one(found: list[Any], kind: str) -> tuple[Any, int]:
-    read = _READERS[kind]
+def _one_by_one(found: list[Any], kind: str, epoch_ms: bool) -> tuple[Any, int]:
+    read = functools.partial(_READERS[kind], epoch_ms=True) if epoch_ms else _READERS[kind]
     fitting: list[Any] = []
     misfits = 0
     for value in found:
@@ -126,7 +132,9 @@ def _list(value: Any) -> list[Any]:
         return value
     if value in _NOTHING:
         return []
-    return list(value.values()) if isinstance(value, dict) else [value]
+    if isinstance(value, dict) and not _RECORD & value.keys():
+        return list(value.values())
+    return [value]
 
 
 def _text(value: Any) -> str | None:
@@ -174,9 +182,9 @@ def _flag(value: Any) -> bool | None:
     return spelt
 
 
-def _instant(value: Any) -> int | None:
+def _instant(value: Any, *, epoch_ms: bool = False) -> int | None:
     """Microseconds since 1970 of an ISO text (without a zone: UTC) or of epoch seconds or milliseconds."""
-    moment = _moment(value)
+    moment = _moment(value, epoch_ms)
     if moment is not None and not isinstance(moment, int):
         if moment.tzinfo is not None:
             moment = moment.astimezone(dt.UTC).replace(tzinfo=None)
@@ -184,25 +192,33 @@ def _instant(value: Any) -> int | None:
     return _plausible(moment)
 
 
-def _day(value: Any) -> int | None:
+def _day(value: Any, *, epoch_ms: bool = False) -> int | None:
     """Microseconds since 1970 of the calendar day that is written, whatever the zone beside it says."""
-    moment = _moment(value)
+    moment = _moment(value, epoch_ms)
     if moment is not None and not isinstance(moment, int):
         moment = (moment.replace(tzinfo=None) - _EPOCH) // _US
     return None if moment is None else _plausible(moment - moment % _DAY_LENGTH)
 
 
-def _moment(value: Any) -> dt.datetime | int | None:
-    if value in _NOTHING:
-        return None
-    if isinstance(value, str) and not re.fullmatch(r"-?\d{9,}(\.\d*)?", value.strip()):  # eight digits are a day
-        return dt.datetime.fromisoformat(value.strip())
+def _moment(value: Any, epoch_ms: bool) -> dt.datetime | int | None:
+    if isinstance(value, str):
+        value = value.strip()
+        if value and (not _NUMBER.fullmatch(value) or len(value) < 9):  # eight digits are a day
+            try:
+                return dt.datetime.fromisoformat(value)
+            except ValueError:
+                if not epoch_ms:
+                    raise
     number = _number(value)
     if number is None:
-        raise _MisfitError
+        return None
+    of_no_year = any(int(number) in years for years in _NO_YEARS)
+    if epoch_ms:
+        if (of_no_year or abs(number) < _DAY_LENGTH / 1000) and number % 60_000:
+            raise _MisfitError  # seconds of a stand-in, or a count: none of them is a minute's begin
+        return int(number * 1_000)
     # Seconds up to the year 2128; beyond, milliseconds, which so are right but for two months around January 1970.
-    in_seconds = abs(number) < 5e9 or any(int(number) in years for years in _NO_YEARS)
-    return int(number * (1_000_000 if in_seconds else 1_000))
+    return int(number * (1_000_000 if of_no_year or abs(number) < 5e9 else 1_000))
 
 
 def _plausible(microseconds: int | None) -> int | None:
@@ -215,7 +231,7 @@ def _is_plausible(microseconds: int) -> bool:
     return _YEARS[0] <= microseconds <= _YEARS[1]
 
 
-_READERS: dict[str, Callable[[Any], Any]] = {
+_READERS: dict[str, Callable[..., Any]] = {
     "ID": _id,
     "TEXT": _text,
     "CHOICE": _id,
