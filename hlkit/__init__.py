@@ -6,6 +6,7 @@ loc = hl.connect()          # HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID; or hl.dem
 contacts = loc.contacts()   # a plain DataFrame, typed, in UTC
 loc.analyses                # questions: loc.analyses.speed_to_lead(by="source")
 hl.explore(loc)             # the same behind dropdowns
+hl.write(contacts, "contacts.xlsx")  # or .csv, .parquet, .jsonl
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from hlkit.connection import demo as demo
     from hlkit.contents import catalogue as catalogue
     from hlkit.onboarding import login as login
+    from hlkit.tables.export import write as write
     from hlkit.tables.profile import profile as profile
     from hlkit.widgets.explore import explore as explore
 
@@ -32,9 +34,10 @@ _HOMES = {
     "explore": "hlkit.widgets.explore",
     "login": "hlkit.onboarding",
     "profile": "hlkit.tables.profile",
+    "write": "hlkit.tables.export",
 }
 
-__all__ = ["analyses", "catalogue", "connect", "demo", "errors", "explore", "login", "profile"]
+__all__ = ["analyses", "catalogue", "connect", "demo", "errors", "explore", "login", "profile", "write"]
 
 
 def __getattr__(name: str) -> Any:

@@ -17,6 +17,7 @@ import platformdirs
 from hlkit import profiles
 from hlkit.choices import seconds
 from hlkit.errors import HlkitError, InvalidRequest, InvalidToken
+from hlkit.files import named
 from hlkit.location import Location
 from hlkit.resources import CATALOGUE
 from hlkit.warning import warn
@@ -67,7 +68,8 @@ def connect(
     timezone
         An IANA name, where the token may not read the location's own.
     cache
-        Keep answers in your cache folder, in another folder (a path), or not at all (``False``).
+        Keep answers in your cache folder, in another folder (a path; ``~`` is your home), or not at all
+        (``False``).
     expire_after
         Seconds that a kept answer serves, before the server is asked again.
     offline
@@ -118,7 +120,7 @@ def location_with(
     """A location for a token that was read already. One cache file per server, location and token."""
     base_url = checked_base_url(BASE_URL if base_url is None else base_url)
     name = token.digest("cache", _CACHE_FORMAT, base_url, location_id, token.fingerprint, size=8)
-    folder = cache_folder() if cache is True else None if cache is False else Path(cache)
+    folder = cache_folder() if cache is True else None if cache is False else named(cache).absolute()
     store = Cache(None if folder is None else folder / f"{location_id}-{name}.sqlite", token, keep_all=offline)
     return Location(
         _session(base_url, location_id, token, store, deadline),

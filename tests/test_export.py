@@ -6,6 +6,7 @@ import datetime as dt
 import enum
 import json
 import os
+import re
 import stat
 import tempfile
 import warnings
@@ -15,6 +16,7 @@ from zipfile import ZipFile
 import numpy as np
 import openpyxl
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import xlsxwriter.workbook
 from hypothesis import given, settings
@@ -113,6 +115,52 @@ def test_parquet_keeps_every_value_type_and_attribute(tmp_path):
     assert got.attrs == sent.attrs
 
 
+LISTS = {
+    "tags": ([["vip"], []], "list<string>"),
+    "follower_ids": ([[], []], "list<string>"),
+    "emails": ([[{"email": "ann@example.com"}], []], "list<struct<email: string>>"),
+    "answers": ([[{"value": "x"}, {"value": ["y"]}], [{"value": 1}]], "list<struct<value: string>>"),
+    "options": ([["a", {"label": "b"}], None], "list<string>"),
+    "files": ([{"a": []}, {"b": None}], "struct<a: list<string>, b: string>"),
+    "nothing": ([None, None], "string"),
+}
+
+
+def types(path):
+    schema = pq.read_schema(path)
+    return {field.name: re.sub("large_|element: |item: ", "", str(field.type)) for field in schema}
+
+
+def test_lists_in_parquet_have_one_type_which_other_programs_read(tmp_path):
+    made = pd.DataFrame({name: pd.Series(values, dtype=object) for name, (values, _) in LISTS.items()})
+
+    with pytest.warns(DataWarning, match="one type a column: answers, options$"):
+        path = write(made, tmp_path / "a.parquet")
+
+    assert types(path) == {name: kind for name, (_, kind) in LISTS.items()}
+
+
+def test_duckdb_reads_the_lists_of_parquet(tmp_path):
+    duckdb = pytest.importorskip("duckdb")
+    made = pd.DataFrame({name: pd.Series(values, dtype=object) for name, (values, _) in LISTS.items()})
+
+    with pytest.warns(DataWarning, match="one type a column"):
+        path = write(made, tmp_path / "a.parquet")
+
+    query = f"select tags, follower_ids, answers[2].value, options, nothing from '{path}'"
+    assert duckdb.sql(query).fetchall() == [
+        (["vip"], [], '["y"]', ["a", '{"label":"b"}'], None),
+        ([], [], None, None, None),
+    ]
+
+
+def test_a_list_in_parquet_has_the_same_type_without_rows(tmp_path):
+    kinds = types(write(frame(), tmp_path / "none.parquet")), types(write(frame(ANN), tmp_path / "one.parquet"))
+
+    assert kinds[0] == kinds[1]
+    assert kinds[0]["tags"] == "list<string>"
+
+
 def test_json_lines_hold_an_object_a_row(tmp_path):
     path = write(frame(ANN, {"id": "b"}), tmp_path / "a.jsonl")
 
@@ -209,6 +257,34 @@ def test_a_sign_hidden_behind_what_nobody_sees_is_found(text):
 @pytest.mark.parametrize("text", ["Ann", "a=b", "1-2", "ann@example.com", "", "'tis", "🦊", "\u200fרות"])
 def test_ordinary_text_stays_as_it_is(text):
     assert harmless(text) == text
+
+
+PHONES = ["+13125550101", "+1 312 555 0101", "+447700900123"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_a_phone_number_in_digits_comes_back_as_it_was(tmp_path, suffix):
+    made = pd.DataFrame({"phone": PHONES, "more": [PHONES, [], PHONES[:1]]})
+
+    path = write(made, tmp_path / f"a{suffix}")
+
+    got = pd.read_csv(path, dtype=str) if suffix == ".csv" else pd.read_excel(path)
+    assert got["phone"].tolist() == PHONES
+    assert got["more"].fillna("").tolist() == ["; ".join(PHONES), "", PHONES[0]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["+1-312-555-0101", "+1+1", "+1", "+1(312)", "+13125550101+A1", "+13125550101\n=1", " +13125550101", "+1e10"],
+)
+def test_what_a_spreadsheet_would_calculate_is_no_phone_number(text):
+    assert harmless(text) == f"'{text}"
+
+
+def test_a_formula_behind_a_phone_number_starts_no_cell(tmp_path):
+    path = write(names("+13125550101;=1+1", "x;+13125550101=1"), tmp_path / "a.csv")
+
+    assert pd.read_csv(path)["name"].tolist() == ["'+13125550101;'=1+1", "x;'+13125550101=1"]
 
 
 def test_a_sign_after_a_semicolon_starts_no_cell_where_excel_splits_there(tmp_path):
@@ -400,6 +476,17 @@ def test_headings_of_two_levels_are_joined_and_named_indexes_are_columns(tmp_pat
     assert got.values.tolist() == [["ads", 1, 3], ["web", 5, 5]]
 
 
+def test_headings_of_several_types_become_text(tmp_path):
+    labels = [dt.datetime(2025, 7, 1), 3, True, ("source", "n"), dt.datetime(2025, 7, 1, 5)]
+    made = pd.DataFrame([range(5)], columns=pd.Index(labels, dtype=object))
+    pairs = made.set_axis(pd.MultiIndex.from_product([["n"], [1, "a", 2, "b", 3]]), axis=1)
+
+    for suffix in SUFFIXES:
+        headings = ["2025-07-01", "3", "True", "source / n", "2025-07-01 05:00:00"]
+        assert list(map(str, again(write(made, tmp_path / f"a{suffix}")))) == headings
+        assert list(again(write(pairs, tmp_path / f"b{suffix}"))) == ["n / 1", "n / a", "n / 2", "n / b", "n / 3"]
+
+
 def test_parquet_keeps_headings_of_two_levels_and_the_index(tmp_path):
     table = pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_product([["a"], ["x", "y"]]), index=["row"])
 
@@ -421,6 +508,42 @@ def test_two_unnamed_levels_of_an_index_become_columns(tmp_path):
 
 
 # ---- frames that a person changed
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_series_is_written_as_one_column(tmp_path, suffix):
+    sizes = pd.DataFrame({"source": ["ads", "ads", "web"]}).groupby("source").size()
+
+    got = again(write(sizes, tmp_path / f"a{suffix}"))
+
+    assert got.reset_index().iloc[:, -2:].values.tolist() == [["ads", 2], ["web", 1]]
+    assert list(got)[-1] == "value"
+
+
+@pytest.mark.parametrize("given", [None, [1], {"a": [1]}])
+def test_what_is_no_frame_is_refused(tmp_path, given):
+    with pytest.raises(InvalidRequest, match=r"is not a DataFrame\n.*result\.table"):
+        write(given, tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_lists_too_deep_to_write_are_refused(tmp_path, suffix):
+    deep: list = []
+    for _ in range(3000):
+        deep = [deep]
+
+    with pytest.raises(InvalidRequest, match="lists within lists"):
+        write(pd.DataFrame({"a": pd.Series([deep, 1], dtype=object)}), tmp_path / f"a{suffix}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dates_and_times_in_one_column_lose_nothing_in_parquet(tmp_path):
+    made = pd.DataFrame({"at": pd.Series([dt.date(2025, 7, 1), dt.datetime(2025, 7, 1, 5)], dtype=object)})
+
+    with pytest.warns(DataWarning, match="one type a column: at"):
+        path = write(made, tmp_path / "a.parquet")
+
+    assert pq.read_table(path)["at"].to_pylist() == ["2025-07-01", "2025-07-01T05:00:00.000"]
 
 
 class Colour(enum.StrEnum):
@@ -497,13 +620,18 @@ def test_csv_and_excel_take_any_column(tmp_path):
     }
 
 
-def test_parquet_says_which_columns_it_holds_as_text(tmp_path):
-    with pytest.warns(DataWarning, match="one type a column: mixed, pairs, object, huge, complex, kind, set"):
+def test_parquet_says_which_columns_hold_values_of_another_type(tmp_path):
+    names = "mixed, month, at, pairs, object, huge, complex, kind, set"
+    with pytest.warns(DataWarning, match=f"one type a column: {names}$"):
         path = write(changed(), tmp_path / "a.parquet")
 
-    got = pd.read_parquet(path)
-    assert got["mixed"].fillna("").tolist() == ["1", "x", ""]
-    assert got["pairs"].fillna("").tolist() == ['[{"id":"f","value":1},{"id":"g","value":"x"}]', "[]", ""]
+    got, arrow = pd.read_parquet(path), pq.read_table(path)
+    assert arrow["mixed"].to_pylist() == ["1", "x", None]
+    assert arrow["month"].to_pylist() == ["2025-07", None, "2025-08"]
+    assert arrow["at"].to_pylist() == ROWS["at"]
+    assert arrow["pairs"].to_pylist() == [[{"id": "f", "value": "1"}, {"id": "g", "value": "x"}], [], None]
+    assert arrow["object"].to_pylist() == [{"a": None, "3": None}, {"a": None, "3": "y"}, None]
+    assert arrow["set"].to_pylist() == [["a"], ["1", "2"], ["x", '["y"]']]
     assert got["few"].tolist() == [0, 1, 0]
     assert got["wait"].equals(changed()["wait"].astype(got["wait"].dtype))
 
@@ -552,7 +680,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, suffix, monkeypatch)
     def full(source, target):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(export.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
 
     with pytest.raises(InvalidRequest, match="cannot be written: No space left on device") as caught:
         write(frame(ANN), path)
@@ -605,7 +733,7 @@ def test_a_zone_that_does_not_exist_is_refused(tmp_path):
         write(frame(ANN), tmp_path / "a.xlsx", timezone="Mars/Base")
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".jsonl"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_frame_without_columns_is_refused(tmp_path, suffix):
     with pytest.raises(InvalidRequest, match="no columns"):
         write(pd.DataFrame(index=[0, 1]), tmp_path / f"a{suffix}")

@@ -18,6 +18,7 @@ import pandas as pd
 
 from hlkit.analysis.drawing import style
 from hlkit.analysis.registry import Analysis
+from hlkit.files import named
 from hlkit.kinds import COUNT, NUMBER, Kind
 from hlkit.tables.export import place, write, write_bytes
 from hlkit.tables.names import NAMED_BY
@@ -104,7 +105,7 @@ class Result:
         return self._written(path, ".parquet")
 
     def _written(self, path: str | os.PathLike[str], ending: str) -> Path:
-        target = Path(path)
+        target = named(path)
         return self.write(target if target.suffix.lower() == ending else target.with_name(target.name + ending))
 
     def write(self, path: str | os.PathLike[str]) -> Path:

@@ -12,7 +12,6 @@ import datetime as dt
 import decimal
 import io
 import os
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from hlkit import files
 from hlkit.errors import InvalidRequest
 from hlkit.tables.frames import DataWarning
 from hlkit.tables.text import BREAKS, NO_XML, SURROGATES, harmless, one_line, without_nul
@@ -32,49 +32,69 @@ _EXCEL_ROWS, _EXCEL_COLUMNS, _EXCEL_CELL, _EXCEL_HEADING = 1_048_576, 16_384, 32
 
 
 def write(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | pd.Series[Any],
     path: str | os.PathLike[str],
     *,
     timezone: str | dt.tzinfo = "UTC",
     raw: bool = False,
 ) -> Path:
-    """Write *frame* to *path*, in the format that its ending names, and give the path back.
+    """Write *frame*, of hlkit or your own, to *path* in the format that its ending names. Returns the path.
 
     An index without names is left out where it only counts rows; any other becomes columns (Parquet keeps
     it as it is). Headings of several levels are joined by `` / ``, the second of two equal ones is followed
-    by `` (2)``, an empty one is called by its place. Durations become seconds, and their heading says so.
+    by `` (2)``, an empty one is called by its place. Durations become seconds, and their heading says so
+    (Parquet keeps both as they are).
 
     Parameters
     ----------
+    frame
+        A DataFrame, or a Series, which is written as one column. Of a result it is ``result.table``.
     path
-        ``.parquet``: whole, with types and ``attrs``; a column whose values are of several types, which
-        Parquet cannot hold, becomes text, with one warning.
-        ``.jsonl``: one object a row in UTF-8; instants ``2025-07-01T05:00:00.000Z``, days ``2025-07-01``.
+        ``.parquet``: whole, with types and ``attrs``, also for polars and DuckDB. Parquet holds one type a
+        column: where values are of several types (lists and objects: their items), and where they are
+        periods or intervals, they become text, with one warning.
+        ``.jsonl``: one object per row in UTF-8; instants ``2025-07-01T05:00:00.000Z``, days ``2025-07-01``.
         ``.csv``: the same instants and days; lists joined by ``; ``. UTF-8 with a byte order mark: without
         it Excel garbles every accent, and ``pandas.read_csv`` skips it (Python's own ``csv`` module wants
-        ``encoding="utf-8-sig"``).
+        ``encoding="utf-8-sig"``). A CSV file has no types: ``pandas.read_csv(path)`` reads a phone number as
+        a number, ``pandas.read_csv(path, dtype={"phone": str})`` as it was written.
         ``.xlsx``: real dates, instants in *timezone* with its name in the heading (the hour that a clock
         set back repeats is there twice); lists joined by ``; ``; text beyond 32,767 characters, and whole
         numbers beyond 15 digits, which Excel cannot hold, are cut and written as text.
     timezone
         The zone of instants in Excel: ``loc.timezone``, or an IANA name.
     raw
-        Leave text as it is. Else, in CSV and Excel, ``'`` stands before text that a spreadsheet would run
-        as a formula, control sequences are dropped, and a line break in CSV is a blank. An Excel file holds
-        no formula, link or control character either way.
+        Leave text as it is: for a CSV file that a program reads and nobody opens in a spreadsheet. Without
+        it, in CSV and Excel, ``'`` is put before text that a spreadsheet would run as a formula (``=1+1``,
+        ``@SUM(1)``, ``-5`` as text, ``+1-312-555-0101``, but not ``+13125550101``, a phone number in digits),
+        control sequences are dropped, and a line break in CSV becomes a blank. An Excel file has no formula,
+        link or control character either way; Parquet and JSON Lines always hold text as it is.
 
     Raises
     ------
     InvalidRequest
-        An ending or zone that is not known, a folder that is not there, a file that cannot be written, a
-        frame without columns or too large for Excel.
+        No frame, an ending or zone that is not known, a folder that is not there, a file that cannot be
+        written, a frame without columns or too large for Excel.
     """
+    if isinstance(frame, pd.Series):
+        frame = frame.to_frame("value" if frame.name is None else frame.name)
+    if not isinstance(frame, pd.DataFrame):
+        raise InvalidRequest(
+            f"a {type(frame).__name__} is not a DataFrame", hint="give a DataFrame; of a result it is result.table"
+        )
+    if not (frame.shape[1] or any(name is not None for name in frame.index.names)):
+        raise InvalidRequest("the frame has no columns, so there is nothing to write", hint="choose columns")
     target = place(path, FORMATS)
     form = FORMATS[target.suffix.lower()]
     choices = _Choices(timezone if isinstance(timezone, dt.tzinfo) else zone(timezone), raw)
-    told = _replaced(target, lambda part: form(frame, part, choices))
-    if told:
-        warn(f"{target.name}: {told}", DataWarning)
+    try:
+        notes = _replaced(target, lambda part: form(frame, part, choices))
+    except RecursionError:
+        notes = None
+    if notes is None:
+        raise InvalidRequest("a cell holds lists within lists, too deep to write", hint="leave that column out")
+    if notes:
+        warn(f"{target.name}: {notes}", DataWarning)
     return target
 
 
@@ -86,7 +106,7 @@ def write_bytes(data: bytes, target: Path) -> Path:
 
 def place(path: str | os.PathLike[str], endings: Collection[str]) -> Path:
     """The file at *path*. Raises ``InvalidRequest`` where it can be told already that it will not do."""
-    target = Path(path).expanduser()
+    target = files.named(path)
     if target.suffix.lower() not in endings:
         raise InvalidRequest(
             f"no format is known by the ending {target.suffix!r}", hint=f"end the name in {', '.join(endings)}"
@@ -107,15 +127,7 @@ class _Choices:
 def _replaced(target: Path, fill: Callable[[Path], str]) -> str:
     """Fill a file beside *target*, then put it in its place: a file is whole or as it was."""
     try:
-        handle, name = tempfile.mkstemp(prefix=".hlkit-", suffix=".part", dir=target.parent)  # for its owner alone
-        os.close(handle)
-        try:
-            told = fill(Path(name))
-            os.replace(name, target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        return told
+        return files.replaced(target, fill)
     except OSError as error:
         reason = error.strerror or type(error).__name__
     raise InvalidRequest(
@@ -152,9 +164,7 @@ _AS_THEY_ARE = frozenset([int, float, bool, type(None)])
 
 def _columns(frame: pd.DataFrame) -> list[_Column]:
     flat = _with_index(frame)
-    if not len(flat.columns):
-        raise InvalidRequest("the frame has no columns, so there is nothing to write", hint="choose columns")
-    return [_column(label, flat.iloc[:, place]) for place, label in enumerate(_headings(flat.columns))]
+    return [_column(label, flat.iloc[:, number]) for number, label in enumerate(_headings(flat.columns))]
 
 
 def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
@@ -181,6 +191,8 @@ def _headings(labels: pd.Index) -> list[str]:
 def _label(label: Any) -> str:
     if isinstance(label, tuple):
         return " / ".join(part for part in map(_label, label) if part)
+    if isinstance(label, dt.datetime) and label.tzinfo is None and label.time() == dt.time():
+        label = label.date()
     return "" if label is None or label is pd.NA or label != label else str(label)
 
 
@@ -223,16 +235,22 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset, np.ndarray)):
+    if isinstance(value, np.ndarray):
+        return [_plain(item) for item in value] if value.ndim else _plain(value[()])
+    if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(item) for item in value]
     if kind is float or kind is int:
         return _plain_number(value)
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return None
-    if isinstance(value, (np.number, np.bool_)):
-        return _plain(value.item())
-    if isinstance(value, (int, float, decimal.Decimal)):
-        return _plain_number(int(value) if isinstance(value, int) else float(value))
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, (dt.timedelta, np.timedelta64)):  # numpy's is an integer to isinstance
+        return pd.Timedelta(value).total_seconds()
+    if isinstance(value, (int, np.integer)):
+        return _plain_number(int(value))
+    if isinstance(value, (float, np.floating, decimal.Decimal)):
+        return _plain_number(float(value))
     return _plain_text(value)
 
 
@@ -246,8 +264,6 @@ def _plain_number(value: float) -> Any:
 def _plain_text(value: Any) -> Any:
     if isinstance(value, str):
         return str.__str__(value)  # of an Enum its value
-    if isinstance(value, (dt.timedelta, np.timedelta64)):
-        return pd.Timedelta(value).total_seconds()
     if isinstance(value, (dt.datetime, np.datetime64)):
         moment = pd.Timestamp(value)
         if moment.tzinfo is None:
@@ -332,27 +348,51 @@ def _joined(value: Any, clean: Callable[[str], str]) -> str:
 def _parquet(frame: pd.DataFrame, file: Path, choices: _Choices) -> str:
     table = frame.copy(deep=False)
     labels = table.columns
-    if not labels.is_unique or (labels.nlevels == 1 and labels.inferred_type not in ("string", "integer", "empty")):
+    levels = [labels.get_level_values(level).inferred_type for level in range(labels.nlevels)]
+    if not (labels.is_unique and (set(levels) == {"string"} or levels in (["integer"], ["empty"]))):
         table.columns = pd.Index(_headings(labels), dtype="object")
     table.attrs = {name: value for name, value in frame.attrs.items() if _is_json(name, value)}
     lost = [str(name) for name in frame.attrs if name not in table.attrs]
     changed: list[str] = []
-    if not _fits(table, file):
-        table, changed = _as_parquet_takes_it(table)
+    if not (all(_has_one_type(table.iloc[:, number]) for number in range(table.shape[1])) and _fits(table, file)):
+        table, changed = _of_one_type_each(table)
         if not _fits(table, file):
             raise InvalidRequest("Parquet cannot hold the frame's index", hint="write frame.reset_index()")
-    words = [f"became text, since Parquet holds one type a column: {', '.join(changed)}"] if changed else []
-    words += [f"left out of attrs, since they are not JSON: {', '.join(lost)}"] if lost else []
-    return "; ".join(words)
+    reports = {
+        "values changed their type, since Parquet holds one type a column": changed,
+        "left out of attrs, since they are not JSON": lost,
+    }
+    return "; ".join(f"{report}: {', '.join(names)}" for report, names in reports.items() if names)
 
 
 def _fits(table: pd.DataFrame, file: Any) -> bool:
-    """Write the table, or tell that Parquet cannot hold it. pyarrow's words quote values, and go no further."""
+    """Write the table, or report that Parquet cannot hold it. pyarrow's messages quote values, and go no further."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
-        table.to_parquet(file, engine="pyarrow", compression="zstd")
+        arrow = pa.Table.from_pandas(table)
+        # Of a resource's columns only those of lists are objects, and without rows they show no type.
+        absent = pa.list_(pa.string()) if table.empty and "hlkit" in table.attrs else pa.string()
+        fields = [field.with_type(_without_null(field.type, absent)) for field in arrow.schema]
+        metadata = {**arrow.schema.metadata, b"PANDAS_ATTRS": msgspec.json.encode(table.attrs)}  # as to_parquet does
+        pq.write_table(arrow.cast(pa.schema(fields, metadata)), file, compression="zstd")
     except (ValueError, TypeError, NotImplementedError, OverflowError):  # pyarrow's own are among them
         return False
     return True
+
+
+def _without_null(kind: Any, absent: Any) -> Any:
+    """The Arrow type, *absent* in place of the type of nulls, which other programs read in ways of their own."""
+    import pyarrow as pa
+
+    if pa.types.is_null(kind) or (pa.types.is_dictionary(kind) and pa.types.is_null(kind.value_type)):
+        return absent
+    if pa.types.is_list(kind):
+        return pa.list_(_without_null(kind.value_type, pa.string()))
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_without_null(field.type, pa.string())) for field in kind])
+    return kind
 
 
 def _is_json(name: Any, value: Any) -> bool:
@@ -363,24 +403,67 @@ def _is_json(name: Any, value: Any) -> bool:
     return isinstance(name, str)
 
 
-def _as_parquet_takes_it(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The table with each column as text that Parquet cannot hold, and their names."""
+def _of_one_type_each(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The table with columns that Parquet can hold, and the names of those whose values changed their type."""
     columns, changed = [], []
-    for place, label in enumerate(table.columns):
-        column = table.iloc[:, place]
+    for number, label in enumerate(table.columns):
+        column = table.iloc[:, number]
         if isinstance(column.dtype, pd.SparseDtype):
             column = column.astype(column.dtype.subtype)
-        if not _fits(column.reset_index(drop=True).to_frame("column"), io.BytesIO()):
+        if not _fits_alone(column):
             changed.append(_label(label))
-            column = column.map(_parquet_text).astype("object")
+            plain = [_whole(_plain(value)) for value in column.tolist()]
+            mixed = pd.Series(_alike(plain), index=column.index, dtype="object")
+            column = mixed if _fits_alone(mixed) else pd.Series(map(_text, plain), column.index, dtype="object")
         columns.append(column)
     mended = pd.concat(columns, axis=1)
     mended.columns, mended.attrs = table.columns, table.attrs
     return mended, changed
 
 
-def _parquet_text(value: Any) -> str | None:
-    plain = _whole(_plain(value))
+def _fits_alone(column: pd.Series[Any]) -> bool:
+    return _has_one_type(column) and _fits(column.reset_index(drop=True).to_frame("column"), io.BytesIO())
+
+
+def _has_one_type(column: pd.Series[Any]) -> bool:
+    """Whether the values are of one type, also for a program without pandas. pyarrow looks at some of them only."""
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _has_one_type(pd.Series(dtype.categories))
+    if isinstance(dtype, (pd.PeriodDtype, pd.IntervalDtype)):
+        return False
+    types = {_type(value) for value in column[column.notna()]} if dtype == "object" else set()
+    return len(types) <= 1
+
+
+def _type(value: Any) -> Any:
+    """What a value is to Parquet: list, dict, number, or its own type."""
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return list
+    if isinstance(value, Mapping):
+        return dict
+    if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
+        return float
+    if isinstance(value, dt.datetime):
+        return dt.datetime, value.tzinfo is None
+    return str if isinstance(value, str) else type(value)
+
+
+def _alike(values: list[Any]) -> list[Any]:
+    """Plain values, each of several types as its text; lists and objects stay, and their items become alike."""
+    types = {_type(value) for value in values if value is not None}
+    if types == {list}:
+        items = iter(_alike([item for value in values for item in value or ()]))
+        return [value and [next(items) for _ in value] for value in values]
+    names = dict.fromkeys(name for value in values for name in value or ()) if types == {dict} else {}
+    if names:
+        fields = [_alike([value.get(name) if value else None for value in values]) for name in names]
+        rows = zip(values, zip(*fields, strict=True), strict=True)
+        return [value if value is None else dict(zip(names, row, strict=True)) for value, row in rows]
+    return values if len(types) <= 1 and types != {dict} else [_text(value) for value in values]
+
+
+def _text(plain: Any) -> str | None:
     return plain if plain is None or isinstance(plain, str) else msgspec.json.encode(plain).decode()
 
 
@@ -418,22 +501,23 @@ def _xlsx(frame: pd.DataFrame, file: Path, choices: _Choices) -> str:
     clean = _excel_raw if choices.raw else _excel_text
     headings = _distinct(_excel_heading(column, choices, clean) for column in columns)
     cells = [_excel_cells(column, choices, lambda value: _joined(value, clean), cut) for column in columns]
-    with tempfile.TemporaryDirectory(dir=file.parent, prefix=".hlkit-") as scratch:  # rows wait on disk
-        book = xlsxwriter.Workbook(
-            str(file),
-            {"constant_memory": True, "tmpdir": scratch, "strings_to_formulas": False, "strings_to_urls": False},
-        )
-        full = False
-        try:
-            _fill(book, columns, headings, cells)
-            book.close()
-        except FileCreateError as error:
-            raise OSError(*error.args[0].args) from None
-        except FileSizeError:
-            full = True
-        finally:
-            for sheet in book.worksheets():  # else Windows keeps the folder
-                sheet.row_data_fh.close()
+    scratch = files.scratch(file)  # rows wait there
+    scratch.mkdir(mode=0o700)
+    book = xlsxwriter.Workbook(
+        str(file),
+        {"constant_memory": True, "tmpdir": str(scratch), "strings_to_formulas": False, "strings_to_urls": False},
+    )
+    full = False
+    try:
+        _fill(book, columns, headings, cells)
+        book.close()
+    except FileCreateError as error:
+        raise OSError(*error.args[0].args) from None
+    except FileSizeError:
+        full = True
+    finally:
+        for sheet in book.worksheets():  # else Windows keeps the folder
+            sheet.row_data_fh.close()
     if full:
         raise InvalidRequest("the Excel file would be larger than 4 GB", hint="write .parquet or .csv")
     were = "cell was" if cut.cells == 1 else "cells were"

@@ -15,10 +15,12 @@ NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 SURROGATES = re.compile("[\ud800-\udfff]")
 BREAKS = re.compile("\r\n|[\t\r\n\u2028\u2029]")
 _STARTS = "[=+\\-@＝＋－＠]"
+# A phone number in digits does nothing: no sheet finds a name, a cell or something to subtract in it.
+_PHONE = "\\+[0-9](?: ?[0-9]){6,14}"
 # Blanks and invisible marks before the sign: some programs skip them.
-_FORMULA = re.compile(f"[\\s\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]*{_STARTS}|[\t\r\n]")
+_FORMULA = re.compile(f"(?!{_PHONE}\\Z)[\\s\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]*{_STARTS}|[\t\r\n]")
 # Where Excel splits at semicolons, as it does in much of Europe, what follows one starts a cell.
-_AFTER_SEMICOLON = re.compile(f"(;\\s*)(?={_STARTS})")
+_AFTER_SEMICOLON = re.compile(f"(;\\s*)(?={_STARTS})(?!{_PHONE}(?:;|\\Z))")
 
 
 def printable(text: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import ipywidgets as W
 
 from hlkit.errors import HlkitError
+from hlkit.files import named
 from hlkit.widgets import looks
 from hlkit.widgets.controls import LABEL
 
@@ -32,7 +33,7 @@ class Saving:
 
     def _save(self, ending: str) -> None:
         try:
-            path = self._write(Path(self.folder.value).expanduser(), ending)
+            path = self._write(named(self.folder.value), ending)
         except HlkitError as error:
             self.written.value = looks.failure(error)
         else:
