@@ -12,11 +12,13 @@ import pandas as pd
 from hlkit.analysis.drawing import named_or_not
 from hlkit.analysis.registry import ANALYSES, Analysis, listing, listing_html, unknown
 from hlkit.analysis.result import Provenance, Result
-from hlkit.choices import instant
+from hlkit.dates import as_text, bounds, instant
+from hlkit.dates import check as check_dates
 from hlkit.errors import HlkitError, InvalidRequest, MissingScope, NotFound, NotKept
 from hlkit.resources import CATALOGUE
 from hlkit.tables.names import NAMED_BY
 from hlkit.wire.watch import Watch
+from hlkit.zones import zone
 
 if TYPE_CHECKING:
     from hlkit.location import Location
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 # What follows from the rows that are asked about is read from since on, with no end: an answer to a lead of
 # June may come in July. What is only looked up is read whole.
 _FOLLOW = ("messages", "opportunities", "transactions", "form_submissions")
-_SPAN = ("since", "until")
+_SPAN = ("since", "until", "period")
 
 
 class Asker:
@@ -40,37 +42,39 @@ class Asker:
         return f"loc.analyses.{self.analysis.name}{self.__signature__}\n{self.analysis.question}"
 
     def __call__(self, *, refresh: bool = False, watch: Watch | None = None, **given: Any) -> Result:
-        span = {name: given.pop(name) for name in _SPAN if given.get(name) is not None}
-        given = {name: value for name, value in given.items() if name not in _SPAN}
-        self._check(given)
-        session = self._location.session
-        before = session.sent
-        frames, without = self._frames(given.get("show"), span, {"refresh": refresh, "watch": watch})
-        if given.get("as_of") is None:
-            given["as_of"] = self._as_of(frames)
-        zone = str(given.get("timezone") or self._location.timezone.key)
-        given = self._known(zone) | given
-        if "until" in self.analysis.fills and "until" in span:
-            given["until"] = instant("until", span["until"], lambda: self._location.timezone)
+        span = {name: given.pop(name) for name in _SPAN if name in given}
+        self._check(span, given)
+        loc = self._location
+        before = loc.session.sent
+        place = zone(given.get("timezone") or loc.timezone)
+        as_of = instant("as_of", given.get("as_of"), lambda: place, loc.today)
+        today = loc.today if as_of is None else as_of.tz_convert(loc.timezone).date
+        since, until = bounds(span, lambda: loc.timezone, today)
+        ends = {name: moment for name, moment in (("since", since), ("until", until)) if moment is not None}
+        frames, without = self._frames(given.get("show"), ends, {"refresh": refresh, "watch": watch})
+        given["as_of"] = self._as_of(frames) if as_of is None else as_of
+        given = self._known(place.key) | given
+        if "until" in self.analysis.fills and until is not None:
+            given["until"] = until
         self._name_groups(frames, given)
         table = self.analysis(**frames, **given)
-        table = self._location.named(table)
+        table = loc.named(table)
         told = table.attrs["hlkit"]
         told["without"] = without
-        told["span"] = self._days(span)
+        told["span"] = {name: f"{moment.tz_convert(loc.timezone):%Y-%m-%d}" for name, moment in ends.items()}
         reads = [frame.attrs.get("hlkit", {}) for frame in frames.values() if frame is not None]
         provenance = Provenance(
-            location=self._location.name or self._location.location_id,
-            location_id=self._location.location_id,
+            location=loc.name or loc.location_id,
+            location_id=loc.location_id,
             as_of=told["as_of"],
-            as_of_local=f"{pd.Timestamp(told['as_of']).tz_convert(zone):%Y-%m-%d %H:%M}",
-            timezone=zone,
-            choices={name: str(value) for name, value in span.items()} | told["choices"],
+            as_of_local=f"{pd.Timestamp(told['as_of']).tz_convert(place):%Y-%m-%d %H:%M}",
+            timezone=place.key,
+            choices={name: as_text(moment, loc.timezone) for name, moment in ends.items()} | told["choices"],
             rows=told["rows"],
             left_out=told["left_out"],
             without=without,
             short=_short(frames),
-            spent=session.sent - before,
+            spent=loc.session.sent - before,
             saved=sum(read.get("saved", 0) for read in reads),
         )
         told["provenance"] = dict(provenance)
@@ -78,19 +82,14 @@ class Asker:
 
     # ---- how
 
-    def _check(self, given: Mapping[str, Any]) -> None:
+    def _check(self, span: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         """Refuse a wrong choice before any request."""
+        check_dates(span)
         for name in given:
             if name not in self.__signature__.parameters:
                 allowed = ", ".join(self.__signature__.parameters)
                 raise InvalidRequest(f"{self.analysis.name} has no {name!r} to choose", hint=f"it has {allowed}")
-        self.analysis.chosen({**given, "as_of": given.get("as_of") or "2000-01-01"})
-
-    def _days(self, span: Mapping[str, Any]) -> dict[str, str]:
-        """The dates of *span* on the location's calendar, as text."""
-        zone = self._location.timezone
-        at = {name: instant(name, value, lambda: zone) for name, value in span.items()}
-        return {name: one.tz_convert(zone).date().isoformat() for name, one in at.items() if one is not None}
+        self.analysis.chosen({**given, "as_of": "2000-01-01" if given.get("as_of") is None else given["as_of"]})
 
     def _frames(
         self, show: str | None, span: Mapping[str, Any], reading: Mapping[str, Any]
@@ -172,7 +171,7 @@ def signature(analysis: Analysis) -> inspect.Signature:
     own = [one for name, one in inspect.signature(analysis).parameters.items() if name not in analysis.frames]
     choices = [one for one in own if one.name not in ("as_of", "timezone", "until")]
     first = next(iter(analysis.frames))
-    added = ["since", "until"] if CATALOGUE[first].when else []
+    added = list(_SPAN) if CATALOGUE[first].when else []
     added += ["as_of", *(["timezone"] if "timezone" in analysis.fills else [])]
     parameters = [
         *choices,

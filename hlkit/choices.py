@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import inspect
-import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from numbers import Real
 from typing import Any
-from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 
+from hlkit.dates import DATES, PERIOD, Today, Zone, bounds, short
 from hlkit.errors import InvalidRequest
 from hlkit.kinds import DAY, WHEN, Kind
 from hlkit.resource import Resource
@@ -38,10 +41,10 @@ class Choices:
         return self.since is not None or self.until is not None
 
 
-def chosen(resource: Resource, given: Mapping[str, Any], zone: Callable[[], ZoneInfo]) -> Choices:
+def chosen(resource: Resource, given: Mapping[str, Any], zone: Zone, today: Today) -> Choices:
     """The choices in *given*. Raises ``InvalidRequest`` with what there is to choose.
 
-    *zone* is asked only where a date or a time without a zone was given.
+    *zone* and *today* are asked only where a date needs them, and only once all else is right.
     """
     allowed = list(signature(resource).parameters)
     for name in given:
@@ -51,62 +54,72 @@ def chosen(resource: Resource, given: Mapping[str, Any], zone: Callable[[], Zone
                 hint=f"it has {', '.join(allowed)}; everything else is pandas, on the frame",
                 resource=resource.name,
             )
-    limit = given.get("limit")
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-        raise InvalidRequest("limit is a whole number of rows, 1 or more", hint="leave it out for all rows")
-    since, until = (instant(name, given.get(name), zone) for name in ("since", "until"))
-    if since is not None and until is not None and since > until:
-        raise InvalidRequest(
-            f"since={given['since']!r} is after until={given['until']!r}, and nothing is between them",
-            hint="give the earlier one as since",
-            resource=resource.name,
-        )
-    return Choices(
-        since=since,
-        until=until,
-        limit=limit,
-        refresh=bool(given.get("refresh", False)),
-        expire_after=None if given.get("expire_after") is None else seconds("expire_after", given["expire_after"]),
-        custom_fields=bool(given.get("custom_fields", True)),
-        confirm=bool(given.get("confirm", False)),
+    given = {name: value for name, value in given.items() if value is not None}
+    choices = Choices(
+        limit=whole_number("limit", given["limit"], 1, "leave it out for all rows") if "limit" in given else None,
+        refresh=truth("refresh", given.get("refresh", False)),
+        expire_after=seconds("expire_after", given["expire_after"]) if "expire_after" in given else None,
+        custom_fields=truth("custom_fields", given.get("custom_fields", True)),
+        confirm=truth("confirm", given.get("confirm", False)),
         parents=_ids(given.get(resource.parent.key)) if resource.parent else None,
         watch=given.get("watch"),
         filters={
-            name: _value(name, entry.kind, given[name])
-            for name, entry in resource.filters.items()
-            if given.get(name) is not None
+            name: _value(name, entry.kind, given[name]) for name, entry in resource.filters.items() if name in given
         },
     )
+    since, until = bounds(given, zone, today)
+    return replace(choices, since=since, until=until)
 
 
-_DATE = re.compile(r"\d{4}(-\d{1,2}(-\d{1,2}([T ].*)?)?)?|\d{8}")
+def plain(value: Any) -> Any:
+    """A value of numpy as Python has it, in a mapping too; anything else as it is."""
+    if isinstance(value, dict):
+        return {plain(name): plain(part) for name, part in value.items()}
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    if isinstance(value, np.timedelta64) and np.datetime_data(value)[0] not in ("generic", "Y", "M"):
+        return pd.Timedelta(value)
+    return value.item() if isinstance(value, (np.bool_, np.number, np.str_)) else value
 
 
-def instant(name: str, given: Any, zone: Callable[[], ZoneInfo]) -> pd.Timestamp | None:
-    """An instant in UTC; a date or a text without a zone is read in the location's zone."""
-    if given is None:
+def number(given: Any) -> float | None:
+    """The number that was given, whatever its type; ``None`` for what is none."""
+    given = plain(given)
+    if isinstance(given, bool) or not isinstance(given, (Real, Decimal)):
         return None
-    if isinstance(given, str) and not _DATE.fullmatch(given.strip()):  # 03/04/2026 is two different days
-        raise InvalidRequest(f"{name}={given!r} is no date or time", hint='write it like "2025-07-01"')
     try:
-        instant = pd.Timestamp(given)
-        problem = "nothing" if pd.isna(instant) else ""
-    except (ValueError, TypeError, OverflowError) as error:
-        problem = str(error)
-    if problem:
-        raise InvalidRequest(f"{name}={given!r} is no date or time ({problem})", hint='write it like "2025-07-01"')
-    if instant.tzinfo is None:
-        instant = instant.tz_localize(zone(), ambiguous=True, nonexistent="shift_forward")
-    return instant.tz_convert("UTC").as_unit("us")
+        return float(given)
+    except OverflowError:
+        return math.inf
+
+
+def whole_number(name: str, given: Any, least: int, hint: str) -> int:
+    """A whole number, *least* or more. Raises ``InvalidRequest`` with *hint*."""
+    found = number(given)
+    if found is None or not found.is_integer() or found < least:
+        raise InvalidRequest(f"{name}={short(given)} is no whole number, {least} or more", hint=hint)
+    return int(given)
 
 
 def seconds(name: str, given: Any) -> float:
-    """A number of seconds. Raises ``InvalidRequest``."""
-    if isinstance(given, bool) or not isinstance(given, Real) or not float(given) >= 0:
+    """A number of seconds; a Timedelta too. Raises ``InvalidRequest``."""
+    value = plain(given)
+    if isinstance(value, dt.timedelta):
+        value = value.total_seconds()
+    found = number(value)
+    if found is None or not found >= 0:
         raise InvalidRequest(
-            f"{name}={given!r} is no number of seconds", hint=f"write it like {name}=600, or leave it out"
+            f"{name}={short(given)} is no number of seconds", hint=f"write it like {name}=600, or leave it out"
         )
-    return float(given)
+    return found
+
+
+def truth(name: str, given: Any) -> bool:
+    """True or False. Raises ``InvalidRequest``."""
+    value = plain(given)
+    if not isinstance(value, bool):
+        raise InvalidRequest(f"{name}={short(given)} is neither True nor False", hint=f"write {name}=True")
+    return value
 
 
 def _value(name: str, kind: Kind, value: Any) -> Any:
@@ -127,7 +140,7 @@ def signature(resource: Resource) -> inspect.Signature:
     """The signature that a notebook completes."""
     choices: dict[str, tuple[Any, str]] = {}
     if resource.when:
-        choices |= dict.fromkeys(("since", "until"), (None, "str | date | Timestamp | None"))
+        choices |= dict.fromkeys(("since", "until", "period"), (None, "str | date | Timestamp | int | None"))
     for name, entry in resource.filters.items():
         known = ", ".join(repr(choice) for choice in entry.kind.choices)
         choices[name] = (None, f"Literal[{known}] | None" if known else "str | None")
@@ -158,8 +171,9 @@ def docstring(resource: Resource) -> str:
         where = "on the server" if resource.span and resource.span.exact else "roughly on the server"
         lines.append(
             f"since, until : select by {resource.when} ({wire} on the wire), from since up to but without until, "
-            f"{where} and once more after download. A date or text without a zone is read in the location's zone."
+            f"{where} and once more after download. {DATES}"
         )
+        lines.append(f"period : {PERIOD}")
     for name, entry in resource.filters.items():
         known = f"; one of {', '.join(entry.kind.choices)}" if entry.kind.choices else ""
         lines.append(f"{name} : {about(resource, name)}{known}.")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 from cyclopts import App, Parameter
 from cyclopts.exceptions import CycloptsError
 
+from hlkit.dates import DATES, PERIOD
 from hlkit.errors import HlkitError, InvalidRequest
 from hlkit.resources import CATALOGUE
 
@@ -300,8 +301,9 @@ _HELP = {
     "raw": "Leave text as it is, also where a spreadsheet would run it as a formula.",
     "profile": "A name that hlkit login saved; else the environment decides.",
     "demo": "The simulated location instead.",
-    "since": "From this date or time on, such as 2025-07-01, in the location's zone.",
-    "until": "Up to, and without, this date or time.",
+    "since": f"From this date on. {DATES}",
+    "until": "Up to, and without, this date.",
+    "period": PERIOD,
     "limit": "So many rows: the first of the whole, not the newest.",
     "refresh": "Ask again, although an answer is kept.",
     "confirm": "Read it also where that costs over 500 requests.",

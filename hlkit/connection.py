@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import functools
 import math
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from hlkit import profiles
-from hlkit.choices import seconds
+from hlkit.choices import seconds, whole_number
+from hlkit.dates import as_text, instant, short
 from hlkit.errors import HlkitError, InvalidRequest, InvalidToken
 from hlkit.files import named
 from hlkit.location import Location
@@ -47,11 +49,11 @@ def connect(
     *,
     profile: str | None = None,
     base_url: str | None = None,
-    timezone: str | None = None,
+    timezone: str | dt.tzinfo | None = None,
     cache: bool | str | os.PathLike[str] = True,
-    expire_after: float = 3600.0,
+    expire_after: float | dt.timedelta = 3600.0,
     offline: bool = False,
-    deadline: float = 30.0,
+    deadline: float | dt.timedelta = 30.0,
 ) -> Location:
     """A location, ready to read. Makes no request.
 
@@ -66,12 +68,12 @@ def connect(
     base_url
         Another server than HighLevel's own: https, or http to this machine.
     timezone
-        An IANA name, where the token may not read the location's own.
+        An IANA name or a ZoneInfo, where the token may not read the location's own.
     cache
         Keep answers in your cache folder, in another folder (a path; ``~`` is your home), or not at all
         (``False``).
     expire_after
-        Seconds that a kept answer serves, before the server is asked again.
+        Seconds, or a Timedelta, that a kept answer serves before the server is asked again.
     offline
         Ask no server: what is kept serves at any age, and says how old it is.
     deadline
@@ -87,10 +89,9 @@ def connect(
         raise found.token
     if found.token.doubt:
         warn(found.token.doubt)
-    if timezone is not None:
-        zone(timezone)
-    seconds("expire_after", expire_after)
-    if seconds("deadline", deadline) in (0, math.inf):
+    timezone = None if timezone is None else zone(timezone).key
+    expire_after, deadline = seconds("expire_after", expire_after), seconds("deadline", deadline)
+    if deadline in (0, math.inf):
         raise InvalidRequest(f"a request cannot be done within {deadline} seconds", hint="leave deadline out")
     return location_with(
         found.token,
@@ -132,13 +133,14 @@ def location_with(
     )
 
 
-def demo(as_of: str | None = None, seed: int = 0, size: int = 5000) -> Location:
+def demo(as_of: str | int | dt.date | None = None, seed: int = 0, size: int = 5000) -> Location:
     """A simulated location of a services business, offline: a real server on this machine, made-up people.
 
     ``as_of`` (a date, default today) is where its two years of data end; ``size`` is the number of contacts.
     What is kept serves every later demo of the same seed, size and as_of. Raises ``InvalidRequest``.
     """
-    simulation = _simulation(checked_as_of(as_of), checked_count("seed", seed), checked_count("size", size))
+    seed, size = checked_count("seed", seed), checked_count("size", size)
+    simulation = _simulation(checked_as_of(as_of), seed, size)
     token = read_token(simulation.token)
     assert isinstance(token, Token)
     store = Cache(cache_folder() / f"demo-{seed}-{size}-{simulation.as_of:%Y-%m-%d}.sqlite", token)
@@ -150,26 +152,24 @@ def demo(as_of: str | None = None, seed: int = 0, size: int = 5000) -> Location:
     )
 
 
-def checked_as_of(given: str | dt.date | None) -> str | None:
+def checked_as_of(given: str | int | dt.date | None) -> str | None:
     """The date on which a simulated location's data ends, as ISO writes it. Raises ``InvalidRequest``."""
     if given is None:
         return None
-    try:
-        date = dt.date.fromisoformat(str(given))
-    except ValueError:
-        date = dt.date.min
-    if not 1970 <= date.year <= 2200:
-        raise InvalidRequest(f"as_of={given!r} is no date from 1970 to 2200", hint='write it like "2026-01-01"')
-    return date.isoformat()
+    from hlkit.sim.account import ZONE
+
+    text, there = "", zone(ZONE)
+    with contextlib.suppress(InvalidRequest):
+        moment = instant("as_of", given, lambda: there)
+        text = "" if moment is None else as_text(moment, there)
+    if len(text) != len("2026-01-01") or not 1970 <= int(text[:4]) <= 2200:
+        raise InvalidRequest(f"as_of={short(given)} is no date from 1970 to 2200", hint='write it like "2026-01-01"')
+    return text
 
 
 def checked_count(name: str, given: int) -> int:
     """A whole number, 0 or more. Raises ``InvalidRequest``."""
-    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
-        raise InvalidRequest(
-            f"{name}={given!r} is no whole number, 0 or more", hint=f"leave {name} out, or choose one"
-        )
-    return given
+    return whole_number(name, given, 0, f"leave {name} out, or choose one")
 
 
 @functools.cache

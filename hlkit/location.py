@@ -153,6 +153,11 @@ class Location:
         """When the data of a simulated location ends; ``None`` for a real one, which goes on."""
         return None if self._simulation is None else self._simulation.as_of
 
+    def today(self) -> dt.date:
+        """The day that it is there, on the calendar of its time zone; of a simulated location when its data ends."""
+        ends = pd.Timestamp.now("UTC") if self.data_ends is None else pd.Timestamp(self.data_ends)
+        return ends.tz_convert(self.timezone).date()
+
     @property
     def zone(self) -> str | None:
         """The name of its time zone as far as it is known without a request."""

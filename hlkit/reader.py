@@ -101,9 +101,10 @@ class Reader:
 
     def raw(self, limit: int | None = 20, **given: Any) -> list[dict[str, Any]]:
         """The JSON rows as HighLevel sent them, in as few requests as *limit* needs (``None``: all)."""
-        walk = self._walk(self._chosen({**given, "limit": limit}))
+        choices = self._chosen({**given, "limit": limit})
+        walk = self._walk(choices)
         try:
-            return [dict(row) for page in walk for row in page.rows][:limit]
+            return [dict(row) for page in walk for row in page.rows][: choices.limit]
         finally:
             walk.watch.close()
 
@@ -128,7 +129,7 @@ class Reader:
         return total
 
     def _chosen(self, given: dict[str, Any]) -> Choices:
-        return chosen(self.resource, given, lambda: self._location.timezone)
+        return chosen(self.resource, given, lambda: self._location.timezone, self._location.today)
 
     def _frame(
         self, choices: Choices, generation: str | None = None, parents: Callable[[], pd.DataFrame] | None = None

@@ -4,7 +4,9 @@ import datetime as dt
 import inspect
 import json
 import warnings
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -160,6 +162,40 @@ def test_as_of_can_be_given_and_later_rows_are_left_out_and_counted(loc):
     later = contacts["created_at"] > pd.Timestamp("2025-07-01", tz="America/Chicago")
     assert result.provenance["left_out"]["contacts later than as_of"] == later.sum()
     assert result.provenance["as_of"] == "2025-07-01T05:00:00+00:00"
+
+
+@pytest.mark.parametrize("as_of", [1_751_346_000_000, 20250701, dt.date(2025, 7, 1), "2025-07"])
+def test_as_of_is_a_date_of_any_kind_and_spans_count_from_it(loc, as_of):
+    result = loc.analyses.lead_volume(as_of=as_of, period="last month")
+
+    assert result.provenance["as_of"] == "2025-07-01T05:00:00+00:00"
+    assert [result.provenance["choices"][name] for name in ("since", "until")] == ["2025-06-01", "2025-07-01"]
+    assert result.table["date"].max() == pd.Timestamp("2025-06-30")
+    pure = hl.analyses.lead_volume(
+        loc.contacts(), as_of=as_of, timezone=ZoneInfo("America/Chicago"), until="yesterday"
+    )
+    assert pure["date"].max() == pd.Timestamp("2025-06-29")
+
+
+def test_choices_are_numbers_and_durations_of_any_library(loc):
+    hour = loc.analyses.responses(target_min=60).table
+    targets = (np.int64(60), 60.0, pd.Timedelta("1h"), dt.timedelta(hours=1), np.timedelta64(1, "h"))
+    for target in targets:
+        pd.testing.assert_frame_equal(loc.analyses.responses(target_min=target).table, hour)
+    by_channel = loc.analyses.responses(target_min={"SMS": pd.Timedelta("3min"), np.str_("Email"): np.int64(30)})
+    assert by_channel.provenance["choices"]["target_min"] == {"SMS": 3, "Email": 30}
+    assert loc.analyses.stuck(days=pd.Timedelta("14D")).provenance["choices"]["days"] == 14
+    with pytest.raises(InvalidRequest, match="takes no days="):
+        loc.analyses.stuck(days=pd.Timedelta("12h"))
+
+
+def test_deals_changed_in_a_span_take_every_date(loc):
+    def changed(**span):
+        return loc.analyses.funnel(match="vendor", as_of="2026-01-01", **span).table
+
+    year = changed(changed_since="2025-01-01")
+    for date in (2025, dt.date(2025, 1, 1), 1_735_711_200_000, "last year"):
+        pd.testing.assert_frame_equal(changed(changed_since=date), year)
 
 
 def test_names_stand_beside_ids_and_can_be_grouped_by(loc):

@@ -265,7 +265,7 @@ def test_a_cache_file_that_is_in_use_is_said_to_be(capsys, monkeypatch):
         (["fetch", "contacts", "--out", "x.csv"], 1, "no token"),
         (["fetch", "contacts", "--demo", "--out", "x.doc"], 1, ".doc"),
         (["fetch", "contacts", "--demo", "--since", "soon", "--out", "x.csv"], 1, "no date or time"),
-        (["fetch", "contacts", "--demo", "--limit", "0", "--out", "x.csv"], 1, "limit is a whole number"),
+        (["fetch", "contacts", "--demo", "--limit", "0", "--out", "x.csv"], 1, "limit=0 is no whole number"),
         (["fetch", "notes", "--demo", "--out", "x.csv"], 1, "requests, about"),
         (["fetch", "nothing"], 2, "nothing"),
         (["fetch", "opportunities", "--status", "gone", "--out", "x.csv"], 2, "gone"),

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from statistics import median
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 
 from hlkit.sim import messages as seeded
@@ -126,6 +127,12 @@ def test_as_of_is_local_midnight_unless_it_names_an_instant():
         Data(0, 0, datetime.fromisoformat("2025-07-01T12:00:00+02:00")).planted["as_of"].startswith("2025-07-01T10")
     )
     today = datetime.now(ZONE).date()
+    numbers = (2026, "20260101", 1_767_247_200, 1_767_247_200_000.0, np.int64(20260101))
+    for date in (*numbers, np.datetime64("2026-01-01")):
+        assert Data(0, 0, date).planted["as_of"] == "2026-01-01T06:00:00.000Z"
+    for wrong in (5, True, float("nan"), 1e18, 10**400, "soon"):
+        with pytest.raises(ValueError, match=r"as_of|isoformat"):
+            Data(0, 0, wrong)
     assert abs(datetime.fromtimestamp(Data(0, 0).clock.as_of / 1000, ZONE).date() - today) <= timedelta(days=1)
 
 

@@ -341,7 +341,7 @@ def test_without_dates_the_preset_is_all_time(loc):
     view = hl.explore(loc).analyses
 
     view.preset.value = "Last 30 days"
-    view.since.value = None
+    view.since.value = view.until.value = None
 
     assert (view.preset.value, view.options) == ("All time", {})
 
@@ -353,15 +353,27 @@ def test_a_preset_counts_from_the_day_of_the_location_that_is_open():
     app.chosen.loc = hl.demo(as_of=AS_OF)
 
     assert app.analyses.preset.value == "Last 30 days"
-    assert app.analyses.options == {"since": "2025-12-02"}
+    assert app.analyses.options == {"since": "2025-12-02", "until": "2026-01-01"}
+
+
+def test_the_explorer_opens_with_dates_of_every_kind():
+    loc = hl.demo(as_of=AS_OF)
+    for dates in ({"period": "last month"}, {"since": "2025-12", "until": 2026}):
+        view = hl.explore(loc, options=dates).analyses
+        assert view.options == {"since": "2025-12-01", "until": "2026-01-01"}
+        assert view.preset.value == "Last month"
+    for middle in ("2025-12-01 15:00", 1_764_568_801_000):
+        for choices in ({"options": {"since": middle}}, {"contacts": {"until": middle}}):
+            with pytest.raises(InvalidRequest, match="takes whole days"):
+                hl.explore(loc, **choices)
 
 
 def test_spans_are_whole_days_of_the_calendar():
     today = dt.date(2025, 3, 15)
 
     assert span("All time", today) == (None, None)
-    assert span("Last 7 days", today) == (dt.date(2025, 3, 8), None)
-    assert span("This month", today) == (dt.date(2025, 3, 1), None)
+    assert span("Last 7 days", today) == (dt.date(2025, 3, 8), today)
+    assert span("This month", today) == (dt.date(2025, 3, 1), dt.date(2025, 4, 1))
     assert span("Last month", today) == (dt.date(2025, 2, 1), dt.date(2025, 3, 1))
     assert span("Last year", today) == (dt.date(2024, 1, 1), dt.date(2025, 1, 1))
     assert span("Last month", dt.date(2025, 1, 31)) == (dt.date(2024, 12, 1), dt.date(2025, 1, 1))

@@ -23,7 +23,7 @@ from hlkit.analysis.measures import NONE, SMALL, Array, by_size, group_column, g
 from hlkit.analysis.notes import drop, remark
 from hlkit.analysis.registry import analysis
 from hlkit.analysis.saying import choice, compared_wins, largest
-from hlkit.choices import instant
+from hlkit.dates import instant
 from hlkit.errors import InvalidRequest
 from hlkit.kinds import COUNT, FLAG, ID, MONEY, SHARE, TEXT
 from hlkit.tables.text import many

@@ -12,6 +12,7 @@ dtypes also when it is empty. What a run tells of itself stands in ``table.attrs
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import importlib
 import inspect
@@ -29,7 +30,8 @@ from hlkit.analysis.drawing import Chart, draw, style
 from hlkit.analysis.measures import office_hours
 from hlkit.analysis.notes import RUN, Notes, drop
 from hlkit.analysis.saying import Answer, say
-from hlkit.choices import instant
+from hlkit.choices import plain
+from hlkit.dates import DATES, PERIOD, as_text, instant, short
 from hlkit.errors import InvalidRequest
 from hlkit.kinds import DAY, LIST, TEXT, WHEN, Kind
 from hlkit.resources import CATALOGUE
@@ -44,6 +46,7 @@ Columns = Mapping[str, Kind]
 # What a location knows and fills in, where a signature asks for it.
 FILLED = ("as_of", "timezone", "until", "currency", "country", "website")
 _SPAN = ("as_of", "timezone", "until")
+_DATES = ("_since", "_until")  # how the names of the choices end that are dates
 _WHEN = ("created_at", "sent_at")  # a row with a later one was not there yet at as_of
 
 # What the common choices mean, for the help of the command line and the explorer.
@@ -57,8 +60,9 @@ ABOUT = {
         "Leave out rows that came with an import (at least 50 created in a minute or 200 in ten minutes, or a source "
         "that says import), or include them."
     ),
-    "since": "Rows of the first frame from this date on, such as 2025-07-01, in the location's zone.",
+    "since": f"Rows of the first frame from this date on. {DATES}",
     "until": "And up to, without, this date.",
+    "period": PERIOD,
     "as_of": "Look at the data as it was at this date or time; the start of the reading if left out.",
     "timezone": "The zone of days and office hours.",
     "country": "The country of phone numbers without a country code, as two letters.",
@@ -185,7 +189,10 @@ class Analysis:
         return table
 
     def chosen(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The choices in *given*, checked and completed. Raises ``InvalidRequest`` with what there is to choose."""
+        """The choices in *given*, checked and completed. Raises ``InvalidRequest`` with what there is to choose.
+
+        A date such as "last month" is counted from *as_of*.
+        """
         allowed = [name for name in inspect.signature(self).parameters if name not in self.frames]
         for name in given:
             if name not in allowed:
@@ -194,13 +201,20 @@ class Analysis:
                     f"{self.name} has no {name!r} to choose",
                     hint=f"did you mean {near[0]}?" if near else f"it has {', '.join(allowed)}",
                 )
-        chosen = {name: one.default for name, one in self._parameters.items() if name in allowed} | dict(given)
-        place = zone(str(chosen.get("timezone", "UTC")))
-        chosen["timezone"] = place.key
-        chosen["as_of"] = _instant(chosen.get("as_of"), place, "as_of" in self._parameters)
+        chosen = {name: one.default for name, one in self._parameters.items() if name in allowed}
+        chosen |= {name: _in_unit(name, plain(value)) for name, value in given.items()}
+        place = zone(chosen.get("timezone") or "UTC")
+        as_of = _as_of(chosen.get("as_of"), place, "as_of" in self._parameters)
+        today = None if as_of is None else as_of.tz_convert(place).date
         for name, value in chosen.items():
-            if name not in _SPAN:
+            if name == "until":
+                chosen[name] = instant(name, value, lambda: place, today)
+            elif name.endswith(_DATES):
+                moment = instant(name, value, lambda: place, today)
+                chosen[name] = None if moment is None else as_text(moment, place)
+            elif name not in _SPAN:
                 _check(self.name, name, value, self._hints.get(name, Any))
+        chosen |= {"as_of": as_of, "timezone": place.key}
         if "office" in chosen:
             office_hours(chosen["office"], chosen.get("holidays"))
         return chosen
@@ -465,16 +479,24 @@ def _cast(column: pd.Series, kind: Kind) -> pd.Series:
     return column.astype("object").where(column.notna(), None).astype(kind.dtype)
 
 
-def _instant(given: Any, zone: ZoneInfo, needed: bool) -> pd.Timestamp | None:
-    """*as_of* in UTC, to the microsecond; one without a zone is read in the location's."""
-    if given is None or given is inspect.Parameter.empty:
-        if needed:
-            raise InvalidRequest(
-                "as_of is missing: the instant at which the rows were read",
-                hint='give as_of=pd.Timestamp.now("UTC"), or take loc.analyses, which knows it',
-            )
-        return None
+def _as_of(given: Any, zone: ZoneInfo, needed: bool) -> pd.Timestamp | None:
+    """*as_of* in UTC; one without a zone is read in the location's."""
+    if given is inspect.Parameter.empty or (given is None and needed):
+        raise InvalidRequest(
+            "as_of is missing: the instant at which the rows were read",
+            hint='give as_of=pd.Timestamp.now("UTC"), or take loc.analyses, which knows it',
+        )
     return instant("as_of", given, lambda: zone)
+
+
+def _in_unit(name: str, value: Any) -> Any:
+    """A duration as the number that a choice takes: of minutes or of days, as its name says."""
+    if isinstance(value, dict):
+        return {key: _in_unit(name, part) for key, part in value.items()}
+    if isinstance(value, dt.timedelta):
+        unit = dt.timedelta(minutes=1) if name.endswith("_min") else dt.timedelta(days=1)
+        value = value / unit
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _check(analysis: str, name: str, value: Any, hint: Any) -> None:
@@ -483,7 +505,7 @@ def _check(analysis: str, name: str, value: Any, hint: Any) -> None:
     if typing.get_origin(hint) is Literal:
         if value not in options:
             words = ", ".join(map(repr, options))
-            raise InvalidRequest(f"{analysis} has no {name}={value!r}", hint=f"{name} is one of {words}")
+            raise InvalidRequest(f"{analysis} has no {name}={short(value)}", hint=f"{name} is one of {words}")
         return
     if value is None:
         allowed = type(None) in options
@@ -499,7 +521,7 @@ def _check(analysis: str, name: str, value: Any, hint: Any) -> None:
         expected = (
             "a number above 0" if int in options or float in options else "text" if str in options else f"{hint}"
         )
-        raise InvalidRequest(f"{analysis} takes no {name}={value!r}", hint=f"{name} is {expected}")
+        raise InvalidRequest(f"{analysis} takes no {name}={short(value)}", hint=f"{name} is {expected}")
 
 
 def _in_words(value: Any) -> str:

@@ -6,6 +6,7 @@ seeded history is drawn in local time, since people follow the clock on their wa
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -28,7 +29,7 @@ OFFICE_OPENS, OFFICE_MINUTES = 8 * 60, 600  # 8 to 18, Monday to Friday
 class Clock:
     """The zone of the location, the instant at which it is looked at, and the history's first Monday."""
 
-    def __init__(self, zone: str, as_of: str | date | datetime | None = None) -> None:
+    def __init__(self, zone: str, as_of: str | float | date | datetime | None = None) -> None:
         self.zone = ZoneInfo(zone)
         self.as_of = _milliseconds(_instant(as_of, self.zone))
         self._starts, self._offsets = _offsets(self.zone, self.as_of)
@@ -51,14 +52,41 @@ class Clock:
         return datetime.fromtimestamp((self.start + number * DAY) / 1000, UTC).date().isoformat()
 
 
-def _instant(as_of: str | date | datetime | None, zone: ZoneInfo) -> datetime:
+def _instant(as_of: str | float | date | datetime | None, zone: ZoneInfo) -> datetime:
+    """A date, a moment, a year, or epoch seconds or milliseconds, in *zone* where it names none."""
     if as_of is None:
         as_of = datetime.now(zone).date()
+    if isinstance(as_of, np.datetime64):
+        as_of = as_of.astype("datetime64[us]").item()
+    number = _number(as_of)
+    if number is not None:
+        as_of = _of_number(number)
     if isinstance(as_of, str):
-        as_of = datetime.fromisoformat(as_of)
-    if not isinstance(as_of, datetime):
+        as_of = datetime.fromisoformat(as_of.strip())
+    if isinstance(as_of, date) and not isinstance(as_of, datetime):
         as_of = datetime(as_of.year, as_of.month, as_of.day)
+    if not isinstance(as_of, datetime) or not 1970 <= as_of.year <= 2200:
+        raise ValueError("as_of is no date from 1970 to 2200")
     return as_of if as_of.tzinfo else as_of.replace(tzinfo=zone)
+
+
+def _number(given: object) -> float | None:
+    if isinstance(given, str):
+        return float(given) if re.fullmatch(r"[0-9]+([.][0-9]+)?", given.strip()) else None
+    is_number = isinstance(given, (int, float, np.number)) and not isinstance(given, (bool, np.timedelta64))
+    try:
+        return float(given) if is_number else None  # type: ignore[arg-type]
+    except OverflowError:
+        return float("inf")
+
+
+def _of_number(number: float) -> str | datetime:
+    if number.is_integer() and (1e3 <= number < 1e4 or 1e7 <= number < 1e8):
+        return f"{number:.0f}-01-01" if number < 1e4 else f"{number:.0f}"
+    for least, beyond, per_second in ((1e8, 1e10, 1), (1e11, 1e13, SECOND)):
+        if least <= number < beyond:
+            return datetime.fromtimestamp(number / per_second, UTC)
+    raise ValueError("as_of is a year, a day (20250701), or epoch seconds or milliseconds")
 
 
 def _milliseconds(instant: datetime) -> int:

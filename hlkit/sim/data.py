@@ -113,7 +113,7 @@ class Data:
     ``rows(name)`` gives what the server would send now; ``planted`` what is known of it.
     """
 
-    def __init__(self, seed: int = 0, size: int = 5000, as_of: str | date | datetime | None = None) -> None:
+    def __init__(self, seed: int = 0, size: int = 5000, as_of: str | float | date | datetime | None = None) -> None:
         self.seed, self.size = seed, size
         self.clock = Clock(ZONE, as_of)
         self.account: Account = Account.seeded(seed, self.clock)

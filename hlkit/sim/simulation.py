@@ -35,7 +35,7 @@ class Simulation:
         self,
         seed: int = 0,
         size: int = 5000,
-        as_of: str | date | datetime | None = None,
+        as_of: str | float | date | datetime | None = None,
         *,
         burst: tuple[int, int] = (100, 10_000),
         daily: int = 200_000,

@@ -20,7 +20,7 @@ from hlkit.widgets.controls import LABEL, in_rows
 from hlkit.widgets.quota import estimate, in_words
 from hlkit.widgets.saving import Saving
 from hlkit.widgets.search import Book, Wanted
-from hlkit.widgets.spans import day
+from hlkit.widgets.spans import day_bounds
 from hlkit.widgets.view import NO_LOCATION, Chosen, View, progress
 from hlkit.widgets.work import Steady, Work
 from hlkit.wire.watch import Watch
@@ -48,8 +48,7 @@ class ContactsView(View):
                 raise InvalidRequest(
                     f"contacts have no {name!r} to look for", hint=f"there are {', '.join(_CHOICES)}"
                 )
-        for name in ("since", "until"):
-            day(name, self._given.get(name))
+        day_bounds(self._given, chosen.zone, chosen.today)
         self._steady = Steady(self._search)
         super().__init__(chosen)
 
@@ -191,10 +190,9 @@ class ContactsView(View):
         self.columns.options = [(_label(name), name) for name in (*FIRST, *rest)]
         columns = [name for name in given.pop("columns", FIRST) if name in contacts]
         self.columns.value = tuple(columns)
+        dates = dict(zip(("since", "until"), day_bounds(given, self.chosen.zone, self.chosen.today), strict=True))
         for name, value in given.items():
-            if name in ("since", "until"):
-                value = day(name, value)
-            _set_where_possible(getattr(self, name), value)
+            _set_where_possible(getattr(self, name), dates.get(name, value))
 
     # ---- finding: in what is loaded, no request
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from hlkit.analysis.registry import ANALYSES, Analysis
 from hlkit.analysis.result import Result
+from hlkit.dates import check
 from hlkit.errors import InvalidRequest
 from hlkit.resources import CATALOGUE
 from hlkit.tables.text import many
@@ -19,13 +20,13 @@ from hlkit.widgets.controls import LABEL, columns_of, controls, in_rows, offered
 from hlkit.widgets.long import MOST, long_table
 from hlkit.widgets.quota import in_words
 from hlkit.widgets.saving import Saving
-from hlkit.widgets.spans import ALL, OWN, PRESETS, day, span
+from hlkit.widgets.spans import ALL, OWN, PRESETS, day_bounds, span
 from hlkit.widgets.view import NO_LOCATION, Chosen, View, progress
 from hlkit.widgets.work import Work
 
 FIRST = "speed_to_lead"
 _LONG, _SHOWN = 25, 500  # rows: from which a table is long; that one without search shows
-_SPAN = ("since", "until")
+_SPAN = ("since", "until", "period")
 _FORMATS = {"CSV": "csv", "Excel": "xlsx", "Parquet": "parquet", "PNG": "png"}
 
 
@@ -51,10 +52,10 @@ class AnalysesView(View):
         self.analysis = W.Dropdown(
             options=labels, value=self._first, description="Analysis", layout=wide, style=LABEL
         )
-        since, until = (day(name, self._given.pop(name, None)) for name in _SPAN)
-        self.preset = W.Dropdown(
-            options=PRESETS, value=OWN if since or until else ALL, description="Dates", style=LABEL
-        )
+        today = self.chosen.today
+        since, until = day_bounds({name: self._given.pop(name, None) for name in _SPAN}, self.chosen.zone, today)
+        known = [preset for preset in PRESETS if preset != OWN and span(preset, today) == (since, until)]
+        self.preset = W.Dropdown(options=PRESETS, value=next(iter(known), OWN), description="Dates", style=LABEL)
         self.since = W.DatePicker(value=since, description="From", tooltip="The first day", style=LABEL)
         self.until = W.DatePicker(value=until, description="Before", tooltip="The day after the last", style=LABEL)
         self.choosers, self.meanings = in_rows([]), W.HTML()
@@ -258,5 +259,4 @@ def _check(asked: Analysis, given: Mapping[str, Any]) -> None:
             allowed = ", ".join([*(one for one in asked.choices if one not in asked.fills), *_SPAN])
             raise InvalidRequest(f"{asked.name} has no {name!r} to choose", hint=f"it has {allowed}")
     asked.chosen({**own, "as_of": "2000-01-01"})
-    for name in _SPAN:
-        day(name, given.get(name))
+    check({name: given.get(name) for name in _SPAN})

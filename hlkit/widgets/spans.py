@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import pandas as pd
-
-from hlkit.choices import instant
+from hlkit.dates import bounds, days, short
+from hlkit.errors import InvalidRequest
 
 ALL, OWN = "All time", "Other dates"
-DAYS = ("Last 7 days", "Last 30 days", "Last 90 days")
-PRESETS = (ALL, *DAYS, "This month", "Last month", "This year", "Last year", OWN)
+PRESETS = (
+    ALL,
+    *("Last 7 days", "Last 30 days", "Last 90 days"),
+    *(f"{which} {unit}" for unit in ("week", "month", "quarter", "year") for which in ("This", "Last")),
+    OWN,
+)
 
 
 def span(preset: str, today: dt.date) -> tuple[dt.date | None, dt.date | None]:
     """First day and the day after the last of *preset*, as seen on *today*; ``None`` is no end."""
-    if preset in DAYS:
-        return today - dt.timedelta(days=int(preset.split()[1])), None
-    month, year = today.replace(day=1), today.replace(month=1, day=1)
-    before = (month - dt.timedelta(days=1)).replace(day=1)
-    known: dict[str, tuple[dt.date | None, dt.date | None]] = {
-        "This month": (month, None),
-        "Last month": (before, month),
-        "This year": (year, None),
-        "Last year": (year.replace(year=year.year - 1), year),
-    }
-    return known.get(preset, (None, None))
+    return (None, None) if preset in (ALL, OWN) else days(preset, today)
 
 
-def day(name: str, given: Any) -> dt.date | None:
-    """The day that was given as *name*. Raises ``InvalidRequest``."""
-    instant(name, given, lambda: ZoneInfo("UTC"))  # refuses what is none
-    return None if given is None else pd.Timestamp(given).date()
+def day_bounds(given: Mapping[str, Any], zone: str, today: dt.date) -> tuple[dt.date | None, dt.date | None]:
+    """The same of ``since``, ``until`` or ``period``. Raises ``InvalidRequest``, for the middle of a day too."""
+    found = []
+    for name, moment in zip(("since", "until"), bounds(given, lambda: ZoneInfo(zone), lambda: today), strict=True):
+        local = None if moment is None else moment.tz_convert(zone)
+        if local is not None and local != local.normalize():
+            raise InvalidRequest(
+                f"{name}={short(given[name])} is not the start of a day in {zone}, and the explorer takes whole days",
+                hint="leave the time out",
+            )
+        found.append(None if local is None else local.date())
+    return found[0], found[1]

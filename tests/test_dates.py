@@ -1,0 +1,219 @@
+"""Dates and spans as people write them."""
+
+import datetime as dt
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hlkit.dates import as_text, bounds, instant, period
+from hlkit.errors import InvalidRequest
+from hlkit.zones import zone
+
+CHICAGO = ZoneInfo("America/Chicago")
+TODAY = dt.date(2026, 3, 31)  # a Tuesday
+
+
+def start(given, where=CHICAGO, today=TODAY):
+    return instant("since", given, lambda: where, lambda: today)
+
+
+def ends(given, where=CHICAGO, today=TODAY):
+    """First and last moment of a period, as the wall's clock shows them."""
+    return [as_text(moment, where) for moment in period("period", given, lambda: where, lambda: today)]
+
+
+@pytest.mark.parametrize(
+    "kind", [int, float, str, np.int64, np.float64, np.str_, Decimal], ids=lambda kind: kind.__name__
+)
+@pytest.mark.parametrize(
+    ("number", "moment"),
+    [
+        (2025, "2025-01-01T06:00Z"),
+        (20250701, "2025-07-01T05:00Z"),
+        (1_751_328_000, "2025-07-01T00:00Z"),
+        (1_751_328_000_000, "2025-07-01T00:00Z"),
+    ],
+)
+def test_a_number_is_a_year_a_day_or_epoch_seconds_or_milliseconds(number, moment, kind):
+    assert start(kind(number)) == pd.Timestamp(moment)
+
+
+def test_fractions_of_epoch_seconds_count():
+    assert start(1_751_328_000.25) == start("1751328000.25") == pd.Timestamp("2025-07-01T00:00:00.250Z")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *(0, -2025, 999, 2025.5, 9999, 12345, 20251301, 20250230, 1e10, 1e13, 1_751_328_000_000_000, 1e18, 10**5000),
+        *(float("nan"), float("inf"), True, np.True_, "1e9", "1_000", Decimal("sNaN")),
+    ],
+    ids=lambda given: str(given)[:12] if not isinstance(given, int) or given < 10**20 else "huge",
+)
+def test_any_other_number_is_refused_and_is_never_nanoseconds(given):
+    with pytest.raises(InvalidRequest, match="no date or time") as refused:
+        start(given)
+    assert '"2025-07-01"' in refused.value.hint or "epoch seconds" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "2025-07-01",
+        " 2025-7-1 ",
+        "2025-07",
+        "20250701",
+        "2025-Q3",
+        "2025-07-01 00:00",
+        "2025-07-01T05:00Z",
+        "2025-07-01t05:00:00.000z",
+        "2025-07-01 05:00 UTC",
+        "2025-07-01 07:00:00+02:00",
+        "2025-07-01 07:00 +0200",
+        dt.date(2025, 7, 1),
+        dt.datetime(2025, 7, 1),
+        dt.datetime(2025, 7, 1, 5, tzinfo=dt.UTC),
+        pd.Timestamp("2025-07-01"),
+        pd.Timestamp("2025-07-01T14:00", tz="Asia/Tokyo"),
+        np.datetime64("2025-07-01"),
+        np.datetime64("2025-07-01T00", "ns"),
+        pd.Period("2025-07", "M"),
+        pd.Period("2025Q3"),
+    ],
+    ids=repr,
+)
+def test_dates_of_every_kind_are_the_same_moment(given):
+    assert start(given) == pd.Timestamp("2025-07-01T05:00Z")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("", "soon", "03/04/2026", "31.12.2025", "2025-13", "2025-02-30", "2025-07-01 25:00", "2025-07-01 3pm"),
+        *("0d", "6m", "30 minutes", "9999 years", b"2025", [2025], pd.Series(["ann@example.com"])),
+        *(pd.NaT, pd.NA, np.datetime64("NaT"), dt.time(3), dt.timedelta(1), dt.date.min, dt.datetime.max),
+    ],
+    ids=lambda given: type(given).__name__ if not isinstance(given, str) else given,
+)
+def test_what_is_no_date_is_refused_with_what_there_is_to_write(given):
+    with pytest.raises(InvalidRequest, match="no date or time") as refused:
+        start(given)
+    assert all(form in refused.value.hint for form in ('"2025-07-01"', '"last month"', '"30d"', '"6 months"'))
+    assert "ann@" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("typo", "meant"), [("last mnth", "last month"), ("yeserday", "yesterday"), ("this quater", "this quarter")]
+)
+def test_a_typo_is_guessed(typo, meant):
+    with pytest.raises(InvalidRequest) as refused:
+        start(typo)
+    assert refused.value.hint.startswith(f'did you mean "{meant}"?')
+
+
+@pytest.mark.parametrize(
+    ("given", "first", "end"),
+    [
+        ("today", "2026-03-31", "2026-04-01"),
+        ("yesterday", "2026-03-30", "2026-03-31"),
+        ("this week", "2026-03-30", "2026-04-06"),
+        ("last week", "2026-03-23", "2026-03-30"),
+        ("this month", "2026-03-01", "2026-04-01"),
+        ("last month", "2026-02-01", "2026-03-01"),
+        ("last quarter", "2025-10-01", "2026-01-01"),
+        ("this quarter", "2026-01-01", "2026-04-01"),
+        ("this year", "2026-01-01", "2027-01-01"),
+        ("last year", "2025-01-01", "2026-01-01"),
+        ("30d", "2026-03-01", "2026-03-31"),
+        ("1 day", "2026-03-30", "2026-03-31"),
+        ("12w", "2026-01-06", "2026-03-31"),
+        ("1 month", "2026-02-28", "2026-03-31"),
+        ("6 months", "2025-09-30", "2026-03-31"),
+        ("2 years", "2024-03-31", "2026-03-31"),
+        ("2025", "2025-01-01", "2026-01-01"),
+        (2025, "2025-01-01", "2026-01-01"),
+        ("2025-12", "2025-12-01", "2026-01-01"),
+        ("2025-Q4", "2025-10-01", "2026-01-01"),
+        ("2024-02-29", "2024-02-29", "2024-03-01"),
+        (dt.date(2025, 12, 31), "2025-12-31", "2026-01-01"),
+        (pd.Period("2025-07-02", "W"), "2025-06-30", "2025-07-07"),
+    ],
+)
+def test_a_period_is_whole_days_and_its_start_is_what_since_means(given, first, end):
+    assert ends(given) == [first, end]
+    assert as_text(start(given), CHICAGO) == first
+
+
+def test_case_blanks_and_dashes_do_not_matter():
+    assert ends(" Last  MONTH ") == ends("last-month") == ends("last_month") == ends("last month")
+    assert ends("Last 30 days") == ends("30 days") == ends("30D") == ends("30d")
+
+
+@pytest.mark.parametrize(
+    ("where", "given", "hours"),
+    [
+        ("America/Chicago", "2026-03-08", 23),
+        ("America/Chicago", "2026-11-01", 25),
+        ("America/Sao_Paulo", "2018-11-04", 23),  # the day begins at 1: midnight is skipped
+        ("America/Chicago", "2026-03", 31 * 24 - 1),
+    ],
+)
+def test_a_day_on_which_clocks_change_is_whole(where, given, hours):
+    first, end = period("period", given, lambda: ZoneInfo(where))
+    assert end - first == pd.Timedelta(hours=hours)
+
+
+@pytest.mark.parametrize(
+    "given", [1_751_328_000, "2025-07-01 15:00", dt.datetime(2025, 7, 1), np.datetime64("2025-07")]
+)
+def test_a_moment_is_no_period(given):
+    with pytest.raises(InvalidRequest, match="is a moment, not a span"):
+        ends(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"period": "last month", "since": "2025"}, "period sets both ends"),
+        ({"period": "last month", "until": "2025"}, "period sets both ends"),
+        ({"since": "2025-07-02", "until": "2025-07-01"}, "is after until"),
+        ({"since": "today", "until": "last month"}, "is after until"),
+        ({"since": "2025", "until": "soon"}, "until='soon'"),
+    ],
+)
+def test_ends_that_contradict_each_other_are_refused(given, words):
+    with pytest.raises(InvalidRequest, match=words):
+        bounds(given, lambda: CHICAGO, lambda: TODAY)
+
+
+def test_nobody_is_asked_for_the_zone_of_what_is_refused_or_names_one():
+    def never():
+        raise AssertionError
+
+    with pytest.raises(InvalidRequest):
+        bounds({"since": "last month", "until": "soon"}, never, never)
+    assert bounds({"since": 1_751_328_000}, never, never)[0] == pd.Timestamp("2025-07-01", tz="UTC")
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("America/Chicago", "America/Chicago"),
+        (np.str_(" US/Central "), "US/Central"),
+        (CHICAGO, "America/Chicago"),
+        (dt.UTC, "UTC"),
+        (dt.timezone(dt.timedelta(hours=-5)), "Etc/GMT+5"),
+        (pd.Timestamp("2025-07-01", tz="dateutil/America/Chicago").tz, "America/Chicago"),
+    ],
+)
+def test_a_zone_may_be_a_name_or_the_zone_of_any_library(given, name):
+    assert zone(given).key == name
+
+
+@pytest.mark.parametrize("given", ["Middle/Earth", "", 5, None, dt.timezone(dt.timedelta(minutes=90))])
+def test_what_is_no_zone_is_refused(given):
+    with pytest.raises(InvalidRequest, match="there is no time zone"):
+        zone(given)
