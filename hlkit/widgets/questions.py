@@ -166,8 +166,10 @@ class AnalysesView(View):
 
     def _own_dates(self) -> None:
         dates = (self.since.value, self.until.value)
-        if not self._setting and span(self.preset.value, self.chosen.today) != dates:
-            self.preset.value = OWN if any(dates) else ALL
+        if not self._setting and not any(dates):
+            self.preset.value = ALL
+        elif not self._setting and span(self.preset.value, self.chosen.today) != dates:
+            self.preset.value = OWN
 
     @property
     def options(self) -> dict[str, Any]:
