@@ -40,4 +40,9 @@ def warn(words: str, kind: type[Warning] = UserWarning) -> None:
         if f"{module}.".startswith("hlkit.") or (module == "functools" and found == level):
             found = level + 1
         frame, level = frame.f_back, level + 1
-    warnings.warn(words, kind, stacklevel=found)
+    try:
+        warnings.warn(words, kind, stacklevel=found)
+    except Warning:  # a filter makes it an error
+        raise
+    except Exception:
+        pass  # sys.stderr was closed or replaced by what cannot write it: no reason to lose what was read

@@ -4,10 +4,12 @@ import io
 import sys
 import threading
 import time
+import warnings
 
 import pytest
 
 from hlkit.errors import Cancelled
+from hlkit.warning import warn
 from hlkit.wire import watch as watch_module
 from hlkit.wire.watch import Line, Progress, Watch, default
 
@@ -93,6 +95,81 @@ def test_a_log_has_no_line_and_a_terminal_has_one(monkeypatch):
     assert type(default()) is Line
     monkeypatch.setattr(sys, "stderr", None)
     assert type(default()) is Watch
+
+
+class Tee:
+    """What people write to copy a script's output into a file."""
+
+    def write(self, text):
+        pass
+
+
+class NoTerminal(Tee):
+    def isatty(self):
+        raise OSError("no terminal here")
+
+
+class Gone(Tee):
+    """A terminal that was closed after the reading had begun."""
+
+    encoding = "no such encoding"
+
+    def isatty(self):
+        return True
+
+    def write(self, text):
+        raise ValueError("I/O operation on closed file.")
+
+
+def closed():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+STREAMS = {"none": lambda: None, "tee": Tee, "no terminal": NoTerminal, "closed": closed, "gone": Gone}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_stream_that_cannot_show_progress_or_a_warning_breaks_nothing(monkeypatch, name):
+    monkeypatch.setattr(sys, "stderr", STREAMS[name]())
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        monkeypatch.setattr(warnings, "showwarning", lambda words, *_: sys.stderr.write(f"{words}"))
+        warn("words")
+
+    assert type(default()) is (Line if name == "gone" else Watch)
+    line = Line(shown_after=0)
+    for _ in range(2):
+        line.tell(Progress("contacts", pages=1, rows=14))
+    line.close()
+
+
+def test_a_warning_that_is_an_error_stays_one(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+
+    with pytest.raises(UserWarning, match="words"):
+        warn("words")
+
+
+@pytest.mark.parametrize(("encoding", "shown"), [("cp1252", "users · 1 page · 8 rows"), ("ascii", "users - 1 page")])
+def test_an_old_encoding_shows_what_it_can(monkeypatch, encoding, shown):
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(raw, encoding=encoding, errors="strict"))
+    line = Line(shown_after=0)
+    line.tell(Progress("users", pages=1, rows=8))
+    line.close()
+    sys.stderr.flush()
+
+    assert shown in raw.getvalue().decode(encoding)
+
+
+def test_a_wait_that_a_person_would_notice_is_shown_before_it_begins(capsys):
+    line = Line(shown_after=1.0)
+    line.waiting(60, "for the burst limit")
+    line.close()
+
+    assert "waiting 60 s for the burst limit · 0 s" in capsys.readouterr().err
 
 
 def test_a_notebook_has_a_line(monkeypatch):

@@ -2,11 +2,14 @@
 
 A walk tells its watch of every page and asks it before each request whether to go on; every wait is the
 watch's, so that Ctrl-C and a Cancel button end it at once. ``Line`` shows one line in a terminal and a bar's
-text in a notebook, on anything over a second, and nothing in a log.
+text in a notebook, on anything over a second, and nothing in a log. A stream that cannot show it (replaced,
+closed, of an old encoding) never breaks the reading.
 """
 
 from __future__ import annotations
 
+import contextlib
+import math
 import sys
 import threading
 import time
@@ -97,26 +100,43 @@ class Line(Watch):
         self._show(self._text)
 
     def waiting(self, seconds: float, why: str) -> None:
-        self._show(f"{self._text} · waiting {seconds:.0f} s {why}")
+        self._show(" · ".join(filter(None, (self._text, f"waiting {seconds:.0f} s {why}"))), ahead=seconds)
 
     def note(self, words: str) -> None:
         self._text, self._shown_after = words, 0.0
         self._show(words)
 
-    def _show(self, text: str) -> None:
+    def _show(self, text: str, ahead: float = 0.0) -> None:
+        """Show *text*, where the reading has taken a while, or will after the *ahead* seconds that it waits."""
         elapsed = time.monotonic() - self._began
-        if elapsed < self._shown_after:
+        if elapsed + ahead < self._shown_after:
             return
-        if self._bar is None:
-            from tqdm.auto import tqdm
+        try:
+            if self._bar is None:
+                from tqdm.auto import tqdm
 
-            self._bar = tqdm(bar_format="{desc}", leave=True)
-        self._bar.set_description_str(f"{text} · {elapsed:.0f} s")
+                self._bar = tqdm(bar_format="{desc}", leave=True)
+            self._bar.set_description_str(_encodable(f"{text} · {elapsed:.0f} s"))
+        except Exception:  # the stream was closed or replaced, and any class may stand in for one
+            self._shown_after = math.inf
+            if self._bar is not None:
+                self._bar.disable = True
 
     def close(self) -> None:
         if self._bar is not None:
-            self._bar.close()
+            with contextlib.suppress(Exception):
+                self._bar.close()
             self._bar = None  # what is read first, the definitions, has a line of its own
+
+
+def _encodable(text: str) -> str:
+    """The text as ``sys.stderr`` can write it."""
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+        return text
+    except UnicodeEncodeError:
+        return text.replace("·", "-").encode(encoding, "replace").decode(encoding)
 
 
 def default(shown_after: float = SHOWN_AFTER) -> Watch:
@@ -125,9 +145,11 @@ def default(shown_after: float = SHOWN_AFTER) -> Watch:
 
 
 def _somebody_looks_on() -> bool:
-    if "ipykernel" in sys.modules and "IPython" in sys.modules:
-        shell = sys.modules["IPython"].get_ipython()
-        if shell is not None and shell.__class__.__name__ == "ZMQInteractiveShell":
-            return True
-    stream = sys.stderr
-    return stream is not None and stream.isatty()
+    try:
+        if "ipykernel" in sys.modules and "IPython" in sys.modules:
+            shell = sys.modules["IPython"].get_ipython()
+            if shell is not None and shell.__class__.__name__ == "ZMQInteractiveShell":
+                return True
+        return bool(sys.stderr.isatty())
+    except Exception:  # None, closed, or a stand-in that only writes
+        return False
