@@ -14,6 +14,11 @@ from hlkit.memory import without_garbage_collection
 from hlkit.paging import Page, lookup
 from hlkit.resource import Resource
 
+MOST_OBJECTS = 500_000  # in one answer, and so many values: a page of 500 rows has a tenth of it
+MOST_VALUES = 3_000_000
+MOST_ROWS = 200_000  # in one answer that is all there is; of a page, ten times what was asked for
+DEEPEST = 200  # levels: a row has about ten, and Python's own tools end at 1,000
+MOST_LENIENT = 16 * 2**20  # bytes: reading leniently takes several copies
 _HIGH, _LOW = r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _HALF_A_PAIR = re.compile(f"{_HIGH}(?!{_LOW})|(?<!{_HIGH}){_LOW}")
 
@@ -21,10 +26,13 @@ _HALF_A_PAIR = re.compile(f"{_HIGH}(?!{_LOW})|(?<!{_HIGH}){_LOW}")
 def read_page(body: bytes, resource: Resource, location_id: str) -> Page:
     """The rows and the envelope of an answer.
 
-    Raises ``UnexpectedResponse`` where it holds none, ``WrongLocation`` where a row names another location.
+    Raises ``UnexpectedResponse`` where it holds none or far too many, ``WrongLocation`` where a row names another location.
     """
     told = decode(body)
     rows = _rows(told, resource)
+    most = resource.paging.most
+    if len(rows) > (MOST_ROWS if most is None else 10 * most):
+        raise _no_page(f"the answer has {len(rows):,} {resource.name}, more than any page")
     for row in rows:
         if not _is_of(row, location_id):
             raise WrongLocation(
@@ -61,12 +69,23 @@ def _is_of(row: dict[str, Any], location_id: str) -> bool:
 
 
 def decode(body: bytes) -> dict[str, Any]:
-    """The JSON object in a body. Raises ``UnexpectedResponse`` for a web page, an error or nothing at all."""
+    """The JSON object in a body.
+
+    Raises ``UnexpectedResponse`` for a web page, an error or nothing at all, and for what no page is: objects
+    by the million, which would fill the memory, or hundreds of levels, which nothing that is done with rows
+    can follow.
+    """
+    if body.count(b"{") + body.count(b"[") > MOST_OBJECTS or body.count(b",") > MOST_VALUES:
+        raise _no_page("the answer holds more than any page of rows")
     try:
         with without_garbage_collection():
             told = msgspec.json.decode(body)
-    except (ValueError, msgspec.MsgspecError, RecursionError):
+    except RecursionError:
+        raise _no_page(_TOO_DEEP) from None
+    except (ValueError, msgspec.MsgspecError):
         told = _leniently(body)
+    if _may_be_deep(body) and not _is_shallow(told):
+        raise _no_page(_TOO_DEEP)
     if isinstance(told, list):
         told = {"$": told}
     if not isinstance(told, dict):
@@ -79,8 +98,52 @@ def decode(body: bytes) -> dict[str, Any]:
     return told
 
 
+_TOO_DEEP = f"the answer is nested deeper than {DEEPEST} levels"
+
+
+def _no_page(message: str) -> UnexpectedResponse:
+    error = UnexpectedResponse(
+        message, hint="read a part without it, by a filter, since= or until=, and tell HighLevel's support"
+    )
+    error.retryable = False
+    return error
+
+
+def _may_be_deep(body: bytes) -> bool:
+    """A quick look at the brackets alone, those in texts too: level by level, the innermost pairs go."""
+    brackets = body.translate(_AS_SQUARE, _NO_BRACKETS)
+    for _ in range(DEEPEST):
+        outer = brackets.replace(b"[]", b"")
+        if len(outer) == len(brackets):
+            return False
+        brackets = outer
+    return True
+
+
+_AS_SQUARE = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def _is_shallow(value: Any) -> bool:
+    """Whether lists and objects stand in each other no deeper than ``DEEPEST`` levels."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return True
+    return False
+
+
 def _leniently(body: bytes) -> Any:
     """JSON as some servers write it: with a byte order mark, NaN, half a surrogate pair, bytes that are no UTF-8."""
+    if len(body) > MOST_LENIENT:
+        return None
     try:
         return json.loads(_HALF_A_PAIR.sub(r"\\ufffd", body.decode("utf-8-sig", "replace")))
     except (ValueError, RecursionError):

@@ -1,0 +1,51 @@
+"""What a body holds: JSON, and in it a resource's rows; and what no page is."""
+
+import pytest
+
+from hlkit.errors import UnexpectedResponse
+from hlkit.resources import CATALOGUE
+from hlkit.wire.body import DEEPEST, MOST_OBJECTS, MOST_VALUES, decode, read_page
+
+
+def nested(levels):
+    """An object with that many levels, itself the first."""
+    return b'{"a":' + b"[" * (levels - 1) + b"]" * (levels - 1) + b"}"
+
+
+def refused(body):
+    with pytest.raises(UnexpectedResponse) as error:
+        decode(body)
+    assert not error.value.retryable
+    assert "a filter, since= or until=" in error.value.hint
+    return error.value.message
+
+
+def test_values_are_read_down_to_the_deepest_level():
+    assert decode(nested(DEEPEST))["a"]
+
+
+@pytest.mark.parametrize("levels", [DEEPEST + 1, 900, 5_000])
+def test_a_value_that_pythons_own_tools_could_not_follow_is_refused(levels):
+    assert refused(nested(levels)) == "the answer is nested deeper than 200 levels"
+
+
+def test_brackets_in_a_text_are_no_levels():
+    assert decode(b'{"a": "' + b"[" * 5_000 + b"]" * 5_000 + b'"}')["a"].startswith("[[[")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"contacts": [' + b"{}," * MOST_OBJECTS + b"{}]}", b"[" + b"1," * (MOST_VALUES + 1) + b"1]"],
+    ids=["empty rows", "values"],
+)
+def test_an_answer_that_would_fill_the_memory_is_refused_before_it_is_read(body):
+    assert refused(body) == "the answer holds more than any page of rows"
+
+
+def test_a_page_of_far_more_rows_than_were_asked_for_is_refused():
+    contacts, users = CATALOGUE["contacts"], CATALOGUE["users"]
+    page = b'{"contacts": [' + b"{}," * 5_000 + b"{}]}"
+
+    with pytest.raises(UnexpectedResponse, match="the answer has 5,001 contacts, more than any page"):
+        read_page(page, contacts, "loc1")
+    assert len(read_page(page.replace(b"contacts", b"users"), users, "loc1")) == 5_001  # which has no pages
