@@ -115,6 +115,7 @@ def test_a_firewalls_403_is_no_missing_scope(body):
         ("late", Timeout, True),
         ("refused", ConnectionFailed, True),
         ("untrusted", ConnectionFailed, False),
+        ("setting", ConnectionFailed, False),
         ("broken", UnexpectedResponse, True),
     ],
 )

@@ -192,6 +192,76 @@ def test_a_bomb_is_not_unpacked(monkeypatch):
     assert came == Failure("broken", "the answer is larger than any page")
 
 
+def test_a_body_of_endless_empty_parts_is_no_answer():
+    came = of(answer(gzip.compress(b"") * 5_000, headers={"Content-Encoding": "gzip"}))
+
+    assert came == Failure("broken", "the compressed answer is in too many parts")
+
+
+SECRET = "made-up-password"
+PROXIES = [
+    "http://:bad",
+    f"http://someone:{SECRET}@:bad",
+    f"http://someone:{SECRET}@127.0.0.1:99999",
+    f"carrier-pigeon://someone:{SECRET}@127.0.0.1:9",
+    f"someone:{SECRET}@127.0.0.1:9",
+    f"http://someone:{SECRET}@[::1:9",
+    f"http://someone:{SECRET}@",
+    f"http://someone:{SECRET}/#@127.0.0.1:9",
+    f"http://someone:{SECRET}\u0142@a..b:80",
+]
+
+
+@pytest.fixture
+def no_proxy(monkeypatch):
+    for name in ("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_a_proxy_that_is_no_address_is_told_without_its_password(monkeypatch, no_proxy, proxy):
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+
+    came = asking("https://nowhere.invalid")
+
+    assert came.kind == "setting"
+    assert came.words == "the proxy that is set for https is no address"
+    assert "HTTPS_PROXY" in came.hint
+    assert SECRET not in repr(came)
+
+
+def test_a_socks_proxy_without_its_package_is_told_with_what_to_install(monkeypatch, no_proxy):
+    def without(*_, **__):
+        raise requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support.")
+
+    monkeypatch.setattr(requests.adapters, "SOCKSProxyManager", without)
+    monkeypatch.setenv("ALL_PROXY", f"socks5://someone:{SECRET}@127.0.0.1:9")
+
+    came = asking("https://nowhere.invalid")
+
+    assert came.kind == "setting"
+    assert "PySocks" in came.words
+    assert 'pip install "requests[socks]"' in came.hint
+    assert SECRET not in repr(came)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [(None, "No such file or directory"), ("no certificate", "no certificate is in it")]
+)
+def test_certificates_that_cannot_be_read_are_told_with_their_file(monkeypatch, no_proxy, tmp_path, text, reason):
+    file = tmp_path / "bundle.pem"
+    if text is not None:
+        file.write_text(text)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))
+
+    came = asking("https://nowhere.invalid")
+
+    assert came.kind == "setting"
+    assert came.words == f"the certificates to trust cannot be read ({file}: {reason})"
+    assert "REQUESTS_CA_BUNDLE" in came.hint
+
+
 def test_a_redirect_is_an_answer_and_is_not_followed():
     with Scripted(answer(b"")) as elsewhere:
         came = of(answer(b"", 302, headers={"Location": f"{elsewhere.url}/users/"}))

@@ -65,6 +65,8 @@ def _of_failure(failure: Failure, resource: str, host: str) -> HlkitError:
                 resource=resource,
             )
         )
+    if failure.kind == "setting":
+        return _once(ConnectionFailed(f"{failure.words}; nothing was sent", hint=failure.hint, resource=resource))
     return UnexpectedResponse(failure.words, hint="try again in a minute", resource=resource)
 
 

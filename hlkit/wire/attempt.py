@@ -8,21 +8,23 @@ body, or what went wrong in words), so that no exception of ``requests`` leaves 
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
 import socket
 import ssl
 import threading
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from requests.exceptions import InvalidSchema
+from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
 from urllib3.exceptions import HTTPError
+from urllib3.util import parse_url
 from urllib3.util.ssl_match_hostname import CertificateError
 
 from hlkit.wire import fork
@@ -30,6 +32,12 @@ from hlkit.wire.token import Token
 
 MOST_BYTES = 64 * 2**20  # of a body, unpacked: a page of 500 rows has about one MB
 _CHUNK = 65_536
+_MOST_MEMBERS = 1000  # of a gzip body; a server sends one, and each may be empty
+_PROXY = (
+    "look at HTTPS_PROXY and ALL_PROXY, or the system's settings: http://proxy.example.com:8080, where signs such as "
+    "/ and # in a password are written %2F and %23"
+)
+_CERTIFICATES = "look at REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE: name a PEM file that can be read, or unset them"
 
 
 @dataclass(frozen=True)
@@ -49,10 +57,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class Failure:
-    """What came instead. ``kind``: ``late``, ``refused`` (no connection), ``untrusted`` (TLS) or ``broken``."""
+    """What came instead.
+
+    ``kind`` is ``late``, ``refused`` (no connection), ``untrusted`` (TLS), ``broken``, or ``setting`` where one
+    of this computer cannot be used and nothing was sent; then ``hint`` says which.
+    """
 
     kind: str
     words: str
+    hint: str = ""
 
 
 _TOO_LARGE = Failure("broken", "the answer is larger than any page")
@@ -71,11 +84,11 @@ class Adapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **given: Any) -> None:
         super().init_poolmanager(*args, **given)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
+        self.poolmanager.pool_classes_by_scheme = _told_of(self.poolmanager.pool_classes_by_scheme)
 
     def proxy_manager_for(self, *args: Any, **given: Any) -> Any:
         manager: Any = super().proxy_manager_for(*args, **given)
-        manager.pool_classes_by_scheme = _POOLS
+        manager.pool_classes_by_scheme = _told_of(manager.pool_classes_by_scheme)  # a SOCKS proxy has its own
         return manager
 
 
@@ -95,23 +108,19 @@ class _Line:
         _HERE.attempt.sock = self.sock  # http.client forgets it where the connection closes after the answer
 
 
-class _HTTPLine(_Line, HTTPConnection):
-    pass
+def _told_of(pools: Mapping[str, type]) -> dict[str, type]:
+    """The classes of pools by scheme, with connections that tell their attempt."""
+    return {scheme: _pool(pool) for scheme, pool in pools.items()}
 
 
-class _HTTPSLine(_Line, HTTPSConnection):
-    pass
+@functools.cache
+def _pool(pool: Any) -> type:
+    connection = pool.ConnectionCls
+    if issubclass(connection, _Line):
+        return pool  # type: ignore[no-any-return]
+    return type(pool.__name__, (pool,), {"ConnectionCls": type(connection.__name__, (_Line, connection), {})})
 
 
-class _HTTPPool(HTTPConnectionPool):
-    ConnectionCls = _HTTPLine
-
-
-class _HTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _HTTPSLine
-
-
-_POOLS = {"http": _HTTPPool, "https": _HTTPSPool}
 _HERE = threading.local()  # .attempt: the attempt that this thread makes
 
 
@@ -128,9 +137,13 @@ class _Attempt(threading.Thread):
         _HERE.attempt = self
         request = self._request.copy()
         try:
+            surroundings = _surroundings(request.url or "", self._adapter)
+            if isinstance(surroundings, Failure):
+                self.outcome = surroundings
+                return
             self._token.sign(request.headers)
             response = self._adapter.send(
-                request, stream=True, timeout=(self._seconds, self._seconds), **_surroundings(request.url or "")
+                request, stream=True, timeout=(self._seconds, self._seconds), **surroundings
             )
             with contextlib.closing(response):
                 self.outcome = self._answer(response)
@@ -173,7 +186,7 @@ class _Attempt(threading.Thread):
 
     def _failure(self, error: Exception) -> Failure:
         failure = _told(error)
-        return Failure(failure.kind, self._token.scrub(failure.words))
+        return replace(failure, words=self._token.scrub(failure.words))
 
 
 def attempt(adapter: Adapter, request: requests.PreparedRequest, token: Token, seconds: float) -> Answer | Failure:
@@ -191,13 +204,50 @@ def _late(seconds: float) -> Failure:
     return Failure("late", f"no whole answer within {seconds:.3g} s")
 
 
-def _surroundings(url: str) -> dict[str, Any]:
+def _surroundings(url: str, adapter: Adapter) -> dict[str, Any] | Failure:
     """Proxies and certificates as the environment says; to this machine none, since http bares the token."""
     if urlsplit(url).scheme == "http":
         return {"proxies": {}, "verify": True}
     with requests.Session() as session:
         found = session.merge_environment_settings(url, get_environ_proxies(url), True, None, None)
-    return {"proxies": found["proxies"], "verify": found["verify"], "cert": found["cert"]}
+    problem = _proxy_problem(select_proxy(url, found["proxies"]), adapter) or _certificates_problem(found["verify"])
+    return problem or {"proxies": found["proxies"], "verify": found["verify"], "cert": found["cert"]}
+
+
+def _proxy_problem(proxy: str | None, adapter: Adapter) -> Failure | None:
+    """Why that proxy cannot be asked, if so. Quotes nothing of it: a password may stand in it."""
+    if not proxy:
+        return None
+    try:
+        proxy = prepend_scheme_if_needed(proxy, "http")
+        host = parse_url(proxy).host or ""
+        host.encode("idna")
+        adapter.proxy_manager_for(proxy)
+    except InvalidSchema:
+        return Failure(
+            "setting",
+            "the proxy is a SOCKS proxy, and the package PySocks is not installed",
+            hint='pip install "requests[socks]", or set another proxy (HTTPS_PROXY, ALL_PROXY)',
+        )
+    except Exception:  # of urllib3's classes, or what a name or a password of odd letters raises
+        host = ""
+    return None if host else Failure("setting", "the proxy that is set for https is no address", hint=_PROXY)
+
+
+def _certificates_problem(verify: bool | str) -> Failure | None:
+    """Why the certificates to trust cannot be read, if so; a folder of them is OpenSSL's to read."""
+    if not isinstance(verify, str) or os.path.isdir(verify):
+        return None
+    try:
+        with open(verify, "rb") as file:
+            holds_some = b"-----BEGIN" in file.read()
+    except (OSError, ValueError) as error:
+        return _unreadable(f"{verify}: {getattr(error, 'strerror', None) or 'no such file'}")
+    return None if holds_some else _unreadable(f"{verify}: no certificate is in it")
+
+
+def _unreadable(reason: str) -> Failure:
+    return Failure("setting", f"the certificates to trust cannot be read ({reason})", hint=_CERTIFICATES)
 
 
 def _unpacked(body: bytes, encoding: str) -> bytes | Failure:
@@ -207,22 +257,25 @@ def _unpacked(body: bytes, encoding: str) -> bytes | Failure:
         return body
     if encoding not in ("gzip", "x-gzip"):
         return Failure("broken", f"the answer is packed in a way that was not asked for ({encoding[:20]})")
-    parts, size = [], 0
-    while True:
+    parts, size, position = [], 0, 0
+    for _ in range(_MOST_MEMBERS):
         stream = zlib.decompressobj(wbits=31)
-        try:
-            part = stream.decompress(body, MOST_BYTES - size + 1)
-        except zlib.error:
-            return Failure("broken", "the compressed answer is damaged")
-        size += len(part)
-        if size > MOST_BYTES:
-            return _TOO_LARGE
-        if not stream.eof:
-            return Failure("broken", "the compressed answer was cut short")
-        parts.append(part)
-        body = stream.unused_data
-        if not body:
+        while not stream.eof:
+            chunk = body[position : position + _CHUNK]
+            if not chunk:
+                return Failure("broken", "the compressed answer was cut short")
+            try:
+                part = stream.decompress(chunk, MOST_BYTES - size + 1)
+            except zlib.error:
+                return Failure("broken", "the compressed answer is damaged")
+            position += len(chunk) - len(stream.unused_data)
+            size += len(part)
+            if size > MOST_BYTES:
+                return _TOO_LARGE
+            parts.append(part)
+        if position == len(body):
             return b"".join(parts)
+    return Failure("broken", "the compressed answer is in too many parts")
 
 
 def _told(error: Exception) -> Failure:
@@ -233,6 +286,8 @@ def _told(error: Exception) -> Failure:
         return Failure("untrusted", words)
     if isinstance(error, requests.exceptions.Timeout) or isinstance(inner, TimeoutError):
         return Failure("late", "no answer in time")
+    if isinstance(inner, ssl.SSLError) and inner.library in ("X509", "PEM"):
+        return _unreadable(words)
     if isinstance(inner, OSError) and not isinstance(error, HTTPError):  # HTTPError: urllib3's, for a body
         return Failure("refused", words)
     return Failure("broken", f"the answer was cut short, or is none ({type(inner).__name__})")
