@@ -26,7 +26,8 @@ _HALF_A_PAIR = re.compile(f"{_HIGH}(?!{_LOW})|(?<!{_HIGH}){_LOW}")
 def read_page(body: bytes, resource: Resource, location_id: str) -> Page:
     """The rows and the envelope of an answer.
 
-    Raises ``UnexpectedResponse`` where it holds none or far too many, ``WrongLocation`` where a row names another location.
+    Raises ``UnexpectedResponse`` where it holds none or far too many, ``WrongLocation`` where a row names another
+    location.
     """
     told = decode(body)
     rows = _rows(told, resource)
