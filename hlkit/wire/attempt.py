@@ -219,7 +219,7 @@ def _proxy_problem(proxy: str | None, adapter: Adapter) -> Failure | None:
     if not proxy:
         return None
     try:
-        proxy = prepend_scheme_if_needed(proxy, "http")
+        proxy = prepend_scheme_if_needed(proxy, "http")  # type: ignore[no-untyped-call]
         host = parse_url(proxy).host or ""
         host.encode("idna")
         adapter.proxy_manager_for(proxy)
@@ -234,7 +234,7 @@ def _proxy_problem(proxy: str | None, adapter: Adapter) -> Failure | None:
     return None if host else Failure("setting", "the proxy that is set for https is no address", hint=_PROXY)
 
 
-def _certificates_problem(verify: bool | str) -> Failure | None:
+def _certificates_problem(verify: bool | str | None) -> Failure | None:
     """Why the certificates to trust cannot be read, if so; a folder of them is OpenSSL's to read."""
     if not isinstance(verify, str) or os.path.isdir(verify):
         return None

@@ -103,11 +103,9 @@ _TOO_DEEP = f"the answer is nested deeper than {DEEPEST} levels"
 
 
 def _no_page(message: str) -> UnexpectedResponse:
-    error = UnexpectedResponse(
+    return UnexpectedResponse(
         message, hint="read a part without it, by a filter, since= or until=, and tell HighLevel's support"
     )
-    error.retryable = False
-    return error
 
 
 def _may_be_deep(body: bytes) -> bool:
