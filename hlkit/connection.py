@@ -257,9 +257,8 @@ def _refused(message: str, hint: str) -> InvalidToken:
 
 
 def _saved(name: str) -> _Found:
-    profile, text = profiles.load(name)
-    found = text if isinstance(text, HlkitError) else read_token(text)
-    return _Found(found, profile.location_id, f"profile {name}", profile.timezone, profile.base_url)
+    profile, token = profiles.load(name)
+    return _Found(token, profile.location_id, f"profile {name}", profile.timezone, profile.base_url)
 
 
 def parse_location_id(given: object) -> str:

@@ -53,19 +53,12 @@ def login(
         del place, location_id
         raise wrong
     place = parse_location_id(place)
-    text = ask_secret("Token (it is not shown while you paste it): ")
-    token = read_token(text)
+    token = read_token(ask_secret("Token (it is not shown while you paste it): "))
     if isinstance(token, HlkitError):
-        del text
         raise token
     loc = location_with(token, place, base_url=base_url, connected_by=f"profile {name}")
-    try:
-        print(_works(loc))
-        unsaved = profiles.save(profiles.Profile(name, place, _timezone(loc), base_url), text)
-    finally:
-        del text
-    if unsaved is not None:
-        raise unsaved
+    print(_works(loc))
+    profiles.save(profiles.Profile(name, place, _timezone(loc), base_url), token)
     return loc
 
 

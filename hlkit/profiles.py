@@ -1,28 +1,33 @@
 """Named locations. What may be seen of them is in a file of the user's config folder; their tokens are not.
 
 A token is in the operating system's keyring, under the service ``hlkit`` and the profile's name, and in no file
-of ours. As in ``wire/token.py``, a function that sees the text gives back what is wrong, so that no traceback
-holds a frame with it; and it says nothing of a keyring's own error but its kind.
+of ours. Its text is seen by ``_called`` alone, whose tracebacks go nowhere: of a keyring's own error only the kind
+is reported. Each call to the keyring has a thread of its own, since some wait for a person to unlock them, and
+over SSH, in cron or on a server nobody comes.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import tempfile
+import threading
+import time
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
+from hlkit import files
 from hlkit.errors import HlkitError, InvalidRequest, InvalidToken, NotFound
-from hlkit.wire.token import is_token
+from hlkit.wire.token import Token, is_token
+from hlkit.wire.token import read as read_token
 
 SERVICE = "hlkit"
+PATIENCE = 20.0  # seconds for the keyring, in which a person can type a password
+_BUSY = 60.0  # seconds for other programs that write the profiles
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
 _WITHOUT = (
     "set HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID in the environment instead, which needs no keyring, before you "
@@ -91,55 +96,57 @@ def find(name: str) -> Profile:
 # ---- with the token
 
 
-def save(profile: Profile, token: str) -> HlkitError | None:
-    """Keep *profile*, and its token in the keyring. The first one becomes the default.
+def save(profile: Profile, token: Token) -> None:
+    """Save *profile*, and its token in the keyring. The first one becomes the default.
 
-    Gives back what is wrong; then nothing has changed.
+    Raises ``InvalidRequest``, ``InvalidToken``; then nothing has changed.
     """
-    try:
-        check_name(profile.name)
-        _entries(_read())
-    except HlkitError as error:
-        return error.with_traceback(None)
-    _, before = _from_keyring("get_password", SERVICE, profile.name)
-    problem = _keep(profile.name, token)
-    if problem is not None:
-        return problem
-    try:
+    check_name(profile.name)
+    _entries(_read())
+    with _locked():
+        before = _text() if path().exists() else None
         _change(lambda document: _enter(document, profile))
-    except HlkitError as error:
-        if before is None:
-            _forget(profile.name)
-        else:
-            _keep(profile.name, before)
-        return error.with_traceback(None)
-    return None
+        try:
+            problem = _keep(profile.name, token)
+        except BaseException:
+            _put(before)
+            raise
+        if problem is not None:
+            _put(before)
+            raise problem
 
 
-def load(name: str) -> tuple[Profile, str | HlkitError]:
-    """The profile, and its token's text or why there is none. Raises ``NotFound``, ``InvalidRequest``."""
+def load(name: str) -> tuple[Profile, Token]:
+    """The profile and its token. Raises ``NotFound``, ``InvalidRequest``, ``InvalidToken``."""
     profile = find(name)
-    failed, text = _from_keyring("get_password", SERVICE, name)
+    failed, token = _from_keyring("get_password", name)
     if failed:
-        return profile, InvalidToken(f"the token of {name} cannot be read: {failed}", hint=_WITHOUT)
-    if not text:
-        return profile, InvalidToken(f"the keyring holds no token of {name}", hint=f"run hlkit login {name} again")
-    return profile, str(text)
+        raise InvalidToken(f"the token of {name} cannot be read: {failed}", hint=_WITHOUT)
+    if token is None:
+        raise InvalidToken(f"the keyring holds no token of {name}", hint=f"run hlkit login {name} again")
+    if isinstance(token, HlkitError):
+        raise token
+    return profile, token
 
 
 def remove(name: str) -> None:
-    """Forget the profile and its token.
+    """Forget the profile and its token, also a token that has no profile any more.
 
     Raises ``NotFound``, ``InvalidRequest``, and ``InvalidToken`` where the profile is forgotten and the
     keyring does not tell whether its token is.
     """
-    find(name)
-    _change(lambda document: _leave(document, name), cut=name)
+    check_name(name)
+    if name in _entries(_read()):
+        with _locked():
+            _change(lambda document: _leave(document, name), cut=name)
+    elif _from_keyring("get_password", name)[1] is None:
+        find(name)
     failed = _forget(name)
     if failed:
         raise InvalidToken(
             f"{name} is forgotten, and its token may still be in the keyring: {failed}",
-            hint=f"delete {name} of {SERVICE} there, and the token in HighLevel's Settings > Private Integrations",
+            hint=f"run hlkit logout {name} again once the keyring answers, or delete the token in HighLevel's "
+            "Settings > Private Integrations",
         )
 
 
@@ -148,45 +155,65 @@ def remove(name: str) -> None:
 
 def vault_problem(name: str) -> InvalidToken | None:
     """Why no token can be kept here, before anybody is asked for one; ``None`` where one can."""
-    failed, _ = _from_keyring("get_password", SERVICE, name)
+    failed, _ = _from_keyring("get_password", name)
     return InvalidToken(f"no token can be kept here: {failed}", hint=_WITHOUT) if failed else None
 
 
-def _keep(name: str, token: str) -> InvalidToken | None:
-    failed, _ = _from_keyring("set_password", SERVICE, name, token)
+def _keep(name: str, token: Token) -> InvalidToken | None:
+    failed, _ = _from_keyring("set_password", name, token)
     if not failed:
         # A keyring may take a token and not keep it.
-        failed, kept = _from_keyring("get_password", SERVICE, name)
-        failed = failed or ("" if kept == token else "it does not keep what it is given")
+        failed, kept = _from_keyring("get_password", name)
+        same = isinstance(kept, Token) and kept.fingerprint == token.fingerprint
+        failed = failed or ("" if same else "it does not keep what it is given")
     return InvalidToken(f"the token cannot be kept: {failed}", hint=_WITHOUT) if failed else None
 
 
 def _forget(name: str) -> str:
     """Delete a token; what is wrong, or nothing. A token that was not there, and no keyring, are not wrong."""
-    failed, kept = _from_keyring("get_password", SERVICE, name)
+    failed, kept = _from_keyring("get_password", name)
     if kept is None:
         return "" if failed in ("", _NO_KEYRING) else failed
-    return _from_keyring("delete_password", SERVICE, name)[0]
+    return _from_keyring("delete_password", name)[0]
 
 
 _NO_KEYRING = "this system has no keyring that hlkit can use"
+_Answer = tuple[str, Token | HlkitError | None]
 
 
-def _from_keyring(verb: str, *given: str) -> tuple[str, str | None]:
-    """What is wrong in words, or nothing; and what the keyring answers. It may hold the token, so quotes none."""
-    import keyring
-    from keyring.backends.null import Keyring as Nothing  # takes everything and keeps nothing
-    from keyring.errors import KeyringLocked, NoKeyringError
+def _from_keyring(verb: str, name: str, token: Token | None = None) -> _Answer:
+    """What is wrong in words, or nothing; and the token that the keyring holds, where it is asked for one."""
+    answers: list[_Answer] = []
+    thread = threading.Thread(target=lambda: answers.append(_called(verb, name, token)), daemon=True)
+    thread.start()
+    end = time.monotonic() + PATIENCE
+    while thread.is_alive() and time.monotonic() < end:
+        thread.join(0.1)  # Windows hears Ctrl-C only between two waits
+    if answers:
+        return answers[0]
+    return f"the keyring has not answered for {PATIENCE:g} seconds; it may be waiting to be unlocked", None
 
+
+def _called(verb: str, name: str, token: Token | None) -> _Answer:
+    try:
+        import keyring
+        from keyring.backends.null import Keyring as Nothing  # takes everything and keeps nothing
+        from keyring.errors import KeyringLocked, NoKeyringError
+    except BaseException as error:  # a backend that the configuration names is imported here
+        return f"the keyring cannot be loaded ({type(error).__name__})", None
     try:
         if isinstance(keyring.get_keyring(), Nothing):
             return _NO_KEYRING, None
-        return "", getattr(keyring, verb)(*given)
+        if token is not None:
+            token.hand_to(lambda text: keyring.set_password(SERVICE, name, text))
+            return "", None
+        found = getattr(keyring, verb)(SERVICE, name)
+        return "", read_token(found) if found else None
     except NoKeyringError:
         return _NO_KEYRING, None
     except KeyringLocked:
         return "the keyring is locked (unlock it, and try again)", None
-    except Exception as error:  # each backend has its own
+    except BaseException as error:  # each backend has its own
         return f"the keyring refused ({type(error).__name__})", None
 
 
@@ -257,7 +284,7 @@ def _enter(document: Any, profile: Profile) -> None:
 
 
 def _leave(document: Any, name: str) -> None:
-    del document["profiles"][name]
+    document["profiles"].pop(name, None)
     if document.get("default") == name:
         del document["default"]
 
@@ -278,12 +305,45 @@ def _change(edit: Callable[[Any], None], *, cut: str | None = None) -> None:
         with contextlib.suppress(InvalidRequest):
             by_lines = _without(text, cut)
             edited = by_lines if _parsed(by_lines) == _parsed(edited) else edited
+    _put(edited)
+
+
+def _put(text: str | None) -> None:
+    """Write the file, whole or not at all; ``None`` removes it."""
     try:
-        _replace(path(), edited)
+        if text is None:
+            path().resolve().unlink()
+        else:
+            files.replaced(path(), lambda part: str(part.write_text(text, encoding="utf-8", newline="")))
         return
     except OSError as error:
         reason = error.strerror or type(error).__name__
-    raise InvalidRequest(f"{path()} cannot be written: {reason}", hint="see who may write there")
+    raise _unwritable(reason)
+
+
+def _unwritable(reason: str, hint: str = "see who may write there") -> InvalidRequest:
+    return InvalidRequest(f"{path()} cannot be written: {reason}", hint=hint)
+
+
+@contextlib.contextmanager
+def _locked() -> Iterator[None]:
+    """Among all programs of this user, one at a time: each writes what it read, and its own change."""
+    from filelock import FileLock, Timeout
+
+    lock, problem = FileLock(path().with_suffix(".lock"), timeout=_BUSY, mode=0o600), None
+    try:
+        path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        problem = _unwritable("another program is writing it", "try again when that has ended")
+    except OSError as error:
+        problem = _unwritable(error.strerror or type(error).__name__)
+    if problem is not None:
+        raise problem
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _without(text: str, name: str) -> str:
@@ -297,16 +357,3 @@ def _without(text: str, name: str) -> str:
     while after > first and lines[after - 1].lstrip()[:1] in ("", "#"):
         after -= 1
     return "".join(lines[:first] + lines[after:])
-
-
-def _replace(target: Path, text: str) -> None:
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".profiles-", dir=target.parent)  # for its owner alone
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        os.replace(name, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise

@@ -119,6 +119,21 @@ def test_without_a_keyring_the_error_names_the_environment_variables(sim):
     assert profiles.everyone() == []
 
 
+def test_no_frame_of_a_login_that_fails_holds_the_token(sim, ring, monkeypatch):
+    def full(service, username, password):
+        raise OSError(password)
+
+    monkeypatch.setattr(ring, "set_password", full)
+
+    with pytest.raises(hl.errors.InvalidToken, match="cannot be kept") as failed:
+        log_in(sim)
+
+    frames = [entry.frame for entry in failed.traceback if "hlkit" in str(entry.path.parts[-2])]
+    assert len(frames) >= 2
+    assert TOKEN not in repr([frame.f_locals for frame in frames])
+    assert profiles.everyone() == []
+
+
 def test_the_token_is_in_no_file(sim, tmp_path):
     log_in(sim).contacts()
 

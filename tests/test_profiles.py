@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import stat
+import sys
+import threading
 import tomllib
 import traceback
 
@@ -11,6 +13,7 @@ import keyring
 import keyring.errors
 import platformdirs
 import pytest
+from filelock import FileLock
 from keyring.backend import KeyringBackend
 from keyring.backends.fail import Keyring as NoKeyring
 from keyring.backends.null import Keyring as Forgetful
@@ -19,8 +22,10 @@ import hlkit as hl
 from hlkit import profiles
 from hlkit.errors import HlkitError, InvalidRequest, InvalidToken, NotFound
 from hlkit.profiles import Profile
+from hlkit.wire.token import read
 
-TOKEN = "pit-00000000-0000-0000-0000-0000000000f1"
+TEXT = "pit-00000000-0000-0000-0000-0000000000f1"
+TOKEN, OTHER = read(TEXT), read(TEXT[:-1] + "6")
 ACME = Profile("acme", "LocAcme1", "America/Chicago")
 ZEN = Profile("zen", "LocZen1", base_url="https://example.com")
 
@@ -57,8 +62,31 @@ class Failing(Memory):
     def get_password(self, service, username):
         raise self.error
 
-    def set_password(self, service, username, password):
-        raise self.error
+    set_password = delete_password = get_password
+
+
+class Waiting(Memory):
+    """A keyring that waits for a person, in some of its calls."""
+
+    priority = 1
+
+    def __init__(self, *verbs):
+        super().__init__()
+        self.verbs, self.answered = verbs, threading.Event()
+
+    def get_password(self, *given):
+        return self.wait("get_password", *given)
+
+    def set_password(self, *given):
+        return self.wait("set_password", *given)
+
+    def delete_password(self, *given):
+        return self.wait("delete_password", *given)
+
+    def wait(self, verb, *given):
+        if verb in self.verbs:
+            assert self.answered.wait(60)
+        return getattr(Memory, verb)(self, *given)
 
 
 @pytest.fixture(autouse=True)
@@ -76,20 +104,44 @@ def vault():
     keyring.set_keyring(before)
 
 
+@pytest.fixture
+def waiting(vault, monkeypatch):
+    """Makes the keyring wait from now on; in the end it is answered."""
+    monkeypatch.setattr(profiles, "PATIENCE", 0.05)
+    made = []
+
+    def new(*verbs):
+        made.append(Waiting(*verbs))
+        made[-1].kept = vault.kept
+        keyring.set_keyring(made[-1])
+        return made[-1]
+
+    yield new
+    for one in made:
+        one.answered.set()
+
+
 def written(text):
     profiles.path().parent.mkdir(parents=True, exist_ok=True)
     profiles.path().write_text(text, encoding="utf-8")
+
+
+def loaded(name):
+    profile, token = profiles.load(name)
+    texts = []
+    token.hand_to(texts.append)
+    return profile, *texts
 
 
 # ---- saving and loading
 
 
 def test_a_saved_profile_comes_back_with_its_token():
-    assert profiles.save(ACME, TOKEN) is None
-    assert profiles.save(ZEN, TOKEN[:-1] + "6") is None
+    profiles.save(ACME, TOKEN)
+    profiles.save(ZEN, OTHER)
 
-    assert profiles.load("acme") == (ACME, TOKEN)
-    assert profiles.load("zen") == (ZEN, TOKEN[:-1] + "6")
+    assert loaded("acme") == (ACME, TEXT)
+    assert loaded("zen") == (ZEN, TEXT[:-1] + "6")
     assert profiles.everyone() == [ACME, ZEN]
     assert profiles.names() == ["acme", "zen"]
 
@@ -97,8 +149,9 @@ def test_a_saved_profile_comes_back_with_its_token():
 def test_the_token_is_in_the_keyring_and_in_no_file(folder, vault):
     profiles.save(ACME, TOKEN)
 
-    assert vault.kept == {("hlkit", "acme"): TOKEN}
-    assert [file.name for file in folder.iterdir()] == ["profiles.toml"]
+    assert vault.kept == {("hlkit", "acme"): TEXT}
+    assert {file.name for file in folder.iterdir()} == {"profiles.toml", "profiles.lock"}
+    assert (folder / "profiles.lock").read_bytes() == b""
     assert tomllib.loads(profiles.path().read_text()) == {
         "default": "acme",
         "profiles": {"acme": {"location_id": "LocAcme1", "timezone": "America/Chicago"}},
@@ -108,7 +161,7 @@ def test_the_token_is_in_the_keyring_and_in_no_file(folder, vault):
 def test_only_its_owner_may_read_the_file(folder):
     profiles.save(ACME, TOKEN)
 
-    assert stat.S_IMODE(profiles.path().stat().st_mode) == 0o600
+    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
@@ -158,13 +211,13 @@ def test_removing_takes_profile_token_and_default_away(vault):
         profiles.remove("acme")
 
 
-@pytest.mark.parametrize("name", [TOKEN, TOKEN.upper(), "eyJ" + "a" * 50])
+@pytest.mark.parametrize("name", [TEXT, TEXT.upper(), "eyJ" + "a" * 50])
 def test_a_token_is_no_name_of_a_profile_and_is_not_repeated(name):
-    for given in (lambda: profiles.check_name(name), lambda: hl.connect(profile=name)):
+    save = lambda: profiles.save(Profile(name, "LocAcme1"), TOKEN)  # noqa: E731
+    for given in (save, lambda: profiles.check_name(name), lambda: hl.connect(profile=name)):
         with pytest.raises(InvalidRequest, match="a token is no name") as refused:
             given()
         assert name not in str(refused.value)
-    assert isinstance(profiles.save(Profile(name, "LocAcme1"), TOKEN), InvalidRequest)
     assert not profiles.path().exists()
 
 
@@ -183,16 +236,17 @@ def test_a_profile_whose_token_is_gone_can_be_removed(vault):
     profiles.save(ACME, TOKEN)
     vault.kept.clear()
 
-    assert str(profiles.load("acme")[1]).startswith("the keyring holds no token of acme")
+    with pytest.raises(InvalidToken, match="the keyring holds no token of acme"):
+        profiles.load("acme")
     profiles.remove("acme")
     assert profiles.names() == []
 
 
 @pytest.mark.parametrize("name", ["", "Acme", "-a", "a b", "a/b", "../a", "a.b", "é", "a" * 41, "a\n", "a]", None, 3])
 def test_a_name_that_will_not_do_is_refused(name):
-    with pytest.raises(InvalidRequest, match="cannot be called"):
-        profiles.check_name(name)
-    assert isinstance(profiles.save(Profile(name, "LocAcme1"), TOKEN), InvalidRequest)
+    for given in (lambda: profiles.check_name(name), lambda: profiles.save(Profile(name, "LocAcme1"), TOKEN)):
+        with pytest.raises(InvalidRequest, match="cannot be called"):
+            given()
     assert not profiles.path().exists()
 
 
@@ -244,7 +298,7 @@ def test_a_profile_written_in_one_line_can_be_removed():
     ("text", "words"),
     [
         ("default = ", "is not TOML \\(at "),
-        (f"{TOKEN} = ?", "is not TOML"),
+        (f"{TEXT} = ?", "is not TOML"),
         ("profiles = 3", "profiles is not a table"),
         ("[profiles.acme]\ntimezone = 'UTC'", "the profile 'acme' lacks a location_id"),
         ("[profiles.acme]\nlocation_id = 3", "the profile 'acme' lacks"),
@@ -257,7 +311,7 @@ def test_a_damaged_file_is_named_and_left_alone(text, words, vault):
     with pytest.raises(InvalidRequest, match=words) as caught:
         profiles.load("acme")
     assert str(profiles.path()) in str(caught.value)
-    assert TOKEN not in str(caught.value)
+    assert TEXT not in str(caught.value)
     assert caught.value.__context__ is None
     assert profiles.path().read_text() == text
 
@@ -265,7 +319,8 @@ def test_a_damaged_file_is_named_and_left_alone(text, words, vault):
 def test_nothing_is_saved_over_a_damaged_file(vault):
     written("default = ")
 
-    assert isinstance(profiles.save(ACME, TOKEN), InvalidRequest)
+    with pytest.raises(InvalidRequest, match="not TOML"):
+        profiles.save(ACME, TOKEN)
     assert profiles.path().read_text() == "default = "
     assert vault.kept == {}
 
@@ -282,8 +337,8 @@ def test_nothing_is_saved_over_a_damaged_file(vault):
 def test_a_profile_that_is_none_is_saved_anew(text):
     written(text)
 
-    assert profiles.save(ACME, TOKEN) is None
-    assert profiles.load("acme") == (ACME, TOKEN)
+    profiles.save(ACME, TOKEN)
+    assert loaded("acme") == (ACME, TEXT)
 
 
 def test_a_mark_that_an_editor_puts_before_the_text_is_read_over():
@@ -315,14 +370,12 @@ def test_a_file_that_cannot_be_written_leaves_no_token_behind(vault, folder, mon
     def refuse(source, target):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(profiles.os, "replace", refuse)
+    monkeypatch.setattr("os.replace", refuse)
 
-    problem = profiles.save(ACME, TOKEN)
-
-    assert isinstance(problem, InvalidRequest)
-    assert "cannot be written: Permission denied" in str(problem)
+    with pytest.raises(InvalidRequest, match="cannot be written: Permission denied"):
+        profiles.save(ACME, TOKEN)
     assert vault.kept == {}
-    assert list(folder.iterdir()) == []
+    assert [file.name for file in folder.iterdir()] == ["profiles.lock"]
 
 
 def test_a_file_that_cannot_be_written_leaves_the_token_that_was_there(vault, folder, monkeypatch):
@@ -331,10 +384,42 @@ def test_a_file_that_cannot_be_written_leaves_the_token_that_was_there(vault, fo
     def full(source, target):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(profiles.os, "replace", full)
+    monkeypatch.setattr("os.replace", full)
 
-    assert "cannot be written" in str(profiles.save(Profile("acme", "LocAcme2"), TOKEN[:-1] + "6"))
-    assert profiles.load("acme") == (ACME, TOKEN)
+    with pytest.raises(InvalidRequest, match="cannot be written"):
+        profiles.save(Profile("acme", "LocAcme2"), OTHER)
+    assert loaded("acme") == (ACME, TEXT)
+
+
+def test_a_profiles_file_that_is_a_link_stays_a_link(tmp_path, folder):
+    folder.mkdir(parents=True)
+    (tmp_path / "dotfiles.toml").write_text("# mine\n")
+    profiles.path().symlink_to(tmp_path / "dotfiles.toml")
+
+    profiles.save(ACME, TOKEN)
+
+    assert profiles.path().is_symlink()
+    assert (tmp_path / "dotfiles.toml").read_text().startswith("# mine\n")
+    assert profiles.names() == ["acme"]
+
+
+def test_profiles_that_several_programs_save_at_once_are_all_saved():
+    names = [f"acme{number}" for number in range(8)]
+    threads = [threading.Thread(target=profiles.save, args=(Profile(name, "L"), TOKEN)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert profiles.names() == names
+
+
+def test_nothing_is_saved_while_another_program_writes_for_long(folder, monkeypatch):
+    monkeypatch.setattr(profiles, "_BUSY", 0.05)
+    folder.mkdir(parents=True)
+
+    with FileLock(folder / "profiles.lock"), pytest.raises(InvalidRequest, match="another program is writing it"):
+        profiles.save(ACME, TOKEN)
 
 
 def test_a_folder_in_the_files_place_is_named():
@@ -350,10 +435,11 @@ def test_a_folder_in_the_files_place_is_named():
 FAILING = [
     NoKeyring(),
     Forgetful(),
-    Failing(keyring.errors.InitError(TOKEN)),
-    Failing(keyring.errors.KeyringLocked(TOKEN)),
-    Failing(keyring.errors.PasswordSetError(TOKEN)),
-    Failing(OSError(TOKEN)),
+    Failing(keyring.errors.InitError(TEXT)),
+    Failing(keyring.errors.KeyringLocked(TEXT)),
+    Failing(keyring.errors.PasswordSetError(TEXT)),
+    Failing(OSError(TEXT)),
+    Failing(SystemExit(TEXT)),
 ]
 
 
@@ -361,10 +447,8 @@ FAILING = [
 def test_without_a_keyring_the_error_names_the_environment(backend):
     keyring.set_keyring(backend)
 
-    problem = profiles.save(ACME, TOKEN)
-
-    assert isinstance(problem, InvalidToken)
-    assert "HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID" in str(problem)
+    with pytest.raises(InvalidToken, match="HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID"):
+        profiles.save(ACME, TOKEN)
     assert not profiles.path().exists()
 
 
@@ -381,18 +465,67 @@ def test_no_token_is_asked_for_where_none_can_be_kept(backend):
 def test_a_keyring_that_does_not_keep_a_token_is_found_out(vault, monkeypatch):
     monkeypatch.setattr(vault, "set_password", lambda *given: None)
 
-    assert "it does not keep what it is given" in str(profiles.save(ACME, TOKEN))
+    with pytest.raises(InvalidToken, match="it does not keep what it is given"):
+        profiles.save(ACME, TOKEN)
+    assert profiles.names() == []
+
+
+def test_where_the_keyring_refuses_a_new_token_the_profile_is_as_it_was(vault, monkeypatch):
+    written("# mine\n")
+    profiles.save(ACME, TOKEN)
+    before = profiles.path().read_text()
+    monkeypatch.setattr(vault, "set_password", lambda *given: Failing(OSError(TEXT)).get_password("", ""))
+
+    with pytest.raises(InvalidToken, match=r"the token cannot be kept: the keyring refused \(OSError\)"):
+        profiles.save(Profile("acme", "LocAcme2"), OTHER)
+    assert profiles.path().read_text() == before
+    assert loaded("acme") == (ACME, TEXT)
+
+
+@pytest.mark.parametrize("verb", ["get_password", "set_password", "delete_password"])
+def test_a_keyring_that_waits_for_nobody_is_not_waited_for(verb, waiting):
+    calls = {
+        "get_password": lambda: hl.connect(profile="acme"),
+        "set_password": lambda: profiles.save(ZEN, TOKEN),
+        "delete_password": lambda: profiles.remove("acme"),
+    }
+    profiles.save(ACME, TOKEN)
+    waiting(verb)
+
+    with pytest.raises(InvalidToken, match="the keyring has not answered for") as caught:
+        calls[verb]()
+
+    assert ("HIGHLEVEL_PIT" in str(caught.value)) == (verb != "delete_password")
+    assert profiles.names() == ([] if verb == "delete_password" else ["acme"])
+
+
+def test_ctrl_c_is_heard_while_the_keyring_waits_and_nothing_is_saved(waiting, monkeypatch):
+    def stopped(*given):
+        raise KeyboardInterrupt
+
+    waiting("set_password")
+    monkeypatch.setattr(profiles, "PATIENCE", 60)
+    monkeypatch.setattr(threading.Thread, "join", stopped)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        profiles.save(ACME, TOKEN)
+    assert TEXT not in everything_in(caught.value)
+    assert not profiles.path().exists()
+
+
+def test_a_keyring_that_cannot_be_loaded_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "keyring", None)
+
+    with pytest.raises(InvalidToken, match=r"the keyring cannot be loaded \(ModuleNotFoundError\)"):
+        profiles.save(ACME, TOKEN)
 
 
 def test_a_saved_profile_whose_keyring_is_locked_says_so():
     profiles.save(ACME, TOKEN)
-    keyring.set_keyring(Failing(keyring.errors.KeyringLocked(TOKEN)))
+    keyring.set_keyring(Failing(keyring.errors.KeyringLocked(TEXT)))
 
-    profile, problem = profiles.load("acme")
-
-    assert profile == ACME
-    assert "the keyring is locked" in str(problem)
-    assert "HIGHLEVEL_PIT" in str(problem)
+    with pytest.raises(InvalidToken, match=r"the keyring is locked[^\0]*HIGHLEVEL_PIT"):
+        profiles.load("acme")
 
 
 def test_a_profile_can_be_removed_where_there_is_no_keyring():
@@ -404,13 +537,19 @@ def test_a_profile_can_be_removed_where_there_is_no_keyring():
     assert profiles.names() == []
 
 
-def test_a_token_that_may_be_left_behind_is_told():
+def test_a_token_that_may_be_left_behind_is_told_and_removed_the_next_time(vault):
     profiles.save(ACME, TOKEN)
     keyring.set_keyring(Failing(keyring.errors.KeyringLocked()))
 
     with pytest.raises(InvalidToken, match="acme is forgotten, and its token may still be in the keyring"):
         profiles.remove("acme")
     assert profiles.names() == []
+
+    keyring.set_keyring(vault)
+    profiles.remove("acme")
+    assert vault.kept == {}
+    with pytest.raises(NotFound):
+        profiles.remove("acme")
 
 
 # ---- the token shows nowhere
@@ -427,16 +566,20 @@ def test_no_error_holds_the_token(backend, caplog, capfd):
     caplog.set_level(0)
     keyring.set_keyring(backend)
 
-    problems = [profiles.save(ACME, TOKEN), profiles.save(Profile("B", "x"), TOKEN)]
+    problems = [problem_of(profiles.save, ACME, TOKEN), problem_of(profiles.save, Profile("B", "x"), TOKEN)]
     written("[profiles.acme]\nlocation_id = 'x'")
-    problems.append(profiles.load("acme")[1])
+    problems.append(problem_of(profiles.load, "acme"))
     written("damaged")
-    problems.append(profiles.save(ACME, TOKEN))
+    problems.append(problem_of(profiles.save, ACME, TOKEN))
 
-    assert all(isinstance(problem, HlkitError) for problem in problems)
-    assert [TOKEN in everything_in(problem) for problem in problems] == [False] * 4
-    assert [problem.__traceback__ for problem in problems] == [None] * 4
-    assert TOKEN not in caplog.text + "".join(capfd.readouterr())
+    assert [TEXT in everything_in(problem) for problem in problems] == [False] * 4
+    assert TEXT not in caplog.text + "".join(capfd.readouterr())
+
+
+def problem_of(call, *given):
+    with pytest.raises(HlkitError) as caught:
+        call(*given)
+    return caught.value
 
 
 def test_a_profile_shows_no_token():
