@@ -13,6 +13,7 @@ from hlkit.errors import (
     HlkitError,
     InvalidToken,
     MissingScope,
+    NotEnabled,
     RateLimited,
     Timeout,
     WrongLocation,
@@ -41,9 +42,9 @@ def check(loc: Location, watch: Watch | None = None) -> pd.DataFrame:
     """One cheap call for each resource: may the token read it, and what would the whole cost?
 
     Gives a row for each resource: ``readable`` (null where the server failed, and so did not tell), ``rows``
-    where the server tells, ``requests`` and ``minutes`` to download all of it, the ``scope`` it wants and the
-    ``problem`` where there is one. A resource that is refused, or silent, does not stop the others; a token
-    that is refused, a lost connection or a day without requests left does.
+    where the server tells, ``requests`` and ``minutes`` to download all of it, the ``scope`` it wants (null
+    where no scope helps) and the ``problem`` where there is one. A resource that is refused, or silent, does
+    not stop the others; a token that is refused, a lost connection or a day without requests left does.
     """
     rows = [_look(loc, resource, watch) for resource in CATALOGUE.values()]
     frame = pd.DataFrame(rows, columns=list(_COLUMNS))
@@ -57,7 +58,10 @@ def _look(loc: Location, resource: Resource, watch: Watch | None) -> dict[str, o
     except HlkitError as error:
         if isinstance(error, _OF_ALL) and not isinstance(error, Timeout):
             raise
-        return told | {"readable": False if isinstance(error, MissingScope) else None, "problem": error.message}
+        if isinstance(error, NotEnabled):
+            told["scope"] = None
+        readable = False if isinstance(error, (MissingScope, NotEnabled)) else None
+        return told | {"readable": readable, "problem": error.message}
     requests = cost(loc, resource, count)
     seconds = None if requests is None else loc.session.pacer.time_for(requests)
     return told | {

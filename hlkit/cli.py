@@ -160,7 +160,7 @@ def check(*, profile: Profile = None, demo: Demo = False, as_json: Json = False)
     print(f"{loc.name or loc.location_id}, connected by {loc.connected_by}\n")
     print(_readable(table))
     print(f"\nquota: {loc.quota}")
-    if table["readable"].eq(False).any():
+    if (table["readable"].eq(False) & table["scope"].notna()).any():
         print("\nto read the rest, tick its scope in Settings > Private Integrations of the sub-account")
     same = " --demo" if demo else f" --profile {profile}" if profile else ""
     print(f"next: hlkit fetch contacts --out contacts.xlsx{same}")
@@ -197,7 +197,8 @@ def _readable(table: pd.DataFrame) -> str:
         numbers = f"{told[0]:>9} {told[1]:>9} {told[2]:>8}"
         may = {"True": "yes", "False": "no"}.get(str(row.readable), "?")
         problem = "" if may == "yes" else f"  ({row.problem})"
-        lines.append(f"{row.resource:<20} {may:<9} {numbers}  {row.scope}{problem}")
+        scope = row.scope if isinstance(row.scope, str) else ""
+        lines.append(f"{row.resource:<20} {may:<9} {numbers}  {scope}{problem}")
     return "\n".join(lines)
 
 

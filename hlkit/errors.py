@@ -4,6 +4,7 @@
     ├── InvalidToken            (PermissionError)   no token, not a token, or one that HighLevel refuses
     │   └── WrongTokenKind                          a V1 key, an OAuth token, an agency's token
     ├── MissingScope            (PermissionError)   the token may not read this resource
+    ├── NotEnabled              (PermissionError)   HighLevel has not opened this to the location; no scope does
     ├── WrongLocation           (PermissionError)   the token, or a row, belongs to another location
     ├── NotFound                (LookupError)       no such record or path
     ├── InvalidRequest          (ValueError)        what was asked is refused, by us or by the server
@@ -131,6 +132,10 @@ class WrongTokenKind(InvalidToken):
 
 class MissingScope(HlkitError, PermissionError):
     """The token is good, and may not read this resource."""
+
+
+class NotEnabled(HlkitError, PermissionError):
+    """HighLevel offers this to chosen sub-accounts only, and not to this one. No scope changes that."""
 
 
 class WrongLocation(HlkitError, PermissionError):

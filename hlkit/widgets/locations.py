@@ -31,7 +31,7 @@ ADD = (
 def lost(check: pd.DataFrame) -> pd.DataFrame:
     """What the token may not read: the scope it wants, and the analyses that cannot run, or do with less."""
     rows = []
-    refused = check.loc[check["readable"].eq(False), ["resource", "scope"]]
+    refused = check.loc[check["readable"].eq(False) & check["scope"].notna(), ["resource", "scope"]]
     for resource, scope in refused.astype(str).values.tolist():
         named = {name: one.frames[resource] for name, one in ANALYSES.items() if resource in one.frames}
         without = [name for name, needed in named.items() if needed]

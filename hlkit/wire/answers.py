@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import email.utils
 import json
+import re
 from typing import Any
 
 from hlkit.errors import (
@@ -17,6 +18,7 @@ from hlkit.errors import (
     InvalidRequest,
     InvalidToken,
     MissingScope,
+    NotEnabled,
     NotFound,
     RateLimited,
     ServerError,
@@ -30,6 +32,7 @@ from hlkit.wire.token import MENU
 
 _LONGEST_TEXT = 300  # of a server's own words in an error
 _WEB_PAGE = "a web page"
+_NOT_ENABLED = re.compile(rb"[A-Z_]{0,80}NOT_ENABLED_FOR_LOCATION")  # of workflow statistics (seen in 2026)
 
 
 def trouble(outcome: Answer | Failure, resource: str, scope: str, host: str) -> HlkitError | None:
@@ -39,7 +42,13 @@ def trouble(outcome: Answer | Failure, resource: str, scope: str, host: str) -> 
     if 200 <= outcome.status < 300:
         return None
     said, trace_id = _said(outcome.body)
-    error = _of_status(outcome.status, said, resource, scope)
+    if outcome.status in (401, 403) and (code := _NOT_ENABLED.search(outcome.body)):
+        error: HlkitError = NotEnabled(
+            f"HighLevel has not opened {resource} to this location ({code[0].decode()})",
+            hint="ask HighLevel's support to enable it for this sub-account; no scope does",
+        )
+    else:
+        error = _of_status(outcome.status, said, resource, scope)
     error.status, error.trace_id, error.resource = outcome.status, trace_id, resource
     return error
 
