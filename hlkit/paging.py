@@ -34,13 +34,19 @@ def lookup(told: Any, path: str | None) -> Any:
 
 @dataclass(frozen=True)
 class Page:
-    """One answer as paging sees it: its rows, and the envelope around them."""
+    """One answer as paging sees it: its rows, and the envelope around them.
+
+    ``odd`` is how many entries stood among the rows that are no objects: they are left out, and counted. So many
+    of them as ``trailing`` stood after the last row.
+    """
 
     rows: Sequence[Mapping[str, Any]]
     envelope: Mapping[str, Any]
+    odd: int = 0
+    trailing: int = 0
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.rows) + self.odd
 
     def total(self, path: str | None) -> int | None:
         """The announced number of rows; a missing or an odd total is normal."""
@@ -253,7 +259,7 @@ class Offset(Paging):
         trail.join(page)
         if not page.rows or not (self.is_full(page) or (trail.fresh and trail.is_short(page))):
             return None
-        following = offset + len(page) - 1
+        following = offset + len(page) - page.trailing - 1
         return self.first() | {self.param: following} if following > offset else None
 
 
@@ -321,6 +327,7 @@ class Trail:
     _last_ids: list[str | None] = field(default_factory=list)
     _joined: set[str] = field(default_factory=set)
     _this_round: set[str] = field(default_factory=set)
+    _nameless: int = 0  # in this round
     _totals: set[int] = field(default_factory=set)
 
     def follow(self, asked: Position, page: Page) -> Position | None:
@@ -376,12 +383,13 @@ class Trail:
 
     def round_adds_up(self, told: int) -> bool:
         """Whether this round brought as many rows as announced, and always the same number was."""
-        return len(self._this_round) == told and self._totals == {told}
+        return len(self._this_round) + self._nameless == told and self._totals == {told}
 
     def begin_another_round(self) -> None:
         self.round += 1
         self._positions.clear()
         self._this_round.clear()
+        self._nameless = 0
         self._totals.clear()
 
     def _note(self, page: Page) -> None:
@@ -389,12 +397,14 @@ class Trail:
         ids = [self.id_of(row) for row in page.rows]
         known = {name for name in ids if name is not None}
         self._same_again, self._last_ids = ids == self._last_ids, ids
-        self.fresh = len(known - self.seen) + ids.count(None)
+        nameless = ids.count(None) + page.odd
+        self.fresh = len(known - self.seen) + nameless
         self.rows += self.fresh
         self.seen |= known
         told = page.total(self.total)
         if self.paging.counts_rounds:
             self._this_round |= known
+            self._nameless += nameless
             self._totals |= set() if told is None else {told}
 
     def _circle(self, what: str, position: Position) -> IncompleteDownload:

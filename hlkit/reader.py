@@ -18,7 +18,8 @@ from hlkit.choices import Choices, chosen, docstring, signature
 from hlkit.errors import HlkitError, InvalidRequest, UnexpectedResponse
 from hlkit.paging import NoPaging
 from hlkit.resource import Resource
-from hlkit.tables.frames import FrameBuilder
+from hlkit.tables.frames import DataWarning, FrameBuilder, no_rows
+from hlkit.warning import warn
 from hlkit.wire.pacing import duration
 from hlkit.wire.walk import DamagedWalk, Freshness, Question, Walk
 from hlkit.wire.watch import default
@@ -67,7 +68,7 @@ class Reader:
         left = choices.limit
         for page in self._walk(choices):
             builder = builder.anew()
-            builder.add(page.rows)
+            builder.add(page.rows, page.odd)
             frame = self._cut(builder.frame(), choices)
             frame = frame if left is None else frame.head(left)
             left = None if left is None else left - len(frame)
@@ -104,7 +105,10 @@ class Reader:
         choices = self._chosen({**given, "limit": limit})
         walk = self._walk(choices)
         try:
-            return [dict(row) for page in walk for row in page.rows][: choices.limit]
+            pages = list(walk)
+            if odd := sum(page.odd for page in pages):
+                warn(no_rows(odd, self.resource.name), DataWarning)
+            return [dict(row) for page in pages for row in page.rows][: choices.limit]
         finally:
             walk.watch.close()
 
@@ -147,7 +151,7 @@ class Reader:
             raise
         try:
             for page in walk:
-                builder.add(page.rows)
+                builder.add(page.rows, page.odd)
                 if self._has_enough(builder, choices):
                     break
         except DamagedWalk:

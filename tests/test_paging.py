@@ -244,6 +244,24 @@ def test_a_page_number_walk_over_still_rows_is_one_round(count):
     assert pages == count // 10 + 1
 
 
+@pytest.mark.parametrize("paging", [SKIP, PAGED], ids=["offset", "page number"])
+@pytest.mark.parametrize("odd", [{0}, {9}, {8, 9}, {10}, {29}, {3, 4, 5, 18, 19, 20}], ids=str)
+def test_entries_that_are_no_rows_lose_none_of_the_rows_around_them(paging, odd):
+    entries = [None if number in odd else {"id": str(number)} for number in range(30)]
+
+    def serve(at):
+        start = at["skip"] if paging is SKIP else (at["page"] - 1) * 10
+        found = entries[start : start + 10]
+        rows = [row for row in found if row]
+        trailing = next((n for n, row in enumerate(reversed(found)) if row), 0)
+        return Page(rows, {"meta": {"total": 30}}, len(found) - len(rows), trailing)
+
+    came, pages = walked(paging, serve)
+
+    assert set(came) == {row["id"] for row in entries if row}
+    assert pages <= 5
+
+
 def test_a_page_number_walk_that_does_not_add_up_is_walked_once_more():
     ids = [str(number) for number in range(30)]
 

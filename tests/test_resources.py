@@ -2,10 +2,13 @@
 
 import pandas as pd
 import pytest
+from scripted import LOCATION, Scripted, answer
 
 import hlkit as hl
 from hlkit.resources import CATALOGUE
 from hlkit.sim import Simulation
+from hlkit.tables.frames import DataWarning
+from hlkit.widgets.locations import lost
 from hlkit.wire.watch import Watch
 
 TOKEN = "pit-00000000-0000-0000-0000-000000000000"
@@ -320,6 +323,40 @@ def test_a_server_that_fails_is_not_taken_for_a_scope_that_is_missing(sim, conne
     assert pd.isna(table.loc["products", "readable"])
     assert table.loc["products", "problem"].startswith("HighLevel answered 5")
     assert table.index[table["readable"].eq(False)].tolist() == ["invoices"]
+
+
+def test_what_highlevel_has_not_opened_to_the_location_is_no_scope_that_is_missing(tmp_path):
+    body = {"statusCode": 403, "message": "Forbidden", "error": "WORKFLOW_API_NOT_ENABLED_FOR_LOCATION"}
+    with Scripted(answer(body, 403)) as server:
+        loc = hl.connect(TOKEN, LOCATION, base_url=server.url, cache=tmp_path)
+
+        table = loc.check().set_index("resource")
+        with pytest.raises(hl.errors.NotEnabled, match="NOT_ENABLED_FOR_LOCATION") as refused:
+            loc.get("/workflows/w1/logs")
+
+    assert not table.loc["workflows", "readable"]
+    assert pd.isna(table.loc["workflows", "scope"])
+    assert "WORKFLOW_API_NOT_ENABLED_FOR_LOCATION" in table.loc["workflows", "problem"]
+    assert "tick" not in str(refused.value)
+    assert len(lost(table.reset_index())) == 0
+
+
+@pytest.mark.filterwarnings("ignore:the custom fields' names")
+def test_entries_that_are_no_rows_are_counted_in_a_warning_by_every_verb(tmp_path):
+    rows = {"contacts": [None, {"id": "a"}, 5, {"id": "b"}], "forms": ["x", {"id": "f"}]}
+
+    def reply(asked):
+        name = "forms" if asked.path.startswith("/forms/") else "contacts"
+        return answer({name: rows[name] if b"searchAfter" not in asked.body else []})
+
+    with Scripted(by=reply) as server:
+        loc = hl.connect(TOKEN, LOCATION, base_url=server.url, cache=tmp_path)
+        with pytest.warns(DataWarning, match="among the rows of contacts 2 entries are no row"):
+            assert loc.contacts(custom_fields=False)["contact_id"].tolist() == ["a", "b"]
+        with pytest.warns(DataWarning, match="among the rows of forms 1 entry is no row"):
+            assert [list(page["form_id"]) for page in loc.forms.pages()] == [["f"]]
+        with pytest.warns(DataWarning, match="among the rows of forms 1 entry is no row"):
+            assert loc.forms.raw() == [{"id": "f"}]
 
 
 def test_a_token_that_is_refused_ends_the_check_at_once(connect):

@@ -588,6 +588,7 @@ def test_a_server_that_fails_for_long_keeps_its_error_and_the_pages(server, sess
     [
         (b'{"contacts": null, "total": 0}', "the answer has contacts, and no rows in it"),
         (b'{"contacts": {}}', "the answer has contacts, and no rows in it"),
+        (b'{"contacts": ["a", null]}', "the answer has contacts, and no rows in it"),
         (b'{"people": []}', "the answer holds no contacts (it holds: people)"),
     ],
 )
@@ -597,8 +598,16 @@ def test_an_answer_without_rows_is_told_by_what_it_has(body, words):
     assert caught.value.message == words
 
 
-def test_null_rows_among_others_are_left_out():
-    assert len(read_page(b'{"contacts": [null, {"id": "c1"}]}', CONTACTS, LOCATION)) == 1
+def test_entries_that_are_no_rows_are_left_out_and_counted():
+    page = read_page(b'{"contacts": [null, "x", {"id": "c1"}, 3, {"id": "c2"}, []]}', CONTACTS, LOCATION)
+    inner = read_page(
+        b'{"contacts": [{"id": "p", "stages": [null, {"id": "s"}]}, 5, {"id": "q", "stages": [[]]}]}',
+        replace(CONTACTS, explode="stages"),
+        LOCATION,
+    )
+
+    assert ([row["id"] for row in page.rows], page.odd, page.trailing) == (["c1", "c2"], 4, 1)
+    assert ([row["id"] for row in inner.rows], inner.odd, inner.trailing) == (["s"], 2, 1)
 
 
 @pytest.mark.parametrize(

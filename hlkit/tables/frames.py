@@ -96,6 +96,7 @@ class FrameBuilder:
     misfits: Counter[str] = field(default_factory=Counter)
     unknown_fields: Counter[str] = field(default_factory=Counter)
     rows: int = 0
+    odd: int = 0  # entries that are no objects
     _chunks: dict[str, list[Any]] = field(default_factory=dict)
 
     @property
@@ -109,8 +110,8 @@ class FrameBuilder:
         """A builder of the same columns, without rows."""
         return FrameBuilder(self.columns, self.key, self.custom, self.custom_as_list)
 
-    def add(self, rows: Sequence[Row]) -> None:
-        """Convert the rows of one page."""
+    def add(self, rows: Sequence[Row], odd: int = 0) -> None:
+        """Convert the rows of one page, in which *odd* more entries were no objects."""
         with without_garbage_collection():
             objects: Objects = {}
             for column in self.columns:
@@ -121,6 +122,7 @@ class FrameBuilder:
             if self.custom_as_list:
                 self._chunks.setdefault("custom_fields", []).append([_pairs(row) for row in rows])
             self.rows += len(rows)
+            self.odd += odd
 
     def _append(self, column: Column, found: list[Any]) -> None:
         chunk, misfits = values.convert(found, column.kind, epoch_ms=column.epoch_ms)
@@ -158,7 +160,7 @@ class FrameBuilder:
 
     def warn(self, resource: str) -> None:
         """One warning for all that did not fit."""
-        words = []
+        words = [no_rows(self.odd, resource)] if self.odd else []
         if self.misfits:
             places = ", ".join(f"{count:,} in {name}" for name, count in self.misfits.most_common(5))
             words.append(
@@ -172,6 +174,12 @@ class FrameBuilder:
             )
         if words:
             warn("; ".join(words), DataWarning)
+
+
+def no_rows(count: int, resource: str) -> str:
+    """What to say of entries among the rows that are no objects."""
+    are = "1 entry is" if count == 1 else f"{count:,} entries are"
+    return f"among the rows of {resource} {are} no row (null or text, say) and left out"
 
 
 def column_values(rows: Sequence[Row], column: Column, objects: Objects | None = None) -> list[Any]:

@@ -30,10 +30,11 @@ def read_page(body: bytes, resource: Resource, location_id: str) -> Page:
     location.
     """
     told = decode(body)
-    rows = _rows(told, resource)
+    found = _rows(told, resource)
     most = resource.paging.most
-    if len(rows) > (MOST_ROWS if most is None else 10 * most):
-        raise _no_page(f"the answer has {len(rows):,} {resource.name}, more than any page")
+    if len(found) > (MOST_ROWS if most is None else 10 * most):
+        raise _no_page(f"the answer has {len(found):,} {resource.name}, more than any page")
+    rows = [row for row in found if isinstance(row, dict)]
     for row in rows:
         if not _is_of(row, location_id):
             raise WrongLocation(
@@ -42,21 +43,23 @@ def read_page(body: bytes, resource: Resource, location_id: str) -> Page:
                 resource=resource.name,
             )
     if resource.explode:
-        rows = [inner for outer in rows for inner in _inner_rows(outer, resource, resource.explode)]
-    return Page(rows, told)
+        found = [inner for outer in rows for inner in _inner_rows(outer, resource, resource.explode)]
+        rows = [row for row in found if isinstance(row, dict)]
+    last = next((place for place, row in enumerate(reversed(found)) if isinstance(row, dict)), 0)
+    return Page(rows, told, len(found) - len(rows), last)
 
 
-def _inner_rows(outer: dict[str, Any], resource: Resource, name: str) -> Iterator[dict[str, Any]]:
-    """The rows that stand inside a row, each with that row as its parent."""
+def _inner_rows(outer: dict[str, Any], resource: Resource, name: str) -> Iterator[Any]:
+    """What stands inside a row: rows, each with that row as its parent, and what is no object as it is."""
     inside = outer.get(name) or []
-    if not isinstance(inside, list) or not all(isinstance(inner, dict) for inner in inside):
+    if not isinstance(inside, list):
         raise UnexpectedResponse(
             f"the server tells {resource.name} in a form that is not known",
             hint="look at loc.get() of the path, and tell hlkit's authors",
             resource=resource.name,
         )
     for inner in inside:
-        yield {**inner, "parent": outer}
+        yield {**inner, "parent": outer} if isinstance(inner, dict) else inner
 
 
 def _is_of(row: dict[str, Any], location_id: str) -> bool:
@@ -149,17 +152,16 @@ def _leniently(body: bytes) -> Any:
         return None
 
 
-def _rows(told: dict[str, Any], resource: Resource) -> list[dict[str, Any]]:
+def _rows(told: dict[str, Any], resource: Resource) -> list[Any]:
+    """The list of rows in an answer, with whatever stands among them; at least one is an object, or there is none."""
     found = lookup(told, resource.rows)
     if resource.single:
         found = told if found is None and any(name in told for name in resource.row_ids) else found
         found = [found] if isinstance(found, dict) else None
     elif not isinstance(found, list) and resource.rows_inferred:
         found = _only_list_of_objects(told)
-    if isinstance(found, list):
-        rows = [row for row in found if isinstance(row, dict)]
-        if rows or not found:
-            return rows
+    if isinstance(found, list) and (not found or _has_rows(found)):
+        return found
     if resource.rows in told:
         what = f"the answer has {resource.rows}, and no rows in it"
     else:
@@ -169,5 +171,9 @@ def _rows(told: dict[str, Any], resource: Resource) -> list[dict[str, Any]]:
 
 
 def _only_list_of_objects(told: dict[str, Any]) -> list[Any] | None:
-    lists = [value for value in told.values() if isinstance(value, list) and value and isinstance(value[0], dict)]
+    lists = [value for value in told.values() if isinstance(value, list) and _has_rows(value)]
     return lists[0] if len(lists) == 1 else None
+
+
+def _has_rows(found: list[Any]) -> bool:
+    return any(isinstance(row, dict) for row in found)

@@ -323,14 +323,16 @@ class Walk:
             if position is None and circle is None and trail.is_short(page) and trail.rows != rows_when_short:
                 again = self._fetch(record, self._call(record, own, asked, visits))
                 position, rows_when_short = trail.again(asked, again), trail.rows
-                page = again if len(again) >= len(page) else Page([*page.rows, *again.rows], again.envelope)
+                page = (
+                    again if len(again) >= len(page) else Page([*page.rows, *again.rows], again.envelope, again.odd)
+                )
             self._more = position is not None
             self.pages += 1
             self.rows = before + trail.rows
             if record.finished is None:
                 self._cache.note(record, self.pages, self.rows, None if position is None else _canonical(position))
             self._tell(page)
-            yield page if last is None else Page(trail.beyond(last, page), page.envelope)
+            yield page if last is None else Page(trail.beyond(last, page), page.envelope, page.odd)
             last = page
             if circle is not None:
                 if trail.round > 1:
