@@ -1,12 +1,27 @@
 """Around every chart: titles, names that are drawn as they are, and words where there is nothing to draw."""
 
 import itertools
+import threading
 
+import matplotlib as mpl
 import pandas as pd
 import pytest
+from made import AS_OF, frames_for
+from matplotlib import cycler, pyplot
 from matplotlib.figure import Figure
 
-from hlkit.analysis.drawing import draw, drawable, durations, most, named_or_not, rows_of_names
+import hlkit as hl
+from hlkit.analysis.drawing import (
+    dots,
+    draw,
+    drawable,
+    durations,
+    most,
+    named_or_not,
+    new_axes,
+    picture,
+    rows_of_names,
+)
 
 
 def axes():
@@ -125,3 +140,114 @@ def test_an_axis_of_times_has_the_ticks_that_people_say():
     labels = zip(ax.get_xticks(), ax.get_xticklabels(), strict=True)
     shown = [label.get_text() for place, label in labels if low <= place <= high]
     assert shown == ["1 min", "5 min", "15 min", "1 h", "4 h", "1 day"]
+
+
+# ---- the notebook's own settings
+
+ODD = {
+    "text": {"text.usetex": True, "font.family": "No Such Font", "font.size": 23.0, "font.style": "italic"},
+    "math": {"text.parse_math": False, "axes.formatter.use_locale": True, "timezone": "Asia/Tokyo"},
+    "dark": {"text.color": "white", "axes.labelcolor": "white", "xtick.color": "white", "axes.facecolor": "black"}
+    | {"figure.facecolor": "black", "savefig.facecolor": "black", "savefig.transparent": True},
+    "lines": {"axes.prop_cycle": cycler(linestyle=["-", "--"]), "lines.linestyle": "None", "lines.marker": "o"}
+    | {"scatter.marker": "x", "scatter.edgecolors": "black", "markers.fillstyle": "none", "path.sketch": (1, 100, 2)},
+    "areas": {"patch.force_edgecolor": True, "patch.linewidth": 5, "image.origin": "lower", "axes.linewidth": 4}
+    | {"axes.grid": True, "xtick.top": True, "xtick.minor.visible": True, "ytick.left": False},
+    "layout": {"figure.autolayout": True, "savefig.bbox": "tight", "figure.dpi": 10, "savefig.dpi": 10}
+    | {"axes.titley": 0.5, "axes.titleweight": "bold", "axes.labelsize": 30, "legend.fontsize": 30},
+}
+CHARTS = [("lead_volume", "days"), ("quality", "channels"), ("responses", "heatmap")]
+
+
+@pytest.fixture(scope="module")
+def tables():
+    """A table of each of a few analyses, which draw lines, dots, bars and cells."""
+    analyses = {name: hl.analyses[name] for name, _ in CHARTS}
+    frames = {name: frames_for(analysis, 40) for name, analysis in analyses.items()}
+    return [(analyses[name], analyses[name](**frames[name], as_of=AS_OF, show=show)) for name, show in CHARTS]
+
+
+def pictures(tables):
+    out = []
+    for analysis, table in tables:
+        figure = Figure(figsize=(6, 4), dpi=100)
+        analysis.plot(table, new_axes(figure))
+        out.append(picture(figure, "png", 30))
+    return out
+
+
+@pytest.fixture(scope="module")
+def plain(tables):
+    return pictures(tables)
+
+
+@pytest.mark.parametrize("odd", list(ODD))
+def test_a_chart_is_the_same_picture_whatever_the_notebook_sets(odd, tables, plain):
+    with mpl.rc_context(ODD[odd]):
+        before = dict(mpl.rcParams)
+
+        assert pictures(tables) == plain
+        assert dict(mpl.rcParams) == before
+
+
+def test_a_figure_shown_later_is_drawn_whatever_the_notebook_sets(tables):
+    with mpl.rc_context({"text.usetex": True, "figure.dpi": 10}):
+        for analysis, table in tables:
+            figure = analysis.plot(table).figure
+            figure.canvas.draw()  # by LaTeX, it would fail here: the tests have none
+            pyplot.close(figure)
+    assert not pyplot.get_fignums()
+
+
+def test_a_chart_that_fails_leaves_no_figure_open(tables, monkeypatch):
+    analysis, table = tables[0]
+    monkeypatch.setattr("hlkit.analysis.registry.draw", lambda *_: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        analysis.plot(table)
+    assert not pyplot.get_fignums()
+
+
+def test_charts_of_other_threads_never_change_the_settings_of_this_one(tables, plain):
+    before = dict(mpl.rcParams)
+    seen, drawn, started = [], [], threading.Barrier(3)
+
+    def draw_them():
+        started.wait(60)
+        drawn.append(pictures(tables[:1]))
+
+    threads = [threading.Thread(target=draw_them) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    started.wait(60)
+    while any(thread.is_alive() for thread in threads):
+        seen.append(dict(mpl.rcParams) == before)
+        threads[0].join(0.005)
+    for thread in threads:
+        thread.join(60)
+
+    assert all(seen)
+    assert dict(mpl.rcParams) == before
+    assert drawn == [plain[:1], plain[:1]]
+
+
+def test_on_axes_of_ones_own_what_was_there_stays_as_it_was():
+    figure = Figure()
+    ax, other = figure.subplots(1, 2)
+    note = ax.text(0.5, 0.5, "mine", fontfamily="monospace", fontstyle="italic")
+    other.set_title("mine too", fontsize=20)
+
+    draw(pd.DataFrame({"name": ["a"], "n": [1]}), ax, bars, "Who came?", ["n"])
+    figure.canvas.draw()
+
+    assert (note.get_fontfamily(), note.get_fontstyle()) == (["monospace"], "italic")
+    assert (other.get_title(), other.title.get_fontsize()) == ("mine too", 20)
+
+
+def test_the_fonts_are_the_notebooks_own_where_they_are_installed():
+    ax = axes()
+    share = pd.Series([0.5])
+    with mpl.rc_context({"font.family": ["DejaVu Serif", "No Such Font"]}):
+        draw(pd.DataFrame({"n": [1]}), ax, lambda _, ax: dots(ax, ["a"], share, share, share), "Who?", ["n"])
+
+    assert ax.get_yticklabels()[0].get_fontfamily() == ["DejaVu Serif", "DejaVu Sans"]

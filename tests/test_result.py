@@ -1,12 +1,17 @@
 """A result: its parts, how it shows, and how it leaves as a file."""
 
 import base64
+import copy
 import json
+import multiprocessing
+import pickle
 import stat
 
+import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
+from made import AS_OF, frames_for
 from matplotlib.figure import Figure
 
 import hlkit as hl
@@ -197,3 +202,86 @@ def test_ids_are_shown_last_unless_the_table_is_by_them(by_owner):
     page = by_none.table_html()
     assert page.index("<th>owner</th>") < page.index("<th>owner_id</th>")
     assert page.count("nowrap") == by_none.table.size
+
+
+# ---- pickled, copied, and in a notebook with settings of its own
+
+
+def lead_volume(loc):
+    return loc.analyses.lead_volume()
+
+
+@pytest.fixture(scope="module")
+def asked():
+    loc = hl.demo(as_of="2026-01-01", size=30)
+    return loc, lead_volume(loc)
+
+
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, *(lambda one, p=p: pickle.loads(pickle.dumps(one, p)) for p in (2, 5))]
+)
+def test_a_result_and_an_analysis_are_pickled_and_copied(again, asked):
+    result = asked[1]
+    other = again(result)
+
+    pd.testing.assert_frame_equal(other.table, result.table)
+    assert other.table.attrs == result.table.attrs
+    assert (other.answer, other.provenance, repr(other)) == (result.answer, result.provenance, repr(result))
+    assert type(other.provenance) is Provenance
+    assert other.analysis is again(hl.analyses.lead_volume) is hl.analyses.lead_volume
+    assert again(hl.analyses) is hl.analyses
+
+
+def test_a_pickled_result_has_no_token_and_no_location(asked):
+    loc, result = asked
+    pickled = pickle.dumps(result)
+
+    assert b"pit-" not in pickled
+    assert b"hlkit.location" not in pickled
+    with pytest.raises(TypeError, match="holds a token"):
+        pickle.dumps(loc.analyses.lead_volume)
+
+
+def test_a_result_comes_back_from_another_process(asked):
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        answer, other = pool.apply(_answered, (asked[1],))
+
+    assert answer == asked[1].answer
+    pd.testing.assert_frame_equal(other.table, asked[1].table)
+
+
+def _answered(result):
+    return result.answer, result
+
+
+def test_a_pickle_of_an_analysis_that_is_not_known_here_says_what_to_do(result):
+    pickled = pickle.dumps(result.analysis)
+    del hl.analyses._known["who"]
+
+    with pytest.raises(InvalidRequest, match="import the module that defines it"):
+        pickle.loads(pickled)
+
+
+@pytest.mark.parametrize(("name", "choices"), [("funnel", {}), ("lead_volume", {"show": "weeks"})])
+def test_a_strict_numpy_breaks_nothing(name, choices):
+    analysis, frames = hl.analyses[name], frames_for(hl.analyses[name], 40, seed=3)
+    expected = analysis(**frames, as_of=AS_OF, **choices)
+
+    with np.errstate(all="raise"):
+        table = analysis(**frames, as_of=AS_OF, **choices)
+        answer, axes = analysis.say(table), analysis.plot(table, Figure().subplots())
+
+    pd.testing.assert_frame_equal(table, expected)
+    assert answer == analysis.say(expected)
+    assert axes.get_title(loc="left")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("display.max_colwidth", 5), ("display.max_rows", 2), ("display.max_columns", 2), ("display.precision", 1)],
+)
+def test_how_pandas_shows_frames_changes_no_result(option, value, result):
+    expected = repr(result), result.table_html()
+
+    with pd.option_context(option, value):
+        assert (repr(result), result.table_html()) == expected

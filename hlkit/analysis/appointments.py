@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hlkit.analysis.comparison import overlaps
-from hlkit.analysis.drawing import INK, PALE, dots, most, week_of
+from hlkit.analysis.drawing import INK, PALE, as_percent, color_bar, dots, most, week_of
 from hlkit.analysis.measures import (
     HOURS,
     SMALL,
@@ -266,7 +266,7 @@ def who_came(table: pd.DataFrame, ax: Axes) -> None:
     marked = table["showed"] + table["noshow"]
     dots(ax, names, table["show_share"], table["show_low"], table["show_high"], counts=marked, small=table["small"])
     places = np.arange(len(table))
-    ax.hlines(places, table["show_floor"], table["show_ceiling"], color=PALE, linewidth=9, zorder=1)
+    ax.hlines(places, table["show_floor"], table["show_ceiling"], color=PALE, linewidth=9, linestyles="-", zorder=1)
     ax.set_xlim(-0.02, 1.02)
     ax.set_xlabel("show rate, of the n marked (line: 95% CI)\nband: if unmarked were all no-shows, or all shows")
 
@@ -278,7 +278,9 @@ def week(table: pd.DataFrame, ax: Axes) -> None:
     first, last = int(hour.min()), int(hour.max())
     grid = week_of(ax, table, "show_share")[:, first : last + 1]
     least = float(np.floor(min(0.9, np.nanmin(grid)) * 10) / 10)
-    image = ax.imshow(grid, cmap="cividis", aspect="auto", vmin=least, vmax=1)
+    image = ax.imshow(
+        grid, cmap="cividis", aspect="auto", vmin=least, vmax=1, origin="upper", interpolation="nearest"
+    )
     if grid.shape[1] <= 14:
         few = table["small"].fillna(False).to_numpy(dtype=bool)
         days = table["weekday"].map(WEEKDAYS.index).tolist()
@@ -291,9 +293,4 @@ def week(table: pd.DataFrame, ax: Axes) -> None:
     ax.set_xticks(range(0, grid.shape[1], step), HOURS[first : last + 1 : step])
     ax.tick_params(labelsize=8)
     ax.set_xlabel("start, at the location (small numbers: fewer than 20 marked)")
-    if ax.figure is not None:
-        from matplotlib.ticker import PercentFormatter
-
-        form = PercentFormatter(1, decimals=0)
-        bar = ax.figure.colorbar(image, ax=ax, label="show rate, of those marked", format=form)
-        bar.outline.set_visible(False)
+    color_bar(ax, image, "show rate, of those marked", as_percent)

@@ -26,7 +26,7 @@ from hlkit.analysis.deals import (
     wins_at_ages,
     without_abandoned,
 )
-from hlkit.analysis.drawing import BLUE, GREY, INK, ORANGE, PALE, most, rows_of_names
+from hlkit.analysis.drawing import BLUE, GREY, INK, ORANGE, PALE, intervals, most, points, rows_of_names
 from hlkit.analysis.imports import Imports, imported
 from hlkit.analysis.measures import (
     ALL,
@@ -447,8 +447,8 @@ def bars(table: pd.DataFrame, ax: Axes) -> None:
     places = rows_of_names(ax, table.iloc[:, 0].tolist())
     leads, won = (table[name].fillna(0).to_numpy("float64") for name in ("leads", "won"))
     longest = max(1.0, leads.max(), won.max())
-    ax.barh(places, leads / longest, color=PALE, height=0.72)
-    ax.barh(places, won / longest, color=BLUE, height=0.72)
+    ax.barh(places, leads / longest, color=PALE, height=0.72, linewidth=0)
+    ax.barh(places, won / longest, color=BLUE, height=0.72, linewidth=0)
     for place, all_, some in zip(places, leads, won, strict=True):
         end = max(all_, some) / longest
         inside = end > 0.6
@@ -459,6 +459,7 @@ def bars(table: pd.DataFrame, ax: Axes) -> None:
             ha="right" if inside else "left",
             va="center",
             fontsize=8,
+            color=INK,
         )
 
     highest = float(np.nanmax(np.append(table[f"win_{age}d_high"].to_numpy("float64"), 0.0)))
@@ -469,9 +470,9 @@ def bars(table: pd.DataFrame, ax: Axes) -> None:
         _AT + _WIDE * table[f"win_{age}d_{part}"].to_numpy("float64") / highest for part in ("low", "share", "high")
     )
     steps = np.array([0, 0.5, 1])
-    ax.vlines(_AT + _WIDE * steps, -0.5, len(table) - 0.5, color=PALE, linewidth=0.8, zorder=0)
-    ax.hlines(places, low, high, colors=colours, linewidth=2)
-    ax.scatter(middle, places, c=colours, s=36, zorder=3)
+    ax.vlines(_AT + _WIDE * steps, -0.5, len(table) - 0.5, color=PALE, linewidth=0.8, linestyles="-", zorder=0)
+    intervals(ax, places, low, high, colours, alpha=1)
+    points(ax, middle, places, colours, 36)
     ax.set_xticks(_AT + _WIDE * steps, [f"{part:.0%}" for part in highest * steps])
 
     captions = [(0.0, "leads (gray) / won (blue)"), (_AT, f"deals won within\n{age} days (95% CI)")]
@@ -490,6 +491,7 @@ def bars(table: pd.DataFrame, ax: Axes) -> None:
             ha="right" if last else "left",
             va="top",
             fontsize=8,
+            color=INK,
         )
     ax.spines["bottom"].set_visible(False)
     ax.tick_params(axis="x", length=0)

@@ -18,7 +18,7 @@ from hlkit.analysis.deals import (
     wins_at_ages,
     without_abandoned,
 )
-from hlkit.analysis.drawing import BLUE, GREY, INK, ORANGE, PALE, PALETTE, dots, most
+from hlkit.analysis.drawing import BLUE, GREY, INK, ORANGE, PALE, PALETTE, as_percent, dots, gridlines, most, points
 from hlkit.analysis.imports import Imports, without_imports
 from hlkit.analysis.measures import ALL, SMALL, column, need, per_group, with_interval
 from hlkit.analysis.notes import remark
@@ -260,8 +260,6 @@ def how_they_end(table: pd.DataFrame) -> str:
 
 @close_curve.chart("won_share", show="curve")
 def curves(table: pd.DataFrame, ax: Axes) -> None:
-    from matplotlib.ticker import PercentFormatter
-
     groups = table.iloc[:, 0]
     sizes = table.groupby(groups, sort=False)["n"].first().reset_index()
     if len(sizes) == 1:
@@ -269,7 +267,7 @@ def curves(table: pd.DataFrame, ax: Axes) -> None:
     else:
         shown = most(sizes, ax, "n", _LINES).iloc[:, 0].tolist()
         _lines({name: table[groups == name] for name in shown}, ax)
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.yaxis.set_major_formatter(as_percent)
     ax.set_xlim(0, max(float(table["day"].max()), 1))
     ax.set_xlabel("days since the deal was created")
 
@@ -280,8 +278,8 @@ def _areas(table: pd.DataFrame, ax: Axes) -> None:
     ax.fill_between(day, 0, won, color=BLUE, alpha=0.35, linewidth=0)
     ax.fill_between(day, won, 1 - lost, color=PALE, alpha=0.45, linewidth=0)
     ax.fill_between(day, 1 - lost, 1, color=ORANGE, alpha=0.35, linewidth=0)
-    ax.plot(day, won, color=BLUE, linewidth=2)
-    ax.plot(day, 1 - lost, color=ORANGE, linewidth=2)
+    ax.plot(day, won, color=BLUE, linewidth=2, linestyle="-", marker="")
+    ax.plot(day, 1 - lost, color=ORANGE, linewidth=2, linestyle="-", marker="")
     ax.fill_between(day, table["won_low"], table["won_high"], color=BLUE, alpha=0.25, linewidth=0)
     ax.fill_between(day, 1 - table["lost_high"], 1 - table["lost_low"], color=ORANGE, alpha=0.25, linewidth=0)
     ax.set_ylim(0, 1)
@@ -295,8 +293,8 @@ def _areas(table: pd.DataFrame, ax: Axes) -> None:
     median = float(table["median_days_to_win"].iloc[0])
     if 0 < median <= day[-1]:
         height = float(np.interp(median, day, won))
-        ax.plot([median, median], [0, height], color=INK, linewidth=1, linestyle=":")
-        ax.plot([median], [height], marker="o", color=BLUE, markersize=6)
+        ax.plot([median, median], [0, height], color=INK, linewidth=1, linestyle=":", marker="")
+        points(ax, [median], [height], BLUE, 36)
         right = median > 0.6 * day[-1]
         ax.annotate(
             f"median {many(np.ceil(median), 'day')}\nto win",
@@ -306,6 +304,7 @@ def _areas(table: pd.DataFrame, ax: Axes) -> None:
             ha="right" if right else "left",
             va="center",
             fontsize=8.5,
+            color=INK,
         )
 
 
@@ -314,13 +313,14 @@ def _lines(groups: dict[str, pd.DataFrame], ax: Axes) -> None:
     ends: dict[str, tuple[float, str]] = {}
     for (name, rows), colour in zip(groups.items(), PALETTE, strict=False):
         few = bool(rows["small"].iloc[0])
-        ax.plot(rows["day"], rows["won_share"], color=colour, linewidth=2, linestyle="--" if few else "-")
+        line = "--" if few else "-"
+        ax.plot(rows["day"], rows["won_share"], color=colour, linewidth=2, linestyle=line, marker="")
         ax.fill_between(rows["day"], rows["won_low"], rows["won_high"], color=colour, alpha=0.08, linewidth=0)
         last = float(rows["won_share"].iloc[-1])
         ends[f"{name} {last:.0%} (n = {int(rows['n'].iloc[0]):,})"] = last, colour
     ax.set_ylim(0, min(1.0, max(0.05, *(1.3 * float(rows["won_share"].max()) for rows in groups.values()))))
     ax.set_ylabel("share of deals won")
-    ax.grid(axis="y", color=PALE, linewidth=0.6)
+    gridlines(ax, "y")
     _beside(ends, ax, gap=0.075)
 
 

@@ -7,9 +7,9 @@ from a legend, and warn of letters that its font lacks; so a chart gets a table 
 from __future__ import annotations
 
 import functools
+import io
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -21,6 +21,8 @@ from hlkit.tables.text import BREAKS, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 Chart = Callable[[pd.DataFrame, "Axes"], object]
 
@@ -28,55 +30,118 @@ INK, GREY, PALE = "#1a1a1a", "#8c8c8c", "#d9d9d9"
 # Okabe & Ito's palette: told apart also by the colour-blind.
 BLUE, ORANGE, GREEN, RED, SKY, PINK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"
 PALETTE = (BLUE, ORANGE, GREEN, RED, SKY, PINK)
-STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.titlesize": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": GREY,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "figure.facecolor": "white",
-    "axes.facecolor": "white",
-    "savefig.facecolor": "white",
-    "legend.frameon": False,
-}
+SIZE = 9  # points of text; notes are one smaller
 MOST = 12  # groups in one chart: more would not be readable
 _LONGEST = 26  # letters in a line of a name on an axis
 
 
-@contextmanager
-def style() -> Iterator[None]:
-    """hlkit's look, whatever the notebook's own is."""
-    import matplotlib as mpl
+def new_axes(figure: Figure) -> Axes:
+    """The axes of a chart on an empty figure, in hlkit's look whatever the notebook's own is."""
+    figure.set(facecolor="white", edgecolor="white", linewidth=0, frameon=True)
+    figure.set_layout_engine("constrained", h_pad=0.04167, w_pad=0.04167, hspace=0.02, wspace=0.02)
+    ax = figure.add_subplot()
+    ax.set(facecolor="white", xmargin=0.05, ymargin=0.05)
+    ax.minorticks_off()
+    ax.grid(False)
+    ax.tick_params(left=True, bottom=True, right=False, top=False, direction="out", length=3.5, width=0.8, pad=3.5)
+    ax.tick_params(labelleft=True, labelbottom=True, labelright=False, labeltop=False)
+    ax.spines[:].set(visible=True, linewidth=0.8)
+    for part in (ax, *ax.get_children(), figure.patch):
+        part.set(sketch_params=None, path_effects=[])
+    return ax
 
-    with mpl.rc_context(STYLE):
-        yield
+
+def picture(figure: Figure, form: str, dpi: float) -> bytes:
+    """The figure as a file: png, svg or pdf."""
+    file = io.BytesIO()
+    figure.savefig(
+        file,
+        format=form,
+        dpi=dpi,
+        facecolor="white",
+        edgecolor="white",
+        transparent=False,
+        bbox_inches=figure.bbox_inches,
+    )
+    return file.getvalue()
 
 
 def draw(table: pd.DataFrame, ax: Axes, chart: Chart, title: str, needs: Sequence[str]) -> Axes:
     """Draw *table* by *chart*, or say that there is nothing to show yet, and why.
 
-    *needs* are the columns that the chart draws: a row with none of them has nothing to show.
+    *needs* are the columns that the chart draws: a row with none of them has nothing to show. Matplotlib's settings
+    are one dictionary for all threads, so hlkit changes none of them, not even for a while: another thread would
+    draw with them meanwhile. What a chart looks like is set on what it consists of.
     """
-    with style():
-        ax.spines[["top", "right"]].set_visible(False)  # also where the axes are somebody's own
-        shown = table.dropna(subset=list(needs), how="all") if needs else table
-        if len(shown):
-            chart(_safe(shown), ax)
-        else:
-            _nothing(ax, table, needs)
-        ax.set_title("\n".join(textwrap.wrap(title, 48)), loc="left", color=INK, pad=16)
+    figure = ax.get_figure(root=True)
+    others = set(figure.axes) if figure is not None else set()
+    there = set(ax.findobj())  # on axes of somebody's own
+    ax.spines[["top", "right"]].set_visible(False)
+    _set_look(ax)
+    shown = table.dropna(subset=list(needs), how="all") if needs else table
+    if len(shown):
+        chart(_safe(shown), ax)
+    else:
+        _nothing(ax, table, needs)
+    title = "\n".join(textwrap.wrap(title, 48))
+    heading = ax.set_title(title, loc="left", y=1.0, color=INK, pad=16, fontsize=SIZE + 2, fontweight="normal")
+    _settle(ax, there - {heading})
+    for bar in figure.axes if figure is not None else ():
+        if bar not in others:
+            _settle(bar)
     return ax
+
+
+def _set_look(ax: Axes) -> None:
+    """Colors and sizes of the axes."""
+    ax.set_axisbelow("line")
+    ax.tick_params(color=INK, labelcolor=INK, labelsize=SIZE)
+    ax.spines[:].set_color(GREY)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.label.set(color=INK, fontsize=SIZE, fontweight="normal")
+        axis.labelpad = 4
+
+
+_TICKS = 16  # of an axis, made at once: matplotlib makes others when it draws, from the settings of that time
+
+
+def _settle(ax: Axes, there: Collection[object] = ()) -> None:
+    """Free what is drawn on *ax*, and its ticks, from the notebook's settings; but not what was *there* before."""
+    from matplotlib.text import Text
+    from matplotlib.ticker import FuncFormatter, ScalarFormatter
+
+    parts = {artist for artist in ax.findobj() if artist not in there}
+    for axis in (ax.xaxis, ax.yaxis):
+        if isinstance(axis.get_major_formatter(), ScalarFormatter):
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+        parts |= {axis.label, axis.get_offset_text()}
+        for tick in axis.get_major_ticks(max(_TICKS, len(axis.get_majorticklocs()))):
+            parts.update(tick.findobj())
+    fonts = list(_fonts())
+    for part in parts:
+        part.set(sketch_params=None, path_effects=[])
+        if isinstance(part, Text):
+            part.set(usetex=False, parse_math=True, fontfamily=fonts, fontstyle="normal", fontvariant="normal")
+    ax.xaxis.label.set(x=0.5, ha="center")
+    ax.yaxis.label.set(y=0.5, ha="center")
+
+
+def _fonts() -> tuple[str, ...]:
+    """The notebook's fonts that are installed, then the one that comes with matplotlib."""
+    import matplotlib as mpl
+    from matplotlib.font_manager import fontManager
+
+    settings: Any = mpl.rcParams
+    wanted = [name for family in settings["font.family"] for name in settings.get(f"font.{family.lower()}", [family])]
+    installed = set(fontManager.get_font_names())
+    return tuple(dict.fromkeys([name for name in wanted if name in installed] + ["DejaVu Sans"]))
 
 
 def _nothing(ax: Axes, table: pd.DataFrame, needs: Sequence[str]) -> None:
     columns = ", ".join(needs)
     why = f"none of the {len(table):,} rows has a value of {columns}" if len(table) else "the table has no rows"
     words = "\n".join(["nothing to show yet", *textwrap.wrap(f"({why})", 50)])
-    ax.text(0.5, 0.5, words, ha="center", va="center", transform=ax.transAxes, color=GREY, parse_math=False)
+    ax.text(0.5, 0.5, words, ha="center", va="center", transform=ax.transAxes, color=GREY, fontsize=SIZE)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
 
@@ -116,18 +181,17 @@ def drawable(text: object) -> object:
         first, second, *more = [*textwrap.wrap(plain, _LONGEST), ""]
         plain = f"{first}\n{second[: _LONGEST - 1]}…" if "".join(more) else f"{first}\n{second}".rstrip()
     if not plain.isascii():
-        plain = "".join(letter if letter.isascii() or _has(ord(letter)) else "□" for letter in plain)
+        fonts = _fonts()
+        plain = "".join(letter if letter.isascii() or _has(ord(letter), fonts) else "□" for letter in plain)
     plain = plain.replace("$", r"\$")
     return f" {plain}" if plain.startswith("_") else plain
 
 
 @functools.lru_cache(maxsize=4096)
-def _has(letter: int) -> bool:
-    import matplotlib as mpl
+def _has(letter: int, fonts: tuple[str, ...]) -> bool:
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
-    families = mpl.rcParams["font.family"]
-    paths = {findfont(FontProperties(family=[family])) for family in families}
+    paths = {findfont(FontProperties(family=[font])) for font in fonts}
     return any(get_font(path).get_char_index(letter) for path in paths)
 
 
@@ -193,17 +257,60 @@ def durations(ax: Axes, axis: Literal["x", "y"] = "x", unit: Literal["minutes", 
     one.set_major_locator(FixedLocator(list(names)))
     one.set_minor_locator(NullLocator())
     one.set_major_formatter(FuncFormatter(lambda value, _: names.get(value, "")))
-    ax.grid(axis=axis, color=PALE, linewidth=0.6)
+    gridlines(ax, axis)
+
+
+def gridlines(ax: Axes, axis: Literal["x", "y"]) -> None:
+    """Pale lines behind what is drawn."""
+    ax.grid(True, axis=axis, color=PALE, linewidth=0.6, linestyle="-", alpha=1)
     ax.set_axisbelow(True)
 
 
 def percents(ax: Axes, axis: Literal["x", "y"] = "x") -> None:
     """An axis of shares, told in percent, with a grid."""
-    from matplotlib.ticker import PercentFormatter
+    (ax.xaxis if axis == "x" else ax.yaxis).set_major_formatter(as_percent)
+    gridlines(ax, axis)
 
-    (ax.xaxis if axis == "x" else ax.yaxis).set_major_formatter(PercentFormatter(1, decimals=0))
-    ax.grid(axis=axis, color=PALE, linewidth=0.6)
-    ax.set_axisbelow(True)
+
+def as_percent(share: float, _: float = 0) -> str:
+    """A share as the label of a tick: 40%."""
+    return f"{share:.0%}"
+
+
+def points(ax: Axes, x: Any, y: Any, color: Any, size: float, **more: Any) -> None:
+    """A dot for each *x* and *y*, of one color or one each; *size* is its area in square points."""
+    from matplotlib.markers import MarkerStyle
+
+    marker = MarkerStyle(more.pop("marker", "o"), fillstyle="full")
+    colors = {"color": color} if isinstance(color, str) else {"c": color, "edgecolors": "face"}
+    ax.scatter(x, y, s=size, marker=marker, **{"linewidths": 1.5, "zorder": 3, **colors, **more})
+
+
+def intervals(ax: Axes, places: Any, low: Any, high: Any, colors: Any, width: float = 2, alpha: float = 0.5) -> None:
+    """A line from *low* to *high* at each of the *places*."""
+    low, high = (np.asarray(end, dtype="float64") for end in (low, high))
+    ax.hlines(places, low, high, colors=colors, linewidth=width, alpha=alpha, linestyles="-", zorder=2)
+
+
+def legend(ax: Axes, x: float = 0.5, y: float = -0.16, **more: Any) -> None:
+    """The legend below the chart, in a row."""
+    spaces = {"columnspacing": 1.2, "handlelength": 1.4, "handletextpad": 0.6, "labelspacing": 0.5, "borderpad": 0.4}
+    counts = {"ncols": 4, "numpoints": 1, "scatterpoints": 1, "markerscale": 1}
+    look = {"frameon": False, "fontsize": SIZE, "labelcolor": INK, "handleheight": 0.7, "borderaxespad": 0.5}
+    ax.legend(loc="upper center", bbox_to_anchor=(x, y), **{**spaces, **counts, **look, **more})
+
+
+def color_bar(ax: Axes, image: AxesImage, label: str, form: Any = None) -> None:
+    """What the colors of *image* mean, at the right of *ax*."""
+    assert ax.figure is not None
+    bar = ax.figure.colorbar(image, ax=ax)
+    _set_look(bar.ax)
+    bar.ax.tick_params(which="both", length=0, right=False, labelright=True, left=False, labelleft=False)
+    if form is not None:
+        bar.ax.yaxis.set_major_formatter(form)
+    bar.ax.grid(False)
+    bar.outline.set_visible(False)
+    bar.set_label(label, color=INK, fontsize=SIZE)
 
 
 def medians_beside(
@@ -259,8 +366,8 @@ def dots(
     places = rows_of_names(ax, list(names), None if counts is None else counts.fillna(0).tolist())
     grey = np.zeros(len(share), dtype=bool) if small is None else small.fillna(False).to_numpy(dtype=bool)
     colours = np.where(grey, GREY, colour).tolist()
-    ax.hlines(places, low.to_numpy("float64"), high.to_numpy("float64"), colors=colours, linewidth=2, alpha=0.5)
-    ax.scatter(share.to_numpy("float64"), places, c=colours, s=36, zorder=3)
+    intervals(ax, places, low, high, colours)
+    points(ax, share.to_numpy("float64"), places, colours, 36)
     percents(ax)
     if grey.any():
         ax.annotate("gray: fewer than 20 rows", (0, -0.2), xycoords="axes fraction", color=GREY, fontsize=8, va="top")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.drawing import BLUE, GREY, SKY, dots, most, rows_of_names
+from hlkit.analysis.drawing import BLUE, GREY, INK, SKY, dots, most, rows_of_names
 from hlkit.analysis.identity import Codes, likeness
 from hlkit.analysis.matching import WEIGHTS, Found, People, components, find
 from hlkit.analysis.measures import (
@@ -356,7 +356,7 @@ def _bars(table: pd.DataFrame, ax: Axes, what: str) -> None:
     places = rows_of_names(ax, table["evidence"].tolist())
     counts = table[what].to_numpy("float64")
     single = ~table["evidence"].str.contains(" + ", regex=False).to_numpy(dtype=bool)
-    ax.barh(places, counts, color=np.where(single, SKY, BLUE).tolist(), height=0.7)
+    ax.barh(places, counts, color=np.where(single, SKY, BLUE).tolist(), height=0.7, linewidth=0)
     for place, count, clusters in zip(places, counts, table["clusters"].tolist(), strict=True):
         ax.annotate(
             f"{int(count):,} in {many(clusters, 'cluster')}",
@@ -365,6 +365,7 @@ def _bars(table: pd.DataFrame, ax: Axes, what: str) -> None:
             textcoords="offset points",
             va="center",
             fontsize=8,
+            color=INK,
         )
     ax.set_xlim(0, counts.max() * 1.6)
     ax.set_xlabel(what)

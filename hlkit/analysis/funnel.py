@@ -17,7 +17,20 @@ from hlkit.analysis.deals import (
     wins_by_age,
     without_abandoned,
 )
-from hlkit.analysis.drawing import BLUE, GREEN, GREY, INK, ORANGE, PALE, PALETTE, percents, rows_of_names
+from hlkit.analysis.drawing import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PALE,
+    PALETTE,
+    intervals,
+    legend,
+    percents,
+    points,
+    rows_of_names,
+)
 from hlkit.analysis.imports import is_import
 from hlkit.analysis.measures import NONE, SMALL, Array, by_size, group_column, grouped, lookup, need, with_interval
 from hlkit.analysis.notes import drop, remark
@@ -413,7 +426,7 @@ def _one(table: pd.DataFrame, ax: Axes) -> None:
     ]
     left = np.zeros(len(table))
     for label, colour, width in parts:
-        ax.barh(places, width, left=left, color=colour, height=0.72, label=label)
+        ax.barh(places, width, left=left, color=colour, height=0.72, linewidth=0, label=label)
         left += width
     small = table["small"].fillna(False).to_numpy(dtype=bool)
     longest = max(1.0, np.nanmax(number["reached"], initial=0.0), left.max())
@@ -428,14 +441,7 @@ def _one(table: pd.DataFrame, ax: Axes) -> None:
     ax.set_xlim(0, longest * 1.35)
     grey = "\ngray: of fewer than 20 deals" if small.any() else ""
     ax.set_xlabel(f"deals that reached this stage · % of the stage before (95% interval){grey}")
-    ax.legend(
-        loc="upper center",
-        bbox_to_anchor=(0.4, -0.22 if grey else -0.16),
-        ncols=4,
-        fontsize=8,
-        columnspacing=1,
-        handlelength=1,
-    )
+    legend(ax, 0.4, -0.22 if grey else -0.16, fontsize=8, columnspacing=1, handlelength=1)
 
 
 def _counts(name: str) -> bool:
@@ -454,13 +460,13 @@ def _several(table: pd.DataFrame, by: str, ax: Axes) -> None:
         at = places.reindex(one["stage_id"]).to_numpy("float64") + 0.16 * (number - (len(shown) - 1) / 2)
         share_, low, high = (one[f"total_{name}"].to_numpy("float64") for name in ("share", "low", "high"))
         colour = PALETTE[number]
-        ax.hlines(at, low, high, color=colour, linewidth=2, alpha=0.5)
-        ax.scatter(share_, at, color=colour, s=26, zorder=3, label=f"{group} ({int(sizes[group]):,})")
+        intervals(ax, at, low, high, colour)
+        points(ax, share_, at, colour, 26, label=f"{group} ({int(sizes[group]):,})")
     for edge in np.arange(0.5, len(names) - 1):
-        ax.axhline(edge, color=PALE, linewidth=0.6)
+        ax.axhline(edge, color=PALE, linewidth=0.6, linestyle="-", marker="")
     ax.set_xlim(0, 1.03)
     percents(ax)
     more = len(sizes) - len(shown)
     rest = f"; {many(more, 'more group')} in the table" if more else ""
     ax.set_xlabel(f"share of the group's deals that reached this stage (95% interval){rest}")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.4, -0.16), ncols=2, fontsize=8)
+    legend(ax, 0.4, ncols=2, fontsize=8)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hlkit.analysis.drawing import BLUE, GREY, ORANGE, PALE, PALETTE, RED, SKY, most
+from hlkit.analysis.drawing import BLUE, GREY, ORANGE, PALETTE, RED, SKY, gridlines, legend, most, points
 from hlkit.analysis.imports import Imports, without_imports
 from hlkit.analysis.measures import WEEKDAYS, by_size, group_column, grouped, need, wilson
 from hlkit.analysis.notes import drop, remark, truths
@@ -480,20 +481,20 @@ def days(table: pd.DataFrame, ax: Axes) -> None:
     date, leads = table["date"].to_numpy(), table["leads"].to_numpy("float64")
     top = leads.max()
     if len(table) > _DENSE:
-        ax.scatter(date, leads, color=GREY, s=3, linewidths=0, alpha=0.7, label="day")
+        points(ax, date, leads, GREY, 3, linewidths=0, alpha=0.7, label="day", zorder=1)
     else:
         if table["expected"].notna().any():
             low, high = table["low"].to_numpy("float64"), table["high"].to_numpy("float64")
             top = max(top, np.nanmax(high))
             ax.fill_between(date, low, high, color=SKY, alpha=0.25, linewidth=0, step="mid", label="expected range")
-        ax.plot(date, leads, color=GREY, linewidth=0.8, marker=".", markersize=4, label="day")
+        ax.plot(date, leads, color=GREY, linewidth=0.8, linestyle="-", marker=".", markersize=4, label="day")
     if len(table) >= 14:
-        ax.plot(date, _smooth(leads, 7), color=BLUE, linewidth=1.6, label="7-day average")
+        ax.plot(date, _smooth(leads, 7), color=BLUE, linewidth=1.6, linestyle="-", marker="", label="7-day average")
     _unusual_days(table, ax)
     ax.set_ylim(0, max(1.0, top) * 1.16)
     ax.set_ylabel("leads a day")
     _dated(ax)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=4, columnspacing=1.2, handlelength=1.4)
+    legend(ax, y=-0.1)
 
 
 _DENSE = 130  # days: with more, lines from day to day and a band of weekdays are a thicket
@@ -527,8 +528,8 @@ def _unusual_days(table: pd.DataFrame, ax: Axes) -> None:
     dates = unusual["date"].to_numpy()
     low, high = unusual["low"].to_numpy("float64"), unusual["high"].to_numpy("float64")
     if len(table) > _DENSE:
-        ax.vlines(dates, low, high, color=ORANGE, linewidth=2, zorder=3, label="expected range")
-    ax.scatter(dates, unusual["leads"].to_numpy("float64"), color=RED, s=20, zorder=4, label="unusual day")
+        ax.vlines(dates, low, high, color=ORANGE, linewidth=2, linestyles="-", zorder=3, label="expected range")
+    points(ax, dates, unusual["leads"].to_numpy("float64"), RED, 20, zorder=4, label="unusual day")
     first, last = table["date"].min(), table["date"].max()
     wide, tall = (last - first) / 5, 0.12 * float(table["leads"].max())
     named: list[tuple[pd.Timestamp, float]] = []
@@ -564,7 +565,7 @@ def weeks(table: pd.DataFrame, ax: Axes) -> None:
         ax.set_ylabel("leads a week" if window == 1 else "leads a week (4-week average)")
     else:
         leads = table["leads"].to_numpy("float64")
-        ax.bar(table["date"].to_numpy(), leads, width=np.timedelta64(6, "D"), align="edge", color=BLUE)
+        ax.bar(table["date"].to_numpy(), leads, width=np.timedelta64(6, "D"), align="edge", color=BLUE, linewidth=0)
         _dated(ax)
     ax.set_ylim(0, None)
 
@@ -575,13 +576,13 @@ def _lines(table: pd.DataFrame, groups: pd.Series, ax: Axes, window: int) -> Non
     shown = most(sizes, ax, "leads", len(PALETTE))
     for name, color in zip(shown["group"], PALETTE, strict=False):
         rows = table[groups == name]
-        marker = "o" if len(rows) == 1 else None
+        line: dict[str, Any] = {"linewidth": 1.5, "linestyle": "-", "marker": "o" if len(rows) == 1 else ""}
         leads = _smooth(rows["leads"].to_numpy("float64"), window)
-        ax.plot(rows["date"].to_numpy(), leads, color=color, linewidth=1.5, marker=marker, label=name)
+        ax.plot(rows["date"].to_numpy(), leads, color=color, label=name, **line)
     ax.set_ylim(0, None)
     _dated(ax)
     longest = max(len(line) for name in shown["group"] for line in name.splitlines())
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=3 if longest <= 16 else 2)
+    legend(ax, y=-0.1, ncols=3 if longest <= 16 else 2)
 
 
 def _smooth(values: Floats, window: int) -> Floats:
@@ -593,9 +594,8 @@ def _dated(ax: Axes) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.ticker import MaxNLocator
 
-    locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
+    locator = AutoDateLocator(tz=UTC, minticks=3, maxticks=8, interval_multiples=True)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=UTC, usetex=False))  # type: ignore[no-untyped-call]
     ax.yaxis.set_major_locator(MaxNLocator(6, integer=ax.get_ylim()[1] >= 3))
-    ax.grid(axis="y", color=PALE, linewidth=0.6)
-    ax.set_axisbelow(True)
+    gridlines(ax, "y")

@@ -10,7 +10,24 @@ import pandas as pd
 import pyarrow as pa
 
 from hlkit.analysis.addresses import matches, valid_email, valid_phone
-from hlkit.analysis.drawing import BLUE, GREY, ORANGE, PALE, PALETTE, RED, dots, most, rows_of_names
+from hlkit.analysis.drawing import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    PALE,
+    PALETTE,
+    RED,
+    SIZE,
+    as_percent,
+    dots,
+    gridlines,
+    intervals,
+    legend,
+    most,
+    points,
+    rows_of_names,
+)
 from hlkit.analysis.measures import (
     ALL,
     SMALL,
@@ -395,16 +412,14 @@ _SPOKEN = {"email": "e-mail", "sms": "SMS", "call": "calls"}
 
 @quality.chart("reachable_share", show="channels")
 def channels(table: pd.DataFrame, ax: Axes) -> None:
-    from matplotlib.ticker import PercentFormatter
-
     first = table.iloc[:, 0]
     if first.eq(ALL).all():
         _bars(table, ax)
     else:
         _dots(table, first, ax)
     ax.set_xlim(0, 1)
-    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=4, columnspacing=1.2, handlelength=1.2)
+    ax.xaxis.set_major_formatter(as_percent)
+    legend(ax, y=-0.18)
 
 
 def _bars(table: pd.DataFrame, ax: Axes) -> None:
@@ -419,10 +434,10 @@ def _bars(table: pd.DataFrame, ax: Axes) -> None:
     }
     start = np.zeros(len(table))
     for name, (width, colour) in parts.items():
-        ax.barh(places, width, left=start, color=colour, height=0.55, label=name)
+        ax.barh(places, width, left=start, color=colour, height=0.55, linewidth=0, label=name)
         start = start + width
     low, high = table["reachable_low"].to_numpy("float64"), table["reachable_high"].to_numpy("float64")
-    ax.hlines(places, low, high, color="black", linewidth=1.5)
+    intervals(ax, places, low, high, INK, 1.5, alpha=1)
     for place, part in zip(places, reachable, strict=True):
         inside = part > 0.15
         ax.text(
@@ -431,7 +446,8 @@ def _bars(table: pd.DataFrame, ax: Axes) -> None:
             f"{part:.0%}",
             ha="right" if inside else "left",
             va="center",
-            color="white" if inside else "black",
+            color="white" if inside else INK,
+            fontsize=SIZE,
             fontweight="bold",
         )
     ax.set_xlabel(f"share of {int(table['n'].max()):,} contacts (line: 95% interval)")
@@ -448,13 +464,12 @@ def _dots(table: pd.DataFrame, groups: pd.Series, ax: Axes) -> None:
         place = at.reindex(groups[rows.index]).to_numpy("float64") + offset
         colours = np.where(truths(rows["small"]), GREY, colour).tolist()
         low, high = rows["reachable_low"].to_numpy("float64"), rows["reachable_high"].to_numpy("float64")
-        ax.hlines(place, low, high, colors=colours, linewidth=1.5, alpha=0.6)
-        ax.scatter(rows["reachable_share"].to_numpy("float64"), place, c=colours, s=22, zorder=3)
-        ax.scatter([], [], color=colour, s=22, label=_SPOKEN[channel])
+        intervals(ax, place, low, high, colours, 1.5, alpha=0.6)
+        points(ax, rows["reachable_share"].to_numpy("float64"), place, colours, 22)
+        points(ax, [], [], colour, 22, label=_SPOKEN[channel])
     if truths(shown["small"]).any():
-        ax.scatter([], [], color=GREY, s=22, label="fewer than 20")
-    ax.grid(axis="x", color=PALE, linewidth=0.6)
-    ax.set_axisbelow(True)
+        points(ax, [], [], GREY, 22, label="fewer than 20")
+    gridlines(ax, "x")
     ax.set_xlabel("share of contacts that can be reached (line: 95% interval)")
 
 
@@ -462,8 +477,8 @@ def _dots(table: pd.DataFrame, groups: pd.Series, ax: Axes) -> None:
 def scores(table: pd.DataFrame, ax: Axes) -> None:
     passed = np.rint(table["score"].to_numpy("float64") * len(SCORE)).astype(int)
     counts = np.bincount(passed, minlength=len(SCORE) + 1)
-    bars = ax.bar(np.arange(len(counts)), counts, color=BLUE, width=0.7)
-    ax.bar_label(bars, labels=[f"{count:,}" if count else "" for count in counts], padding=2, fontsize=8)
+    bars = ax.bar(np.arange(len(counts)), counts, color=BLUE, width=0.7, linewidth=0)
+    ax.bar_label(bars, labels=[f"{count:,}" if count else "" for count in counts], padding=2, fontsize=8, color=INK)
     ax.set(xlabel="checks that a contact passes, of six", ylabel="contacts", xticks=np.arange(len(counts)))
     ax.margins(y=0.12)
 
@@ -491,7 +506,15 @@ def _matrix(table: pd.DataFrame, groups: pd.Series, ax: Axes) -> None:
     )
     shares = shares.reindex(index=names, columns=[name for name in _USUAL if name in shares] or list(shares))
     rows_of_names(ax, names, sizes["n"].tolist())
-    ax.imshow(shares.to_numpy("float64"), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    ax.imshow(
+        shares.to_numpy("float64"),
+        cmap="Blues",
+        vmin=0,
+        vmax=1,
+        aspect="auto",
+        origin="upper",
+        interpolation="nearest",
+    )
     ax.set_xticks(range(len(shares.columns)), list(shares.columns), rotation=40, ha="right", rotation_mode="anchor")
     ax.tick_params(axis="x", length=0)
     for row, values in enumerate(shares.to_numpy("float64")):

@@ -24,9 +24,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 
-from hlkit.analysis.drawing import Chart, draw, style
+from hlkit.analysis.drawing import Chart, draw, new_axes
 from hlkit.analysis.measures import office_hours
 from hlkit.analysis.notes import RUN, Notes, drop
 from hlkit.analysis.saying import Answer, say
@@ -179,10 +180,11 @@ class Analysis:
         notes = Notes()
         token = RUN.set(notes)
         try:
-            fitted = {name: self._fitted(name, taken.get(name), as_of) for name in self.frames}
-            notes.names = {id(frame): name for name, frame in fitted.items() if frame is not None}
-            own = {name: value for name, value in chosen.items() if name in self._parameters}
-            table = self._typed(self.function(**fitted, **own), chosen.get("show"))
+            with np.errstate(**_NUMPY):
+                fitted = {name: self._fitted(name, taken.get(name), as_of) for name in self.frames}
+                notes.names = {id(frame): name for name, frame in fitted.items() if frame is not None}
+                own = {name: value for name, value in chosen.items() if name in self._parameters}
+                table = self._typed(self.function(**fitted, **own), chosen.get("show"))
         finally:
             RUN.reset(token)
         table.attrs["hlkit"] = self._told(fitted, chosen, as_of, notes)
@@ -292,12 +294,17 @@ class Analysis:
         """Draw a table of this analysis, on *ax* or on a new figure of 6 x 4 inches."""
         show = self._show_of(table)
         chart, needs = self._charts.get(show) or self._charts[None]
-        if ax is None:
+        with np.errstate(**_NUMPY):
+            if ax is not None:
+                return draw(table, ax, chart, self.question, needs)
             from matplotlib import pyplot
 
-            with style():
-                ax = pyplot.subplots(figsize=(6, 4), layout="constrained")[1]
-        return draw(table, ax, chart, self.question, needs)
+            figure = pyplot.figure(figsize=(6, 4))
+            try:
+                return draw(table, new_axes(figure), chart, self.question, needs)
+            except BaseException:
+                pyplot.close(figure)
+                raise
 
     # ---- saying it
 
@@ -316,7 +323,8 @@ class Analysis:
     def say(self, table: pd.DataFrame) -> str:
         """The answer that a table of this analysis gives; that there are no rows, where there are none."""
         answer = self._answers.get(self._show_of(table)) or self._answers.get(None)
-        return say(table, answer, self.noun)
+        with np.errstate(**_NUMPY):
+            return say(table, answer, self.noun)
 
     def _show_of(self, table: pd.DataFrame) -> str | None:
         """Which of its tables this is, by its columns."""
@@ -329,8 +337,15 @@ class Analysis:
             f"this is no table of {self.name}", hint=f"give it what hl.analyses.{self.name}(...) gave"
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _named, (self.name,)  # pickled and copied by its name, as functions are
+
     def __repr__(self) -> str:
         return f"{self.name}{self.__signature__}\n{self.question}"
+
+
+# Numpy's own defaults: a notebook that makes numpy strict, as in np.seterr(all="raise"), would break pandas too.
+_NUMPY: Any = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
 
 
 def analysis(
@@ -402,6 +417,9 @@ class Analyses(Mapping[str, Analysis]):
     def __dir__(self) -> list[str]:
         return list(self._all())
 
+    def __reduce__(self) -> str:
+        return "ANALYSES"
+
     def __repr__(self) -> str:
         return listing(self, "hl.analyses.")
 
@@ -410,6 +428,13 @@ class Analyses(Mapping[str, Analysis]):
 
 
 ANALYSES = Analyses()
+
+
+def _named(name: str) -> Analysis:
+    """The analysis of a pickle. Raises ``InvalidRequest``, where this process does not know it."""
+    if name not in ANALYSES:
+        raise InvalidRequest(unknown(name, ANALYSES), hint="import the module that defines it, then unpickle again")
+    return ANALYSES[name]
 
 
 def unknown(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:

@@ -9,7 +9,19 @@ import numpy as np
 import pandas as pd
 
 from hlkit.analysis.comparison import overlaps
-from hlkit.analysis.drawing import BLUE, GREY, INK, dots, durations, how_long, medians_beside, most, percents, week_of
+from hlkit.analysis.drawing import (
+    BLUE,
+    GREY,
+    INK,
+    color_bar,
+    dots,
+    durations,
+    how_long,
+    medians_beside,
+    most,
+    percents,
+    week_of,
+)
 from hlkit.analysis.measures import (
     ALL,
     HOURS,
@@ -440,12 +452,12 @@ def in_time(table: pd.DataFrame, ax: Axes) -> None:
 def week(table: pd.DataFrame, ax: Axes) -> None:
     """What came in, by weekday and hour."""
     grid = np.nan_to_num(week_of(ax, table, "inbound"))
-    image = ax.imshow(grid, cmap="Blues", aspect="auto", vmin=0, vmax=max(1.0, grid.max()))
+    image = ax.imshow(
+        grid, cmap="Blues", aspect="auto", vmin=0, vmax=max(1.0, grid.max()), origin="upper", interpolation="nearest"
+    )
     ax.set_xticks(range(0, 24, 3), HOURS[::3])
     ax.set_xlabel("hour of the day at the location")
-    if ax.figure is not None:
-        bar = ax.figure.colorbar(image, ax=ax, label="messages that came in", shrink=0.9)
-        bar.outline.set_visible(False)
+    color_bar(ax, image, "messages that came in")
 
 
 @responses.chart("wait_min", show="turns")
@@ -453,12 +465,12 @@ def curve(table: pd.DataFrame, ax: Axes) -> None:
     """How many of all turns are answered after how long."""
     answered = table["answered_at"].notna()
     times, still = kaplan_meier(table["wait_min"], answered)
-    ax.step(np.maximum(times, 0.1), 1 - still, where="post", color=BLUE, linewidth=2)
+    ax.step(np.maximum(times, 0.1), 1 - still, where="post", color=BLUE, linewidth=2, linestyle="-", marker="")
     durations(ax)
     ax.tick_params(axis="x", labelsize=7)
     p50 = waiting(table["wait_min"], answered)[0]
     if np.isfinite(p50):
-        ax.plot([max(p50, 0.1)] * 2, [0, 0.5], color=GREY, linewidth=1, linestyle=":")
+        ax.plot([max(p50, 0.1)] * 2, [0, 0.5], color=GREY, linewidth=1, linestyle=":", marker="")
         ax.annotate(
             f"median {how_long(p50)}",
             (max(p50, 0.1), 0.5),

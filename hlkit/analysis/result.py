@@ -6,7 +6,6 @@ Alone in a cell a result is all five; printed it is text. Every string is escape
 from __future__ import annotations
 
 import base64
-import io
 import os
 import shutil
 import textwrap
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from hlkit.analysis.drawing import style
+from hlkit.analysis.drawing import new_axes, picture
 from hlkit.analysis.registry import Analysis
 from hlkit.files import named
 from hlkit.kinds import COUNT, NUMBER, Kind
@@ -120,12 +119,9 @@ class Result:
     def _picture(self, form: str, dpi: int = 150) -> bytes:
         from matplotlib.figure import Figure
 
-        with style():
-            figure = Figure(figsize=(6, 4), layout="constrained")
-            self.plot(figure.subplots())
-            file = io.BytesIO()
-            figure.savefig(file, format=form, dpi=dpi)
-        return file.getvalue()
+        figure = Figure(figsize=(6, 4), dpi=100)
+        self.plot(new_axes(figure))
+        return picture(figure, form, dpi)
 
     # ---- how it shows
 

@@ -27,9 +27,12 @@ from hlkit.analysis.drawing import (
     SKY,
     dots,
     how_long,
+    intervals,
+    legend,
     medians_beside,
     most,
     percents,
+    points,
     rows_of_names,
 )
 from hlkit.analysis.imports import Imports, without_imports
@@ -414,12 +417,12 @@ def answered_within(table: pd.DataFrame, ax: Axes) -> None:
     ax.set_xlim(-0.02, 1.02)
     percents(ax)
     ax.set_xlabel("leads answered within (bars: 95% interval)")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4, handletextpad=0.2, columnspacing=1.2)
+    legend(ax, handletextpad=0.2, handlelength=2)
 
 
 def _marks(ax: Axes, places: Array, low: pd.Series, at: pd.Series, high: pd.Series, colour: str, name: str) -> None:
-    ax.hlines(places, low.to_numpy(), high.to_numpy(), color=colour, linewidth=2, alpha=0.5, zorder=2)
-    ax.scatter(at.to_numpy(), places, color=colour, s=30, label=name, zorder=3)
+    intervals(ax, places, low, high, colour)
+    points(ax, at.to_numpy("float64"), places, colour, 30, label=name)
 
 
 @speed_to_lead.chart("win_30d_share", show="pays")

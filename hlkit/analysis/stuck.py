@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hlkit.analysis.deals import until
-from hlkit.analysis.drawing import BLUE, GREY, INK, RED, dots, durations, most, rows_of_names
+from hlkit.analysis.drawing import BLUE, GREY, INK, RED, SIZE, dots, durations, legend, most, points, rows_of_names
 from hlkit.analysis.imports import is_import
 from hlkit.analysis.measures import (
     SMALL,
@@ -352,23 +352,23 @@ def strip(table: pd.DataFrame, ax: Axes) -> None:
     days = table["days_in_stage"].clip(lower=1 / 24).to_numpy("float64")
     is_stuck = table["stuck"].to_numpy(dtype=bool)
     late = truths(table["days_in_stage"] > table["limit_days"]) & ~is_stuck
-    dot: dict[str, Any] = {"s": 14, "alpha": 0.7, "linewidths": 0, "rasterized": True}
+    dot: dict[str, Any] = {"alpha": 0.7, "linewidths": 0, "rasterized": True, "zorder": 1}
     for which, color, label in (
         (~is_stuck & ~late, GREY, "within the limit"),
         (late, BLUE, "over the limit, next step planned"),
         (is_stuck, RED, "stuck"),
     ):
         if which.any():
-            ax.scatter(days[which], y[which], color=color, label=label, **dot)
+            points(ax, days[which], y[which], color, 14, label=label, **dot)
     limit = rows["limit"].to_numpy("float64")
     tall = 0.8 * ax.get_window_extent().height / ax.figure.dpi * 72 / max(len(rows), 4)  # points
-    ax.scatter(limit, heights, marker="|", s=tall**2, color=INK, linewidths=1.5, zorder=3)
-    ax.scatter([], [], marker="|", s=120, color=INK, linewidths=1.5, label="limit of the stage")
+    points(ax, limit, heights, INK, tall**2, marker="|")
+    points(ax, [], [], INK, 120, marker="|", label="limit of the stage")
     durations(ax, "x", "days")
     ax.set_xlim(min(0.5, 0.8 * days.min()), 1.6 * max(days.max(), np.nanmax(limit)))
     ax.set_xlabel("time in the stage (log scale)")
-    ax.annotate(headline, (0, 1), xycoords="axes fraction", va="bottom", color=RED, fontweight="bold")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.4, -0.16), ncols=4, handletextpad=0.3, columnspacing=1)
+    ax.annotate(headline, (0, 1), xycoords="axes fraction", va="bottom", color=RED, fontsize=SIZE, fontweight="bold")
+    legend(ax, 0.4, handletextpad=0.3, handlelength=2, columnspacing=1)
 
 
 def _stage_names(table: pd.DataFrame) -> pd.Series:
