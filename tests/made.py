@@ -1,5 +1,7 @@
 """Made-up frames of any resource, typed as the catalogue says, whose ids fit together; and charts drawn."""
 
+import functools
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -43,6 +45,11 @@ POOLS = {  # how many ids there are of what an id column names
 
 def frame(name, rows, seed=0, nulls=0.2):
     """*rows* rows of a resource: its own ids each once, other ids out of small pools, a share of nulls."""
+    return _frame(name, rows, seed, nulls).copy()
+
+
+@functools.cache
+def _frame(name, rows, seed, nulls):
     resource = CATALOGUE[name]
     rng = np.random.default_rng([seed, sum(map(ord, name))])
     data = {}
