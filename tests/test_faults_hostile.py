@@ -11,7 +11,7 @@ from hlkit.sim import hostile
 from hlkit.tables.export import write
 
 TYPED = ("contacts", "opportunities", "messages", "notes", "invoices", "form_submissions")
-STARTS = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
+STARTS = re.compile(r"(?!\+[0-9]{7,15}\Z)[=+\-@\t\r\n＝＋－＠]")  # a phone number in digits runs nothing
 
 
 def read(trial, name):

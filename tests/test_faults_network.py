@@ -160,8 +160,7 @@ def test_a_certificate_that_the_environment_vouches_for_is_trusted(trial, monkey
 
 @pytest.mark.fault("bomb")
 @every_variant("bomb")
-def test_an_answer_that_is_larger_than_any_page_is_no_answer_and_fills_no_memory(new_trial, variant):
-    trial = new_trial(deadline=2)
+def test_an_answer_that_is_larger_than_any_page_is_no_answer_and_fills_no_memory(trial, variant):
     trial.fault("bomb", variant=variant, after=2, megabytes=100)
     tracemalloc.start()
 
