@@ -6,15 +6,18 @@ import datetime as dt
 import difflib
 import functools
 import json
+import re
 import textwrap
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from hlkit.errors import CacheLocked, HlkitError, MissingScope, NotKept, WrongLocation, advice
+from hlkit.errors import CacheLocked, HlkitError, InvalidRequest, MissingScope, NotKept, WrongLocation, advice
+from hlkit.paths import SPELLINGS, location_parameter
 from hlkit.reader import Reader
 from hlkit.resource import Resource
 from hlkit.resources import CATALOGUE
@@ -171,8 +174,15 @@ class Location:
     def get(self, path: str, *, version: str = "2021-07-28", refresh: bool = False, **params: Any) -> Any:
         """The JSON of any path that reads, for what the catalogue lacks: same token, cache and pacing.
 
-        ``loc.get("/forms/", locationId=loc.location_id, limit=10)``. Raises ``HlkitError``.
+        ``loc.get("/contacts/", limit=10)``, ``loc.get("/contacts/{contactId}/notes", contactId="...")``.
+
+        The location is filled in as the path wants it: ``{locationId}`` in the path, and ``locationId``,
+        ``location_id``, or ``altId`` with ``altType`` among the parameters. One that you give stays, and
+        ``locationId=None`` sends none. A path that HighLevel's specification does not have gets what you give, and
+        no more. Raises ``HlkitError``.
         """
+        params = self._with_location(path, params, version)
+        path = self._filled(path, params)
         passes = ({name: value for name, value in params.items() if value is not None},)
         resource = Resource(
             name=f"GET {path}", path=path, rows="$", doc="", columns=(), location=None, version=version
@@ -193,6 +203,31 @@ class Location:
         finally:
             walk.watch.close()
         return told.envelope.get("$", told.envelope)
+
+    def _with_location(self, path: str, params: dict[str, Any], version: str) -> dict[str, Any]:
+        """The parameters, and the one among them that names the location, where *path* wants it."""
+        if not isinstance(path, str):
+            raise InvalidRequest(f"a path is text, not {type(path).__name__}", hint='write it like "/contacts/"')
+        parameter = location_parameter(path, version)
+        given = [params[name] for name in SPELLINGS if name in params]
+        location = given[0] if given else self.location_id
+        if parameter is None or location is None:
+            return params
+        alternative = {"altType": "location"} if parameter == "altId" else {}
+        return {parameter: location} | alternative | params
+
+    def _filled(self, path: str, params: dict[str, Any]) -> str:
+        """The path with what stands in braces; those parameters are taken out."""
+
+        def value(match: re.Match[str]) -> str:
+            name = match[1]
+            given = params.pop(name, None)
+            given = self.location_id if name == "locationId" and given is None else given
+            if given is None or given == "":
+                raise InvalidRequest(f"the path holds {match[0]}, and {name} is not given", hint=f"add {name}=...")
+            return quote(str(given), safe="")
+
+        return re.sub(r"\{(\w+)\}", value, path)
 
     def check(self, *, watch: Watch | None = None) -> pd.DataFrame:
         """May the token read each resource, how much is there, what would it cost? One cheap call each.

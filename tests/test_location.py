@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 import pytest
+from scripted import Scripted, answer
 
 import hlkit as hl
 from hlkit.connection import checked_as_of
@@ -525,12 +526,54 @@ def test_any_path_that_reads_can_be_asked_for_and_is_kept(sim, loc):
     assert told[0] == told[1]
 
 
-def test_a_path_that_wants_the_location_says_how_to_name_it(loc, connect):
+@pytest.mark.parametrize(
+    ("path", "given", "asked"),
+    [
+        ("/contacts/", {"limit": 3}, "/contacts/?locationId={id}&limit=3"),
+        ("/contacts", {}, "/contacts?locationId={id}"),
+        ("/invoices/", {}, "/invoices/?altId={id}&altType=location"),
+        ("/products/inventory", {}, "/products/inventory?altId={id}&altType=location"),
+        ("/products/p1", {}, "/products/p1?locationId={id}"),
+        ("/opportunities/search", {}, "/opportunities/search?location_id={id}"),
+        ("/opportunities/search", {"version": "v3"}, "/opportunities/search?locationId={id}"),
+        ("/locations/{locationId}/tags", {}, "/locations/{id}/tags"),
+        ("/locations/{locationId}/tags", {"locationId": "other"}, "/locations/other/tags"),
+        ("/contacts/{contactId}/notes", {"contactId": "a/b"}, "/contacts/a%2Fb/notes"),
+        ("/forms/", {"locationId": "other"}, "/forms/?locationId=other"),
+        ("/invoices/", {"altId": "other"}, "/invoices/?altId=other&altType=location"),
+        ("/invoices/", {"altId": "c", "altType": "company"}, "/invoices/?altId=c&altType=company"),
+        ("/invoices/", {"locationId": "other"}, "/invoices/?altId=other&altType=location&locationId=other"),
+        ("/forms/", {"locationId": None, "limit": 1}, "/forms/?limit=1"),
+        ("/nobody/knows/this", {"limit": 1}, "/nobody/knows/this?limit=1"),
+    ],
+)
+def test_a_path_gets_the_location_as_it_wants_it_and_the_one_that_is_given_stays(path, given, asked):
+    with Scripted(answer({"ok": True})) as server:
+        hl.connect(TOKEN, "loc1", base_url=server.url, cache=False).get(path, **given)
+
+        target, _, query = server.asked[0].path.partition("?")
+        wanted, _, parameters = asked.replace("{id}", "loc1").partition("?")
+        assert target == wanted
+        assert sorted(query.split("&")) == sorted(parameters.split("&"))
+
+
+@pytest.mark.parametrize("given", [{}, {"contactId": None}, {"contactId": ""}])
+def test_what_stands_in_braces_in_a_path_is_to_be_given(loc, given):
+    with pytest.raises(hl.errors.InvalidRequest, match=r"\{contactId\}, and contactId is not given"):
+        loc.get("/contacts/{contactId}/notes", **given)
+
+
+def test_a_path_that_is_no_text_is_refused(loc):
+    with pytest.raises(hl.errors.InvalidRequest, match="a path is text, not NoneType"):
+        loc.get(None)
+
+
+def test_a_path_that_wants_the_location_and_does_not_get_it_says_how_to_name_it(loc, connect):
     with pytest.raises(hl.errors.WrongLocation, match=r"locationId=loc\.location_id"):
-        loc.get("/forms/", limit=10)
+        loc.get("/forms/", locationId=None, limit=10)
     with pytest.raises(hl.errors.WrongLocation, match="check location_id"):
-        connect(location_id="somebodyElses").get("/forms/", locationId="somebodyElses")
-    assert loc.get("/forms/", locationId=loc.location_id, limit=10)["forms"]
+        connect(location_id="somebodyElses").get("/forms/", limit=10)
+    assert loc.get("/forms/", limit=10)["forms"]
 
 
 @pytest.mark.parametrize("path", ["contacts", "https://example.com/", "//example.com", "/a/../b", "/a?b=1", "/a#b"])
