@@ -52,6 +52,11 @@ class HlkitError(Exception):
 
     retryable: bool = False
 
+    message = hint = ""
+    status: int | None = None
+    trace_id: str | None = None
+    resource: str | None = None
+    retry_after: float | None = None
     partial: pd.DataFrame | None = None
     _resume: Callable[[], pd.DataFrame] | None = None
 

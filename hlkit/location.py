@@ -31,7 +31,7 @@ from hlkit.wire.pacing import Quota, duration
 from hlkit.wire.session import Session
 from hlkit.wire.walk import Freshness, Question, Walk
 from hlkit.wire.watch import Watch, default
-from hlkit.zones import zone_named
+from hlkit.zones import unread, zone_named
 
 if TYPE_CHECKING:
     from hlkit.asking import Askers
@@ -72,6 +72,7 @@ class Location:
         self.expire_after, self.offline = expire_after, offline
         self.connected_by = connected_by
         self._given_timezone = timezone
+        self._timezone: ZoneInfo | None = None
         self._simulation = simulation  # lives as long as its location
         self._readers = {name: Reader(self, resource) for name, resource in CATALOGUE.items()}
         self._warned: set[str] = set()
@@ -113,9 +114,21 @@ class Location:
         """The location's name, once it was read. No request."""
         return self._told("name")
 
-    @functools.cached_property
+    @property
     def timezone(self) -> ZoneInfo:
-        """The location's time zone; without the scope for it the one given to ``connect``, else UTC."""
+        """The location's time zone; without the scope for it the one given to ``connect``, else UTC.
+
+        To look at it (completion, a debugger, ``repr``) asks nobody: the location is read, once, when the zone is
+        first used, as in ``loc.timezone.key`` and ``tz_convert(loc.timezone)``.
+        """
+        return unread(self._read_timezone) if self._timezone is None else self._timezone
+
+    def _read_timezone(self) -> ZoneInfo:
+        if self._timezone is None:
+            self._timezone = self._found_timezone()
+        return self._timezone
+
+    def _found_timezone(self) -> ZoneInfo:
         try:
             told, way = next(iter(self.location()["timezone"].dropna()), None), ""
             why = "the location names no time zone"

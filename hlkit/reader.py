@@ -10,7 +10,7 @@ import datetime as dt
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pandas as pd
 
@@ -43,7 +43,9 @@ class Reader:
 
     def __getattr__(self, name: str) -> Any:
         """An attribute of the frame that nobody has read yet."""
-        resource: Resource = self.__dict__["resource"]
+        if "resource" not in self.__dict__:  # half made, as copy and pickle begin
+            raise AttributeError(name)
+        resource = self.resource
         in_frame = hasattr(pd.DataFrame, name) or any(column.name == name for column in resource.columns)
         what = f"call it first: loc.{resource.name}().{name}" if in_frame else "it has pages, count, columns, raw"
         raise AttributeError(f"loc.{resource.name} has no {name!r}; {what}", name=name, obj=None)
@@ -52,6 +54,12 @@ class Reader:
         """A column of it, likewise."""
         name = self.resource.name
         raise TypeError(f"loc.{name} is not read yet; call it first: loc.{name}()[{key!r}]")
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"loc.{self.resource.name} is not pickled or copied, since its location holds a token; connect again "
+            "where it is needed"
+        )
 
     # ---- the five verbs
 

@@ -1,7 +1,10 @@
 import copy
 import datetime as dt
+import importlib
 import inspect
+import operator
 import pickle
+import pkgutil
 import re
 import warnings
 from pathlib import Path
@@ -9,7 +12,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from IPython.lib.pretty import pretty
 from scripted import Scripted, answer
 
 import hlkit as hl
@@ -251,12 +256,102 @@ def test_a_span_that_ends_before_it_begins_is_refused(loc):
         loc.contacts(since="2026-02-01", until="2026-01-01")
 
 
-@pytest.mark.parametrize("name", ["timezone", "quota", "name"])
+@pytest.mark.parametrize("name", ["timezone.key", "quota", "name"])
 def test_an_attribute_that_fails_within_is_not_said_to_be_missing(loc, name):
     loc.session = None
 
     with pytest.raises(AttributeError, match="'NoneType' object has no attribute"):
-        getattr(loc, name)
+        operator.attrgetter(name)(loc)
+
+
+PARTS = {
+    "loc": lambda loc: loc,
+    "loc.contacts": lambda loc: loc.contacts,
+    "loc.analyses": lambda loc: loc.analyses,
+    "loc.analyses.stuck": lambda loc: loc.analyses.stuck,
+    "loc.session": lambda loc: loc.session,
+    "loc.kept": lambda loc: loc.kept,
+}
+PROBED = ("__setstate__", "__array__", "_repr_html_", "_ipython_display_", "_ipython_canary_method_should_not_exist_")
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_looking_at_a_location_and_its_parts_asks_nobody(sim, connect, name):
+    part = PARTS[name](connect(cache=False))
+
+    def look():
+        for member, value in inspect.getmembers(part):
+            getattr(part, member, None)
+            repr(value)
+        for probed in PROBED:
+            hasattr(part, probed)
+
+    assert requests_during(sim, look) == 0
+
+
+@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("how", [pickle.dumps, copy.deepcopy])
+def test_what_holds_a_token_is_not_copied_and_says_what_to_do(connect, name, how):
+    with pytest.raises(TypeError, match=r"location .*connect again|connect to the location again"):
+        how(PARTS[name](connect(cache=False)))
+
+
+def classes():
+    modules = [
+        module.name for module in pkgutil.walk_packages(hl.__path__, "hlkit.") if "__main__" not in module.name
+    ]
+    found = [vars(importlib.import_module(name)).values() for name in modules]
+    return {one for ones in found for one in ones if inspect.isclass(one) and one.__module__.startswith("hlkit.")}
+
+
+def test_a_half_made_object_of_any_class_can_be_asked_what_it_has():
+    for kind in classes():
+        try:
+            bare = kind.__new__(kind)  # as copy and pickle begin
+        except TypeError:
+            continue  # which they do not, then
+        for probed in (*PROBED, "anything"):
+            hasattr(bare, probed)
+
+
+def test_the_zone_is_read_when_it_is_first_used(sim, connect):
+    loc = connect(cache=False)
+    zone = loc.timezone
+    assert requests_during(sim, lambda: (dir(zone), copy.deepcopy(zone), loc.timezone, repr(zone))) == 0
+    assert repr(zone) == "<time zone, not read yet: its key reads it>"
+
+    noon = pd.Series(pd.to_datetime(["2025-01-01T12:00Z", "2025-07-01T12:00Z"]))
+
+    hours = []
+    assert requests_during(sim, lambda: hours.extend(noon.dt.tz_convert(zone).dt.hour)) == 1
+    assert hours == [6, 7]
+    assert requests_during(sim, lambda: (zone.key, loc.timezone.key, loc.timezone.key)) == 0
+    assert repr(zone) == repr(loc.timezone) == "zoneinfo.ZoneInfo(key='America/Chicago')"
+
+
+def test_a_zone_that_was_not_read_is_as_good_as_any(connect):
+    def zone():
+        return connect().timezone
+
+    chicago = ZoneInfo("America/Chicago")
+    noon = dt.datetime(2025, 7, 1, 12, tzinfo=dt.UTC)
+    local = pd.Series(pd.to_datetime(["2025-07-01T12:00Z"])).dt
+
+    assert isinstance(zone(), ZoneInfo)
+    assert zone() == chicago
+    assert chicago == zone()
+    assert hash(zone()) == hash(chicago)
+    assert str(zone()) == "America/Chicago"
+    assert noon.astimezone(zone()).isoformat() == "2025-07-01T07:00:00-05:00"
+    assert dt.datetime(2025, 7, 1, tzinfo=zone()).strftime("%z %Z") == "-0500 CDT"
+    assert dt.datetime(2025, 7, 1, tzinfo=zone()).dst() == dt.timedelta(hours=1)
+    assert pickle.loads(pickle.dumps(zone())) is chicago
+    assert local.tz_convert(zone()).dtype == local.tz_convert("America/Chicago").dtype
+    assert str(pa.Schema.from_pandas(local.tz_convert(zone()).to_frame("at")).field("at").type).endswith("Chicago]")
+
+
+def test_alone_in_a_cell_the_zone_is_read(connect):
+    assert pretty(connect().timezone) == "zoneinfo.ZoneInfo(key='America/Chicago')"
 
 
 @pytest.mark.parametrize("how", [pickle.dumps, copy.copy, copy.deepcopy])

@@ -40,7 +40,7 @@ def owned_by_nobody(loc):
 READS = {
     "custom fields": lambda loc: loc.contacts(),
     "custom fields, a page at a time": lambda loc: list(loc.contacts.pages()),
-    "time zone": lambda loc: loc.timezone,
+    "time zone": lambda loc: loc.timezone.key,
     "time zone, for a date": lambda loc: loc.contacts(since="2025-12-01", custom_fields=False),
     "names": owned_by_nobody,
 }
@@ -69,7 +69,7 @@ def test_what_an_offline_location_does_not_know_is_said_with_what_to_do(sim, tmp
     loc = hl.connect(CONTACTS_ONLY, sim.location_id, base_url=sim.url, cache=tmp_path, offline=True)
 
     assert "What to do: connect without offline=True and read it once; or say which it is, as in connect(" in str(
-        told(lambda: loc.timezone).message
+        told(lambda: loc.timezone.key).message
     )
 
 

@@ -450,7 +450,7 @@ def test_what_is_kept_is_there_on_opening_and_what_is_not_has_a_button(loc, simu
 
 def test_owners_whose_names_are_not_read_cost_one_request(loc, simulation):
     loc.contacts()
-    loc.timezone  # noqa: B018
+    loc.timezone.key  # noqa: B018
     view = hl.explore(loc).contacts
     assert view.load.description == "Load names"
     assert "names are not read yet. This will spend about 1 request." in view.estimate.value

@@ -152,7 +152,7 @@ class ContactsView(View):
         contacts: pd.DataFrame = loc.contacts(watch=watch, refresh=refresh)
         owners = loc.named(contacts[["owner_id"]])
         if not loc.offline:
-            loc.timezone  # noqa: B018  the zone that days are in: read once, and kept
+            loc.timezone.key  # noqa: B018  the zone that days are in: read once, and kept
         return contacts.assign(owner=owners["owner"]) if "owner" in owners else contacts
 
     def _loaded(self, contacts: pd.DataFrame) -> None:

@@ -226,6 +226,9 @@ class Session(CacheMixin, _PacedSession):
     def __repr__(self) -> str:
         return f"<Session with {urlsplit(self.base_url).netloc}>"
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a session is not pickled or copied, since it holds a token; connect to the location again")
+
     def request(self, method: Any, url: Any, *_: Any, **__: Any) -> NoReturn:
         """Refuses: whatever is sent goes through ``fetch``, which checks, paces and keeps it."""
         raise NotReadOnly(
