@@ -51,8 +51,12 @@ _NORTH_AMERICA = "US CA PR DO JM TT BS BB AG AI AS BM DM GD GU KN KY LC MP MS SX
 def texts(column: pd.Series) -> Any:
     """A column of any dtype as Arrow texts, null where it has none."""
     if column.dtype != TEXT.dtype:
-        column = column.astype("object").map(str, na_action="ignore").astype(TEXT.dtype)
+        column = column.astype("object").map(_legible, na_action="ignore").astype(TEXT.dtype)
     return pa.array(column, type=pa.large_string(), from_pandas=True)
+
+
+def _legible(value: Any) -> str:
+    return str(value).encode("utf-8", "replace").decode()  # a lone surrogate is no text
 
 
 def seconds(items: Sequence[Any], name: str) -> list[str]:

@@ -9,6 +9,7 @@ import difflib
 import functools
 import importlib
 import itertools
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -83,13 +84,13 @@ def grouped(frame: pd.DataFrame, by: str | None, most: int | None = MOST_GROUPS)
         return frame, pd.Series(ALL, index=frame.index, dtype=TEXT.dtype)
     column, several = frame[by], None
     if column.dtype == object and column.map(_is_list).any():
-        items = column.map(lambda value: list(dict.fromkeys(value)) if _is_list(value) else value)
+        items = column.map(lambda value: list(dict.fromkeys(map(_hashable, value))) if _is_list(value) else value)
         frame = frame.assign(**{by: items}).reset_index(drop=True).explode(by)
         several, frame = frame.index, frame.reset_index(drop=True)
         column = frame[by]
         remark(f"A row with several {by} counts in the group of each, so groups overlap and are not tested.")
         groups_overlap()
-    codes, values = pd.factorize(_hashable(column))
+    codes, values = pd.factorize(column.map(_hashable) if column.dtype == object else column)
     names = [_label(value) for value in values]
     if not by.endswith("_id"):
         names = _one_spelling(names, np.bincount(codes[codes >= 0], minlength=len(names)))
@@ -118,10 +119,11 @@ def _is_list(value: object) -> bool:
     return isinstance(value, (list, tuple, set, np.ndarray))
 
 
-def _hashable(column: pd.Series) -> pd.Series:
-    if column.dtype != object:
-        return column
-    return column.map(lambda value: str(value) if isinstance(value, dict) else value)
+def _hashable(value: Any) -> Any:
+    """A value that can name a group: objects, and lists within lists, as JSON."""
+    if isinstance(value, dict) or _is_list(value):
+        return json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "replace").decode()
+    return value
 
 
 def _label(value: Any) -> str:
@@ -129,7 +131,7 @@ def _label(value: Any) -> str:
         return str(int(value))
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}" if value == value.normalize() else f"{value:%Y-%m-%d %H:%M}"
-    return str(value).strip()
+    return str(value).encode("utf-8", "replace").decode().strip()
 
 
 def _one_spelling(names: list[str], counts: Array) -> list[str]:
