@@ -88,6 +88,38 @@ def test_a_field_of_an_odd_shape_does_not_stop_the_others():
     assert frame["tags"].tolist() == [[]]
 
 
+def test_what_stands_in_the_place_of_an_object_is_counted_unless_the_value_is_found_elsewhere():
+    messages = CATALOGUE["messages"]
+    builder = FrameBuilder(messages.columns, messages.key)
+    builder.add(
+        [
+            {"id": "a", "meta": "completed"},
+            {"id": "b", "meta": {"call": "completed", "callStatus": "busy"}},
+            {"id": "c", "meta": {"call": [1], "callDuration": ""}},
+            {"id": "d", "meta": []},
+            {"id": "e", "meta": {"call": {"status": "completed"}}},
+        ]
+    )
+
+    assert builder.misfits == {"call_status": 2, "call_duration_s": 3}
+
+
+def test_an_empty_text_gives_way_to_a_value_that_stands_elsewhere():
+    frame = frame_of([{"id": "a", "contactId": "", "contact": {"id": "c"}}], resource=CATALOGUE["opportunities"])
+
+    assert frame["contact_id"].tolist() == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("odd", "count"), [(3, 1), ({"id": "f1", "value": "x"}, 1), ([3, None, {"id": "f1"}], 2), ("", 0)]
+)
+def test_what_is_no_custom_field_is_counted(odd, count):
+    builder = FrameBuilder(CONTACTS.columns, CONTACTS.key, CustomFields({}, {}))
+    builder.add([{"id": "a", "customFields": odd}])
+
+    assert builder.misfits.total() == count
+
+
 @pytest.mark.parametrize(
     ("meta", "status", "seconds"),
     [

@@ -22,7 +22,6 @@ from hlkit.tables import values
 from hlkit.warning import warn
 
 Row = Mapping[str, Any]
-Objects = dict[str, Sequence[Row | None] | None]
 
 
 class DataWarning(UserWarning):
@@ -113,9 +112,11 @@ class FrameBuilder:
     def add(self, rows: Sequence[Row], odd: int = 0) -> None:
         """Convert the rows of one page, in which *odd* more entries were no objects."""
         with without_garbage_collection():
-            objects: Objects = {}
+            inner = Inner()
             for column in self.columns:
-                self._append(column, column_values(rows, column, objects))
+                found = column_values(rows, column, inner)
+                self._append(column, found)
+                self._count_misfits(column.name, inner.lost(column, found))
             if self.custom:
                 for name, found in self._custom_values(rows, self.custom).items():
                     self._append(self.custom.columns[name], found)
@@ -127,13 +128,18 @@ class FrameBuilder:
     def _append(self, column: Column, found: list[Any]) -> None:
         chunk, misfits = values.convert(found, column.kind, epoch_ms=column.epoch_ms)
         self._chunks.setdefault(column.name, []).append(chunk)
-        if misfits:
-            self.misfits[column.name] += misfits
+        self._count_misfits(column.name, misfits)
+
+    def _count_misfits(self, name: str, count: int) -> None:
+        if count:
+            self.misfits[name] += count
 
     def _custom_values(self, rows: Sequence[Row], custom: CustomFields) -> dict[str, list[Any]]:
         wide: dict[str, list[Any]] = {name: [None] * len(rows) for name in custom.columns}
         for number, row in enumerate(rows):
-            for item in _items(row):
+            items = _items(row)
+            self._count_misfits("customFields", _no_items(row, items))
+            for item in items:
                 name = str(item.get("id"))
                 if name not in wide:
                     self.unknown_fields[name] += 1
@@ -182,21 +188,36 @@ def no_rows(count: int, resource: str) -> str:
     return f"among the rows of {resource} {are} no row (null or text, say) and left out"
 
 
-def column_values(rows: Sequence[Row], column: Column, objects: Objects | None = None) -> list[Any]:
-    """The wire's values of one column: the first of its paths that holds one.
+@dataclass
+class Inner:
+    """What is remembered of the objects within a page's rows, for all the columns that stand in them.
 
-    *objects* remembers the inner objects of these rows, for the other columns that stand in them.
+    By the path of an object: the objects, row by row (``None`` where no row has one), and the numbers of the
+    rows that have something else in its place.
     """
-    objects = {} if objects is None else objects
-    found = _values(rows, column.paths[0], objects)
+
+    objects: dict[str, Sequence[Row | None] | None] = field(default_factory=dict)
+    odd: dict[str, set[int]] = field(default_factory=dict)
+
+    def lost(self, column: Column, found: Sequence[Any]) -> int:
+        """How many values of *column* were not *found* since they stand in what is no object."""
+        rows = set[int]().union(*(self.odd.get(path.rpartition(".")[0], ()) for path in column.paths))
+        return sum(found[row] in (None, "", []) for row in rows)
+
+
+def column_values(rows: Sequence[Row], column: Column, inner: Inner | None = None) -> list[Any]:
+    """The wire's values of one column: the first of its paths that holds one."""
+    inner = inner or Inner()
+    found = _values(rows, column.paths[0], inner)
     for path in column.paths[1:]:
-        if None in found and _parents(rows, path, objects) is not None:
-            others = _values(rows, path, objects)
-            found = [other if value is None else value for value, other in zip(found, others, strict=True)]
+        if (None in found or "" in found) and _parents(rows, path, inner) is not None:
+            others = _values(rows, path, inner)
+            pairs = zip(found, others, strict=True)
+            found = [value if other is None or value not in (None, "") else other for value, other in pairs]
     if column.without:
-        found = [[pair for pair in pairs or () if pair["field"] not in column.without] for pairs in found]
+        found = [[pair for pair in answers or () if pair["field"] not in column.without] for answers in found]
     if column.cased_as:
-        parts = [_values(rows, path, objects) for path in column.cased_as]
+        parts = [_values(rows, path, inner) for path in column.cased_as]
         found = [_cased(text, texts) for text, *texts in zip(found, *parts, strict=True)]
     return found
 
@@ -211,8 +232,8 @@ def _cased(name: Any, parts: Sequence[Any]) -> Any:
     return spelled if name.casefold().split() == spelled.casefold().split() else name
 
 
-def _values(rows: Sequence[Row], path: str, objects: Objects) -> list[Any]:
-    parents, name = _parents(rows, path, objects), path.rpartition(".")[2]
+def _values(rows: Sequence[Row], path: str, inner: Inner) -> list[Any]:
+    parents, name = _parents(rows, path, inner), path.rpartition(".")[2]
     if parents is None:
         return [None] * len(rows)
     if name == "*":
@@ -222,19 +243,22 @@ def _values(rows: Sequence[Row], path: str, objects: Objects) -> list[Any]:
     return [None if parent is None else parent.get(name) for parent in parents]
 
 
-def _parents(rows: Sequence[Row], path: str, objects: Objects) -> Sequence[Row | None] | None:
+def _parents(rows: Sequence[Row], path: str, inner: Inner) -> Sequence[Row | None] | None:
     """The objects, row by row, that hold the last step of *path*; ``None`` where no row has one."""
     prefix = path.rpartition(".")[0]
     if not prefix:
         return rows
-    if prefix not in objects:
+    if prefix not in inner.objects:
         step, _, flag = prefix.partition("[")
-        found = _values(rows, step, objects)
+        found = _values(rows, step, inner)
+        kind = list if flag else dict
+        odd = {row for row, value in enumerate(found) if value and not isinstance(value, kind)}
+        inner.odd[prefix] = odd | inner.odd.get(step.rpartition(".")[0], set())
         if flag:
             found = [_marked(value, flag.rstrip("]")) for value in found]
         found = [value if isinstance(value, dict) else None for value in found]
-        objects[prefix] = found if any(value is not None for value in found) else None
-    return objects[prefix]
+        inner.objects[prefix] = found if any(value is not None for value in found) else None
+    return inner.objects[prefix]
 
 
 def _pairs_of(answers: Row | None) -> list[dict[str, Any]]:
@@ -309,3 +333,9 @@ def _items(row: Row) -> list[Row]:
     """The custom fields of a row: objects of id and value."""
     items = row.get("customFields")
     return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+
+
+def _no_items(row: Row, items: Sequence[Row]) -> int:
+    """How much stands among a row's custom fields that is none."""
+    found = row.get("customFields")
+    return len(found) - len(items) if isinstance(found, list) else int(bool(found))

@@ -36,6 +36,7 @@ _DAY_LENGTH = dt.timedelta(days=1) // _US
 # A year outside of these is no date but a stand-in for none (0001, 9999), which would overflow nanoseconds.
 _NO_YEARS = (range(-62135596800, -62104060800), range(253370764800, 253402300801))  # 1 and 9999, in seconds
 _YEARS = ((dt.datetime(1678, 1, 1) - _EPOCH) // _US, (dt.datetime(2262, 1, 1) - _EPOCH) // _US - 1)
+_LEAST = 100_000_000  # of seconds since 1970: eight digits are a day (20250301), and fewer are nothing
 _NUMBER = re.compile(r"-?\d+(\.\d*)?")
 _RECORD = {"id", "_id", "url", "email", "phone"}  # names that an object has as a record, and none as a list
 _NOTHING = ("", None)  # an empty string is no id, no number and no date
@@ -129,12 +130,12 @@ def to_pandas(joined: Any, kind: Kind) -> Any:
 def _list(value: Any) -> list[Any]:
     """A list as it came; several values under keys (text boxes, files) as the list of them; none is ``[]``."""
     if isinstance(value, list):
-        return value
+        return [_text(item) if isinstance(item, str) else item for item in value]
     if value in _NOTHING:
         return []
     if isinstance(value, dict) and not _RECORD & value.keys():
-        return list(value.values())
-    return [value]
+        return _list(list(value.values()))
+    return [_text(value) if isinstance(value, str) else value]
 
 
 def _text(value: Any) -> str | None:
@@ -174,12 +175,14 @@ def _count(value: Any) -> int | None:
 
 
 def _flag(value: Any) -> bool | None:
-    if value in _NOTHING or isinstance(value, bool):
-        return value if isinstance(value, bool) else None
-    spelt = {"true": True, "false": False}.get(value.strip().lower()) if isinstance(value, str) else None
-    if spelt is None:
+    if value is None or isinstance(value, bool):
+        return value
+    if not isinstance(value, str):
         raise _MisfitError
-    return spelt
+    text = value.strip().lower()
+    if text not in ("true", "false", ""):
+        raise _MisfitError
+    return text == "true" if text else None
 
 
 def _instant(value: Any, *, epoch_ms: bool = False) -> int | None:
@@ -201,9 +204,11 @@ def _day(value: Any, *, epoch_ms: bool = False) -> int | None:
 
 
 def _moment(value: Any, epoch_ms: bool) -> dt.datetime | int | None:
+    if type(value) is int and abs(value) < _LEAST and not epoch_ms:
+        value = str(value)
     if isinstance(value, str):
         value = value.strip()
-        if value and (not _NUMBER.fullmatch(value) or len(value) < 9):  # eight digits are a day
+        if value and (not _NUMBER.fullmatch(value) or len(value.lstrip("-")) < 9):
             try:
                 return dt.datetime.fromisoformat(value)
             except ValueError:
@@ -217,6 +222,8 @@ def _moment(value: Any, epoch_ms: bool) -> dt.datetime | int | None:
         if (of_no_year or abs(number) < _DAY_LENGTH / 1000) and number % 60_000:
             raise _MisfitError  # seconds of a stand-in, or a count: none of them is a minute's begin
         return int(number * 1_000)
+    if abs(number) < _LEAST:
+        raise _MisfitError
     # Seconds up to the year 2128; beyond, milliseconds, which so are right but for two months around January 1970.
     return int(number * (1_000_000 if of_no_year or abs(number) < 5e9 else 1_000))
 
