@@ -1,5 +1,7 @@
 """Attribution: who gets the credit by hand, and the win rates that the simulated location plants."""
 
+import functools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -368,6 +370,7 @@ def test_without_payments_cash_is_not_known_rather_than_nothing():
 # ---- what always holds
 
 
+@functools.cache
 def real(seed, size=400):
     """Frames of a simulated location, with the touches that its rows would have."""
     data = Data(seed, size, "2026-01-01")

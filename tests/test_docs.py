@@ -70,16 +70,10 @@ def test_a_notebook_runs_from_top_to_bottom(path):
 
     said = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     assert not [output.text for output in said if output.get("name") == "stderr" and "Warning" in output.text]
-
-
-def test_a_second_run_of_the_first_notebook_spends_no_request():
-    first = NOTEBOOKS[0]
-    run(first)
-
-    said = run(first).cells[-1].outputs[0].text
-
-    assert said.startswith("contacts: 0 requests")
-    assert "quota: not known until the first request" in said
+    if path == NOTEBOOKS[0]:  # and once more, now that it is cached
+        said = run(path).cells[-1].outputs[0].text
+        assert said.startswith("contacts: 0 requests")
+        assert "quota: not known until the first request" in said
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -4,8 +4,8 @@ Each seed has its own day. What a frame holds is compared with the simulator's o
 """
 
 import functools
-import warnings
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -17,6 +17,10 @@ from hlkit.tables.frames import DataWarning
 from hlkit.wire.walk import ShortWarning
 from hlkit.wire.watch import Watch
 
+# A list that was cut where it is whole JSON, and has no total, leaves nothing but a warning.
+pytestmark = [
+    pytest.mark.filterwarnings(f"ignore::{kind.__module__}.{kind.__name__}") for kind in (ShortWarning, DataWarning)
+]
 SEEDS = range(20)
 RESOURCES = ("contacts", "opportunities", "messages", "pipelines", "stages", "users")
 
@@ -80,10 +84,7 @@ def day(seed, rate=0.05, deadline=1.2, names=MISHAPS):
         sim.edits(rate=1.0, seed=seed, resources=("contacts", "opportunities", "messages"))
         sim.mishaps(rate=rate, seed=seed, names=names)
         loc = hl.connect(sim.token, sim.location_id, base_url=sim.url, cache=False, deadline=deadline)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ShortWarning)  # a list that was cut where it is whole JSON ...
-            warnings.simplefilter("ignore", DataWarning)  # ... and has no total leaves but this
-            readings = [read(sim, loc, seed, resource) for resource in RESOURCES]
+        readings = [read(sim, loc, seed, resource) for resource in RESOURCES]
         unharmed = [logged for logged in sim.log if logged.fault is None]
         return Day(
             seed,
@@ -96,7 +97,7 @@ def day(seed, rate=0.05, deadline=1.2, names=MISHAPS):
 
 @pytest.fixture(scope="module")
 def days():
-    return [day(seed) for seed in SEEDS]
+    return several(day, SEEDS)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +108,13 @@ def hurricanes():
     only its warning says so.
     """
     names = [name for name in MISHAPS if name != "short_body"]
-    return [day(seed, rate=0.67, deadline=0.45, names=names) for seed in range(3)]
+    return several(functools.partial(day, rate=0.67, deadline=0.45, names=names), range(3))
+
+
+def several(of, seeds):
+    """A few days at once: most of a day is waiting."""
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(of, seeds))
 
 
 def test_no_row_that_was_there_all_day_is_missing(days, hurricanes):
