@@ -21,6 +21,7 @@ from hlkit.errors import (
 from hlkit.kinds import COUNT, FLAG, NUMBER, TEXT
 from hlkit.resource import Resource
 from hlkit.resources import CATALOGUE
+from hlkit.warning import told
 from hlkit.wire.watch import Watch
 
 if TYPE_CHECKING:
@@ -52,19 +53,19 @@ def check(loc: Location, watch: Watch | None = None) -> pd.DataFrame:
 
 
 def _look(loc: Location, resource: Resource, watch: Watch | None) -> dict[str, object]:
-    told: dict[str, object] = {"resource": resource.name, "scope": resource.scope}
+    row: dict[str, object] = {"resource": resource.name, "scope": resource.scope}
     try:
         count = rows_of(loc, resource, watch)
     except HlkitError as error:
         if isinstance(error, _OF_ALL) and not isinstance(error, Timeout):
             raise
         if isinstance(error, NotEnabled):
-            told["scope"] = None
+            row["scope"] = None
         readable = False if isinstance(error, (MissingScope, NotEnabled)) else None
-        return told | {"readable": readable, "problem": error.message}
+        return row | {"readable": readable, "problem": error.message}
     requests = cost(loc, resource, count)
     seconds = None if requests is None else loc.session.pacer.time_for(requests)
-    return told | {
+    return row | {
         "readable": True,
         "rows": count,
         "requests": requests,
@@ -79,7 +80,8 @@ def rows_of(loc: Location, resource: Resource, watch: Watch | None = None) -> in
         return reader.announced(watch=watch)  # type: ignore[no-any-return]
     first = getattr(loc, resource.parent.resource).raw(1, watch=watch)
     if first:
-        reader.raw(1, watch=watch, **{resource.parent.key: str(first[0].get("id"))})
+        with told():  # that this one has no rows is no news
+            reader.raw(1, watch=watch, **{resource.parent.key: str(first[0].get("id"))})
     return None
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import inspect
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from numbers import Real
@@ -16,14 +17,20 @@ import pandas as pd
 
 from hlkit.dates import DATES, PERIOD, Today, Zone, bounds, short
 from hlkit.errors import InvalidRequest
-from hlkit.kinds import DAY, WHEN, Kind
+from hlkit.kinds import DAY, ID, TEXT, WHEN, Kind
 from hlkit.resource import Resource
+from hlkit.tables.names import NAMED_BY
+from hlkit.warning import warn
 from hlkit.wire.watch import Watch
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What was chosen, checked. ``parents`` are the ids of the rows that a resource is read for, one by one."""
+    """What was chosen, checked.
+
+    ``parents`` are the ids of the rows that a resource is read for, one by one; ``names`` the names (or ids) that
+    were given in the place of ids, by the filter that takes the id.
+    """
 
     since: pd.Timestamp | None = None
     until: pd.Timestamp | None = None
@@ -33,6 +40,8 @@ class Choices:
     custom_fields: bool = True
     confirm: bool = False
     parents: tuple[str, ...] | None = None
+    all_parents: bool = False  # nobody chose them
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     watch: Watch | None = None
     filters: Mapping[str, Any] = field(default_factory=dict)
 
@@ -61,10 +70,13 @@ def chosen(resource: Resource, given: Mapping[str, Any], zone: Zone, today: Toda
         expire_after=seconds("expire_after", given["expire_after"]) if "expire_after" in given else None,
         custom_fields=truth("custom_fields", given.get("custom_fields", True)),
         confirm=truth("confirm", given.get("confirm", False)),
-        parents=_ids(given.get(resource.parent.key)) if resource.parent else None,
+        parents=ids(resource.parent.key, given.get(resource.parent.key)) if resource.parent else None,
         watch=given.get("watch"),
+        names=_names(resource, given),
         filters={
-            name: _value(name, entry.kind, given[name]) for name, entry in resource.filters.items() if name in given
+            name: _value(name, entry.kind, given[name])
+            for name, entry in resource.filters.items()
+            if name in given and name != "tag"
         },
     )
     since, until = bounds(given, zone, today)
@@ -122,18 +134,97 @@ def truth(name: str, given: Any) -> bool:
     return value
 
 
-def _value(name: str, kind: Kind, value: Any) -> Any:
-    if not isinstance(value, (str, int, float, bool)):
+def _value(name: str, kind: Kind, given: Any) -> str:
+    """One text, or a choice in its own spelling. Raises ``InvalidRequest``."""
+    if not isinstance(given, str) and (isinstance(given, Iterable) or number(given) is None):
         raise InvalidRequest(f"{name} takes one value", hint="select several in pandas, with .isin()")
-    if kind.choices and value not in kind.choices:
-        raise InvalidRequest(f"{name} has no {value!r}", hint=f"it has {', '.join(kind.choices)}")
-    return value
+    if not isinstance(given, str):
+        raise InvalidRequest(f"{name} takes text, and got {short(given)}", hint=f'write it like {name}="..."')
+    text = str(given) if kind is TEXT else given.strip()
+    if not text.strip():
+        raise InvalidRequest(f"{name} is empty", hint="leave it out")
+    if kind is ID:
+        return _id(name, text)
+    spelled = {choice.casefold(): choice for choice in kind.choices}
+    if kind.choices and text.casefold() not in spelled:
+        raise InvalidRequest(f"{name} has no {short(text)}", hint=f"it has {', '.join(kind.choices)}")
+    return spelled.get(text.casefold(), text)
 
 
-def _ids(given: str | Iterable[str] | None) -> tuple[str, ...] | None:
+def named_options(resource: Resource) -> dict[str, str]:
+    """The options that take a name, each with the one that takes the id: ``owner`` beside ``owner_id``."""
+    keys = [*resource.filters, *([resource.parent.key] if resource.parent else [])]
+    return {NAMED_BY[key][0]: key for key in keys if key in NAMED_BY}
+
+
+def _names(resource: Resource, given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """What was given by name, by the filter that takes its id."""
+    found = {}
+    options = named_options(resource) | {name: name for name in resource.filters if name == "tag"}
+    for name, key in options.items():
+        if name not in given:
+            continue
+        if name != key and key in given:
+            raise InvalidRequest(f"{name} and {key} choose the same", hint=f"give one of them: {key} takes ids alone")
+        several = resource.parent is not None and key == resource.parent.key
+        if several and not isinstance(given[name], str):
+            found[key] = tuple(_value(name, TEXT, one) for one in _listed(name, given[name]))
+        else:
+            found[key] = (_value(name, TEXT, given[name]),)
+    return found
+
+
+_ID = re.compile(r"[A-Za-z0-9_-]+")
+_COLUMN = 'give a column of ids, such as frame["{}"]'
+
+
+def _id(name: str, text: str) -> str:
+    if not _ID.fullmatch(text):  # an e-mail address among them: it is not shown
+        named = f"; names are for {NAMED_BY[name][0]}=" if name in NAMED_BY else ""
+        raise InvalidRequest(
+            f"{name} takes ids, and got text that is none",
+            hint=f"an id is of letters and digits, without blanks{named}",
+        )
+    return text
+
+
+def ids(name: str, given: Any) -> tuple[str, ...] | None:
+    """The ids in a text, list, array or column, each once and in their order; nulls are left out, with a warning.
+
+    Raises ``InvalidRequest`` for anything that holds no ids: a frame, numbers, other text, nulls alone.
+    """
     if given is None:
         return None
-    return (given,) if isinstance(given, str) else tuple(dict.fromkeys(str(name) for name in given))
+    if isinstance(given, str):
+        return (_value(name, ID, given),)
+    values = _listed(name, given)
+    found = [one for one in values if not _is_null(one)]
+    wrong = next((one for one in found if not isinstance(one, str)), None)
+    if wrong is not None:
+        raise InvalidRequest(f"{name} takes ids, which are text, and got {short(wrong)}", hint=_COLUMN.format(name))
+    if values and not found:
+        raise InvalidRequest(
+            f"{name} has {len(values):,} values, and none of them is an id", hint=f"leave {name} out for all"
+        )
+    if len(found) < len(values):
+        warn(f"{len(values) - len(found):,} of {len(values):,} values of {name} are null and left out")
+    if not values:
+        warn(f"{name} has no ids, so there are no rows")
+    return tuple(dict.fromkeys(_id(name, one.strip()) for one in found))
+
+
+def _listed(name: str, given: Any) -> list[Any]:
+    """The members of a list, array or column; of a set in one order, since the order is part of the question."""
+    if isinstance(given, (pd.DataFrame, Mapping, bytes)) or not isinstance(given, Iterable):
+        raise InvalidRequest(f"{name} takes one id or several, and got {short(given)}", hint=_COLUMN.format(name))
+    values = list(given.ravel() if isinstance(given, np.ndarray) else given)
+    return sorted(values, key=str) if isinstance(given, Set) else values
+
+
+def _is_null(value: Any) -> bool:
+    if isinstance(value, str):
+        return not value.strip()
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
 
 
 def signature(resource: Resource) -> inspect.Signature:
@@ -141,11 +232,16 @@ def signature(resource: Resource) -> inspect.Signature:
     choices: dict[str, tuple[Any, str]] = {}
     if resource.when:
         choices |= dict.fromkeys(("since", "until", "period"), (None, "str | date | Timestamp | int | None"))
+    by_key = {key: name for name, key in named_options(resource).items()}
     for name, entry in resource.filters.items():
         known = ", ".join(repr(choice) for choice in entry.kind.choices)
+        if name in by_key:
+            choices[by_key[name]] = (None, "str | None")
         choices[name] = (None, f"Literal[{known}] | None" if known else "str | None")
     if resource.parent:
-        choices |= {resource.parent.key: (None, "str | Sequence[str] | None"), "confirm": (False, "bool")}
+        key = resource.parent.key
+        choices |= {name: (None, "str | Sequence[str] | None") for name in (by_key.get(key), key) if name}
+        choices |= {"confirm": (False, "bool")}
     choices |= {
         "limit": (None, "int | None"),
         "refresh": (False, "bool"),
@@ -174,11 +270,12 @@ def docstring(resource: Resource) -> str:
             f"{where} and once more after download. {DATES}"
         )
         lines.append(f"period : {PERIOD}")
-    for name, entry in resource.filters.items():
-        known = f"; one of {', '.join(entry.kind.choices)}" if entry.kind.choices else ""
-        lines.append(f"{name} : {about(resource, name)}{known}.")
+    for name in signature(resource).parameters:
+        if about(resource, name):
+            entry = resource.filters.get(name)
+            known = f"; one of {', '.join(entry.kind.choices)}" if entry and entry.kind.choices else ""
+            lines.append(f"{name} : {about(resource, name)}{known}.")
     if resource.parent:
-        lines.append(f"{resource.parent.key} : {about(resource, resource.parent.key)}.")
         lines.append("confirm : True reads it also where that costs over 500 requests.")
     lines += [
         "limit : so many rows: the first of the whole walk, not the newest.",
@@ -204,7 +301,11 @@ def docstring(resource: Resource) -> str:
 
 
 def about(resource: Resource, name: str) -> str:
-    """What a filter, or the id of what the resource is read for, selects; nothing of the other choices."""
-    if resource.parent and name == resource.parent.key:
-        return f"one id, or several, of {resource.parent.resource}; all of them if left out, one request each"
+    """What a filter, or what the resource is read for, selects; nothing of the other choices."""
+    key = named_options(resource).get(name)
+    if resource.parent and resource.parent.key in (name, key):
+        what = "id" if key is None else "name or id"
+        return f"one {what}, or several, of {resource.parent.resource}; all of them if left out, one request each"
+    if key is not None:
+        return f"{resource.filters[key].doc}, by name or id"
     return resource.filters[name].doc if name in resource.filters else ""

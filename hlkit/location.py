@@ -8,6 +8,7 @@ import functools
 import json
 import re
 import textwrap
+from collections.abc import Collection
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -350,6 +351,11 @@ class Location:
                 return [row for page in walk for row in page.rows]
             except HlkitError:
                 return None
+
+    def are_kept(self, name: str, ids: Collection[str]) -> bool:
+        """Whether all these ids are among the rows of a resource that are kept; no request."""
+        rows = self._kept_rows(name)
+        return bool(rows) and set(ids) <= set(column_values(rows, CATALOGUE[name].columns[0]))
 
     def _told(self, name: str) -> str | None:
         rows = self._kept_rows("location")

@@ -16,6 +16,7 @@ import pandas as pd
 
 from hlkit.choices import Choices, chosen, docstring, signature
 from hlkit.errors import HlkitError, InvalidRequest, UnexpectedResponse
+from hlkit.lookup import report_empty, with_ids
 from hlkit.paging import NoPaging
 from hlkit.resource import Resource
 from hlkit.tables.frames import DataWarning, FrameBuilder, no_rows
@@ -74,7 +75,8 @@ class Reader:
         choices = self._chosen(given)
         builder = self._builder(choices)
         left = choices.limit
-        for page in self._walk(choices):
+        walk = self._walk(choices)
+        for page in walk:
             builder = builder.anew()
             builder.add(page.rows, page.odd)
             frame = self._cut(builder.frame(), choices)
@@ -82,6 +84,7 @@ class Reader:
             left = None if left is None else left - len(frame)
             builder.warn(self.resource.name)
             yield frame
+        report_empty(self._location, self.resource, choices, walk)
 
     def count(self, **given: Any) -> int:
         """How many rows there are, as the server reports it: one request, or none while page 1 is kept.
@@ -116,9 +119,11 @@ class Reader:
             pages = list(walk)
             if odd := sum(page.odd for page in pages):
                 warn(no_rows(odd, self.resource.name), DataWarning)
-            return [dict(row) for page in pages for row in page.rows][: choices.limit]
+            rows = [dict(row) for page in pages for row in page.rows][: choices.limit]
         finally:
             walk.watch.close()
+        report_empty(self._location, self.resource, choices, walk)
+        return rows
 
     # ---- how
 
@@ -132,16 +137,18 @@ class Reader:
             )
         if self.resource.parent is not None:
             return None
-        total = 0
-        for page in self._walk(choices, heads=True):
+        total, walk = 0, self._walk(choices, heads=True)
+        for page in walk:
             told = page.total(self.resource.total)
             if told is None and not isinstance(self.resource.paging, NoPaging):
                 return None
             total += len(page) if told is None else told
+        report_empty(self._location, self.resource, choices, walk)
         return total
 
     def _chosen(self, given: dict[str, Any]) -> Choices:
-        return chosen(self.resource, given, lambda: self._location.timezone, self._location.today)
+        choices = chosen(self.resource, given, lambda: self._location.timezone, self._location.today)
+        return with_ids(self._location, self.resource, choices)
 
     def _frame(
         self, choices: Choices, generation: str | None = None, parents: Callable[[], pd.DataFrame] | None = None
@@ -150,7 +157,8 @@ class Reader:
         try:
             builder = self._builder(choices)
             if self.resource.parent is not None:  # once: to go on means to go on with the same
-                choices = replace(choices, parents=self._parents(choices, parents))
+                everyone = choices.all_parents or choices.parents is None
+                choices = replace(choices, parents=self._parents(choices, parents), all_parents=everyone)
             walk = self._walk(choices, generation=generation)
         except HlkitError as error:  # from what is read first: definitions, or the parents
             if error.status is not None or error.retryable or error._resume is not None:
@@ -174,6 +182,7 @@ class Reader:
             raise
         finally:
             walk.watch.close()
+        report_empty(self._location, self.resource, choices, walk)
         return self._finished(builder, walk, choices)
 
     def _go_on(

@@ -39,6 +39,7 @@ from hlkit.analysis.saying import choice, compared_wins, largest
 from hlkit.dates import instant
 from hlkit.errors import InvalidRequest
 from hlkit.kinds import COUNT, FLAG, ID, MONEY, SHARE, TEXT
+from hlkit.tables.names import id_named, near_names
 from hlkit.tables.text import many
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def funnel(
     )
     names = road.drop_duplicates("pipeline_id").set_index("pipeline_id")["pipeline"]
     if pipeline is not None:
-        deals = deals[deals[_ROAD].isin(_pipeline(pipeline, names))]
+        deals = deals[deals[_ROAD].isin([_pipeline(pipeline, names)])]
     deals = without_abandoned(_state(deals, as_of), abandoned)
     deals, groups = grouped(deals.reset_index(drop=True), by)
     if currency:
@@ -228,17 +229,12 @@ def _named(frame: pd.DataFrame, column: str, ids: pd.Series) -> pd.Series:
     return frame[column].fillna(ids) if column in frame else ids
 
 
-def _pipeline(given: str, names: pd.Series) -> list[str]:
-    """The ids of the pipeline that is called so, or has this id."""
-    if given in names.index:
-        return [given]
-    found = names.index[(names.str.strip().str.casefold() == given.strip().casefold()).to_numpy(dtype=bool)]
-    if not len(found):
-        raise InvalidRequest(
-            f"there is no pipeline {given!r}",
-            hint=f"there are {', '.join(names.tolist()[:20])}" if len(names) else "",
-        )
-    return list(found)
+def _pipeline(given: str, names: pd.Series) -> str:
+    """The id of the pipeline that is called so, or has this id."""
+    found = id_named("pipeline", given, names)
+    if found is None:
+        raise InvalidRequest(f"there is no pipeline {given!r}", hint=near_names(given, names))
+    return found
 
 
 def _state(deals: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 
 import pandas as pd
 
+from hlkit.dates import short
 from hlkit.errors import InvalidRequest
 from hlkit.kinds import TEXT
 
@@ -20,6 +22,35 @@ NAMED_BY = {
     "survey_id": ("survey", "surveys"),
     "business_id": ("business", "businesses"),
 }
+
+
+def id_named(what: str, given: str, names: pd.Series) -> str | None:
+    """The id of *names* (names by id) that was given, or of what is called so, whatever its case and blanks.
+
+    ``None`` where there is none. Raises ``InvalidRequest`` where several are called so.
+    """
+    if given in names.index:
+        return given
+    folded = names.dropna().astype(str).map(_folded)
+    alike = folded.index[(folded == _folded(given)).to_numpy(dtype=bool)].drop_duplicates()
+    same = alike[(names.loc[alike] == given).to_numpy(dtype=bool)] if len(alike) > 1 else alike
+    alike = same if len(same) == 1 else alike
+    if len(alike) > 1:
+        raise InvalidRequest(
+            f"{len(alike)} {what}s are called {short(given)}", hint=f"give the id of one: {', '.join(alike[:20])}"
+        )
+    return str(alike[0]) if len(alike) else None
+
+
+def near_names(given: str, names: pd.Series) -> str:
+    """A hint with the names that *given* is nearest to, or the first there are."""
+    known = {_folded(name): str(name) for name in names.dropna()}
+    near = difflib.get_close_matches(_folded(given), list(known), n=1)
+    return f"did you mean {known[near[0]]!r}?" if near else f"there are {', '.join(list(known.values())[:20])}"
+
+
+def _folded(name: object) -> str:
+    return " ".join(str(name).split()).casefold()
 
 
 def named(frame: pd.DataFrame, names: Callable[[str], pd.Series | None]) -> pd.DataFrame:

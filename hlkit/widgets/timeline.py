@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hlkit.errors import MissingScope, NotKept
+from hlkit.errors import MissingScope, NotFound, NotKept
 from hlkit.kinds import TEXT, WHEN
 from hlkit.warning import told
 from hlkit.wire.watch import Watch
@@ -64,7 +64,7 @@ def read(loc: Location, contact_id: str, watch: Watch | None = None, *, everythi
                     frames[name] = getattr(loc, name)(contact_id=contact_id, watch=watch)
                 else:
                     frames[name] = getattr(loc if everything else loc.kept, name)(watch=watch)
-            except MissingScope as error:
+            except (MissingScope, NotFound) as error:
                 refused[name] = f"{error.message}: {error.hint}"
             except NotKept:
                 unread.append(name)

@@ -121,6 +121,8 @@ class Walk:
     saved: int = 0
     announced: int | None = None
     complete: bool = False
+    empty: list[Mapping[str, Any]] = field(default_factory=list)  # the passes that gave no row
+    gone: list[Mapping[str, Any]] = field(default_factory=list)  # of which these, since the parent is not there
     _more: bool = False  # whether the pass goes on after the page just given
     _promised: int | None = 0  # rows that the passes before this one announced
     _failed: int = 0  # passes of a parent each
@@ -149,6 +151,7 @@ class Walk:
         self._cache.forget(self.record)
         self.freshness = replace(self.freshness, generation=None, refresh=True)
         self.pages = self.rows = self._promised = 0
+        self.empty, self.gone = [], []
 
     def _read_all(self) -> Iterator[Page]:
         record, cut = self._begin(), False
@@ -156,13 +159,15 @@ class Walk:
             trail = self.question.trail()
             last: Page | None = None
             is_final = number == len(self.question.passes)
-            for last in self._patiently(self._pass(record, own, trail)):
+            for last in self._patiently(own, self._pass(record, own, trail)):
                 yield last
                 if self.limit is not None and self.rows >= self.limit and (self._more or not is_final):
                     return
                 if self.heads and self._more:
                     cut = True
                     break
+            if not trail.rows:
+                self.empty.append(own)
             total = None if last is None else self._total(last)
             self._promised = None if self._promised is None or total is None else self._promised + total
         if cut:
@@ -176,15 +181,16 @@ class Walk:
         else:
             self._cache.touch(record)
 
-    def _patiently(self, pages: Iterator[Page]) -> Iterator[Page]:
+    def _patiently(self, own: Mapping[str, Any], pages: Iterator[Page]) -> Iterator[Page]:
         """The pages of one pass; where each parent has a pass, one that fails does not lose the others."""
         if self.question.resource.parent is None:
             yield from pages
             return
         try:
             yield from pages
-        except NotFound:
-            self._failed_in_a_row = 0  # the parent was deleted meanwhile
+        except NotFound:  # the parent was deleted meanwhile, or never was
+            self._failed_in_a_row = 0
+            self.gone.append(own)
         except _OF_ONE_PARENT as error:
             self._failed += 1
             self._failed_in_a_row += 1
