@@ -122,7 +122,7 @@ class Asker:
         """The demo's own, else when the earliest of the walks began."""
         if self._location.data_ends is not None:
             return pd.Timestamp(self._location.data_ends)
-        read = [frame.attrs["hlkit"]["read_at"] for frame in frames.values() if frame is not None]
+        read = [frame.attrs["hlkit"]["first_fetched_at"] for frame in frames.values() if frame is not None]
         began = [pd.Timestamp(at) for at in read if at]
         return min(began, default=pd.Timestamp.now("UTC"))
 

@@ -449,18 +449,17 @@ def main(words: list[str] | None = None) -> None:
     except CycloptsError as error:
         _end(2, str(error), "hlkit --help lists the commands, hlkit COMMAND --help what each takes")
     except HlkitError as error:
-        kept = "; what arrived is kept: the same command goes on" if error.partial is not None else ""
-        _end(1, error.message, _in_flags(error.hint or "try again") + kept)
+        _end(1, error.message, _in_flags(error.hint or "try again"))
     except EOFError:  # at a question
         _end(1, "no answer came, so nothing is saved", "run it in a terminal, and answer there")
     except KeyboardInterrupt:
-        _end(130, "stopped", "what arrived is kept: the same command goes on")
+        _end(130, "stopped", "run the same command again: what is cached is not asked for again")
 
 
 def _in_flags(hint: str) -> str:
     """A hint of the library as the command line spells it: ``--confirm`` for ``confirm=True``."""
     hint = re.sub(r"\b(\w+)=\[\.\.\.\]", lambda found: f"--{found[1].replace('_', '-')} ID", hint)
-    return hint.replace("confirm=True", "--confirm")
+    return hint.replace("confirm=True", "--confirm").replace("the same call", "the same command")
 
 
 def _end(code: int, what: str, next_step: str) -> None:

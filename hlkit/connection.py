@@ -122,7 +122,8 @@ def location_with(
     base_url = checked_base_url(BASE_URL if base_url is None else base_url)
     name = token.digest("cache", _CACHE_FORMAT, base_url, location_id, token.fingerprint, size=8)
     folder = cache_folder() if cache is True else None if cache is False else named(cache).absolute()
-    store = Cache(None if folder is None else folder / f"{location_id}-{name}.sqlite", token, keep_all=offline)
+    path = None if folder is None else folder / f"{location_id}-{name}.sqlite"
+    store = Cache(path, token, keep_all=offline, resumes=path is not None)
     return Location(
         _session(base_url, location_id, token, store, deadline),
         location_id,

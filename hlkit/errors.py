@@ -106,7 +106,7 @@ class HlkitError(Exception):
         if self._resume is None:
             raise InvalidRequest(
                 "there is nothing to go on with: this error broke no download, or comes from another process",
-                hint="make the call again: pages that are kept are not asked for again",
+                hint="make the call again",
             )
         return self._resume()
 

@@ -27,7 +27,8 @@ from hlkit.tables.names import named
 from hlkit.tables.text import INK, many, pairs_html, printable
 from hlkit.warning import told, warn
 from hlkit.wire.body import decode
-from hlkit.wire.cache import Cache, Record
+from hlkit.wire.cache import Cache
+from hlkit.wire.downloads import Record
 from hlkit.wire.pacing import Quota, duration
 from hlkit.wire.session import Session
 from hlkit.wire.walk import Freshness, Question, Walk

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pandas as pd
 
 from hlkit.choices import Choices, chosen, docstring, signature
-from hlkit.errors import HlkitError, InvalidRequest, UnexpectedResponse
+from hlkit.errors import CacheLocked, HlkitError, InvalidRequest, InvalidToken, UnexpectedResponse
 from hlkit.lookup import report_empty, with_ids
 from hlkit.paging import NoPaging
 from hlkit.resource import Resource
@@ -70,20 +71,28 @@ class Reader:
     def pages(self, **given: Any) -> Iterator[pd.DataFrame]:
         """The same rows, a frame a page, for what does not fit in memory; one request a step.
 
-        A row that changed or moved meanwhile may come again on a later page: keep the later.
+        A row that changed or moved meanwhile may come again on a later page: keep the later. An error's
+        ``.partial`` is empty here, since what arrived was given; its ``.resume()`` gives the frame of all rows,
+        and asks for no page that is cached.
         """
         choices = self._chosen(given)
         builder = self._builder(choices)
         left = choices.limit
         walk = self._walk(choices)
-        for page in walk:
-            builder = builder.anew()
-            builder.add(page.rows, page.odd)
-            frame = self._cut(builder.frame(), choices)
-            frame = frame if left is None else frame.head(left)
-            left = None if left is None else left - len(frame)
-            builder.warn(self.resource.name)
-            yield frame
+        try:
+            for page in walk:
+                builder = builder.anew()
+                builder.add(page.rows, page.odd)
+                frame = self._cut(builder.frame(), choices)
+                frame = frame if left is None else frame.head(left)
+                left = None if left is None else left - len(frame)
+                builder.warn(self.resource.name)
+                yield frame
+        except HlkitError as error:
+            self._broke(error, builder.anew(), walk, choices)
+            raise
+        finally:
+            walk.watch.close()
         report_empty(self._location, self.resource, choices, walk)
 
     def count(self, **given: Any) -> int:
@@ -117,9 +126,13 @@ class Reader:
         walk = self._walk(choices)
         try:
             pages = list(walk)
+            pages = pages[len(pages) - walk.pages :]  # those before it began again at page 1 do not count
             if odd := sum(page.odd for page in pages):
                 warn(no_rows(odd, self.resource.name), DataWarning)
             rows = [dict(row) for page in pages for row in page.rows][: choices.limit]
+        except HlkitError as error:
+            error.hint = self._way_on(error, walk, choices)
+            raise
         finally:
             walk.watch.close()
         report_empty(self._location, self.resource, choices, walk)
@@ -166,24 +179,43 @@ class Reader:
                 error._resume = functools.partial(self._go_on, choices, None, error._resume or parents)
             raise
         try:
+            restarts = 0
             for page in walk:
+                if walk.restarts > restarts:  # from page 1: what came before does not count
+                    restarts, builder = walk.restarts, builder.anew()
                 builder.add(page.rows, page.odd)
                 if self._has_enough(builder, choices):
                     break
-        except DamagedWalk:
-            if self._location.offline:
-                raise
-            return self._frame(choices)
+        except DamagedWalk as error:
+            if not self._location.offline or walk.is_replaced():
+                return self._frame(choices)
+            self._broke(error, builder, walk, choices)
+            raise
         except HlkitError as error:
-            error.resource = error.resource or self.resource.name
-            error.partial = self._finished(builder, walk, choices)
-            if walk.record is not None:
-                error._resume = functools.partial(self._go_on, choices, walk.record.generation)
+            self._broke(error, builder, walk, choices)
             raise
         finally:
             walk.watch.close()
         report_empty(self._location, self.resource, choices, walk)
         return self._finished(builder, walk, choices)
+
+    def _broke(self, error: HlkitError, builder: FrameBuilder, walk: Walk, choices: Choices) -> None:
+        """Give the error the rows that arrived, and the way to the others."""
+        error.resource = error.resource or self.resource.name
+        error.partial = self._finished(builder, walk, choices)
+        error.hint = self._way_on(error, walk, choices)
+        if walk.record is not None:
+            error._resume = functools.partial(self._go_on, choices, walk.record.generation)
+
+    def _way_on(self, error: HlkitError, walk: Walk, choices: Choices) -> str:
+        """The error's hint, and what the same call asks for when it is made again."""
+        pages = 0 if isinstance(error, InvalidToken) else walk.pages_for_the_next()  # another token, another cache
+        if not pages:
+            return error.hint
+        call = "the same call with the same dates" if choices.has_span else "the same call"
+        are = "page is" if pages == 1 else "pages are"
+        promise = f"{pages:,} {are} cached, and {call}, made again within 7 days, asks only for the rest"
+        return f"{error.hint}; {promise}" if error.hint else promise
 
     def _go_on(
         self, choices: Choices, generation: str | None, parents: Callable[[], pd.DataFrame] | None = None
@@ -200,7 +232,8 @@ class Reader:
         frame.attrs["hlkit"] = {
             "resource": self.resource.name,
             "location_id": self._location.location_id,
-            "read_at": None if walk.record is None else _iso(walk.record.started),
+            "first_fetched_at": None if walk.record is None else _iso(walk.record.started),
+            "fetched_at": None if walk.record is None else _iso(walk.record.fetched),
             "complete": walk.complete,
             "pages": walk.pages,
             "spent": walk.spent,
@@ -210,20 +243,34 @@ class Reader:
         }
         return frame
 
-    def _walk(self, choices: Choices, *, generation: str | None = None, heads: bool = False) -> Walk:
+    def _walk(
+        self, choices: Choices, *, generation: str | None = None, heads: bool = False, is_told: bool = True
+    ) -> Walk:
         location = self._location
         age = location.expire_after if choices.expire_after is None else choices.expire_after
         walk = Walk(
-            Question(self.resource, location.location_id, self._passes(choices)),
+            self._question(choices),
             location.session,
             Freshness(age, choices.refresh, location.offline, generation),
             watch=choices.watch or default(),
-            limit=None if self._is_cut(choices) else choices.limit,
+            limit=choices.limit,
+            is_cut=self._is_cut(choices),
             heads=heads,
         )
-        if self.resource.parent is not None:
+        if self.resource.parent is not None and is_told:
             self._tell_cost(walk, choices)
         return walk
+
+    def _question(self, choices: Choices) -> Question:
+        everyone = choices.all_parents or choices.parents is None
+        return Question(
+            self.resource,
+            self._location.location_id,
+            self._passes(choices),
+            family=json.dumps([everyone, dict(choices.filters)], sort_keys=True, default=str),
+            since=None if choices.since is None else choices.since.timestamp(),
+            until=None if choices.until is None else choices.until.timestamp(),
+        )
 
     def _tell_cost(self, walk: Walk, choices: Choices) -> None:
         """A request for each parent adds up: told before it starts, and asked for where it is many."""
@@ -274,12 +321,32 @@ class Reader:
         assert parent is not None
         if choices.parents is not None:
             return choices.parents
+        begun = None if read is not None else self._parents_begun(choices)
+        if begun is not None:
+            return begun
         reader: Reader = getattr(self._location, parent.resource)
         given = {"watch": choices.watch, "refresh": choices.refresh, "expire_after": choices.expire_after}
         if reader.resource.model:
             given["custom_fields"] = False
         frame = reader(**given) if read is None else read()
         return tuple(frame[parent.key].dropna())
+
+    def _parents_begun(self, choices: Choices) -> tuple[str, ...] | None:
+        """The ids of the download that this call resumes, or offline reads: they may be others by now."""
+        parent = self.resource.parent
+        assert parent is not None
+        walk = self._walk(replace(choices, parents=(), all_parents=True), is_told=False)
+        try:
+            family = walk.family()
+        except CacheLocked:
+            return None
+        newest = next((record for record in family if record.finished is not None), None)
+        for record in family:
+            if walk.goes_on_from(record):
+                return tuple(str(first[parent.param]) for first in json.loads(record.parameters))
+            if record is newest:
+                break
+        return None
 
     def _is_cut(self, choices: Choices) -> bool:
         """Whether rows outside the span come along, so that the walk cannot count the wanted ones."""

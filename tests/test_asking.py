@@ -141,7 +141,7 @@ def test_as_of_is_when_the_first_walk_began(loc):
     result = loc.analyses.funnel()
 
     assert before <= pd.Timestamp(result.provenance["as_of"]) <= pd.Timestamp.now("UTC")
-    starts = [frame.attrs["hlkit"]["read_at"] for frame in (loc.opportunities(), loc.stages())]
+    starts = [frame.attrs["hlkit"]["first_fetched_at"] for frame in (loc.opportunities(), loc.stages())]
     assert pd.Timestamp(result.provenance["as_of"]) == min(map(pd.Timestamp, starts))
 
 

@@ -11,6 +11,7 @@ import sys
 import threading
 import warnings
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,8 +19,10 @@ import pytest
 from scripted import OTHER_TOKEN, TOKEN
 
 from hlkit.errors import CacheLocked
-from hlkit.wire import cache as module
-from hlkit.wire.cache import DAY, FORGOTTEN_AFTER, Cache, CacheWarning
+from hlkit.wire import file as module
+from hlkit.wire.cache import Cache
+from hlkit.wire.downloads import DAY, FORGOTTEN_AFTER
+from hlkit.wire.file import CacheWarning
 from hlkit.wire.token import Token
 
 BODY = b'{"users": [' + b", ".join(b'{"name": "Ann Example %d"}' % number for number in range(500)) + b"]}"
@@ -65,12 +68,21 @@ def keep(cache, key, body=BODY, status=200):
     cache.save_response(SimpleNamespace(status_code=status, content=body, headers={"Set-Cookie": "secret"}), key)
 
 
-def walk(cache, question="contacts?", pages=2, finished=True):
-    record = cache.begin(question, "contacts", [{"limit": 500}])
+def begin(cache, question="contacts?", choose=lambda records: None, **given):
+    return cache.begin(cache.new(question, "contacts", [{"limit": 500}], **given), choose)
+
+
+def walk(cache, question="contacts?", pages=2, finished=True, body=BODY, **given):
+    record = begin(cache, question, **given)
     for number in range(pages):
-        keep(cache, cache.prefix(record.generation) + f"{number:032x}")
-    cache.note(record, pages, 500 * pages, None)
-    return cache.finish(record, pages, 500 * pages) if finished else record
+        keep(cache, page_of(record, number), body)
+    record = replace(record, pages=pages, rows=500 * pages, fetched=cache.now())
+    cache.note(record)
+    return cache.finish(record) if finished else record
+
+
+def page_of(record, number):
+    return f"{record.prefix}{number:032x}"
 
 
 def bytes_of(path):
@@ -199,7 +211,7 @@ def test_an_answer_that_another_version_wrote_is_not_kept(opened):
 
 
 def test_a_walks_record_is_written_before_its_first_page(opened, path):
-    record = opened(path).begin("contacts?", "contacts", [{"limit": 500}])
+    record = begin(opened(path))
 
     (found,) = opened(path).walks("contacts?")
     assert found == record
@@ -216,7 +228,7 @@ def test_a_finished_walk_replaces_those_before_it_and_no_other(opened, clock):
     assert [record.generation for record in cache.walks("contacts?")] == [begun.generation, old.generation]
     assert cache.holds(old)
 
-    cache.finish(begun, 2, 1000)
+    cache.finish(begun)
 
     assert [record.generation for record in cache.walks("contacts?")] == [begun.generation]
     assert not cache.holds(old)
@@ -227,18 +239,18 @@ def test_a_walk_that_was_finished_by_another_thread_stays_finished(opened):
     cache = opened(None)
     record = walk(cache)
 
-    cache.note(record, 1, 500, "{}")
+    cache.note(replace(record, finished=None, pages=1, rows=500))
 
     (found,) = cache.walks()
-    assert found == record
+    assert (found.finished, found.pages) == (record.finished, 2)
     assert found.finished is not None
 
 
 def test_a_walk_that_another_began_is_taken_up_and_not_begun_again(opened, path):
     first, second = opened(path), opened(path)
-    begun = first.begin("contacts?", "contacts", [])
+    begun = begin(first)
 
-    assert second.begin("contacts?", "contacts", [], lambda records: records[0]) == begun
+    assert begin(second, choose=lambda records: records[0]) == begun
     assert len(second.walks()) == 1
 
 
@@ -247,7 +259,7 @@ def test_a_walk_with_a_gap_is_not_held(opened):
     record = walk(cache, pages=3)
     assert cache.holds(record)
 
-    cache.delete(cache.prefix(record.generation) + f"{1:032x}")
+    cache.drop(page_of(record, 1))
 
     assert not cache.holds(record)
 
@@ -265,7 +277,7 @@ def test_a_walk_from_the_future_is_endlessly_old(opened, clock):
 
 def test_a_walk_that_nobody_read_for_thirty_days_goes_on_opening_from_the_disk_too(opened, path, clock):
     cache = opened(path)
-    cache.begin("jane@example.com", "contacts", [{"query": "jane@example.com"}])
+    begin(cache, "jane@example.com")
     walk(cache, "read yesterday", pages=50)
     cache.close()
     size = path.stat().st_size
@@ -296,7 +308,7 @@ def test_who_keeps_all_deletes_nothing(opened, path, clock):
     cache = opened(path, keep_all=True)
     cache.forget(record)
 
-    assert cache.walks() == [record]
+    assert [found.generation for found in cache.walks()] == [record.generation]
     assert cache.holds(record)
 
 
@@ -304,7 +316,7 @@ def test_a_page_that_landed_after_its_walk_was_deleted_goes_on_opening(opened, p
     cache = opened(path)
     record = walk(cache)
     cache.forget(record)
-    keep(cache, cache.prefix(record.generation) + "0" * 32)
+    keep(cache, page_of(record, 0))
     cache.close()
 
     cache = opened(path)
@@ -340,7 +352,7 @@ def test_a_sweep_while_another_program_reads_is_no_trouble(opened, path):
     walk(cache)
     reader = sqlite3.connect(path)
     reader.execute("BEGIN")
-    reader.execute("SELECT * FROM walks").fetchall()
+    reader.execute("SELECT * FROM downloads").fetchall()
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -361,7 +373,8 @@ def one_warning(caught):
 def works(cache):
     """Whether a walk can be written and read."""
     record = walk(cache)
-    return cache.walks("contacts?")[0] == record and cache.holds(record)
+    found = cache.walks("contacts?")[0]
+    return (found.generation, found.finished) == (record.generation, record.finished) and cache.holds(record)
 
 
 @pytest.fixture
@@ -417,20 +430,20 @@ def test_a_file_that_another_program_has_alone_is_locked_and_not_empty(opened, p
             read()
 
     release()
-    assert cache.walks() == [record]
+    assert [found.generation for found in cache.walks()] == [record.generation]
 
 
 def test_a_download_that_could_not_cache_a_page_stays_unfinished(opened, path, monkeypatch):
     monkeypatch.setattr(module, "PATIENCE", 0.01)
     cache = opened(path)
-    record = cache.begin("contacts?", "contacts", [])
-    keep(cache, cache.prefix(record.generation) + "0" * 32)
+    record = begin(cache)
+    keep(cache, page_of(record, 0))
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.warns(CacheWarning):
-            keep(cache, cache.prefix(record.generation) + "1" * 32)
+            keep(cache, page_of(record, 1))
 
-    cache.finish(record, 2, 1000)
+    cache.finish(replace(record, pages=2, rows=1000))
 
     (found,) = cache.walks()
     assert (found.finished, found.pages) == (None, 2)
@@ -634,6 +647,7 @@ def test_where_warnings_are_errors_the_next_call_works(opened, path):
 def test_three_programs_write_into_one_file_and_lose_nothing(path):
     code = """
 import sys
+from dataclasses import replace
 from types import SimpleNamespace as Response
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
@@ -641,12 +655,12 @@ from hlkit.wire.cache import Cache
 from hlkit.wire.token import Token
 from scripted import TOKEN
 cache = Cache(Path(sys.argv[1]), Token(TOKEN))
-record = cache.begin(sys.argv[2], "contacts", [])
+record = cache.begin(cache.new(sys.argv[2], "contacts", []))
 for number in range(30):
-    key = cache.prefix(record.generation) + f"{number:032x}"
-    cache.save_response(Response(status_code=200, content=b"{}"), key)
-    cache.note(record, number, number, None)
-cache.finish(record, 30, 30)
+    cache.save_response(Response(status_code=200, content=b"{}"), record.prefix + f"{number:032x}")
+    record = replace(record, pages=number + 1, rows=number + 1)
+    cache.note(record)
+cache.finish(record)
 """
     programs = [
         subprocess.Popen(

@@ -11,8 +11,8 @@ from trial import PAGES, ROWS, Counting, every_variant, one_warning
 
 from hlkit.errors import CacheLocked
 from hlkit.sim import faults
-from hlkit.wire import cache, walk
-from hlkit.wire.cache import CacheWarning
+from hlkit.wire import file, walk
+from hlkit.wire.file import CacheWarning
 from hlkit.wire.walk import StaleWarning
 
 
@@ -25,7 +25,7 @@ def file_of(trial):
 
 @pytest.mark.fault("locked")
 def test_a_file_that_another_program_holds_costs_one_warning_and_no_row(trial, monkeypatch):
-    monkeypatch.setattr(cache, "PATIENCE", 0.1)
+    monkeypatch.setattr(file, "PATIENCE", 0.1)
     trial.read("users")
 
     with faults.locked(file_of(trial)):
@@ -44,7 +44,7 @@ def test_a_file_that_another_program_holds_costs_one_warning_and_no_row(trial, m
 
 @pytest.mark.fault("locked")
 def test_offline_waits_for_a_file_that_is_locked_and_does_not_call_it_empty(trial, monkeypatch):
-    monkeypatch.setattr(cache, "PATIENCE", 0.01)
+    monkeypatch.setattr(file, "PATIENCE", 0.01)
     frame = trial.read("users")
     store = sqlite3.connect(file_of(trial), isolation_level=None, check_same_thread=False)
     store.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -65,7 +65,7 @@ def test_offline_waits_for_a_file_that_is_locked_and_does_not_call_it_empty(tria
 
 @pytest.mark.fault("locked")
 def test_a_file_that_stays_locked_is_told_as_locked(trial, monkeypatch):
-    monkeypatch.setattr(cache, "PATIENCE", 0.01)
+    monkeypatch.setattr(file, "PATIENCE", 0.01)
     monkeypatch.setattr(walk, "LOCK_PATIENCE", 0.01)
     trial.read("users")
     with closing(sqlite3.connect(file_of(trial), isolation_level=None)) as store:
@@ -110,7 +110,7 @@ def test_a_file_or_folder_that_cannot_be_written_costs_one_warning_and_no_row(tr
             raise PermissionError(13, "Permission denied", str(target))
         return for_all(target, flags, *mode)
 
-    monkeypatch.setattr(cache.os, "open", refused)
+    monkeypatch.setattr(file.os, "open", refused)
     with faults.readonly(path if what == "file" else path.parent):
         with one_warning(CacheWarning, "Permission denied"):
             loc = trial.connect()
@@ -199,7 +199,7 @@ def change(path, *commands):
 @pytest.mark.fault("old_file")
 def test_a_file_of_an_earlier_version_is_set_aside_with_its_reason(trial):
     frame = trial.read()
-    change(file_of(trial), "ALTER TABLE walks DROP COLUMN cursor")
+    change(file_of(trial), "ALTER TABLE downloads DROP COLUMN rows")
 
     with one_warning(CacheWarning, r"no such column.*moved aside"):
         assert trial.read(loc=trial.connect()).equals(frame)
@@ -209,7 +209,7 @@ def test_a_file_of_an_earlier_version_is_set_aside_with_its_reason(trial):
 def test_a_file_of_a_later_version_that_has_more_is_read_and_written(trial):
     frame = trial.read()
     path = file_of(trial)
-    change(path, "ALTER TABLE walks ADD COLUMN etag TEXT", "ALTER TABLE pages ADD COLUMN made REAL")
+    change(path, "ALTER TABLE downloads ADD COLUMN etag TEXT", "ALTER TABLE pages ADD COLUMN made REAL")
     spent = len(trial.sim.log)
 
     assert trial.read(loc=trial.connect()).equals(frame)

@@ -126,8 +126,6 @@ def test_generation_in_the_key(is_guarded, monkeypatch):
     """An old page 1 before a new page 2 loses a row that nobody touched."""
     if not is_guarded:
         monkeypatch.setattr(Cache, "prefix", lambda self, generation: "0" * 32)
-        monkeypatch.setattr(Cache, "forget", lambda self, record: None)
-        monkeypatch.setattr(Cache, "_delete", lambda self, db, record: None)
     contacts = Contacts(1, 2, 3, 4, 5, 6, 7)
     with Scripted(by=contacts) as server:
         one = session_to(server)

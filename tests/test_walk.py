@@ -1,6 +1,7 @@
 """A walk is complete or an error; what it has read it does not pay for again."""
 
 import json
+import re
 import threading
 import time
 import warnings
@@ -21,7 +22,7 @@ from hlkit.errors import (
     WrongLocation,
 )
 from hlkit.kinds import ID
-from hlkit.paging import Cursor, NoPaging, SearchAfter, StartAfterDate
+from hlkit.paging import Cursor, NoPaging, PageNumber, SearchAfter, StartAfterDate
 from hlkit.resource import Column, Resource
 from hlkit.wire.body import decode, read_page
 from hlkit.wire.cache import Cache
@@ -261,22 +262,140 @@ def test_a_page_that_fails_leaves_the_pages_before_it_and_they_are_not_paid_agai
     assert (again.spent, again.saved) == (2, 2)
 
 
-def test_a_walk_that_broke_off_is_taken_up_within_the_hour_and_by_its_name_at_any_age(
-    server, session, contacts, clock
+DAYS = 86_400
+
+
+@pytest.mark.parametrize(
+    ("expire_after", "later", "saved"),
+    [(3600, 6.9 * DAYS, 2), (3600, 7.1 * DAYS, 0), (9 * DAYS, 8.9 * DAYS, 2), (9 * DAYS, 9.1 * DAYS, 0)],
+)
+def test_a_download_that_broke_off_is_resumed_for_seven_days_or_expire_after(
+    session, contacts, clock, expire_after, later, saved
 ):
+    contacts.pages = {3: answer({"message": "Invalid JWT"}, 401)}
+    broken(walk(session, expire_after=expire_after), InvalidToken)
+    clock.now += later
+
+    one = walk(session, expire_after=expire_after)
+
+    assert ids(one) == SEVEN
+    assert one.saved == saved
+
+
+def test_the_seven_days_count_from_the_last_page(session, contacts, clock):
+    for page in (2, 4, 6):  # a request that fails, and one page more, each time
+        contacts.pages[page] = answer({"message": "Invalid JWT"}, 401)
+        broken(walk(session), InvalidToken)
+        clock.now += 6 * DAYS
+
+    one = walk(session)
+
+    assert ids(one) == SEVEN
+    assert (one.spent, one.saved) == (1, 3)
+    assert one.record.fetched - one.record.started == 18 * DAYS
+
+
+def test_by_its_name_a_download_is_resumed_at_any_age(session, contacts, clock):
     contacts.pages = {3: answer({"message": "Invalid JWT"}, 401)}
     one = walk(session)
     broken(one, InvalidToken)
-    clock.now += 3601
+    clock.now += 20 * DAYS
 
     resumed = walk(session, generation=one.record.generation)
+
     assert ids(resumed) == SEVEN
     assert resumed.saved == 2
 
+
+def test_it_is_fresh_from_when_its_last_page_arrived(server, session, contacts, clock):
+    watch = Watch()
+    watch.tell = lambda progress: setattr(clock, "now", clock.now + 3000)  # an hour and forty minutes in all
+    ids(walk(session, watch=watch))
+    clock.now += 500
+
+    again = walk(session)
+
+    assert ids(again) == SEVEN
+    assert again.spent == 0
+    clock.now += 3600
+    assert walk(session)._known(again._name())[1] is None
+
+
+def test_what_was_read_for_its_first_rows_is_no_download_that_broke_off(server, session, contacts, clock):
+    ids(walk(session, heads=True))
+    ids(walk(session, limit=4))
+    for _ in walk(session):
+        break
     clock.now += 3601
-    later = walk(session)
-    assert ids(later) == SEVEN
-    assert later.saved == 0
+
+    for given in ({"heads": True}, {"limit": 4}, {}):
+        one = walk(session, **given)
+        ids(one)
+        assert one.record.started == clock.now
+
+
+def test_a_limit_is_not_served_by_the_old_pages_of_a_download_that_broke_off(session, contacts, clock):
+    contacts.pages = {3: answer({"message": "Invalid JWT"}, 401)}
+    broken(walk(session), InvalidToken)
+    clock.now += DAYS
+
+    few, many = walk(session, limit=3), walk(session, limit=7)
+
+    assert (ids(few), few.spent) == (SEVEN[:3], 1)
+    assert ids(many) == SEVEN
+    assert many.saved == 2
+
+
+def test_refresh_resumes_a_refresh_that_broke_off_and_nothing_else(session, contacts, clock):
+    contacts.pages = {3: answer({"message": "Invalid JWT"}, 401), 6: answer({"message": "Invalid JWT"}, 401)}
+    broken(walk(session), InvalidToken)
+    anew = walk(session, refresh=True)
+    broken(anew, InvalidToken)
+    assert anew.saved == 0
+    clock.now += DAYS
+
+    resumed = walk(session, refresh=True)
+
+    assert ids(resumed) == SEVEN
+    assert resumed.saved == 2
+    again = walk(session, refresh=True)
+    ids(again)
+    assert again.saved == 0
+
+
+NUMBERED = Resource(
+    name="submissions",
+    path="/submissions",
+    rows="submissions",
+    doc="",
+    columns=(Column("submission_id", "id", ID),),
+    total="total",
+    paging=PageNumber(size="limit", most=2, total="total"),
+)
+
+
+@pytest.mark.parametrize(("numbers", "requests"), [([1, 2, 3, 4, 5], 2), ([0, 1, 2, 3, 4, 5], 5), ([2, 3, 4, 5], 4)])
+def test_pages_by_number_are_resumed_only_while_the_total_is_the_same(clock, numbers, requests):
+    rows, fails = [1, 2, 3, 4, 5], [False, True]
+
+    def reply(asked):
+        if fails and fails.pop(0):
+            return answer({"message": "Invalid JWT"}, 401)
+        first = 2 * int(re.search(r"page=(\d+)", asked.path)[1]) - 2
+        return answer({"submissions": [row(number) for number in rows[first : first + 2]], "total": len(rows)})
+
+    with Scripted(by=reply) as server:
+        session = session_to(server, cache=Cache(None, Token(TOKEN), now=clock))
+        broken(walk(session, NUMBERED), InvalidToken)
+        before = len(server.asked)
+        rows[:] = numbers
+        clock.now += DAYS
+        one = walk(session, NUMBERED)
+        pages = list(one)
+
+        assert sorted(ids(pages[-one.pages :])) == [f"c{number}" for number in numbers]
+        assert one.restarts == (len(numbers) != 5)
+        assert len(server.asked) - before == requests
 
 
 def test_a_day_without_requests_keeps_what_arrived_and_pays_the_rest_alone(server, session, contacts):
@@ -324,7 +443,7 @@ def test_the_old_walk_serves_until_the_new_is_complete(server, session, contacts
     assert ids(resumed) == [*SEVEN, "c8"]
     assert resumed.saved == 2
     assert ids(walk(session)) == [*SEVEN, "c8"]
-    assert len(session.cache.walks()) == 1
+    assert len(session.cache.walks()) == 2  # and the one before, which may still be being read
 
 
 # ---- offline
@@ -692,18 +811,36 @@ def test_two_resources_of_one_path_are_one_request_and_each_has_its_rows():
         assert len(server.asked) == 1
 
 
-def test_a_walk_that_is_refreshed_by_another_thread_is_read_to_its_end(server, session, clock):
+@pytest.mark.parametrize("offline", [False, True])
+def test_a_download_that_is_being_read_outlives_the_one_that_replaces_it(session, contacts, clock, offline):
     ids(walk(session))
-    reading = iter(walk(session, limit=100))
-    next(reading)
-    clock.now += 1
-    thread = threading.Thread(target=lambda: ids(walk(session, refresh=True)))
-    thread.start()
-    thread.join()
+    with warnings.catch_warnings(action="ignore", category=StaleWarning):
+        reading = iter(walk(session, offline=offline))
+        next(reading)
+        clock.now += 1
+        contacts.numbers.append(8)
+        thread = threading.Thread(target=lambda: ids(walk(session, refresh=True)))
+        thread.start()
+        thread.join()
 
-    with pytest.raises(DamagedWalk):  # its pages went with the old walk: the reader begins anew
-        list(reading)
-    assert ids(walk(session)) == SEVEN
+        assert ids(reading) == SEVEN[3:]
+    assert ids(walk(session)) == [*SEVEN, "c8"]
+
+
+def test_one_that_was_replaced_and_is_not_read_goes_and_so_does_what_was_replaced_twice(session, clock):
+    ids(walk(session))
+    for _ in range(3):
+        clock.now += 60
+        ids(walk(session, refresh=True))
+        ids(walk(session))
+    assert len(session.cache.walks()) == 2
+    assert len(session.cache.responses) == 8
+
+    clock.now += 3601
+    ids(walk(session, refresh=True))
+
+    assert len(session.cache.walks()) == 1
+    assert len(session.cache.responses) == 4
 
 
 # ---- what is told

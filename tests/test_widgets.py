@@ -278,7 +278,7 @@ def test_cancel_answers_at_once_twice_in_a_row_and_run_is_free(tmp_path):
             assert time.monotonic() - began < 1
             assert view.work.status == "stopped"
             assert not view.run.disabled
-            assert "what arrived is kept" in view.status.value
+            assert "what is cached is not asked for again" in view.status.value
         view.cancel.click()  # one that comes late
         assert view.work.status == "stopped"
         view.work.join(10)

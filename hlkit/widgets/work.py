@@ -56,7 +56,7 @@ class Work(traitlets.HasTraits):
             watch, self._watch = self._watch, None
         if watch is not None:
             watch.stop()
-            words = "stopped; what arrived is kept, and the next time goes on from there"
+            words = "stopped; what is cached is not asked for again"
             self._set(status="stopped", words=words, share=None)
 
     def join(self, timeout: float | None = None) -> None:

@@ -6,23 +6,18 @@ through is left out, and the next one is tried again; a damaged file is moved as
 goes on in memory. Each costs one warning. What is stored is signed with the token, so that a changed or a
 foreign row is a miss, is no pickle, and holds no header but the rate limit's.
 
-A *walk* is one reading of all pages of one question. Its record is written before page 1; its pages live and
-go together, under keys that begin with its generation, since an old page 1 before a new page 2 would lose
-rows in silence.
+A download that is replaced stays while it may be being read; ``downloads.py`` says which go, and when.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
-import threading
 import time
 import uuid
-import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,251 +28,22 @@ from requests_cache.models.response import CachedResponse
 
 from hlkit.errors import CacheLocked
 from hlkit.warning import warn
-from hlkit.wire import fork
+from hlkit.wire import downloads
+from hlkit.wire.downloads import CHECKS, DAY, HOUR, SCHEMA, Record
+from hlkit.wire.file import CacheWarning, File
 from hlkit.wire.token import Token
 
-PATIENCE = 2.0  # seconds to wait for another program's lock
-_IMPATIENCE = 0.05  # seconds, while that lock goes on: no page waits two seconds in turn
-_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
-DAY = 86_400.0  # seconds
-FORGOTTEN_AFTER = 30 * DAY  # walks that nobody read for so long are deleted
-_TABLES = {
-    "pages": "key, value",
-    "walks": "generation, question, resource, parameters, started, finished, read, pages, rows, cursor",
-}
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS pages (key TEXT PRIMARY KEY, value BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS walks (
-    generation TEXT PRIMARY KEY, question TEXT NOT NULL, resource TEXT NOT NULL, parameters TEXT NOT NULL,
-    started REAL NOT NULL, finished REAL, read REAL NOT NULL, pages INTEGER NOT NULL, rows INTEGER NOT NULL,
-    cursor TEXT);
-CREATE INDEX IF NOT EXISTS walks_by_question ON walks (question, started);
-"""
+MOST_BYTES = 2_000_000_000  # of one user's answers, in all files of a folder: beyond, the oldest go
+_SLICES = 20  # that are deleted at most while connecting
 _KEEP = "INSERT OR REPLACE INTO pages (key, value) VALUES (?, ?)"
-_NOTE = f"""
-INSERT INTO walks ({_TABLES["walks"]}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (generation) DO UPDATE SET
-    finished = excluded.finished, read = excluded.read, pages = excluded.pages, rows = excluded.rows,
-    cursor = excluded.cursor
-WHERE finished IS NULL
-"""
 _ZSTD = pa.Codec("zstd", compression_level=1)
 T = TypeVar("T")
-
-
-class CacheWarning(UserWarning):
-    """The answer is right; it could only not be kept."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """One walk: what was asked, when, how far it came. ``cursor`` is the position of the next page, as JSON."""
-
-    generation: str
-    question: str
-    resource: str
-    parameters: str
-    started: float
-    finished: float | None = None
-    read: float = 0.0
-    pages: int = 0
-    rows: int = 0
-    cursor: str | None = None
 
 
 class _Kept(msgspec.Struct, forbid_unknown_fields=True):
     status: int
     length: int
     body: bytes
-
-
-class _Handle:
-    """The open connection of a ``File``, closed when the file is not used any more, and at exit."""
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.connection: sqlite3.Connection | None = None
-
-    def close(self) -> None:
-        with self.lock:
-            if self.connection is not None:
-                self.connection.close()
-
-
-class File:
-    """A SQLite file that cannot hang or fail a call: what goes wrong with it is one warning.
-
-    That another program holds it for the moment is no fault of the file: then ``run`` and ``write`` raise
-    ``CacheLocked``, and the next call tries again.
-    """
-
-    def __init__(self, path: Path | None) -> None:
-        self._handle = _Handle()
-        self._path = path
-        self._mended = False
-        self._is_held = False  # by another program, as far as the last call saw
-        weakref.finalize(self, self._handle.close)
-        with contextlib.suppress(CacheLocked):
-            self.run(lambda db: None)
-        fork.holds_still(self)
-
-    def hold_still(self) -> None:
-        """End the transaction at hand, and let go of the file; who wants it after the fork opens it again."""
-        self._handle.lock.acquire()
-        if self._path is not None:
-            self._handle.close()
-            self._handle.connection = None
-
-    def go_on(self) -> None:
-        self._handle.lock.release()
-
-    @property
-    def path(self) -> Path | None:
-        """Where it is kept, or ``None`` for memory alone."""
-        return self._path
-
-    def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do *work*; where the file fails, go on without it and do it again. Raises ``CacheLocked``."""
-        with self._handle.lock:
-            while True:
-                try:
-                    done = work(self._open())
-                except (sqlite3.Error, OSError) as error:
-                    if self._path is None:
-                        raise
-                    problem = error
-                else:
-                    if self._is_held:
-                        self._notice(is_held=False)
-                    return done
-                if _code(problem) in _BUSY:
-                    self._notice(is_held=True)
-                    raise CacheLocked(
-                        "another program holds the cache file",
-                        hint="wait until it is done, then make the call again",
-                    )
-                self._handle.close()
-                warn(self._do_without(problem), CacheWarning)
-
-    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do *work* in one transaction. Raises ``CacheLocked``."""
-
-        def transaction(connection: sqlite3.Connection) -> T:
-            _roll_back(connection)  # what Ctrl-C left open while it was rolled back
-            try:
-                connection.execute("BEGIN IMMEDIATE")  # here, since Ctrl-C may come just as it is done
-                done = work(connection)
-                connection.execute("COMMIT")
-            except BaseException:
-                _roll_back(connection)
-                raise
-            return done
-
-        return self.run(transaction)
-
-    def sweep(self) -> None:
-        """Give deleted bytes back to the disk now; while another program reads, SQLite has zeroed them at least."""
-
-        def sweep(connection: sqlite3.Connection) -> None:
-            connection.execute("PRAGMA busy_timeout = 0")
-            with contextlib.suppress(sqlite3.OperationalError):
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                connection.execute("VACUUM")
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            connection.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}")
-
-        self.run(sweep)
-
-    def close(self) -> None:
-        self._handle.close()
-
-    def _open(self) -> sqlite3.Connection:
-        if self._handle.connection is None:
-            self._handle.connection = _memory() if self._path is None else _connect(self._path, self._seconds)
-        return self._handle.connection
-
-    @property
-    def _seconds(self) -> float:
-        """How long to wait for another program's lock."""
-        return _IMPATIENCE if self._is_held else PATIENCE
-
-    def _notice(self, *, is_held: bool) -> None:
-        """Wait for a lock only once; as soon as it is gone, for the next one again."""
-        self._is_held = is_held
-        if self._handle.connection is not None:
-            self._handle.connection.execute(f"PRAGMA busy_timeout = {self._seconds * 1000:.0f}")
-
-    def _do_without(self, problem: Exception) -> str:
-        """Damaged: move the file aside, start anew. Full or read-only: leave it alone, use memory.
-
-        Gives the words of the warning.
-        """
-        assert self._path is not None
-        if _is_damage(problem) and not self._mended:
-            self._mended = True
-            try:
-                aside = _move_aside(self._path)
-                self._handle.connection = _connect(self._path, self._seconds)
-                return f"the cache file was damaged ({problem}); it was moved aside to {aside}"
-            except (sqlite3.Error, OSError) as another:
-                problem = another
-        self._path, self._handle.connection = None, _memory()
-        return f"the cache file cannot be used ({problem}); the work goes on, and is kept in memory only"
-
-
-def _roll_back(connection: sqlite3.Connection) -> None:
-    with contextlib.suppress(sqlite3.Error):
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-
-
-def _code(problem: Exception) -> int:
-    """SQLite's own number for it; 0 for other errors."""
-    return (getattr(problem, "sqlite_errorcode", None) or 0) & 0xFF  # the rest of it are details
-
-
-def _memory() -> sqlite3.Connection:
-    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    connection.executescript(_SCHEMA)
-    return connection
-
-
-def _connect(path: Path, seconds: float) -> sqlite3.Connection:
-    """The file, open: readable by its owner alone, in a folder of its owner's. Waits so long for others' locks."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # A file that is there is not opened: closing it again would end the locks of this program's other handles.
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    except FileExistsError:
-        if os.name == "posix" and path.stat().st_mode & 0o077:
-            path.chmod(0o600)
-    connection = sqlite3.connect(os.fspath(path), timeout=seconds, isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute("PRAGMA secure_delete=ON")
-        connection.executescript(_SCHEMA)
-        for table, columns in _TABLES.items():
-            connection.execute(f"SELECT {columns} FROM {table} LIMIT 1").fetchone()  # tells a foreign file
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _is_damage(problem: Exception) -> bool:
-    """Whether the file itself is at fault: not SQLite's, malformed, or with other tables than ours."""
-    code = _code(problem)
-    is_foreign = code == sqlite3.SQLITE_ERROR and ("no such" in str(problem) or "column" in str(problem))
-    return is_foreign or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-def _move_aside(path: Path) -> str:
-    """Rename the file and what SQLite keeps beside it; the new name."""
-    aside = path.with_name(f"{path.name}.bad-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}")
-    for ending in ("-wal", "-shm", ""):
-        with contextlib.suppress(FileNotFoundError):
-            os.replace(f"{path}{ending}", f"{aside}{ending}")
-    return aside.name
 
 
 class _Pages(BaseStorage[str, bytes]):
@@ -310,7 +76,11 @@ class _Pages(BaseStorage[str, bytes]):
 
 
 class Cache(BaseCache):
-    """Answers and walks of one server, location and token. ``keep_all`` deletes nothing, however old."""
+    """Answers and downloads of one server, location and token.
+
+    ``keep_all`` deletes nothing, however old. ``resumes`` says whether the next call for the same goes on with a
+    download that broke off.
+    """
 
     def __init__(
         self,
@@ -318,20 +88,20 @@ class Cache(BaseCache):
         token: Token,
         *,
         keep_all: bool = False,
+        resumes: bool = True,
         now: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(cache_name="hlkit")
-        self._file = File(path)
+        self._file = File(path, SCHEMA, CHECKS)
         self._token = token
         self._now = now
-        self.keeps_all = keep_all
+        self.keeps_all, self.resumes = keep_all, resumes
         self._has_warned = False  # that another program holds the file
         self._pages = _Pages(self._file)
         self.responses = self._pages  # type: ignore[assignment]
         self.redirects = DictStorage()  # type: ignore[no-untyped-call]
-        if path is not None and not keep_all:
-            with contextlib.suppress(CacheLocked):
-                self._forget_old_walks()
+        if path is not None:
+            self._tidy(_SLICES)
 
     @property
     def path(self) -> Path | None:
@@ -390,137 +160,172 @@ class Cache(BaseCache):
             )
         return None
 
-    # ---- walks
+    # ---- downloads
 
-    def begin(
-        self,
-        question: str,
-        resource: str,
-        parameters: object,
-        choose: Callable[[list[Record]], Record | None] = lambda _: None,
-    ) -> Record:
-        """The record of a new walk, written before its first page; or one that others began, if *choose* picks it.
+    def begin(self, record: Record, choose: Callable[[list[Record]], Record | None] = lambda _: None) -> Record:
+        """The record of a new download, written before its first page; or the one of others that *choose* picks.
 
         Where it cannot be written, the next ``note`` writes it.
         """
-        now = self._now()
-        text = json.dumps(parameters, sort_keys=True, default=str)
-        record = Record(uuid.uuid4().hex, question, resource, text, started=now, read=now)
 
         def begin(db: sqlite3.Connection) -> Record:
-            begun = choose(_records(db, question))
+            begun = choose(downloads.records(db, record.question))
             if begun is None:
-                db.execute(_NOTE, _values(record))
+                downloads.note(db, record)
             return begun or record
 
         return self._write_or_skip(begin) or record
 
-    def note(self, record: Record, pages: int, rows: int, cursor: str | None) -> None:
-        """How far a walk came. One that was finished meanwhile stays so."""
-        noted = replace(record, pages=pages, rows=rows, cursor=cursor)
-        self._write_or_skip(lambda db: db.execute(_NOTE, _values(noted)))
+    def new(self, question: str, resource: str, parameters: object, **given: Any) -> Record:
+        """The record of a download that begins now; *given* are further fields of ``Record``."""
+        now, generation = self._now(), uuid.uuid4().hex
+        text = json.dumps(parameters, sort_keys=True, default=str)
+        given = {"family": question, "started": now, "fetched": now, "read": now, **given}
+        return Record(generation, self.prefix(generation), question, resource=resource, parameters=text, **given)
 
-    def finish(self, record: Record, pages: int, rows: int) -> Record:
-        """The walk is complete: from now on it serves, and what it replaces goes.
+    def prefix(self, generation: str) -> str:
+        """How the keys of a download's pages begin."""
+        return self._token.digest("download", generation)
+
+    def note(self, record: Record) -> None:
+        """How far a download came. One that was finished meanwhile stays so."""
+        self._write_or_skip(lambda db: downloads.note(db, record))
+
+    def settle(self, record: Record) -> None:
+        """Its caller wants no more than has arrived: it did not break off."""
+        change = "UPDATE downloads SET wanted = rows WHERE generation = ? AND finished IS NULL"
+        if not self._file.is_closed:  # a loop that nobody ended is collected at any time
+            with contextlib.suppress(CacheLocked):
+                self._file.write(lambda db: db.execute(change, (record.generation,)))
+
+    def finish(self, record: Record) -> Record:
+        """The download is complete: from now on it serves, and what it replaces goes, unless it is being read.
 
         Where a page was not cached it stays unfinished, and the next reading asks for that page alone.
         """
-        now = self._now()
-        finished = replace(record, finished=now, read=now, pages=pages, rows=rows, cursor=None)
+        finished = replace(record, finished=record.fetched)
 
         def finish(db: sqlite3.Connection) -> None:
-            if self._count(db, record) < pages:
-                db.execute(_NOTE, _values(replace(record, pages=pages, rows=rows)))
-                return
-            db.execute(_NOTE, _values(finished))
-            for older in _records(db, record.question):
-                if older.started < record.started:
-                    self._delete(db, older)
+            if downloads.count(db, record) < record.pages:
+                downloads.note(db, record)
+            else:
+                downloads.note(db, replace(finished, size=downloads.size(db, record)))
 
         self._write_or_skip(finish)
+        self._tidy()
         return finished
 
     def walks(self, question: str | None = None) -> list[Record]:
         """The records, newest first: all, or those of one question. Raises ``CacheLocked``."""
-        return self._file.run(lambda db: _records(db, question))
+        return self._file.run(lambda db: downloads.records(db, question))
 
-    def touch(self, record: Record) -> None:
-        """Somebody read it: it stays for another thirty days."""
+    def touch(self, record: Record) -> Record:
+        """Somebody reads a download that is complete: it stays for another thirty days, and an hour at the least."""
         now = self._now()
-        if now - record.read > DAY:
-            with contextlib.suppress(CacheLocked):
-                self._file.write(
-                    lambda db: db.execute("UPDATE walks SET read = ? WHERE generation = ?", (now, record.generation))
-                )
+        if record.reads and 0 <= now - record.read < HOUR / 6:
+            return record
+        touched = replace(record, read=now, reads=record.reads + 1)
+        values = (touched.read, touched.reads, record.generation)
+        with contextlib.suppress(CacheLocked):
+            self._file.write(
+                lambda db: db.execute("UPDATE downloads SET read = ?, reads = ? WHERE generation = ?", values)
+            )
+        return touched
 
-    def age(self, record: Record) -> float:
-        """Seconds since the walk began; one from the future (a clock set back) counts as endlessly old."""
-        age = self._now() - record.started
+    def now(self) -> float:
+        """The time of day, in Unix seconds."""
+        return self._now()
+
+    def since(self, moment: float) -> float:
+        """Seconds since a moment; one of the future (a clock set back) is endlessly long ago."""
+        age = self._now() - moment
         return age if age > -60 else float("inf")
 
+    def age(self, record: Record) -> float:
+        """Seconds since the last page of a download arrived."""
+        return self.since(record.fetched)
+
     def holds(self, record: Record) -> bool:
-        """Whether every page of a complete walk is there. Raises ``CacheLocked``."""
-        return self._file.run(lambda db: self._count(db, record)) >= record.pages
+        """Whether every page of a complete download is there. Raises ``CacheLocked``."""
+        return self.count(record) >= record.pages
+
+    def count(self, record: Record) -> int:
+        """How many pages of a download are there. Raises ``CacheLocked``."""
+        return self._file.run(lambda db: downloads.count(db, record))
 
     def forget(self, record: Record) -> None:
-        """Delete a walk and its pages; nothing where all is kept."""
+        """Delete a download and its pages; nothing where all is kept."""
         if not self.keeps_all:
-            self._write_or_skip(lambda db: self._delete(db, record))
-
-    def prefix(self, generation: str) -> str:
-        """How the keys of a walk's pages begin."""
-        return self._token.digest("walk", generation)
+            with contextlib.suppress(CacheLocked):
+                self._file.write(lambda db: downloads.delete(db, [record]))
+                self._delete_pages()
 
     def clear(self) -> None:
         """Delete everything that is kept, from the disk too. Raises ``CacheLocked``."""
+        self._file.write(lambda db: db.execute("DELETE FROM downloads"))
+        while self._file.write(downloads.delete_slice):
+            pass
+        self._file.shrink(at_once=True)
 
-        def clear(db: sqlite3.Connection) -> None:
-            db.execute("DELETE FROM pages")
-            db.execute("DELETE FROM walks")
-
-        self._file.write(clear)
-        self._file.sweep()
-
-    def _keys(self, record: Record) -> tuple[str, str]:
-        prefix = self.prefix(record.generation)
-        return prefix, prefix + "g"  # after every hex digit
-
-    def _count(self, db: sqlite3.Connection, record: Record) -> int:
-        """How many pages of a walk are there."""
-        found = db.execute("SELECT count(*) FROM pages WHERE key >= ? AND key < ?", self._keys(record)).fetchone()
-        return int(found[0])
-
-    def _delete(self, db: sqlite3.Connection, record: Record) -> None:
-        db.execute("DELETE FROM pages WHERE key >= ? AND key < ?", self._keys(record))
-        db.execute("DELETE FROM walks WHERE generation = ?", (record.generation,))
-
-    def _forget_old_walks(self) -> None:
-        """Delete the walks that nobody read for thirty days, and pages that landed after their walk was deleted."""
+    def _tidy(self, slices: int | None = None) -> None:
+        """Delete what nobody will read again, and the oldest where there is too much."""
+        if self.keeps_all:
+            return
         now = self._now()
+        with contextlib.suppress(CacheLocked):
+            known = self.walks()
+            if any(record.read > now + DAY for record in known):  # by a clock that was wrong for a while
+                change = "UPDATE downloads SET read = ? WHERE read > ?"
+                self._file.write(lambda db: db.execute(change, (now, now + DAY)))
+                known = self.walks()
+            unwanted = downloads.unwanted(known, now)
+            if unwanted:
+                self._file.write(lambda db: downloads.delete(db, unwanted))
+            self._delete_pages(slices, has_deleted=bool(unwanted))
+        if self.path is not None:
+            self._make_room(self.path)
 
-        def forget(db: sqlite3.Connection) -> int:
-            before = db.total_changes
-            for record in _records(db):
-                if now - record.read > FORGOTTEN_AFTER:
-                    self._delete(db, record)
-            known = {self.prefix(record.generation) for record in _records(db)}
-            for (prefix,) in db.execute("SELECT DISTINCT substr(key, 1, 32) FROM pages").fetchall():
-                if prefix not in known:
-                    db.execute("DELETE FROM pages WHERE key >= ? AND key < ?", (prefix, prefix + "g"))
-            deleted = db.total_changes - before
-            # A clock that was wrong for a while would keep its walks for good.
-            db.execute("UPDATE walks SET read = ? WHERE read > ?", (now, now + DAY))
-            return deleted
+    def _delete_pages(self, slices: int | None = None, *, has_deleted: bool = True) -> None:
+        """Delete the pages of no download, so many slices at most, and give their bytes back.
 
-        if self._file.write(forget):
-            self._file.sweep()
+        Raises ``CacheLocked``.
+        """
+        deleted = 0
+        while (slices is None or deleted < slices) and self._file.run(downloads.has_strays):
+            self._file.write(downloads.delete_slice)
+            deleted += 1
+        if deleted or has_deleted:
+            self._file.shrink()
+
+    def _make_room(self, path: Path) -> None:
+        """Delete the oldest downloads in the folder, of other locations too, until few enough bytes are left.
+
+        None that is unfinished, or was read within the hour.
+        """
+        files = list(path.parent.glob("*.sqlite*"))
+        if sum(file.stat().st_size for file in files if file.exists()) <= MOST_BYTES:
+            return
+        found = [
+            (size, record, file)
+            for file in files
+            if file.suffix == ".sqlite"
+            for size, record in downloads.sizes(file)
+        ]
+        left, now = sum(size for size, _, _ in found), self._now()
+        oldest: dict[Path, list[Record]] = {}
+        for size, record, file in sorted(found, key=lambda one: one[1].fetched):
+            if left <= MOST_BYTES:
+                break
+            if record.finished is not None and now - record.read > HOUR:
+                oldest.setdefault(file, []).append(record)
+                left -= size
+        for file, unwanted in oldest.items():
+            _delete_from(self._file if file == path else File(file, SCHEMA, CHECKS), unwanted)
 
 
-def _records(db: sqlite3.Connection, question: str | None = None) -> list[Record]:
-    where, given = ("", ()) if question is None else ("WHERE question = ?", (question,))
-    found = db.execute(f"SELECT {_TABLES['walks']} FROM walks {where} ORDER BY started DESC", given)
-    return [Record(*row) for row in found]
-
-
-def _values(record: Record) -> tuple[Any, ...]:
-    return tuple(asdict(record).values())
+def _delete_from(file: File, unwanted: list[Record]) -> None:
+    with contextlib.suppress(CacheLocked):
+        file.write(lambda db: downloads.delete(db, unwanted))
+        while file.write(downloads.delete_slice):
+            pass
+        file.shrink()

@@ -192,6 +192,6 @@ def _day_exhausted(quota: Quota, now: float) -> QuotaExhausted:
     limit = "" if quota.day_limit is None else f" ({quota.day_limit:,})"
     return QuotaExhausted(
         f"the day's requests{limit} are used up, by this program and others together; the quota is full again {when}",
-        hint="what arrived is kept: make the call again then, and only the rest is asked for",
+        hint="wait until then; loc.quota shows what is left",
         retry_after=seconds,
     )

@@ -100,7 +100,7 @@ def _come_back(error: HlkitError, seconds: float) -> RateLimited:
     """The server's wait ends past the deadline: the error that says when to come back."""
     return RateLimited(
         f"{error.message}; come back in {duration(seconds)}",
-        hint="make the call again then: what arrived is kept",
+        hint="make the call again then",
         status=error.status,
         trace_id=error.trace_id,
         resource=error.resource,

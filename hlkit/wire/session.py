@@ -57,7 +57,8 @@ class Call:
 
     ``check`` reads the body, and raises ``UnexpectedResponse`` or ``WrongLocation`` where it holds no answer.
     ``doubts`` says whether what it read may be the rest of a cut that nobody noticed: then it is asked again.
-    ``sent`` counts the requests that the answer cost.
+    ``sent`` counts the requests that the answer cost; ``arrived`` says whether it came over the network, for
+    this call or for another that wanted the same.
     """
 
     method: str
@@ -75,6 +76,7 @@ class Call:
     visit: int = 1  # the same question asked a second time in one walk is another answer
     kept_only: bool = False  # ask no server
     sent: int = 0
+    arrived: bool = False
 
 
 class _PacedSession(requests.Session):
@@ -244,6 +246,7 @@ class Session(CacheMixin, _PacedSession):
                 _wait_for(flight, call)
             finally:
                 self._leave(flight, call)
+            call.arrived = flight.sent > 0
             if flight.call is call:
                 return flight.result()
             if flight.error is None:

@@ -1,8 +1,19 @@
-"""One walk: all pages of one question, resumable, and complete or an error.
+"""One download: all pages of one question, resumable, and complete or an error.
 
-The record is written before page 1. Going on means starting at page 1 again: pages that are kept cost no
-request, so the first that is not kept is where the walk broke off. A walk that ends below the announced
-total asks its last page once more, then says so: a short result is never quiet.
+The record is written before page 1. To resume means to start at page 1 again: pages that are cached cost no
+request, so the first that is not cached is where the download broke off. Which download a call goes by:
+
+1. One that is complete and younger than ``expire_after``, counted from its last page; none where ``refresh``.
+2. One that broke off (a stop, a kill, an error, the end of the day's quota), with its last page younger than
+   ``expire_after`` or 7 days, whichever is more, where the call wants more rows than it has. ``refresh`` resumes
+   only what an earlier ``refresh`` began. Pages asked for by number are resumed only while the server announces
+   the same number of rows; else the download starts again.
+3. The first pages that ``limit=``, ``.count()`` or a loop over ``.pages()`` left that ended early, if they were
+   begun within ``expire_after``.
+4. Else a new one. Where no server may be asked, the newest complete one serves at any age.
+
+A download that ends below the announced total asks its last page once more, then says so: a short result is
+never silent.
 """
 
 from __future__ import annotations
@@ -28,11 +39,12 @@ from hlkit.errors import (
     UnexpectedResponse,
     WrongLocation,
 )
-from hlkit.paging import Offset, Page, PageNumber, Position, Trail
+from hlkit.paging import Offset, Page, PageNumber, Paging, Position, SearchAfter, Trail
 from hlkit.resource import Resource
 from hlkit.warning import warn
 from hlkit.wire.body import read_page
-from hlkit.wire.cache import Cache, Record
+from hlkit.wire.cache import Cache
+from hlkit.wire.downloads import RESUMED_WITHIN, Record
 from hlkit.wire.pacing import duration
 from hlkit.wire.retry import Budget
 from hlkit.wire.session import Call, Session
@@ -53,17 +65,28 @@ class DamagedWalk(NotKept):
     """A page of a complete walk cannot be read any more; the whole is to be read anew."""
 
 
+class _Moved(Exception):
+    """The server announces another number of rows than when the pages before were read."""
+
+
 class StaleWarning(UserWarning):
     """Offline: these rows are as old as the warning says."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of the server: a resource, a location, and parameters of one's own for each pass."""
+    """What is asked of the server: a resource, a location, and parameters of one's own for each pass.
+
+    ``family`` names, with the resource, the questions that differ from this one only in their span, which is
+    ``since`` to ``until`` (Unix seconds).
+    """
 
     resource: Resource
     location_id: str
     passes: tuple[Mapping[str, Any], ...] = ({},)
+    family: str | None = None
+    since: float | None = None
+    until: float | None = None
 
     @property
     def path(self) -> str:
@@ -111,6 +134,7 @@ class Walk:
     freshness: Freshness = field(default_factory=Freshness)
     watch: Watch = field(default_factory=Watch)
     limit: int | None = None
+    is_cut: bool = False  # rows that are not wanted come along: more than the limit may be needed
     heads: bool = False  # the first page of each pass is enough
     lock_patience: float | None = None  # seconds, where it is not to be the usual
     read: Callable[[bytes], Any] | None = None  # reads a body, where the resource's rows are not wanted
@@ -129,21 +153,41 @@ class Walk:
     _failed_in_a_row: int = 0
     _last_failure: HlkitError | None = None
     _has_expired: bool = False  # the server does not know a cursor any more that it gave
+    _cached: int = 0  # pages that the record had when this walk took it up
+    restarts: int = 0  # each begins again at page 1, and the rows given before do not count
     _budget: Budget = field(default_factory=Budget)
 
     def __iter__(self) -> Iterator[Page]:
         try:
             yield from self._read_all()
+            return
+        except GeneratorExit:
+            self._settle()
+            raise
         except DamagedWalk:
-            if self.pages or self.freshness.offline:
+            if self.pages or (self.freshness.offline and not self.is_replaced()):
                 raise
+        except _Moved:
+            self._forget_all()
         except InvalidRequest:
             if not self._has_expired:
                 raise
             self._forget_all()
-        else:
-            return
         yield from self._read_all()
+
+    def _has_enough(self) -> bool:
+        return self.limit is not None and not self.is_cut and self.rows >= self.limit
+
+    def _settle(self) -> None:
+        """Whoever looped over the pages has enough of them; a loop over hours more likely broke."""
+        record = self.record
+        if record and record.finished is None and self._cache.since(record.started) < self.freshness.expire_after:
+            self._cache.settle(record)
+
+    def is_replaced(self) -> bool:
+        """Whether another download serves in place of the one that this walk went by."""
+        gone, newest = self.record, self._known(self._name())[1]
+        return newest is not None and (gone is None or newest.generation != gone.generation)
 
     def _forget_all(self) -> None:
         """Begin again at page 1, in a new walk: rows that were given come again, and are kept once."""
@@ -151,6 +195,7 @@ class Walk:
         self._cache.forget(self.record)
         self.freshness = replace(self.freshness, generation=None, refresh=True)
         self.pages = self.rows = self._promised = 0
+        self.restarts += 1
         self.empty, self.gone = [], []
 
     def _read_all(self) -> Iterator[Page]:
@@ -161,7 +206,7 @@ class Walk:
             is_final = number == len(self.question.passes)
             for last in self._patiently(own, self._pass(record, own, trail)):
                 yield last
-                if self.limit is not None and self.rows >= self.limit and (self._more or not is_final):
+                if self._has_enough() and (self._more or not is_final):
                     return
                 if self.heads and self._more:
                     cut = True
@@ -177,9 +222,8 @@ class Walk:
         self._compare()
         self.complete = True
         if record.finished is None:
-            self.record = self._cache.finish(record, self.pages, self.rows)
-        else:
-            self._cache.touch(record)
+            assert self.record is not None
+            self.record = self._cache.finish(self.record)
 
     def _patiently(self, own: Mapping[str, Any], pages: Iterator[Page]) -> Iterator[Page]:
         """The pages of one pass; where each parent has a pass, one that fails does not lose the others."""
@@ -207,7 +251,7 @@ class Walk:
         raise IncompleteDownload(
             f"{self._failed:,} of {len(self.question.passes):,} requests for {resource.name} failed, the last "
             f"with: {self._last_failure.message if self._last_failure else ''}",
-            hint="the others are kept: .resume() asks for the failed ones alone",
+            hint="try again in a minute",
             resource=resource.name,
         )
 
@@ -238,14 +282,40 @@ class Walk:
             )
         if record is None:
             known = {record.generation for record in records}
-            record = self._cache.begin(
-                name, resource.name, self.question.firsts, lambda now: self._choose_begun(now, known)
+            begun = self._cache.new(
+                name,
+                resource.name,
+                self.question.firsts,
+                family=self._family(name),
+                since=self.question.since,
+                until=self.question.until,
+                fresh_for=fresh.expire_after,
+                is_refresh=fresh.refresh,
+                wanted=self._wanted,
             )
+            record = self._cache.begin(begun, lambda now: self._choose_begun(now, known))
         elif fresh.offline:
             age = duration(self._cache.age(record))
             warn(f"{resource.name} as read {age} ago (offline)", StaleWarning)
-        self.record = record
+        if record.finished is not None:
+            record = self._cache.touch(record)
+        elif self._wanted is None:
+            record = replace(record, wanted=None)
+        else:
+            record = replace(record, wanted=None if record.wanted is None else max(record.wanted, self._wanted))
+        self.record, self._cached = record, record.pages
         return record
+
+    @property
+    def _wanted(self) -> int | None:
+        """How many rows this walk is to bring: none where the first pages are enough, ``None`` for all."""
+        return 0 if self.heads else self.limit
+
+    def _family(self, name: str) -> str:
+        question = self.question
+        if question.family is None:
+            return name
+        return self.session.question(question.resource.method, question.path, "family", question.family)
 
     def _known(self, name: str) -> tuple[list[Record], Record | None]:
         """What is cached of the question, and which of it to go by; nothing while another program holds the file.
@@ -280,23 +350,38 @@ class Walk:
         return self.session.question(resource.method, self.question.path, resource.version, self.question.firsts)
 
     def _choose(self, records: list[Record]) -> Record | None:
+        """The record to go by, as the top of this file says, of those of the question, newest first."""
         fresh = self.freshness
-        if fresh.generation is not None:
-            return next((record for record in records if record.generation == fresh.generation), None)
-        if not fresh.offline:
-            records = [] if fresh.refresh else [record for record in records if self._is_young(record)]
-        whole = [record for record in records if record.finished is not None]
-        begun = [record for record in records if record.finished is None and not fresh.offline]
-        return next((record for record in whole if self._is_whole(record)), begun[0] if begun else None)
+        named = [record for record in records if record.generation == fresh.generation]
+        if named:  # else it was replaced meanwhile
+            return named[0]
+        complete = [record for record in records if record.finished is not None]
+        if fresh.offline:
+            return next((record for record in complete if self._is_whole(record)), None)
+        young = [record for record in complete if self._cache.age(record) < fresh.expire_after and not fresh.refresh]
+        newest = complete[0].started if complete else 0.0
+        begun = [record for record in records if record.started > newest and self._goes_on_from(record)]
+        return next(filter(self._is_whole, young), max(begun, key=lambda record: record.rows, default=None))
+
+    def _goes_on_from(self, record: Record) -> bool:
+        """Whether this walk may take up a download that is not finished."""
+        if record.finished is not None:
+            return False
+        fresh = self.freshness
+        wants_more = not self.heads and (self.limit is None or self.limit > record.rows)
+        is_resumed = (
+            record.broke_off
+            and wants_more
+            and self._cache.resumes
+            and self._cache.age(record) < max(fresh.expire_after, RESUMED_WITHIN)
+        )
+        if fresh.refresh:
+            return is_resumed and record.is_refresh
+        return is_resumed or self._cache.since(record.started) < fresh.expire_after
 
     def _choose_begun(self, records: list[Record], known: set[str]) -> Record | None:
-        """A walk over the same question that another thread or program has begun just now."""
-        if self.freshness.refresh:
-            return None
-        return next((one for one in records if one.generation not in known and self._is_young(one)), None)
-
-    def _is_young(self, record: Record) -> bool:
-        return self._cache.age(record) < self.freshness.expire_after
+        """A download of the same that another thread or program has begun just now."""
+        return next((one for one in records if one.generation not in known and self._goes_on_from(one)), None)
 
     def _is_whole(self, record: Record) -> bool:
         """Whether all its pages are still there; a walk with a gap is of no use to anyone."""
@@ -310,6 +395,7 @@ class Walk:
 
     def _pass(self, record: Record, own: Mapping[str, Any], trail: Trail) -> Iterator[Page]:
         before, rows_when_short = self.rows, -1
+        has_arrived = True  # the page before, over the network
         last: Page | None = None
         visits: Counter[str] = Counter()  # a position may be asked again: each answer is kept, and replayed in order
         position: Position | None = self.question.resource.paging.first()
@@ -321,13 +407,18 @@ class Walk:
             except InvalidRequest:
                 self._has_expired = self.rows > before and not isinstance(trail.paging, Offset | PageNumber)
                 raise
+            if last is not None and not has_arrived and call.arrived and self.pages <= self._cached:
+                self._check_total(trail.paging, asked, last, page)
+            has_arrived = call.arrived
             try:
                 position = trail.follow(asked, page)
             except IncompleteDownload as error:
                 position, circle = None, error
                 self.session.forget(call)  # so that .resume() asks for it again
             if position is None and circle is None and trail.is_short(page) and trail.rows != rows_when_short:
-                again = self._fetch(record, self._call(record, own, asked, visits))
+                second = self._call(record, own, asked, visits)
+                again = self._fetch(record, second)
+                has_arrived = has_arrived or second.arrived
                 position, rows_when_short = trail.again(asked, again), trail.rows
                 page = (
                     again if len(again) >= len(page) else Page([*page.rows, *again.rows], again.envelope, again.odd)
@@ -335,8 +426,7 @@ class Walk:
             self._more = position is not None
             self.pages += 1
             self.rows = before + trail.rows
-            if record.finished is None:
-                self._cache.note(record, self.pages, self.rows, None if position is None else _canonical(position))
+            self._note(record, has_arrived)
             self._tell(page)
             yield page if last is None else Page(trail.beyond(last, page), page.envelope, page.odd)
             last = page
@@ -344,6 +434,23 @@ class Walk:
                 if trail.round > 1:
                     self._cache.forget(record)  # its pages contradict each other, however often they are read
                 raise circle
+
+    def _check_total(self, paging: Paging, asked: Position, last: Page, page: Page) -> None:
+        """Raise ``_Moved`` where rows came or went since the pages before were read, and pages go by number."""
+        is_numbered = isinstance(paging, PageNumber) or (isinstance(paging, SearchAfter) and asked.get("page", 1) > 1)
+        if is_numbered and self._total(page) != self._total(last):
+            raise _Moved
+
+    def _note(self, record: Record, has_arrived: bool) -> None:
+        """Write how far the download is; where it is complete already, that somebody reads it."""
+        assert self.record is not None
+        if record.finished is not None:
+            self.record = self._cache.touch(self.record)
+            return
+        fetched = self._cache.now() if has_arrived else self.record.fetched
+        self.record = replace(self.record, pages=self.pages, rows=self.rows, fetched=fetched)
+        if has_arrived or self.pages > self._cached:
+            self._cache.note(self.record)
 
     def _total(self, page: Page) -> int | None:
         return page.total(self.question.resource.total)
@@ -363,7 +470,7 @@ class Walk:
             doubts=self._doubts,
             resource=resource.name,
             scope=resource.scope,
-            key_prefix=self._cache.prefix(record.generation),
+            key_prefix=record.prefix,
             visit=visits[_canonical(position)],
             watch=self.watch,
             budget=self._budget,
@@ -384,7 +491,11 @@ class Walk:
         if damage is not None:
             if not self.freshness.offline:
                 self._cache.forget(record)
-            raise DamagedWalk(damage.message, hint="read it again", resource=call.resource)
+            raise DamagedWalk(
+                "a page of this download is gone: it was replaced meanwhile, or its file was damaged",
+                hint="read it again",
+                resource=call.resource,
+            )
         self.saved += call.sent == 0
         self.session.saved += call.sent == 0
         return page
@@ -414,6 +525,31 @@ class Walk:
                 of=quota.burst_limit,
             )
         )
+
+    def pages_for_the_next(self) -> int:
+        """How many pages the same call, made again within seven days, in another program too, will not ask for."""
+        if self.record is None or not self.record.broke_off or not self._cache.resumes or self._cache.path is None:
+            return 0
+        try:
+            return self._cache.count(self.record)
+        except CacheLocked:
+            return 0
+
+    def family(self) -> list[Record]:
+        """Newest first, the downloads of questions that differ in their passes alone. Raises ``CacheLocked``."""
+        name, question = self._family(self._name()), self.question
+        span = (question.since, question.until)
+
+        def family() -> list[Record]:
+            return [one for one in self._cache.walks() if one.family == name and (one.since, one.until) == span]
+
+        return self._once_unlocked(family) if self.freshness.offline else family()
+
+    def goes_on_from(self, record: Record) -> bool:
+        """Whether this call may take up a download, by its age and what it brought."""
+        if self.freshness.offline:
+            return record.finished is not None
+        return self._goes_on_from(record)
 
     @property
     def short(self) -> int:

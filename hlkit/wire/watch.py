@@ -77,7 +77,7 @@ class Watch:
     def ask(self) -> None:
         """Raise ``Cancelled`` where the walk was stopped."""
         if self.stopped:
-            raise Cancelled("stopped", hint="make the call again: it goes on where it stopped")
+            raise Cancelled("stopped", hint="make the call again")
 
     def wait(self, seconds: float) -> None:
         """Wait, or raise ``Cancelled`` as soon as the walk is stopped."""
