@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from hlkit.errors import HlkitError, advice
@@ -88,17 +90,25 @@ def _are_numbers(told: list[str]) -> bool:
 def texts(column: pd.Series, zone: str) -> list[str]:
     """A column as people read it."""
     if isinstance(column.dtype, pd.DatetimeTZDtype):
-        column = column.dt.tz_convert(zone)
-        return ["" if pd.isna(value) else f"{value:%Y-%m-%d %H:%M}" for value in column]
+        return _times(column.dt.tz_convert(zone).dt.tz_localize(None), "m")
+    if pd.api.types.is_datetime64_dtype(column.dtype):
+        return _times(column, "D")
     return [text(value) for value in column.tolist()]
+
+
+def _times(column: pd.Series, unit: Literal["m", "D"]) -> list[str]:
+    """Times by NumPy, since Python knows none before the year 1, where a date that was never set may fall."""
+    told = np.datetime_as_string(column.to_numpy(), unit=unit, casting="unsafe")
+    return ["" if one == "NaT" else one.replace("T", " ") for one in told.tolist()]
 
 
 def text(value: object) -> str:
     """One value as people read it."""
-    if isinstance(value, (list, tuple, set)):
-        return ", ".join(map(text, value))
+    if isinstance(value, (list, tuple, set, np.ndarray)):
+        return ", ".join(filter(None, map(text, value)))
     if isinstance(value, dict):  # a file that was sent in: where it is
-        return str(value.get("url") or value)
+        url = value.get("url")
+        return str(url) if url else ", ".join(f"{name}: {text(one)}" for name, one in value.items())
     if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):  # type: ignore[call-overload]
         return ""
     if isinstance(value, pd.Timestamp):

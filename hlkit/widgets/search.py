@@ -61,7 +61,8 @@ class Book:
         if wanted.until is not None:
             mask &= (contacts["created_at"] < pd.Timestamp(wanted.until, tz=self.zone)).to_numpy(dtype=bool)
         if wanted.field is not None and wanted.contains:
-            values = contacts[wanted.field].astype(str).astype(TEXT.dtype).str.lower()
+            values = contacts[wanted.field]
+            values = values.astype(str).astype(TEXT.dtype).where(values.notna(), "").str.lower()
             mask &= values.str.contains(wanted.contains.lower(), regex=False).to_numpy(dtype=bool, na_value=False)
         return contacts[mask]
 
@@ -100,7 +101,8 @@ def code(wanted: Wanted, zone: str, *, name: str = "contacts") -> str:
         if day is not None:
             masks.append(f'{name}["created_at"].{_METHODS[sign]}(pd.Timestamp("{day}", tz="{zone}"))')
     if wanted.field is not None and wanted.contains:
-        field = f"{name}[{wanted.field!r}].astype(str).str.lower()"
+        field = f"{name}[{wanted.field!r}]"
+        field = f'{field}.astype(str).where({field}.notna(), "").str.lower()'
         masks.append(f"{field}.str.contains({wanted.contains.lower()!r}, regex=False)")
     if not masks:
         return "\n".join([*lines, name])
@@ -123,7 +125,10 @@ def options(column: pd.Series, key: Callable[[str], str] = str, most: int = 500)
 
     Values with the same *key* are one, by its commonest spelling.
     """
-    values = (column.explode() if column.dtype == object else column).dropna().astype(str)
+    if column.dtype == object:  # of a list its texts, which can be looked for
+        items = [item for value in column if isinstance(value, (list, tuple)) for item in value]
+        column = pd.Series([item for item in items if isinstance(item, str)], dtype=TEXT.dtype)
+    values = column.dropna().astype(str)
     counts = values[values.str.strip() != ""].value_counts()
     told = pd.DataFrame({"key": [key(value) for value in counts.index], "value": counts.index, "n": counts.array})
     ones = told.groupby("key", sort=False).agg(value=("value", "first"), n=("n", "sum"))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import html
+import re
+from collections.abc import Mapping
+from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -10,6 +13,7 @@ import pandas as pd
 from hlkit.errors import MissingScope, NotFound, NotKept
 from hlkit.kinds import TEXT, WHEN
 from hlkit.warning import told
+from hlkit.widgets import looks
 from hlkit.wire.watch import Watch
 
 if TYPE_CHECKING:
@@ -19,28 +23,84 @@ _COLUMNS = {"at": WHEN, "what": TEXT, "text": TEXT}
 # Where the server gives one contact's rows alone; the others are shown once those of all contacts are kept.
 _OF_ONE = ("messages", "notes")
 _OF_ALL = ("appointments", "opportunities", "tasks")
-# resource: when, and what to say of a row
-_SAID: Mapping[str, tuple[str, Callable[[pd.Series], str]]] = {
-    "messages": ("sent_at", lambda row: _said(row, "direction", "type", "status", "body")),
-    "appointments": ("starts_at", lambda row: _said(row, "status", "title")),
-    "opportunities": ("created_at", lambda row: _said(row, "status", "value", "name")),
-    "tasks": ("due_at", lambda row: _said(row, "title", "body")),
-    "notes": ("created_at", lambda row: _said(row, "title", "body")),
+# resource: when, and which columns say what happened
+_SAID: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "messages": ("sent_at", ("direction", "type", "status", "body")),
+    "appointments": ("starts_at", ("status", "title")),
+    "opportunities": ("created_at", ("status", "value", "name")),
+    "tasks": ("due_at", ("title", "body")),
+    "notes": ("created_at", ("title", "body")),
 }
+_BLOCKS = frozenset(
+    (
+        *("address", "article", "blockquote", "br", "center", "dd", "div", "dl", "dt", "figure", "footer", "form"),
+        *("h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "ol", "p", "pre", "section", "table"),
+        *("tbody", "td", "tfoot", "th", "thead", "tr", "ul"),
+    )
+)
+_PAGE = re.compile(r"<(?:!doctype|html|body|" + "|".join(sorted(_BLOCKS)) + r")(?:\s[^<>]*)?/?>", re.IGNORECASE)
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
+_LONGEST = 200_000  # letters of a body that are read: a page shows the first few hundred
 
 
-def _said(row: pd.Series, *columns: str) -> str:
-    known = [str(row[name]).removeprefix("TYPE_") for name in columns if name in row and not pd.isna(row[name])]
-    return " · ".join(known)
+def _said(name: str, row: pd.Series) -> str:
+    known = []
+    for column in _SAID[name][1]:
+        said = looks.text(row.get(column))
+        if column == "body":
+            said = readable(said, is_email="EMAIL" in looks.text(row.get("type")).upper())
+        known.append(said.removeprefix("TYPE_"))
+    return " · ".join(filter(None, known))
+
+
+def readable(body: str, *, is_email: bool = False) -> str:
+    """A body as text: of an email, and of what an editor wrote, without its markup; else the markup is text.
+
+    It is shown escaped in any case. Characters such as ``&amp;`` are the characters that they mean.
+    """
+    if not (_PAGE.search(body) or (is_email and "<" in body)):
+        return _ENTITY.sub(lambda found: html.unescape(found[0]), body)
+    reader = _Reader()
+    try:
+        reader.feed(body[:_LONGEST])
+        reader.close()
+    except (AssertionError, ValueError):  # Python's own parser gives up on some declarations
+        return body
+    return " ".join("".join(reader.parts).split()) or body
+
+
+class _Reader(HTMLParser):
+    """The text of a page: blocks apart, no script and no style."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+        self._silent = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("script", "style", "title"):
+            self._silent = tag
+        elif tag in _BLOCKS:
+            self.parts.append(" ")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self._silent:
+            self._silent = ""
+        elif tag in _BLOCKS:
+            self.parts.append(" ")
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self.parts.append(data)
 
 
 def events(contact_id: str, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """A row for each event of the contact in *frames*, newest first: ``at``, ``what`` (the resource), ``text``."""
     rows = []
     for name, frame in frames.items():
-        when, say = _SAID[name]
+        when = _SAID[name][0]
         own = frame[frame["contact_id"].eq(contact_id).to_numpy(dtype=bool, na_value=False)]
-        rows += [(row[when], name, say(row)) for _, row in own.iterrows()]
+        rows += [(row[when], name, _said(name, row)) for _, row in own.iterrows()]
     table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype({name: kind.dtype for name, kind in _COLUMNS.items()})
     return table.sort_values("at", ascending=False, ignore_index=True)
 
