@@ -370,10 +370,10 @@ class Location:
 
     # ---- the card
 
-    def _facts(self) -> list[tuple[str, str]]:
+    def _facts(self, name: str | None) -> list[tuple[str, str]]:
         cache: Cache = self.session.cache
         return [
-            ("location", f"{self.name} ({self.location_id})" if self.name else self.location_id),
+            ("location", f"{name} ({self.location_id})" if name else self.location_id),
             ("time zone", self.zone or "not read yet"),
             ("connected by", self.connected_by + (", offline" if self.offline else "")),
             ("quota", str(self.quota)),
@@ -403,13 +403,17 @@ class Location:
         return ", ".join(names) or "nothing"
 
     def __repr__(self) -> str:
-        lines = [*self._facts(), *self._read_so_far()]
+        lines = [*self._facts(self.name), *self._read_so_far()]
         told = "\n".join(f"  {name:<25} {printable(value)}" for name, value in lines)
         rest = textwrap.fill(self._not_read(), 96, initial_indent="  not read yet: ", subsequent_indent="    ")
         return f"Location\n{told}\n{rest}"
 
     def _repr_html_(self) -> str:
-        facts = [(escape(name), escape(value)) for name, value in self._facts()]
+        return self.card_html(self.name)
+
+    def card_html(self, called: str | None) -> str:
+        """The card, with the location *called* so."""
+        facts = [(escape(name), escape(value)) for name, value in self._facts(called)]
         kept = [(f"<code>{escape(name)}</code>", escape(value)) for name, value in self._read_so_far()]
         box = f"display:inline-block;max-width:60em;border:1px solid #bbb;padding:8px 12px;{INK}"
         rows = pairs_html([*facts, *kept, ("not read yet", escape(self._not_read()))])

@@ -2,25 +2,36 @@
 
 import ast
 import datetime as dt
+import gc
+import importlib
+import json
+import re
 import threading
 import time
+import weakref
+import zlib
 from html import escape
 
 import ipywidgets as W
+import matplotlib
 import pandas as pd
 import pytest
 from scripted import Scripted, silent
 
 import hlkit as hl
 from hlkit import profiles
+from hlkit.analysis.result import Result
 from hlkit.errors import InvalidRequest
 from hlkit.resources import CATALOGUE
 from hlkit.sim import Simulation
-from hlkit.widgets import long, looks, questions
+from hlkit.tables.profile import pseudonym
+from hlkit.widgets import contacts as find
+from hlkit.widgets import explore, long, looks, questions
 from hlkit.widgets.controls import TOGETHER, columns_of, controls, values
-from hlkit.widgets.hidden import hidden
+from hlkit.widgets.hidden import hidden, hidden_words
 from hlkit.widgets.search import Book, Wanted, code
 from hlkit.widgets.spans import PRESETS, span
+from hlkit.widgets.timeline import readable
 from hlkit.widgets.work import PER_SECOND, Steady, Work
 from hlkit.wire.watch import Progress
 
@@ -43,7 +54,17 @@ def a_machine_of_its_own(monkeypatch, tmp_path):
 
 @pytest.fixture
 def loc(simulation, tmp_path):
+    """A location of which nothing is kept."""
     return connected(simulation, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def warm(simulation, tmp_path_factory):
+    """A location of which all is kept that these tests look at."""
+    loc = connected(simulation, tmp_path_factory.mktemp("warm"))
+    for read in (loc.location, loc.contacts, loc.users, loc.messages, loc.opportunities):
+        read()
+    return loc
 
 
 def connected(simulation, tmp_path, **given):
@@ -133,12 +154,13 @@ def test_it_opens_as_it_was_left(loc):
     app.analyses.analysis.value = "lead_volume"
     app.analyses.preset.value = "Last 90 days"
     app.contacts.settle()
+    found = app.selected
 
     again = hl.explore(loc, **app.choices)
 
     assert again.choices == app.choices
     assert again.view.title == "Contacts"
-    pd.testing.assert_frame_equal(again.selected, app.selected)
+    pd.testing.assert_frame_equal(again.selected, found)
 
 
 def test_a_wrong_word_is_refused(loc):
@@ -160,6 +182,185 @@ def test_a_wrong_word_is_refused(loc):
     for wrong in ("acme", pd.DataFrame()):
         with pytest.raises(InvalidRequest, match="takes a location"):
             hl.explore(wrong)
+
+
+# ---- again, and its end
+
+
+def widgets_alive():
+    gc.collect()
+    return len(instances())
+
+
+def instances():
+    """ipywidgets' own, which keep each widget until it is closed."""
+    return importlib.import_module("ipywidgets.widgets.widget")._instances
+
+
+def test_the_explorer_again_leaves_nothing_of_the_one_before(warm):
+    def again():
+        app = hl.explore(warm)
+        run(app.analyses)
+        app.contacts.one.value = app.contacts.one.options[1][1]
+        app.contacts.open_one()
+        app.contacts.opening.join(30)
+        return weakref.ref(app), weakref.ref(app.contacts.book.contacts), weakref.ref(app.result)
+
+    before, alive = again(), widgets_alive()
+
+    after = again()
+
+    assert widgets_alive() == alive
+    assert [one() for one in before] == [None, None, None]
+    assert [one() is None for one in after] == [False, False, False], "shown in a cell, and nobody's variable"
+    instances_of_it = widgets_alive()
+    after[0]().close()
+    assert widgets_alive() < instances_of_it
+    assert [one() for one in after] == [None, None, None]
+
+
+def test_a_closed_explorer_says_so_and_does_nothing(warm):
+    alive = widgets_alive()
+    app = hl.explore(warm, analysis="lead_volume")
+    app.analyses.analysis.value = "stuck"
+    run(app.analyses)
+    choices, code = app.choices, app.code
+
+    app.close()
+    app.close()
+
+    assert widgets_alive() <= alive, "the controls of a former choice and the long table, too"
+    assert app.is_closed
+    assert (app.loc, app.result, len(app.selected)) == (None, None, 0)
+    assert (app.choices, app.code) == (choices, code)
+    assert "it is closed" in repr(app)
+    assert set(app._repr_mimebundle_()) == {"text/plain", "text/html"}
+    app.analyses.run.click()
+    app.contacts.load.click()
+    assert not app.analyses.work.start(print, print)
+    assert widgets_alive() <= alive
+
+
+def test_two_explorers_of_two_locations_go_on_side_by_side(warm, simulation, tmp_path):
+    with Simulation(seed=1, size=5, as_of=AS_OF) as other:
+        app, beside = hl.explore(warm), hl.explore(connected(other, tmp_path))
+        run(beside.contacts)
+        run(app.analyses)
+
+    assert (app.is_closed, beside.is_closed) == (False, False)
+    assert app.result is not None
+    assert len(beside.selected) == 5
+
+
+def test_where_cells_are_known_a_cell_that_runs_again_replaces_all_it_showed_and_no_other(warm, monkeypatch):
+    def cell(name, run):
+        monkeypatch.setattr(explore, "_cell", lambda: (name, run))
+
+    cell("a", "1")
+    first, without = hl.explore(warm), hl.explore()
+    cell("b", "2")
+    other = hl.explore(warm)
+    assert [app.is_closed for app in (first, without)] == [False, False]
+    cell("a", "3")
+    again = hl.explore(warm)
+
+    assert [app.is_closed for app in (first, without, again, other)] == [True, True, False, False]
+
+
+def test_a_refused_explorer_leaves_no_widget_and_the_former_one_open(warm):
+    app = hl.explore(warm)
+    alive = widgets_alive()
+
+    for wrong in ({"view": "Money"}, {"contacts": {"colour": "red"}}, {"options": {"since": "soon"}}):
+        with pytest.raises(InvalidRequest):
+            hl.explore(warm, **wrong)
+
+    assert not app.is_closed
+    assert widgets_alive() == alive
+
+
+def test_what_a_closed_explorer_was_reading_stops(tmp_path):
+    with Scripted(silent(30)) as server:
+        app = hl.explore(hl.connect(TOKEN, "loc1", base_url=server.url, cache=tmp_path, timezone="UTC"))
+        for view in (app.contacts, app.analyses, app.location):
+            view.start()
+        while server.asked == []:
+            time.sleep(0.01)
+
+        app.close()
+
+        for view in (app.contacts, app.analyses, app.location):
+            view.work.join(10)
+            assert (view.work.status, view.work._thread.is_alive()) == ("idle", False)
+
+
+def test_what_fails_behind_a_click_is_shown_where_it_was_clicked_until_it_works(warm, monkeypatch):
+    app = hl.explore(warm)
+    monkeypatch.setattr(looks, "table", lambda *given, **more: 1 / 0)
+
+    app.contacts.forth.click()
+    app.contacts.search.value = "a"
+    app.contacts.settle()
+
+    assert "ZeroDivisionError" in app.contacts.fault.value
+    assert "fault of hlkit" in app.contacts.fault.value
+    assert app.analyses.fault.value == ""
+    monkeypatch.undo()
+    app.contacts.settle()
+    assert app.contacts.fault.value == ""
+
+
+def test_a_disk_that_fails_says_so_beside_the_button(warm, tmp_path, monkeypatch):
+    view = hl.explore(warm, view="Contacts").contacts
+
+    def full(*given, **more):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(find, "write", full)
+    view.saving.buttons["CSV"].click()
+
+    assert "No space left on device" in view.saving.written.value
+
+
+# ---- a location that has little
+
+
+@pytest.mark.parametrize("size", [0, 8])
+@pytest.mark.parametrize("scopes", [None, set(), {"contacts.readonly"}])
+def test_a_location_that_has_or_shows_little_says_so_in_every_view(tmp_path, size, scopes):
+    with Nobody(size=size, as_of=AS_OF) as simulation:
+        token = simulation.add_token(TOKEN, scopes)
+        app = hl.explore(hl.connect(token, simulation.location_id, base_url=simulation.url, cache=tmp_path))
+        for number, view in enumerate(app.views):
+            app.box.selected_index = number
+            if view is not app.quota:
+                run(view)
+                assert "Trace" not in view.status.value
+        for name in ("duplicates", "stuck"):
+            app.analyses.analysis.value = name
+            run(app.analyses)
+            assert "Trace" not in app.analyses.status.value
+            assert app.analyses.result is not None or "What to do: tick" in app.analyses.status.value
+        app.contacts.open.click()
+        for view in (app.contacts, app.analyses):
+            view.saving.buttons["CSV"].click()
+            assert "Trace" not in view.saving.written.value
+    assert [view.fault.value for view in app.views] == ["", "", "", ""]
+    if scopes == set():
+        assert "tick contacts.readonly" in app.contacts.status.value
+    elif size == 0:
+        assert "no contacts found" in app.contacts.table.value
+
+
+class Nobody(Simulation):
+    """A location without users."""
+
+    def reply(self, logged):
+        reply = super().reply(logged)
+        if logged.path == "/users/" and reply.status == 200:
+            reply.headers.pop("content-encoding", "")
+            reply.body = b'{"users": []}'
+        return reply
 
 
 # ---- analyses
@@ -631,6 +832,92 @@ def test_a_contact_that_cannot_be_opened_leaves_no_other_on_the_page(tmp_path):
     assert "does not accept the token" in view.going.value
 
 
+ODD_VALUES = ({"a": {"url": "https://x.example/a"}}, [{"label": "home", "n": 5}, None], True, [None, "<i>x</i>"], 7.5)
+
+
+class Odd(Simulation):
+    """A location whose rows hold what a frame does not expect: no dates, the year 1, objects in lists, markup."""
+
+    def reply(self, logged):
+        reply = super().reply(logged)
+        if logged.path in ("/contacts/search", "/conversations/messages/export") and reply.status < 300:
+            if reply.headers.pop("content-encoding", ""):
+                reply.body = zlib.decompress(reply.body, 31)
+            told = json.loads(reply.body)
+            for number, row in enumerate(told.get("contacts", ())):
+                row["dateAdded"] = row["dateUpdated"] = (None, "0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59Z")[
+                    number % 3
+                ]
+                row["dateOfBirth"] = ("0001-01-01", None)[number % 2]
+                row["tags"] = [None, {"id": 5}, 5, "vip"]
+                row["companyName"] = "Tom & <b>Sons</b> $x^2$ **bold**"
+                for place, field in enumerate(row["customFields"]):
+                    field["value"] = ODD_VALUES[(place + number) % len(ODD_VALUES)]
+            for number, row in enumerate(told.get("messages", ())):
+                row["messageType"] = ("TYPE_SMS", "TYPE_EMAIL")[number % 2]
+                row["body"] = "<script>go()</script><div>Tom &amp; <a href='x'>Jerry</a></div>"
+                row["dateAdded"] = None if number % 3 else "0001-01-01T00:00:00.000Z"
+            reply.body = json.dumps(told).encode()
+        return reply
+
+
+def test_odd_rows_break_no_table_no_search_and_no_page(tmp_path):
+    with Odd(size=12, as_of=AS_OF) as simulation:
+        app = hl.explore(connected(simulation, tmp_path), view="Contacts")
+        view = app.contacts
+        run(view)
+        view.columns.value = [value for _, value in view.columns.options]
+        times = [cell for cell in ("0001-01-01 00:00", "0000-12-31 18:09") if cell in view.table.value]
+        assert times == ["0000-12-31 18:09"], "in the location's zone, before the year 1"
+        assert "vip" in view.table.value
+        assert [value for _, value in view.tag.options] == ["", "vip"]
+        for name, _ in view.field.options[1:]:
+            view.field.value, view.contains.value = name, "o"
+            view.settle()
+        view.field.value = view.contains.value = ""
+        view.tag.value, view.since.value = "vip", dt.date(2025, 1, 1)
+        view.settle()
+        assert 0 < len(view.selected) < 12
+        view.since.value = None
+        view.settle()
+        pages = ""
+        for _, contact in view.one.options[1:]:
+            view.one.value = contact
+            view.open_one()
+            view.opening.join(30)
+            assert view.opening.status == "done", view.opening.trace
+            pages += view.page.value
+
+    assert [view.fault.value for view in app.views] == ["", "", "", ""]
+    assert "Tom &amp; &lt;b&gt;Sons&lt;/b&gt; $x^2$ **bold**" in pages
+    assert "label: home, n: 5" in pages
+    assert "Tom &amp; Jerry" in pages
+    assert "&amp;amp;" not in pages
+    assert not re.search("<(script|i|a|b)\\b[^>]*>(go|x|Jerry|Sons)", pages)
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ("Is 3 < 5 & 6 > 2? <3 <b>yes</b>", "Is 3 < 5 & 6 > 2? <3 <b>yes</b>"),
+        ("Tom &amp; Jerry &lt;3 &copy=2 AT&T; &#x27;x&#39;", "Tom & Jerry <3 &copy=2 AT&T; 'x'"),
+        ("<p>Dear Ann,</p><p>call&nbsp;me<br/>soon &amp; often</p>", "Dear Ann, call me soon & often"),
+        ("<!DOCTYPE html><head><title>t</title><style>p{}</style></head><td>a</td><td>b", "a b"),
+        ("<div><script>alert('x')</script>hi</div>", "hi"),
+        ("<div></div>", "<div></div>"),
+        ("<div><![if x]>y", "y"),
+        ("", ""),
+    ],
+)
+def test_a_body_is_read_as_text(body, shown):
+    assert readable(body) == shown
+
+
+def test_an_email_is_read_without_its_markup_and_a_text_message_with_it():
+    assert readable("<b>Hi</b> <i>Ann</i>", is_email=True) == "Hi Ann"
+    assert readable("<b>Hi</b> <i>Ann</i>") == "<b>Hi</b> <i>Ann</i>"
+
+
 def test_a_span_of_search_is_exact_to_the_day_of_the_location():
     created = pd.Series(pd.to_datetime(["2025-07-01T04:59Z", "2025-07-01T05:00Z"]), dtype="datetime64[us, UTC]")
     text = ["a", "b"]
@@ -745,39 +1032,221 @@ def test_the_estimate_is_of_the_table_that_is_chosen(loc):
 
 # ---- hidden names
 
+# What people type into a location, by the wire's names. All of it gets the same mark, phones the same digits.
+TYPED = frozenset(
+    (
+        *(
+            "source",
+            "tags",
+            "name",
+            "firstName",
+            "lastName",
+            "contactName",
+            "fullName",
+            "companyName",
+            "businessName",
+        ),
+        *("email", "phone", "phoneNo", "address", "address1", "city", "postalCode", "state", "website", "title"),
+        *("body", "bodyText", "notes", "description", "subject", "lastMessageBody", "from", "to", "message", "label"),
+        *("value", "fieldValue", "fieldValueString", "fieldValueArray", "picklistOptions", "pageUrl", "url"),
+        *("referrer", "medium", "campaign", "utmSource", "utmMedium", "utmContent", "utmCampaign", "sessionSource"),
+        *("additionalEmails", "additionalPhones", "others", "extension"),
+    )
+)
+MARK = re.compile(r"zqxjv|312\D{0,3}555", re.IGNORECASE)
+ODD = ("(zqxjv {})", "zqxjv {}", "<b>zqxjv</b> {}", "zqxjv 'of' \"{}\"", "{}, (none) zqxjv")
 
-def test_hidden_names_are_nowhere_on_the_screen(loc):
-    contacts, users = loc.contacts(), loc.users()
-    app = hl.explore(loc, redact=True)
-    app.analyses.analysis.value = "duplicates"
-    run(app.analyses)
-    app.contacts.one.value = app.contacts.one.options[1][1]
-    app.contacts.open_one()
-    app.contacts.opening.join(30)
 
-    screen = [app.contacts.table.value, app.contacts.page.value, app.analyses.table.value]
-    page = "\n".join([*screen, repr(app.contacts.one.options)])
+class Planted(Simulation):
+    """A location where every text that a person typed bears a mark; its refusals quote it, too."""
 
-    for column in ("email", "phone", "last_name"):
-        for value in contacts[column].dropna().unique():
-            assert len(value) < 4 or value not in page, value
-    assert not any(name in page for name in users["name"])
-    assert "text_" in page
-    assert app.choices["redact"] is True
+    def reply(self, logged):
+        reply = super().reply(logged)
+        if reply.headers.pop("content-encoding", ""):
+            reply.body = zlib.decompress(reply.body, 31)
+        reply.body = json.dumps(planted(json.loads(reply.body))).encode()
+        return reply
 
 
-def test_hidden_values_are_alike_where_they_are_equal():
+def planted(value, key=""):
+    if isinstance(value, dict):
+        return {name: planted(inner, name) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [planted(inner, key) for inner in value]
+    if not isinstance(value, str) or key not in TYPED:
+        return value
+    if re.fullmatch(r"[+\d() -]{7,}", value):
+        return f"+1312555{sum(map(ord, value)) % 10_000:04}"
+    if "@" in value and " " not in value:
+        return f"zqxjv.{value}"
+    if value.startswith("http"):
+        return f"{value}{'&' if '?' in value else '?'}utm_source=zqxjv"
+    return ODD[sum(map(ord, value)) % len(ODD)].format(value)
+
+
+def all_texts(app):
+    """What every trait of every widget of an app holds, and what the app gives the next cell, as texts."""
+    widgets = [app.box]
+    for widget in widgets:  # grows
+        if hasattr(widget, "df"):
+            yield widget.df.to_csv()
+        for name in widget.trait_names():
+            for piece in pieces(getattr(widget, name) if name not in ("comm", "log") else None):
+                if not isinstance(piece, W.Widget):
+                    yield piece
+                elif not any(piece is known for known in widgets):
+                    widgets.append(piece)
+    yield from (app.code, repr(app), repr(app.choices), app.selected.to_csv(), repr(app._repr_mimebundle_()))
+    if app.result is not None:
+        yield from (repr(app.result), repr(app.result.table.attrs))
+
+
+def pieces(value):
+    if isinstance(value, (list, tuple, set, dict)):
+        for inner in (*value, *value.values()) if isinstance(value, dict) else value:
+            yield from pieces(inner)
+    elif value is not None and not isinstance(value, (bool, int, float)):
+        yield value if isinstance(value, (str, W.Widget)) else repr(value)
+
+
+@pytest.fixture
+def charts_as_svg(monkeypatch):
+    """The texts of a chart as texts."""
+
+    def chart_html(result):
+        with matplotlib.rc_context({"svg.fonttype": "none"}):
+            return result._picture("svg").decode().partition("</metadata>")[2]
+
+    monkeypatch.setattr(Result, "chart_html", chart_html)
+
+
+def test_no_name_is_on_a_hidden_screen_after_any_click(tmp_path, charts_as_svg):
+    searched = set()
+
+    def search():
+        fresh = set(all_texts(app)) - searched
+        for text in fresh:
+            found = MARK.search(text)
+            assert found is None, text[max(0, found.start() - 100) : found.end() + 100]
+        searched.update(fresh)
+
+    with Planted(size=40, as_of=AS_OF, burst=(9000, 10_000)) as simulation:
+        loc = connected(simulation, tmp_path)
+        assert MARK.search(repr(loc.contacts.raw(5))), "else nothing is planted"
+        app = hl.explore(loc, redact=True)
+        search()
+        contacts, analyses = app.contacts, app.analyses
+        for number in range(4):
+            app.box.selected_index = number
+        for view in (app.contacts, app.location):
+            run(view)
+            search()
+        contacts.columns.value = [value for _, value in contacts.columns.options]
+        for widget in (contacts.tag, contacts.source, contacts.owner):
+            widget.value = widget.options[1][1]
+            contacts.settle()
+            assert 0 < len(app.selected) < 40, "a pseudonym can be looked for"
+            search()
+            widget.value = ""
+        contacts.field.value, contacts.contains.value = contacts.field.options[-1][1], "text"
+        contacts.search.value = "name_"
+        contacts.settle()
+        search()
+        contacts.contains.value = contacts.search.value = ""
+        contacts.settle()
+        contacts.forth.click()
+        for everything in (False, True):
+            contacts.one.value = contacts.one.options[1][1]
+            contacts.open_one(everything=everything)
+            contacts.opening.join(30)
+            assert contacts.opening.status == "done", contacts.opening.trace
+            search()
+        for name in hl.analyses:
+            analyses.analysis.value = name
+            by = analyses._controls.get("by")
+            shows = analyses._controls["show"].options if "show" in analyses._controls else [None]
+            for place, show in enumerate(shows):
+                if show is not None:
+                    analyses._controls["show"].value = show
+                if by is not None:  # a source, a tag, an owner, a custom field, a stage, and its default
+                    wanted = ["source", "tags", "owner", "stage", "", *(one for one in by.options if "field_" in one)]
+                    by.value = [one for one in wanted if one in ("", *by.options)][place + len(name) % 3]
+                run(analyses)
+                assert analyses.work.status in ("done", "failed"), name
+                search()
+        for button in analyses.saving.buttons.values():
+            button.click()
+            search()
+        analyses.analysis.value = "funnel"
+        analyses._controls["pipeline"].value = "none of this name"
+        run(analyses)
+        assert "there are …" in analyses.status.value
+        search()
+        simulation.revoke(simulation.token)
+        contacts.start()
+        contacts.work.join(30)
+        assert "does not accept the token" in contacts.status.value
+        search()
+        for path in tmp_path.glob("*.*"):
+            assert not MARK.search(path.name)
+            if path.suffix == ".csv":
+                assert not MARK.search(path.read_text())
+    assert len(searched) > 1000
+
+
+def test_hidden_are_all_texts_but_those_of_hlkit_and_highlevel():
     frame = pd.DataFrame(
-        {"name": ["Ann", "Ann", None], "source": ["ads", "ads", "x"], "Wishes": ["a", "b", "a"], "n": 1}
+        {
+            "name": ["Ann Lee", " ann lee", None],
+            "source": ["(Ann Lee)", "(none)", "(other)"],
+            "tags": [["vip", "Ann"], [], None],
+            "type": ["lead", "Ann", "TYPE_SMS"],
+            "owner_id": ["9NOmM6VjMAzcCiqsL5Q4", "Ann Lee", "(none)"],
+            "status": ["won", "delivered", "asked Ann"],
+            "birthday": pd.to_datetime(["1980-01-02"] * 3),
+            "created_at": pd.to_datetime(["2025-01-02T03:04Z"] * 3),
+            "currency": ["USD", "Ann", "CAD"],
+            "Wishes of Ann": ["a", "b", "a"],
+            "Her phone": [13125550101.0, 2.0, None],
+            "Agreed": pd.array([True, False, None], dtype="boolean"),
+        }
     )
 
     shown = hidden(frame)
 
-    assert shown["name"].iloc[0] == shown["name"].iloc[1] != "Ann"
+    assert shown["name"].iloc[0] == shown["name"].iloc[1] == pseudonym("Ann Lee", "name")
     assert pd.isna(shown["name"].iloc[2])
-    assert shown["source"].tolist() == ["ads", "ads", "x"]
-    assert shown["Wishes"].iloc[0].startswith("text_")
-    assert shown["n"].tolist() == [1, 1, 1]
+    assert shown["source"].tolist() == [pseudonym("(Ann Lee)", "source"), "(none)", "(other)"]
+    assert shown["tags"].tolist() == [[pseudonym("vip", "tag"), pseudonym("Ann", "tag")], [], None]
+    assert shown["type"].tolist() == ["lead", pseudonym("Ann", "type"), "TYPE_SMS"]
+    assert shown["owner_id"].tolist() == ["9NOmM6VjMAzcCiqsL5Q4", pseudonym("Ann Lee", "owner_id"), "(none)"]
+    assert shown["status"].tolist() == ["won", "delivered", pseudonym("asked Ann", "status")]
+    assert shown["birthday"].isna().all()
+    pd.testing.assert_series_equal(shown["created_at"], frame["created_at"])
+    assert shown["currency"].tolist() == ["USD", pseudonym("Ann", "currency"), "CAD"]
+    wishes, phone, agreed = (pseudonym(name, "field") for name in ("Wishes of Ann", "Her phone", "Agreed"))
+    assert shown[wishes].tolist() == [pseudonym(one) for one in "aba"]
+    assert shown[phone].isna().all()
+    assert shown[agreed].tolist() == frame["Agreed"].tolist()
+    assert (shown.dtypes.values == frame.dtypes.values).all()
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("contacts has no column 'Ann\\'s'", "contacts has no column …"),
+        ("no pipeline \"Ann's 'own'\" here", "no pipeline … here"),
+        ("there are Ann Lee, Bob", "there are …"),
+        ('pip install "hlkit[dedupe]" brings it', 'pip install "hlkit[dedupe]" brings it'),
+        (
+            "a call such as by=\"owner\" is the user's, not the lead's",
+            "a call such as by=\"owner\" is the user's, not the lead's",
+        ),
+        ("3 in Ann's wishes (Budget)", "3 in field_1 (field_2)"),
+    ],
+)
+def test_of_a_sentence_what_it_quotes_and_lists_is_hidden(said, shown):
+    assert hidden_words(said, {"Ann's wishes": "field_1", "Budget": "field_2", "": "x"}) == shown
 
 
 # ---- work

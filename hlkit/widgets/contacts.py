@@ -21,7 +21,7 @@ from hlkit.widgets.quota import estimate, in_words
 from hlkit.widgets.saving import Saving
 from hlkit.widgets.search import Book, Wanted
 from hlkit.widgets.spans import day_bounds
-from hlkit.widgets.view import NO_LOCATION, Chosen, View, progress
+from hlkit.widgets.view import NO_LOCATION, Chosen, View
 from hlkit.widgets.work import Steady, Work
 from hlkit.wire.watch import Watch
 
@@ -29,6 +29,16 @@ FIRST = ("name", "email", "phone", "source", "owner", "created_at")  # the colum
 PAGE = 25  # rows on a page
 ANY, NO = "(any)", ""
 _CHOICES = ("search", "tag", "source", "owner", "since", "until", "field", "contains", "columns")
+
+
+def checked(given: Mapping[str, Any] | None, chosen: Chosen) -> dict[str, Any]:
+    """What is looked for, to begin with. Raises ``InvalidRequest``."""
+    wanted = dict(given or {})
+    for name in wanted:
+        if name not in _CHOICES:
+            raise InvalidRequest(f"contacts have no {name!r} to look for", hint=f"there are {', '.join(_CHOICES)}")
+    day_bounds(wanted, chosen.zone, chosen.today)
+    return wanted
 
 
 class ContactsView(View):
@@ -42,14 +52,8 @@ class ContactsView(View):
         self.selected = pd.DataFrame()
         self._whole = False  # whether the owners' names were asked for, too
         self._page, self._opened = 0, NO  # the contact that is shown
-        self._given = dict(given or {})
-        for name in self._given:
-            if name not in _CHOICES:
-                raise InvalidRequest(
-                    f"contacts have no {name!r} to look for", hint=f"there are {', '.join(_CHOICES)}"
-                )
-        day_bounds(self._given, chosen.zone, chosen.today)
-        self._steady = Steady(self._search)
+        self._given = checked(given, chosen)
+        self._steady = Steady(self.does(self._search))
         super().__init__(chosen)
 
     # ---- its widgets
@@ -75,22 +79,22 @@ class ContactsView(View):
         self.rest.layout.display = "none"
         self.estimate = W.HTML()
         self.going, self.page = W.HTML(), W.HTML()
-        self.saving = Saving({"CSV": "csv", "Excel": "xlsx", "Parquet": "parquet"}, self._write)
+        self.saving = Saving({"CSV": "csv", "Excel": "xlsx", "Parquet": "parquet"}, self._write, self.chosen)
         for name in ("load", "search", "table", "one", "open", "rest", "page"):
             getattr(self, name).add_class(f"hlkit-contacts-{name}")
-        self.load.on_click(lambda _: self.start())
-        self.cancel.on_click(lambda _: self.work.stop())
-        self.work.observe(lambda change: self._show_progress(), ["status", "words"])
-        self.opening.observe(lambda change: self._show_opening(), ["status", "words"])
-        self.chosen.observe(lambda change: self._show_estimate(), "spent")
+        self.load.on_click(self.does(self.start))
+        self.cancel.on_click(self.does(self.work.stop))
+        self.work.observe(self.does(self._show_progress), ["status", "words"])
+        self.opening.observe(self.does(self._show_opening), ["status", "words"])
+        self.chosen.observe(self.does(self._show_estimate), "spent")
         for control in self._filters().values():
-            control.observe(lambda change: self._steady(), "value")
-        self.columns.observe(lambda change: self._show_rows(), "value")
-        self.back.on_click(lambda _: self._turn(-1))
-        self.forth.on_click(lambda _: self._turn(1))
-        self.open.on_click(lambda _: self.open_one())
-        self.rest.on_click(lambda _: self.open_one(everything=True))
-        self.leave.on_click(lambda _: self.opening.stop())
+            control.observe(self.does(self._steady), "value")
+        self.columns.observe(self.does(self._show_rows), "value")
+        self.back.on_click(self.does(lambda: self._turn(-1)))
+        self.forth.on_click(self.does(lambda: self._turn(1)))
+        self.open.on_click(self.does(self.open_one))
+        self.rest.on_click(self.does(lambda: self.open_one(everything=True)))
+        self.leave.on_click(self.does(self.opening.stop))
         self.found = W.VBox(
             [
                 in_rows([*self._filters().values()]),
@@ -113,6 +117,14 @@ class ContactsView(View):
     def _filters(self) -> dict[str, W.Widget]:
         return {name: getattr(self, name) for name in _CHOICES if name != "columns"}
 
+    def works(self) -> tuple[Work, ...]:
+        return self.work, self.opening
+
+    def close(self) -> None:
+        self._steady.cancel()
+        super().close()
+        self.book, self.selected = None, pd.DataFrame()
+
     # ---- loading
 
     def opened(self) -> None:
@@ -123,7 +135,9 @@ class ContactsView(View):
         self.rest.layout.display, self.going.value = "none", ""
         self.found.layout.display = "none"
         kept = self.chosen.quietly(lambda loc: self._read(loc.kept, None))
-        if kept is not None:
+        if kept is None:
+            self.columns.options = ()
+        else:
             self._show(kept)
         self._whole = kept is not None and "owner" in kept
         self.load.disabled = self.chosen.loc is None
@@ -263,15 +277,15 @@ class ContactsView(View):
             loc, book = self.chosen.loc, self.book
             assert book is not None
             rows = book.contacts.loc[book.contacts["contact_id"] == contact]
-            row = rows.iloc[0].drop("owner_id")
-            fields = [(name, "; ".join(looks.texts(pd.Series([value]), book.zone))) for name, value in row.items()]
+            row = rows.iloc[:1].drop(columns="owner_id")
+            fields = [(name, looks.texts(row[name], book.zone)[0]) for name in row.columns]
             events = timeline.events(contact, {name: self.chosen.shown(frame) for name, frame in frames.items()})
             parts = [looks.box(f"<b>{looks.plain(_named(rows)[0])}</b>")]
             if len(events):
                 parts.append(looks.table(events, book.zone, name="hlkit-timeline", longest=200))
             elif frames:
                 parts.append(looks.note(f"There are no {' or '.join(frames)}."))
-            parts += [looks.note(f"{name} are not shown: {why}") for name, why in refused.items()]
+            parts += [looks.note(f"{name} are not shown: {self.chosen.words(why)}") for name, why in refused.items()]
             if unread:
                 words = f"Not shown, since not read yet: {', '.join(unread)}."
                 if not loc.offline:
@@ -291,12 +305,12 @@ class ContactsView(View):
         status = self.opening.status
         self.open.disabled = self.rest.disabled = status == "running"
         self.leave.disabled = status != "running"
-        self.going.value = progress(self.opening)
+        self.going.value = self.chosen.progress(self.opening)
 
     def _show_progress(self) -> None:
         self.load.disabled = self.work.status == "running"
         self.cancel.disabled = self.work.status != "running"
-        self.status.value = progress(self.work)
+        self.status.value = self.chosen.progress(self.work)
 
     def _write(self, folder: Path, ending: str) -> Path | None:
         if self.book is None or self.frame is None:
@@ -319,7 +333,7 @@ class ContactsView(View):
         for name, widget in self._filters().items():
             if widget.value not in (None, ""):
                 told[name] = widget.value.isoformat() if name in ("since", "until") else widget.value
-        if self.book is not None and tuple(self.columns.value) != FIRST:
+        if self.columns.options and tuple(self.columns.value) != FIRST:
             told["columns"] = list(self.columns.value)
         return {"contacts": told} if told else {}
 

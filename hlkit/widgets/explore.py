@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import sys
+import weakref
 from html import escape
 from typing import Any
 
 import ipywidgets as W
 import pandas as pd
 
+from hlkit import profiles
 from hlkit.analysis.registry import ANALYSES
 from hlkit.analysis.result import Result
 from hlkit.errors import InvalidRequest
 from hlkit.location import Location
-from hlkit.widgets import looks
+from hlkit.widgets import contacts as find
+from hlkit.widgets import looks, questions
 from hlkit.widgets.contacts import ContactsView
-from hlkit.widgets.locations import LocationView
+from hlkit.widgets.locations import DEMO, LocationView
 from hlkit.widgets.questions import AnalysesView
 from hlkit.widgets.quota import QuotaView
-from hlkit.widgets.view import Chosen, View
+from hlkit.widgets.view import Chosen, View, close_all, shown_as
+
+TITLES = tuple(view.title for view in (LocationView, ContactsView, AnalysesView, QuotaView))
 
 
 class App:
@@ -28,7 +34,10 @@ class App:
         self.location, self.contacts, self.analyses, self.quota = self.views = views
         self.box = W.Tab(children=[view.box for view in views], titles=[view.title for view in views])
         self.box.add_class("hlkit-app")
-        self.box.observe(lambda change: self._turned(), "selected_index")
+        self.cell, self.run = _cell()
+        self.begun = _server_and_id(chosen.loc)
+        _OPEN.add(self)
+        self.box.observe(self.quota.does(self._turned), "selected_index")
 
     # ---- what the next cell takes
 
@@ -69,24 +78,43 @@ class App:
         if isinstance(self.view, QuotaView):
             self.view.opened()
 
+    # ---- its end
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed: it shows nothing more, and holds no frame."""
+        return self.quota.is_closed
+
+    def close(self) -> None:
+        """Stop what runs, close every widget, and let go of the frames. Closing it again does nothing."""
+        for view in self.views:
+            view.close()
+        close_all(self.box)
+        self.chosen.loc = None
+        _OPEN.discard(self)
+
     # ---- how it shows
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """The live widget, and beside it a card for whatever shows no widgets."""
-        bundle = dict(self.box._repr_mimebundle_() or {})
-        return bundle | {"text/plain": repr(self), "text/html": self._card()}
+        return shown_as(self.box, repr(self), self._card())
 
     def __repr__(self) -> str:
         return f"hlkit explorer of {self._named()}: {self.view.title}\n\n{self.code}"
 
     def _named(self) -> str:
+        if self.is_closed:
+            return "nothing: it is closed"
         loc = self.chosen.loc
-        return "no location yet" if loc is None else str(loc.name or loc.location_id)
+        return "no location yet" if loc is None else self.chosen.name_of(loc)
 
     def _card(self) -> str:
         question = self.analyses.asked.question
         words = f"<p><b>{escape(question)}</b> asked of {looks.plain(self._named())}</p>"
         return looks.box(f"{words}{looks.code(self.code)}")
+
+
+_OPEN: weakref.WeakSet[App] = weakref.WeakSet()
 
 
 def explore(
@@ -105,6 +133,10 @@ def explore(
     ``app.result`` the last answer, ``app.code`` the Python that does the same, and ``app.choices`` what
     ``hl.explore(loc, **app.choices)`` opens it with.
 
+    Running its cell again replaces it: the explorers that the cell showed before are closed, and their frames are
+    free. Those of other cells stay. Where the notebook does not say which cell runs, and in plain Python, a new
+    explorer of a location closes the former one of the same location. ``app.close()`` closes one at once.
+
     Parameters
     ----------
     loc
@@ -118,7 +150,15 @@ def explore(
     location
         The name of a saved location to begin with.
     redact
-        Show pseudonyms in the place of names, e-mail addresses and phone numbers, for a shared screen.
+        For a shared screen: show pseudonyms in the place of what can name a person. That is every text that
+        people typed into the location: names, email addresses, phone numbers, messages, notes and titles, and
+        also sources, tags, cities and statuses of your own, the names of users, pipelines, stages, calendars and
+        forms, the location's own name, and custom fields with their names and values. What stays is what nobody
+        typed: ids, counts, amounts, dates (no birthdays), yes and no, HighLevel's own choices such as ``won``, and
+        hlkit's groups such as ``(none)``. The same value has the same pseudonym until Python ends. It holds for
+        the tables, charts, answers, lists, errors and exports of the explorer, and for ``app.selected``,
+        ``app.result`` and ``app.code``, whose filters name pseudonyms. It does not hide what you type yourself, the
+        names under which you saved locations, or folders on your disk.
 
     Raises
     ------
@@ -130,27 +170,52 @@ def explore(
             f"explore takes a location, and got a {type(loc).__name__}",
             hint='give it loc = hl.connect() or hl.demo(); a saved one by its name is location="acme"',
         )
-    chosen = Chosen(loc=loc, redact=redact)
     if analysis is not None and analysis not in ANALYSES:
         raise InvalidRequest(f"there is no analysis {analysis!r}", hint=f"there are {', '.join(ANALYSES)}")
+    if view is not None and view not in TITLES:
+        raise InvalidRequest(f"there is no view {view!r}", hint=f"there are {', '.join(TITLES)}")
+    if location is not None and loc is None and location not in (DEMO, *profiles.names()):
+        raise InvalidRequest(f"no location is saved as {location!r}", hint=f"run hlkit login {location}")
+    chosen = Chosen(loc=loc, redact=redact)
+    questions.checked(ANALYSES[analysis or questions.FIRST], options, chosen)
+    find.checked(contacts, chosen)
+    _close_former(loc)
     place = LocationView(chosen)
     if loc is not None:
         chosen.code = _connects(loc)
         place.remember(chosen.code)
     views = (place, ContactsView(chosen, contacts), AnalysesView(chosen, analysis, options), QuotaView(chosen))
     app = App(chosen, views)
-    titles = [one.title for one in views]
-    if view is not None and view not in titles:
-        raise InvalidRequest(f"there is no view {view!r}", hint=f"there are {', '.join(titles)}")
     if location is not None and loc is None:
-        if location not in dict(place.picker.options).values():
-            raise InvalidRequest(f"no location is saved as {location!r}", hint=f"run hlkit login {location}")
         place.picker.value = location
+        app.begun = _server_and_id(chosen.loc)
     if chosen.loc is loc:
         for one in views:
-            one.opened()
-    app.box.selected_index = titles.index(view) if view is not None else (0 if chosen.loc is None else 2)
+            one.does(one.opened)()
+    app.box.selected_index = TITLES.index(view) if view is not None else (0 if chosen.loc is None else 2)
     return app
+
+
+def _close_former(loc: Location | None) -> None:
+    """Close the explorers that the one of *loc* takes the place of."""
+    cell, run = _cell()
+    for app in list(_OPEN):
+        ran_again = cell is not None and app.run != run
+        if app.cell == cell and (ran_again or app.begun == _server_and_id(loc)):
+            app.close()
+
+
+def _cell() -> tuple[str | None, str | None]:
+    """The notebook's cell that runs and this run of it, as far as the notebook says."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    parent = getattr(shell, "parent_header", None)
+    if not isinstance(parent, dict):
+        return None, None
+    return parent.get("metadata", {}).get("cellId"), parent.get("header", {}).get("msg_id")
+
+
+def _server_and_id(loc: Location | None) -> tuple[str, str] | None:
+    return None if loc is None else (loc.session.base_url, loc.location_id)
 
 
 def _connects(loc: Location) -> str:

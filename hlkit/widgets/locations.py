@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 import ipywidgets as W
@@ -13,7 +14,7 @@ from hlkit.connection import connect, demo
 from hlkit.errors import HlkitError
 from hlkit.widgets import looks
 from hlkit.widgets.controls import LABEL
-from hlkit.widgets.view import Chosen, View, progress
+from hlkit.widgets.view import Chosen, View
 from hlkit.widgets.work import Work
 from hlkit.wire.token import MENU
 
@@ -72,11 +73,11 @@ class LocationView(View):
         self.status, self.checked, self.several = W.HTML(), W.HTML(), W.HTML()
         self.picker.add_class("hlkit-location-picker")
         self.checks.add_class("hlkit-check")
-        self.picker.observe(lambda change: self._pick(), "value")
-        self.again.on_click(lambda _: self._look_again())
-        self.checks.on_click(lambda _: self.start())
-        self.work.observe(lambda change: self._show_progress(), ["status", "words"])
-        self.chosen.observe(lambda change: self._show_card(), "spent")
+        self.picker.observe(self.does(self._pick), "value")
+        self.again.on_click(self.does(self._look_again))
+        self.checks.on_click(self.does(self.start))
+        self.work.observe(self.does(self._show_progress), ["status", "words"])
+        self.chosen.observe(self.does(self._show_card), "spent")
         add = W.Accordion(children=[W.HTML(looks.paragraphs(*ADD))], titles=["Add a location"])
         return W.VBox(
             [
@@ -91,7 +92,7 @@ class LocationView(View):
         )
 
     def _options(self) -> list[tuple[str, str]]:
-        options = [] if self._given is None else [(f"{self._named(self._given)} (given)", GIVEN)]
+        options = [] if self._given is None else [(f"{self.chosen.name_of(self._given)} (given)", GIVEN)]
         if self._given is None:
             options.append(("choose a location", NOBODY))
         try:
@@ -99,10 +100,6 @@ class LocationView(View):
         except HlkitError as error:
             options.append((f"saved locations cannot be read: {error.message}"[:80], NOBODY))
         return [*options, ("the demo: a made-up location", DEMO)]
-
-    @staticmethod
-    def _named(loc: Any) -> str:
-        return str(loc.name or loc.location_id)
 
     def _look_again(self) -> None:
         value = self.picker.value
@@ -128,12 +125,19 @@ class LocationView(View):
                 loc, code = None, "loc = hl.connect()"
             else:
                 loc, code = connect(profile=name), f"loc = hl.connect(profile={name!r})"
-        except HlkitError as error:
-            self.words.value = looks.failure(error)
+        except Exception as error:  # a keyring can fail in many ways
+            self.words.value = self.chosen.failure(error, traceback.format_exc())
             loc, code = None, "loc = hl.connect()"  # not the one before, under this one's name
         self.check = None
         self.chosen.code = code
         self.chosen.loc = loc
+
+    def works(self) -> tuple[Work, ...]:
+        return (self.work,)
+
+    def close(self) -> None:
+        super().close()
+        self.check = self._given = None
 
     def opened(self) -> None:
         self.work.stop()
@@ -150,13 +154,16 @@ class LocationView(View):
     def _show_card(self) -> None:
         loc = self.chosen.loc
         self.checks.disabled = loc is None
-        self.card.value = looks.note("Choose a location, or the demo.") if loc is None else loc._repr_html_()
+        if loc is None:
+            self.card.value = looks.note("Choose a location, or the demo.")
+        else:
+            self.card.value = loc.card_html(self.chosen.name_of(loc) if loc.name else None)
 
     def _show_several(self) -> None:
         try:
             table = saved()
         except HlkitError as error:
-            self.several.value = looks.failure(error)
+            self.several.value = self.chosen.failure(error)
             return
         several = len(table) > 1
         self.several.value = looks.table(table, "UTC", more="All saved locations") if several else ""
@@ -173,6 +180,8 @@ class LocationView(View):
         self.check = check
         gone = lost(check)
         zone = self.chosen.zone
+        if self.chosen.redact:  # the server's own words follow a colon
+            check = check.assign(problem=check["problem"].str.partition(":")[0])
         told = looks.table(check, zone, more=f"quota: {self.chosen.loc.quota}", name="hlkit-checked")
         warning = looks.table(gone, zone, more="What the token may not read. Tick the scope to have it.")
         everything = looks.note("The token may read everything.") if check["readable"].fillna(False).all() else ""
@@ -182,7 +191,7 @@ class LocationView(View):
     def _show_progress(self) -> None:
         work = self.work
         self.checks.disabled = work.status == "running"
-        self.status.value = progress(work)
+        self.status.value = self.chosen.progress(work)
 
     @property
     def frame(self) -> pd.DataFrame | None:

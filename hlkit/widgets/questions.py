@@ -11,7 +11,6 @@ import pandas as pd
 
 from hlkit.analysis.registry import ANALYSES, Analysis
 from hlkit.analysis.result import Result
-from hlkit.dates import check
 from hlkit.errors import InvalidRequest
 from hlkit.resources import CATALOGUE
 from hlkit.tables.text import many
@@ -21,7 +20,7 @@ from hlkit.widgets.long import MOST, long_table
 from hlkit.widgets.quota import in_words
 from hlkit.widgets.saving import Saving
 from hlkit.widgets.spans import ALL, OWN, PRESETS, day_bounds, span
-from hlkit.widgets.view import NO_LOCATION, Chosen, View, progress
+from hlkit.widgets.view import NO_LOCATION, Chosen, View, close_all
 from hlkit.widgets.work import Work
 
 FIRST = "speed_to_lead"
@@ -38,10 +37,11 @@ class AnalysesView(View):
     def __init__(self, chosen: Chosen, analysis: str | None = None, options: dict[str, Any] | None = None) -> None:
         self.work = Work()
         self.result: Result | None = None
+        self._long: W.DOMWidget | None = None
         self._ran = ""  # the code of the result
-        self._given = dict(options or {})
         self._first = analysis or FIRST
-        _check(ANALYSES[self._first], self._given)
+        self._given = checked(ANALYSES[self._first], options, chosen)
+        self._controls: dict[str, W.Widget] = {}
         super().__init__(chosen)
 
     # ---- its widgets
@@ -68,15 +68,15 @@ class AnalysesView(View):
         self._make_output()
         for name in ("analysis", "run", "cancel", "bar", "status"):
             getattr(self, name).add_class(f"hlkit-{name}")
-        self.analysis.observe(lambda change: self._choose(), "value")
-        self.preset.observe(lambda change: self._set_dates(), "value")
+        self.analysis.observe(self.does(self._choose), "value")
+        self.preset.observe(self.does(self._set_dates), "value")
         for date in (self.since, self.until):
-            date.observe(lambda change: self._own_dates(), "value")
-            date.observe(lambda change: self._show_stale(), "value")
-        self.run.on_click(lambda _: self.start())
-        self.cancel.on_click(lambda _: self.work.stop())
-        self.work.observe(lambda change: self._show_progress(), ["status", "words", "share"])
-        self.chosen.observe(lambda change: self._learn(), "spent")
+            date.observe(self.does(self._own_dates), "value")
+            date.observe(self.does(self._show_stale), "value")
+        self.run.on_click(self.does(self.start))
+        self.cancel.on_click(self.does(self.work.stop))
+        self.work.observe(self.does(self._show_progress), ["status", "words", "share"])
+        self.chosen.observe(self.does(self._learn), "spent")
         self._choose()
         return W.VBox(
             [
@@ -96,13 +96,20 @@ class AnalysesView(View):
     def _make_output(self) -> None:
         self.table, self.chart, self.definition = W.HTML(), W.HTML(), W.HTML()
         self.shown_code, self.tables = W.HTML(), W.VBox()
-        self.saving = Saving(_FORMATS, self._write)
+        self.saving = Saving(_FORMATS, self._write, self.chosen)
         self.output = W.Tab(
             children=[self.chart, self.tables, self.definition, self.shown_code, self.saving.box],
             titles=["Chart", "Table", "Definition", "Code", "Export"],
         )
         self.output.add_class("hlkit-output")
         self.output.layout.display = "none"
+
+    def works(self) -> tuple[Work, ...]:
+        return (self.work,)
+
+    def close(self) -> None:
+        super().close()
+        self.result = self._long = None
 
     # ---- choosing: no request
 
@@ -121,26 +128,31 @@ class AnalysesView(View):
 
     def _choose(self) -> None:
         given, self._given = self._given, {}
-        self._controls = controls(self.asked, columns_of(self.chosen.loc, self.asked), given)
+        before, self._controls = self._controls, controls(self.asked, self._columns(), given)
         for widget in self._controls.values():
-            widget.observe(lambda change: self._show_stale(), "value")
+            widget.observe(self.does(self._show_stale), "value")
         self.choosers.children = tuple(self._controls.values())
+        for widget in before.values():
+            close_all(widget)
         self.meanings.value = looks.facts(
             (widget.description, self.asked.about(name).replace("``", '"')) for name, widget in self._controls.items()
         )
         if "show" in self._controls:
-            self._controls["show"].observe(lambda _: self._show_estimate(), "value")
+            self._controls["show"].observe(self.does(self._show_estimate), "value")
         has_dates = CATALOGUE[next(iter(self.asked.frames))].when is not None
         for widget in (self.preset, self.since, self.until):
             widget.disabled = not has_dates
         self._show_estimate()
         self._show_stale()
 
+    def _columns(self) -> list[str]:
+        """What one can group by, as it may be seen."""
+        return [self.chosen.column(name) for name in columns_of(self.chosen.loc, self.asked)]
+
     def _learn(self) -> None:
         """Something was read: the custom fields may be known by now, and the next run be cheaper."""
         if "by" in self._controls:
-            columns = columns_of(self.chosen.loc, self.asked)
-            self._controls["by"].options = offered(self.asked.choices["by"], columns)
+            self._controls["by"].options = offered(self.asked.choices["by"], self._columns())
         self._show_estimate()
 
     def _show_estimate(self) -> None:
@@ -186,13 +198,12 @@ class AnalysesView(View):
         if loc is None:
             self.status.value = looks.note(NO_LOCATION)
             return
-        name, options, code = self.analysis.value, self.options, self._call()
+        name, code = self.analysis.value, self._call()
+        options = {choice: self.chosen.field(value) for choice, value in self.options.items()}
         asker = loc.analyses[name]
 
         def done(result: Result) -> None:
-            if self.chosen.redact:
-                known = frozenset(result.analysis.columns_of(result.shown)) | frozenset(("group",))
-                result = Result(self.chosen.shown(result.table, known), result.analysis, result.provenance)
+            result = self.chosen.result(result)
             self.result, self._ran = result, code
             self._show(result)
             self._show_stale()
@@ -207,7 +218,7 @@ class AnalysesView(View):
         if work.status == "failed":  # what stands there answers another question
             self.output.layout.display, self.stale.value = "none", ""
         self.bar.value, self.bar.layout.display = work.share or 0.0, "" if running else "none"
-        self.status.value = progress(work, "hlkit-words")
+        self.status.value = self.chosen.progress(work, "hlkit-words")
 
     def _show(self, result: Result) -> None:
         self.chart.value = looks.box(result.answer_html() + result.chart_html())
@@ -215,12 +226,16 @@ class AnalysesView(View):
         long = long_table(result.as_read(MOST)) if rows > _LONG else None
         shown = min(rows, _SHOWN if long is None else MOST)
         more = many(rows, "row") + (f"; the first {shown:,} are shown, Export writes all" if shown < rows else "")
+        before, self._long = self._long, long
         if long is None:
             self.table.value = looks.table(result.as_read(_SHOWN), zone, more=more, name="hlkit-result")
             self.tables.children = (self.table,)
         else:
             self.table.value = looks.note(more)
             self.tables.children = (long, self.table)
+        for widget in (before, long if self.is_closed else None):  # it may be closed meanwhile
+            if widget is not None:
+                close_all(widget)
         self.definition.value = looks.paragraphs(result.definition) + looks.facts(result.provenance.lines())
         self.shown_code.value = looks.code(self.code)
         self.saving.written.value = ""
@@ -253,12 +268,14 @@ class AnalysesView(View):
         return {"analysis": self.analysis.value, "options": self.options}
 
 
-def _check(asked: Analysis, given: Mapping[str, Any]) -> None:
-    """Refuse a wrong choice. Raises ``InvalidRequest``."""
+def checked(asked: Analysis, options: Mapping[str, Any] | None, chosen: Chosen) -> dict[str, Any]:
+    """What is chosen of an analysis, to begin with. Raises ``InvalidRequest``."""
+    given = dict(options or {})
     own = {name: value for name, value in given.items() if name not in _SPAN}
     for name in own:
         if name not in asked.choices or name in asked.fills:
             allowed = ", ".join([*(one for one in asked.choices if one not in asked.fills), *_SPAN])
             raise InvalidRequest(f"{asked.name} has no {name!r} to choose", hint=f"it has {allowed}")
     asked.chosen({**own, "as_of": "2000-01-01"})
-    check({name: given.get(name) for name in _SPAN})
+    day_bounds({name: given.get(name) for name in _SPAN}, chosen.zone, chosen.today)
+    return given

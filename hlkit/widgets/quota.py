@@ -42,8 +42,8 @@ class QuotaView(View):
         self.words = W.HTML()
         self.table = W.HTML()
         self.refresh = W.Button(description="Refresh", tooltip="Show what is known now; no request")
-        self.refresh.on_click(lambda _: self.opened())
-        self.chosen.observe(lambda change: self.opened(), "spent")
+        self.refresh.on_click(self.does(self.opened))
+        self.chosen.observe(self.does(self.opened), "spent")
         return W.VBox([self.words, self.refresh, self.table])
 
     def opened(self) -> None:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import ipywidgets as W
 
-from hlkit.errors import HlkitError
 from hlkit.files import named
+from hlkit.warning import told
 from hlkit.widgets import looks
 from hlkit.widgets.controls import LABEL
+from hlkit.widgets.view import Chosen
 
 
 class Saving:
     """A folder, and a button for each format; *write* takes the folder and the ending, and says where it wrote.
 
-    ``box`` is its widget.
+    ``box`` is its widget. How it fails is shown as it may be seen of what is *chosen*.
     """
 
-    def __init__(self, formats: Mapping[str, str], write: Callable[[Path, str], Path | None]) -> None:
-        self._write = write
+    def __init__(self, formats: Mapping[str, str], write: Callable[[Path, str], Path | None], chosen: Chosen) -> None:
+        self._write, self._chosen = write, chosen
         self.folder = W.Text(
             value=str(Path.cwd()), description="Folder", style=LABEL, layout=W.Layout(width="auto", max_width="720px")
         )
@@ -33,8 +35,11 @@ class Saving:
 
     def _save(self, ending: str) -> None:
         try:
-            path = self._write(named(self.folder.value), ending)
-        except HlkitError as error:
-            self.written.value = looks.failure(error)
+            with told() as notes:
+                path = self._write(named(self.folder.value), ending)
+        except Exception as error:  # a disk can fail in many ways
+            self.written.value = self._chosen.failure(error, traceback.format_exc())
         else:
-            self.written.value = "" if path is None else looks.note(f"written: {path.resolve()}")
+            said = [] if path is None else [f"written: {path.resolve()}"]
+            said += [f"Mind: {self._chosen.words(one)}" for one in notes]
+            self.written.value = "".join(map(looks.note, said))

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import ipywidgets as W
 import pandas as pd
 import traitlets
 
-from hlkit.errors import HlkitError
+from hlkit.errors import HlkitError, InvalidToken, MissingScope
+from hlkit.tables.profile import pseudonym
 from hlkit.warning import told
 from hlkit.widgets import looks
-from hlkit.widgets.hidden import hidden
+from hlkit.widgets.hidden import hidden, hidden_name, hidden_result, hidden_words
 from hlkit.widgets.work import Work
 
 if TYPE_CHECKING:
-    import ipywidgets
-
+    from hlkit.analysis.result import Result
     from hlkit.location import Location
 
 
@@ -32,10 +34,6 @@ class Chosen(traitlets.HasTraits):
     code = traitlets.Unicode("loc = hl.connect()")
     redact = traitlets.Bool(False)
     spent = traitlets.Int(0)  # counts up when something was read
-
-    def shown(self, frame: pd.DataFrame, known: frozenset[str] = frozenset()) -> pd.DataFrame:
-        """*frame* as it may be seen."""
-        return hidden(frame, known) if self.redact else frame
 
     @property
     def zone(self) -> str:
@@ -57,13 +55,59 @@ class Chosen(traitlets.HasTraits):
             return read(self.loc)
         return None
 
+    # ---- what may be seen of it
 
-def progress(work: Work, name: str = "") -> str:
-    """How the work goes, or how it failed and what to do; with what was left out on the way."""
-    if work.status == "failed" and work.error is not None:
-        return looks.failure(work.error, work.trace)
-    words = looks.box(f'<span class="{name}">{looks.plain(work.words, 300)}</span>') if work.words else ""
-    return words + "".join(looks.note(f"Mind: {one}") for one in work.notes)
+    def name_of(self, loc: Location) -> str:
+        """What a location is called on the screen."""
+        name = loc.name
+        if name is None:
+            return loc.location_id
+        return pseudonym(name, "location") if self.redact else name
+
+    def shown(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """*frame* as it may be seen."""
+        return hidden(frame) if self.redact else frame
+
+    def result(self, result: Result) -> Result:
+        """*result* as it may be seen."""
+        return hidden_result(result, self.words) if self.redact else result
+
+    def column(self, name: str) -> str:
+        """A column's name as it may be seen."""
+        return hidden_name(name) if self.redact else name
+
+    def field(self, name: Any) -> Any:
+        """The custom field that a pseudonym stands for; what is none stays as it is."""
+        return {hides: field for field, hides in self._fields().items()}.get(name, name) if self.redact else name
+
+    def words(self, sentence: str) -> str:
+        """A sentence of hlkit's as it may be seen."""
+        return hidden_words(sentence, self._fields()) if self.redact else sentence
+
+    def _fields(self) -> dict[str, str]:
+        """The custom fields that are known of contacts and deals, and what stands for each."""
+        if self.loc is None:
+            return {}
+        names = [name for one in (self.loc.contacts, self.loc.opportunities) for name in one.columns["name"]]
+        return {name: hides for name in names if (hides := hidden_name(name)) != name}
+
+    def failure(self, error: BaseException, trace: str = "") -> str:
+        """What went wrong and what to do next; what may quote the location is its class alone."""
+        if not self.redact:
+            return looks.failure(error, trace)
+        if isinstance(error, HlkitError) and error.status is None:
+            return looks.failure(type(error)(self.words(error.message), hint=self.words(error.hint)))
+        if isinstance(error, (MissingScope, InvalidToken)):  # the server's own words follow a colon
+            return looks.failure(type(error)(error.message.partition(": ")[0], hint=error.hint))
+        what = f"{type(error).__name__}: what it says is hidden, since it may name somebody"
+        return looks.failure(HlkitError(what, hint="open the explorer without redact=True, where nobody looks on"))
+
+    def progress(self, work: Work, name: str = "") -> str:
+        """How the work goes, or how it failed and what to do; with what was left out on the way."""
+        if work.status == "failed" and work.error is not None:
+            return self.failure(work.error, work.trace)
+        words = looks.box(f'<span class="{name}">{looks.plain(work.words, 300)}</span>') if work.words else ""
+        return words + "".join(looks.note(f"Mind: {self.words(one)}") for one in work.notes)
 
 
 class Code(str):
@@ -85,13 +129,45 @@ class View:
 
     def __init__(self, chosen: Chosen) -> None:
         self.chosen = chosen
-        self.box: ipywidgets.Box = self.made()
+        self.is_closed = False
+        self.fault = W.HTML()  # of a click or a choice that failed
+        self._failed: Callable[[], Any] | None = None
+        inner = self.made()
+        self.box = W.VBox([self.fault, inner])
         self.box.add_class(f"hlkit-{self.title.lower()}")
-        chosen.observe(lambda change: self.opened(), "loc")
+        chosen.observe(self.does(self.opened), "loc")
 
-    def made(self) -> ipywidgets.Box:
+    def made(self) -> W.Box:
         """Its widgets, made once."""
         raise NotImplementedError
+
+    def does(self, function: Callable[[], Any]) -> Callable[..., None]:
+        """*function* as what a click or a change calls: how it fails is shown, and the rest goes on."""
+
+        def call(_: Any = None) -> None:
+            if self.is_closed:
+                return
+            try:
+                function()
+            except Exception as error:  # ipywidgets would write it where nobody looks
+                self._failed = function
+                self.fault.value = self.chosen.failure(error, traceback.format_exc())
+            else:
+                if self._failed is function:
+                    self._failed, self.fault.value = None, ""
+
+        return call
+
+    def works(self) -> tuple[Work, ...]:
+        """What it may do in the background."""
+        return ()
+
+    def close(self) -> None:
+        """Stop what runs, close the widgets, and let go of the frames."""
+        self.is_closed = True
+        for work in self.works():
+            work.close()
+        close_all(self.box)
 
     def opened(self) -> None:
         """Another location was chosen: show what is kept of it. No request."""
@@ -114,10 +190,24 @@ class View:
 
     def whole(self, *lines: str) -> Code:
         """Lines of code with what comes before them."""
-        return Code("\n".join(["import hlkit as hl", "", self.chosen.code, *lines]))
+        mind = ["# Names are hidden: for a pseudonym write what it stands for."] if self.chosen.redact else []
+        return Code("\n".join([*mind, "import hlkit as hl", "", self.chosen.code, *lines]))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        return dict(self.box._repr_mimebundle_() or {}) | {
-            "text/plain": self.code,
-            "text/html": looks.code(self.code),
-        }
+        return shown_as(self.box, self.code, looks.code(self.code))
+
+
+def shown_as(box: W.Box, text: str, html: str) -> dict[str, Any]:
+    """The live widget, unless it is closed, and beside it what stands for it where no widget can be."""
+    live = box._repr_mimebundle_ if box.comm is not None else dict
+    return dict(live() or {}) | {"text/plain": text, "text/html": html}
+
+
+def close_all(widget: W.Widget) -> None:
+    """Close *widget* and all within it: ipywidgets keeps each until it is closed."""
+    for name in widget.keys:
+        value = getattr(widget, name)
+        for inner in value if isinstance(value, (list, tuple)) else (value,):
+            if isinstance(inner, W.Widget):
+                close_all(inner)
+    widget.close()

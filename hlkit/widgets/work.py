@@ -38,11 +38,12 @@ class Work(traitlets.HasTraits):
         self._lock = threading.RLock()
         self._watch: _Told | None = None
         self._thread: threading.Thread | None = None
+        self._is_closed = False
 
     def start(self, job: Callable[[Watch], Any], done: Callable[[Any], None]) -> bool:
-        """Run ``job(watch)`` in a thread, then ``done(result)`` there; False where one is running already."""
+        """Run ``job(watch)`` in a thread, then ``done(result)`` there; False while one runs, and after ``close``."""
         with self._lock:
-            if self._watch is not None:
+            if self._watch is not None or self._is_closed:
                 return False
             self._watch = watch = _Told(self._tell)
         self._set(status="running", words="starting", share=None, error=None, trace="", notes=[])
@@ -58,6 +59,13 @@ class Work(traitlets.HasTraits):
             watch.stop()
             words = "stopped; what is cached is not asked for again"
             self._set(status="stopped", words=words, share=None)
+
+    def close(self) -> None:
+        """Stop for good, and forget how it went: an error holds the frames that it came through."""
+        with self._lock:
+            self._is_closed = True
+        self.stop()
+        self._set(status="idle", words="", share=None, error=None, trace="", notes=[])
 
     def join(self, timeout: float | None = None) -> None:
         """Wait for the thread that was begun last."""
@@ -153,7 +161,13 @@ class Steady:
     def flush(self) -> None:
         """Call it now."""
         with self._lock:
+            self.cancel()
+            self._last = time.monotonic()
+            self._function()
+
+    def cancel(self) -> None:
+        """Call it no more for what came so far."""
+        with self._lock:
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer, self._last = None, time.monotonic()
-            self._function()
+            self._timer = None
