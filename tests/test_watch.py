@@ -11,7 +11,7 @@ import pytest
 from hlkit.errors import Cancelled
 from hlkit.warning import warn
 from hlkit.wire import watch as watch_module
-from hlkit.wire.watch import Line, Progress, Watch, default
+from hlkit.wire.watch import Line, Progress, Watch, default, under
 
 
 def test_progress_reads_as_a_person_would_say_it():
@@ -51,6 +51,19 @@ def test_a_stopped_watch_goes_on_once_it_is_told_to():
 
     watch.ask()
     watch.wait(0)
+
+
+def test_what_is_read_under_a_watch_has_it_in_this_thread_alone():
+    watch, elsewhere = Watch(), []
+
+    with under(watch):
+        assert default() is watch
+        other = threading.Thread(target=lambda: elsewhere.append(default()))
+        other.start()
+        other.join()
+
+    assert default() is not watch
+    assert elsewhere[0] is not watch
 
 
 def test_a_wait_in_the_past_is_none():

@@ -18,7 +18,7 @@ import traitlets
 from hlkit.errors import Cancelled
 from hlkit.warning import told
 from hlkit.wire.pacing import duration
-from hlkit.wire.watch import Progress, Watch
+from hlkit.wire.watch import Progress, Watch, under
 
 PER_SECOND = 10  # updates: more only flood the browser's connection
 
@@ -76,7 +76,7 @@ class Work(traitlets.HasTraits):
 
     def _run(self, job: Callable[[Watch], Any], done: Callable[[Any], None], watch: _Told) -> None:
         try:
-            with told() as notes:
+            with told() as notes, under(watch):
                 result = job(watch)
             if self._is_current(watch):
                 self.notes = list(dict.fromkeys(notes))

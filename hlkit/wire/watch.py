@@ -13,6 +13,8 @@ import math
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,8 +141,24 @@ def _encodable(text: str) -> str:
         return text.replace("·", "-").encode(encoding, "replace").decode(encoding)
 
 
+_CURRENT: ContextVar[Watch | None] = ContextVar("_CURRENT", default=None)
+
+
+@contextlib.contextmanager
+def under(watch: Watch) -> Iterator[None]:
+    """Within it, in this thread, what is read without a watch of its own is under *watch*, and stops with it."""
+    token = _CURRENT.set(watch)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)
+
+
 def default(shown_after: float = SHOWN_AFTER) -> Watch:
-    """A line where a person looks on: a terminal or a notebook. Else a silent watch."""
+    """The watch that the caller is under; else a line in a terminal or a notebook, and elsewhere a silent one."""
+    current = _CURRENT.get()
+    if current is not None:
+        return current
     return Line(shown_after=shown_after) if _somebody_looks_on() else Watch()
 
 
