@@ -101,7 +101,13 @@ def events(contact_id: str, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         when = _SAID[name][0]
         own = frame[frame["contact_id"].eq(contact_id).to_numpy(dtype=bool, na_value=False)]
         rows += [(row[when], name, _said(name, row)) for _, row in own.iterrows()]
-    table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype({name: kind.dtype for name, kind in _COLUMNS.items()})
+    columns = zip(*rows, strict=True) if rows else ((), (), ())
+    table = pd.DataFrame(  # as objects first: of times that are all null pandas would make such without a zone
+        {
+            name: pd.Series(list(values), dtype="object").astype(kind.dtype)
+            for (name, kind), values in zip(_COLUMNS.items(), columns, strict=True)
+        }
+    )
     return table.sort_values("at", ascending=False, ignore_index=True)
 
 
