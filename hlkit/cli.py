@@ -1,7 +1,7 @@
 """The command line. Flags, choices and help come from the signatures and docstrings.
 
 An error is two lines, what happened and what to do, and the exit code 1; wrong words on the command line are
-the exit code 2; Ctrl-C is 130.
+the exit code 2; Ctrl-C is 130, and a pipe that is closed, as by ``| head``, 141: what a shell says of any command.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 from cyclopts import App, Parameter
 from cyclopts.exceptions import CycloptsError
 
+from hlkit import console
 from hlkit.dates import DATES, PERIOD
 from hlkit.errors import HlkitError, InvalidRequest
 from hlkit.resources import CATALOGUE
@@ -436,16 +437,34 @@ def _add_runs() -> None:
 
 def main(words: list[str] | None = None) -> None:
     """Run a command."""
+    console.prepare()
     warnings.showwarning = _said_shortly
-    words = sys.argv[1:] if words is None else words
-    if words[:1] == ["run"]:
-        _add_runs()
-        if words[1:] and not words[1].startswith("-") and words[1] not in run:
-            from hlkit.analysis.registry import unknown
-
-            _end(2, unknown(words[1], list(run)), "hlkit run lists the questions")
     try:
-        app(words, exit_on_error=False, print_error=False)
+        try:
+            _run(sys.argv[1:] if words is None else words)
+        finally:
+            console.flush()
+    except OSError as error:
+        if not console.is_output(error):
+            raise
+        problem = error
+    else:
+        return
+    console.give_up()
+    if console.is_closed_pipe(problem):
+        raise SystemExit(console.CLOSED_PIPE)
+    _end(1, f"the output cannot be written: {problem.strerror}", "make room, or send it elsewhere")
+
+
+def _run(words: list[str]) -> None:
+    try:
+        if words[:1] == ["run"]:
+            _add_runs()
+            if words[1:] and not words[1].startswith("-") and words[1] not in run:
+                from hlkit.analysis.registry import unknown
+
+                _end(2, unknown(words[1], list(run)), "hlkit run lists the questions")
+        app(words, exit_on_error=False, print_error=False, console=console.help_console())
     except CycloptsError as error:
         _end(2, str(error), "hlkit --help lists the commands, hlkit COMMAND --help what each takes")
     except HlkitError as error:
