@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hlkit.errors import Cancelled, QuotaExhausted
+from hlkit.errors import Cancelled, QuotaExhausted, RateLimited
 from hlkit.wire.pacing import Pacer, Quota, duration
 from hlkit.wire.watch import Watch
 
@@ -53,6 +53,19 @@ def clock():
 @pytest.fixture
 def pacer(clock):
     return Pacer(clock=clock, now=clock)
+
+
+def test_a_wait_for_a_reported_interval_of_minutes_is_an_error_that_says_how_long(clock, pacer):
+    pacer.take(Watch())
+    pacer.give_back(told(most=100, left=0, interval_ms=600_000))
+    began = clock()
+
+    with pytest.raises(RateLimited, match=r"100 requests in 10 min, .* free in 10 min") as error:
+        pacer.take(Watch(), longest=30.0)
+
+    assert clock() == began
+    assert error.value.retry_after == 600
+    assert "deadline=600" in error.value.hint
 
 
 def test_a_slot_is_usable_again_one_interval_after_its_answer_came(clock, pacer):

@@ -436,6 +436,27 @@ def test_a_trials_budget_is_kept_to_the_letter():
         assert session.pacer.quota.day == 99
 
 
+@pytest.mark.parametrize("interval_ms", [600_000, 60_000])
+def test_the_deadline_ends_the_wait_for_a_long_reported_interval_too(interval_ms):
+    with Scripted(answer(PAGE, headers=limits(left=0, interval_ms=interval_ms))) as server:
+        session = session_to(server, deadline=30)
+        session.fetch(call())
+
+        with pytest.raises(RateLimited, match="the next is free in"):
+            session.fetch(call(params={"n": 2}))
+
+
+@pytest.mark.parametrize("interval_ms", [-1, 0, "soon", "1e9", 10**30, "9" * 400, "²", "nan"])
+def test_an_interval_that_cannot_be_is_ignored(interval_ms):
+    with Scripted(answer(PAGE, headers=limits(interval_ms=interval_ms))) as server:
+        session = session_to(server)
+        for number in range(3):
+            session.fetch(call(params={"n": number}))
+
+        assert session.pacer.quota.interval is None
+        assert len(server.asked) == 3
+
+
 def test_the_wait_that_a_limit_asks_for_is_waited():
     page, asked = fetched(answer(b"", 429, headers=limits(interval_ms=300)), ANSWER)
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from hlkit.errors import QuotaExhausted
+from hlkit.errors import QuotaExhausted, RateLimited
 from hlkit.wire import fork
 from hlkit.wire.watch import Watch
 
@@ -102,8 +102,12 @@ class Pacer:
         """Seconds that so many requests take, by what the server has told of its limits so far."""
         return max(requests * A_REQUEST, (math.ceil(requests / self._size) - 1) * self._interval)
 
-    def take(self, watch: Watch) -> None:
-        """Wait for a slot and take it. Raises ``QuotaExhausted`` where the day's budget is known to be gone."""
+    def take(self, watch: Watch, longest: float = _FLYING) -> None:
+        """Wait for a slot and take it.
+
+        Raises ``QuotaExhausted`` where the day's budget is known to be gone, and ``RateLimited`` where the next
+        slot is free only after *longest* seconds: a server may report an interval of minutes.
+        """
         while True:
             watch.ask()
             with self._lock:
@@ -112,6 +116,8 @@ class Pacer:
                 if seconds <= 0:
                     self._used.append(_FLYING)
                     return
+            if longest < seconds < _FLYING:
+                raise self._burst_exhausted(seconds)
             if NOTICED < seconds < _FLYING:
                 watch.waiting(seconds, "for the burst limit")
             watch.wait(min(seconds, 0.05) if seconds == _FLYING else seconds)
@@ -135,6 +141,15 @@ class Pacer:
     def day_exhausted(self) -> QuotaExhausted | None:
         """The error for a day without requests, where the last answer told of one."""
         return _day_exhausted(self.quota, self._now()) if self.quota.day == 0 else None
+
+    def _burst_exhausted(self, seconds: float) -> RateLimited:
+        return RateLimited(
+            f"HighLevel allows {self._size:,} requests in {duration(self._interval)}, and they are used up; the next "
+            f"is free in {duration(seconds)}",
+            hint=f"make the call again then: what arrived is kept; or connect with deadline={math.ceil(seconds)}, "
+            "which waits for it",
+            retry_after=seconds,
+        )
 
     def _seconds_to_a_slot(self) -> float:
         now = self._clock()

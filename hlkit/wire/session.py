@@ -41,7 +41,7 @@ from hlkit.errors import (
 from hlkit.wire import answers, fork
 from hlkit.wire.attempt import Adapter, Answer, Failure, attempt
 from hlkit.wire.cache import Cache
-from hlkit.wire.pacing import Pacer
+from hlkit.wire.pacing import INTERVAL, Pacer
 from hlkit.wire.retry import Budget, Tries
 from hlkit.wire.token import Token, same_host
 from hlkit.wire.watch import Watch
@@ -111,7 +111,7 @@ class _PacedSession(requests.Session):
         self._only_to_our_host(request)
         tries, unsure = Tries(self.deadline, call.budget), list[Answer]()
         while True:
-            self.pacer.take(flight.watch)
+            self.pacer.take(flight.watch, max(self.deadline, INTERVAL))
             flight.sent += 1
             self.sent += 1
             began = self._clock()
