@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from hlkit.errors import IncompleteDownload
+from hlkit.seen import SeenIds
 
 Position = dict[str, Any]
 
@@ -70,6 +71,7 @@ class Paging:
     ends_on_overlap: ClassVar[bool] = False
     patience: ClassVar[int] = 1
     counts_rounds: ClassVar[bool] = False
+    joins: ClassVar[bool] = False
 
     def first(self) -> Position:
         return {self.size: self.most} if self.size else {}
@@ -245,6 +247,7 @@ class Offset(Paging):
         "were deleted meanwhile, it goes back a page. A row that stays in its order comes exactly once."
     )
     patience: ClassVar[int] = 10  # a step back brings pages that were seen
+    joins: ClassVar[bool] = True
 
     def first(self) -> Position:
         return super().first() | {self.param: 0}
@@ -307,7 +310,7 @@ class PageNumber(Paging):
 
 @dataclass
 class Trail:
-    """What one walk has seen: its row ids, and the positions it was sent to.
+    """What one walk has seen: its row ids, and the positions it was sent to, in a few bytes each.
 
     ``rows`` counts distinct rows, ``fresh`` those that the last page brought. A ``round`` is one reading
     from the first page to the last.
@@ -320,13 +323,13 @@ class Trail:
     rows: int = 0
     fresh: int = 0
     round: int = 1
-    seen: set[str] = field(default_factory=set)
-    _positions: Counter[str] = field(default_factory=Counter)
+    seen: SeenIds = field(default_factory=SeenIds)
+    _positions: Counter[int] = field(default_factory=Counter)
     _stale: int = 0
     _same_again: bool = False
     _last_ids: list[str | None] = field(default_factory=list)
-    _joined: set[str] = field(default_factory=set)
-    _this_round: set[str] = field(default_factory=set)
+    _apart: set[str] = field(default_factory=set)  # seen, and not yet joined to those before
+    _this_round: SeenIds | None = None  # in the first, all that were seen
     _nameless: int = 0  # in this round
     _totals: set[int] = field(default_factory=set)
 
@@ -336,13 +339,13 @@ class Trail:
         Raises ``IncompleteDownload`` where the pages go in a circle: a cursor that repeats, or full pages
         of rows that all came before. A page that only overlaps the one before it ends the walk.
         """
-        self._positions[_text(asked)] += 1
-        before = (self.round, self.rows + len(self._joined))
+        self._positions[hash(_text(asked))] += 1
+        before = (self.round, self._progress)
         self._note(page)
         following = self.paging.after(asked, page, self)
         if self.round != before[0]:
             return following
-        if page.rows and self.rows + len(self._joined) == before[1] and self.round == 1:
+        if page.rows and self._progress == before[1] and self.round == 1:
             self._stale = self.paging.patience if self._same_again else self._stale + 1
             if following is not None and self.paging.is_full(page) and self._stale >= self.paging.patience:
                 raise self._circle("a full page brought no new row", asked)
@@ -350,7 +353,7 @@ class Trail:
                 return None
         else:
             self._stale = 0
-        if following is not None and self._positions[_text(following)] >= self.paging.patience:
+        if following is not None and self._positions[hash(_text(following))] >= self.paging.patience:
             raise self._circle("the cursor repeats", following)
         return following
 
@@ -370,11 +373,12 @@ class Trail:
 
     def joins_on(self, page: Page) -> bool:
         """Whether the page holds a row of those that were read without a gap."""
-        return any(self.id_of(row) in self._joined for row in page.rows)
+        names = (self.id_of(row) for row in page.rows)
+        return any(name is not None and name not in self._apart for name in names)
 
     def join(self, page: Page) -> None:
         """The page's rows follow on those that were read without a gap."""
-        self._joined.update(name for row in page.rows if (name := self.id_of(row)) is not None)
+        self._apart.difference_update(name for row in page.rows if (name := self.id_of(row)) is not None)
 
     def is_short(self, page: Page) -> bool:
         """Whether fewer rows came than the page announces."""
@@ -383,14 +387,20 @@ class Trail:
 
     def round_adds_up(self, told: int) -> bool:
         """Whether this round brought as many rows as announced, and always the same number was."""
-        return len(self._this_round) + self._nameless == told and self._totals == {told}
+        came = len(self.seen if self._this_round is None else self._this_round)
+        return came + self._nameless == told and self._totals == {told}
 
     def begin_another_round(self) -> None:
         self.round += 1
         self._positions.clear()
-        self._this_round.clear()
+        self._this_round = SeenIds()
         self._nameless = 0
         self._totals.clear()
+
+    @property
+    def _progress(self) -> int:
+        """Grows with every row that is new, or is joined to those before."""
+        return self.rows + len(self.seen) - len(self._apart)
 
     def _note(self, page: Page) -> None:
         """Count what is new; a row without an id counts as new."""
@@ -398,12 +408,15 @@ class Trail:
         known = {name for name in ids if name is not None}
         self._same_again, self._last_ids = ids == self._last_ids, ids
         nameless = ids.count(None) + page.odd
-        self.fresh = len(known - self.seen) + nameless
+        new = self.seen.add(known)
+        self.fresh = len(new) + nameless
         self.rows += self.fresh
-        self.seen |= known
+        if self.paging.joins:
+            self._apart |= new
         told = page.total(self.total)
         if self.paging.counts_rounds:
-            self._this_round |= known
+            if self._this_round is not None:
+                self._this_round.add(known)
             self._nameless += nameless
             self._totals |= set() if told is None else {told}
 

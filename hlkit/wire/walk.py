@@ -397,7 +397,7 @@ class Walk:
         before, rows_when_short = self.rows, -1
         has_arrived = True  # the page before, over the network
         last: Page | None = None
-        visits: Counter[str] = Counter()  # a position may be asked again: each answer is kept, and replayed in order
+        visits: Counter[int] = Counter()  # a position may be asked again: each answer is kept, and replayed in order
         position: Position | None = self.question.resource.paging.first()
         while position is not None:
             asked, circle = position, None
@@ -455,10 +455,11 @@ class Walk:
     def _total(self, page: Page) -> int | None:
         return page.total(self.question.resource.total)
 
-    def _call(self, record: Record, own: Mapping[str, Any], position: Position, visits: Counter[str]) -> Call:
+    def _call(self, record: Record, own: Mapping[str, Any], position: Position, visits: Counter[int]) -> Call:
         resource = self.question.resource
         asked = self.question.asked(own, position)
-        visits[_canonical(position)] += 1
+        visit = hash(_canonical(position))
+        visits[visit] += 1
         searches = resource.method == "POST"
         return Call(
             method=resource.method,
@@ -471,7 +472,7 @@ class Walk:
             resource=resource.name,
             scope=resource.scope,
             key_prefix=record.prefix,
-            visit=visits[_canonical(position)],
+            visit=visits[visit],
             watch=self.watch,
             budget=self._budget,
             kept_only=record.finished is not None or self.freshness.offline,
