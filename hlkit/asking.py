@@ -12,6 +12,7 @@ import pandas as pd
 from hlkit.analysis.drawing import named_or_not
 from hlkit.analysis.registry import ANALYSES, Analysis, listing, listing_html, unknown
 from hlkit.analysis.result import Provenance, Result
+from hlkit.choices import OPTIONS, SPAN
 from hlkit.dates import as_text, bounds, instant
 from hlkit.dates import check as check_dates
 from hlkit.errors import HlkitError, InvalidRequest, MissingScope, NotFound, NotKept
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 # What follows from the rows that are asked about is read from since on, with no end: an answer to a lead of
 # June may come in July. What is only looked up is read whole.
 _FOLLOW = ("messages", "opportunities", "transactions", "form_submissions")
-_SPAN = ("since", "until", "period")
 
 
 class Asker:
@@ -34,7 +34,7 @@ class Asker:
 
     def __init__(self, location: Location, analysis: Analysis) -> None:
         self._location, self.analysis = location, analysis
-        self.__doc__ = f"{analysis.question}\n\n{inspect.getdoc(analysis.function)}"
+        self.__doc__ = docstring(analysis)
         self.__name__ = analysis.name
         self.__signature__ = signature(analysis)
 
@@ -42,7 +42,7 @@ class Asker:
         return f"loc.analyses.{self.analysis.name}{self.__signature__}\n{self.analysis.question}"
 
     def __call__(self, *, refresh: bool = False, watch: Watch | None = None, **given: Any) -> Result:
-        span = {name: given.pop(name) for name in _SPAN if name in given}
+        span = {name: given.pop(name) for name in SPAN if name in given}
         self._check(span, given)
         loc = self._location
         before = loc.session.sent
@@ -168,18 +168,27 @@ def _needed(analysis: str, resource: str, refused: HlkitError) -> HlkitError:
 
 def signature(analysis: Analysis) -> inspect.Signature:
     """What can be chosen of an analysis of a location."""
-    own = [one for name, one in inspect.signature(analysis).parameters.items() if name not in analysis.frames]
+    own = [one for one in inspect.signature(analysis).parameters.values() if one.name not in analysis.frames]
     choices = [one for one in own if one.name not in ("as_of", "timezone", "until")]
     first = next(iter(analysis.frames))
-    added = list(_SPAN) if CATALOGUE[first].when else []
-    added += ["as_of", *(["timezone"] if "timezone" in analysis.fills else [])]
-    parameters = [
-        *choices,
-        *(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in added),
-        inspect.Parameter("refresh", inspect.Parameter.KEYWORD_ONLY, default=False),
-        inspect.Parameter("watch", inspect.Parameter.KEYWORD_ONLY, default=None),
+    span = [OPTIONS[name].parameter for name in SPAN] if CATALOGUE[first].when else []
+    filled = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
+        for name in ("as_of", "timezone")
+        if name == "as_of" or name in analysis.fills
     ]
+    parameters = [*choices, *span, *filled, OPTIONS["refresh"].parameter, OPTIONS["watch"].parameter]
     return inspect.Signature(parameters, return_annotation="Result")
+
+
+def docstring(analysis: Analysis) -> str:
+    """What ``loc.analyses.x?`` shows: the function's own, and what a location adds to choose."""
+    lines = [analysis.question, "", inspect.getdoc(analysis.function) or "", "", "Of a location", "-------------"]
+    for name in signature(analysis).parameters:
+        if name not in analysis.choices:
+            about = analysis.about(name) or (OPTIONS[name].about if name in OPTIONS else "")
+            lines.append(f"{name} : {about}")
+    return "\n".join(lines)
 
 
 class Askers(Mapping[str, Asker]):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from numbers import Real
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -55,7 +55,7 @@ def chosen(resource: Resource, given: Mapping[str, Any], zone: Zone, today: Toda
 
     *zone* and *today* are asked only where a date needs them, and only once all else is right.
     """
-    allowed = list(signature(resource).parameters)
+    allowed = [option.name for option in options(resource)]
     for name in given:
         if name not in allowed:
             raise InvalidRequest(
@@ -227,64 +227,87 @@ def _is_null(value: Any) -> bool:
     return bool(pd.api.types.is_scalar(value) and pd.isna(value))
 
 
-def signature(resource: Resource) -> inspect.Signature:
-    """The signature that a notebook completes."""
-    choices: dict[str, tuple[Any, str]] = {}
+# ---- every option, declared once
+
+
+@dataclass(frozen=True)
+class Option:
+    """A keyword of a call: the signature, ``loc.contacts?`` and the flags of the command line are made from it.
+
+    ``kind`` is its type as the signature shows it, ``flag`` its type on the command line, where ``None`` leaves it
+    out; ``known`` are the values that it has.
+    """
+
+    name: str
+    about: str
+    kind: str = "str | None"
+    flag: Any = str | None
+    default: Any = None
+    known: tuple[str, ...] = ()
+
+    @property
+    def parameter(self) -> inspect.Parameter:
+        return inspect.Parameter(
+            self.name, inspect.Parameter.KEYWORD_ONLY, default=self.default, annotation=self.kind
+        )
+
+
+_DATE = "str | date | Timestamp | int | None"
+OPTIONS = {
+    option.name: option
+    for option in (
+        Option("since", f"From this date on. {DATES}", _DATE),
+        Option("until", "Up to, without, this date.", _DATE),
+        Option("period", PERIOD, "str | Period | int | None"),
+        Option("confirm", "Read it also where that costs over 500 requests.", "bool", bool, False),
+        Option("limit", "So many rows: the first of the whole, not the newest.", "int | None", int | None),
+        Option("refresh", "Ask again, although an answer is cached.", "bool", bool, False),
+        Option("expire_after", "Seconds that a cached answer serves in this call.", "float | Timedelta | None", None),
+        Option("custom_fields", "The custom fields' columns too.", "bool", bool, True),
+        Option("watch", "Is shown every page, and can stop the download.", "Watch | None", None),
+    )
+}
+SPAN = ("since", "until", "period")
+
+
+def options(resource: Resource) -> list[Option]:
+    """What there is to choose of a resource, in the order of its signature."""
+    found = []
     if resource.when:
-        choices |= dict.fromkeys(("since", "until", "period"), (None, "str | date | Timestamp | int | None"))
+        wire = ", ".join(resource.column(resource.when).paths)
+        where = "on the server" if resource.span and resource.span.exact else "roughly on the server"
+        how = f"By {resource.when} ({wire} on the wire), {where} and once more after download."
+        since = OPTIONS["since"]
+        found = [replace(since, about=f"{since.about} {how}"), OPTIONS["until"], OPTIONS["period"]]
     by_key = {key: name for name, key in named_options(resource).items()}
     for name, entry in resource.filters.items():
-        known = ", ".join(repr(choice) for choice in entry.kind.choices)
+        about, known = f"{entry.doc[:1].upper()}{entry.doc[1:]}", entry.kind.choices
         if name in by_key:
-            choices[by_key[name]] = (None, "str | None")
-        choices[name] = (None, f"Literal[{known}] | None" if known else "str | None")
+            found.append(Option(by_key[name], f"{about}, by name or id."))
+        kind = f"Literal[{', '.join(map(repr, known))}] | None" if known else "str | None"
+        found.append(Option(name, f"{about}.", kind, Literal[known] | None if known else str | None, known=known))
     if resource.parent:
-        key = resource.parent.key
-        choices |= {name: (None, "str | Sequence[str] | None") for name in (by_key.get(key), key) if name}
-        choices |= {"confirm": (False, "bool")}
-    choices |= {
-        "limit": (None, "int | None"),
-        "refresh": (False, "bool"),
-        "expire_after": (None, "float | None"),
-    }
-    if resource.model:
-        choices["custom_fields"] = (True, "bool")
-    choices["watch"] = (None, "Watch | None")
-    return inspect.Signature(
-        [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-            for name, (default, annotation) in choices.items()
-        ],
-        return_annotation="pandas.DataFrame",
-    )
+        key, all_of = resource.parent.key, f"several, of {resource.parent.resource}; all of them if left out"
+        for parent, what in [(key, "id")] if key not in by_key else [(by_key[key], "name or id"), (key, "id")]:
+            about = f"One {what}, or {all_of}, one request each."
+            found.append(Option(parent, about, "str | Sequence[str] | None", list[str] | None))
+        found.append(OPTIONS["confirm"])
+    found += [OPTIONS[name] for name in ("limit", "refresh", "expire_after")]
+    return [*found, *([OPTIONS["custom_fields"]] if resource.model else []), OPTIONS["watch"]]
+
+
+def signature(resource: Resource) -> inspect.Signature:
+    """The signature that a notebook completes."""
+    return inspect.Signature([option.parameter for option in options(resource)], return_annotation="pandas.DataFrame")
 
 
 def docstring(resource: Resource) -> str:
     """What ``loc.contacts?`` shows."""
     lines = [resource.doc, ""]
-    if resource.when:
-        wire = ", ".join(resource.column(resource.when).paths)
-        where = "on the server" if resource.span and resource.span.exact else "roughly on the server"
+    for option in options(resource):
         lines.append(
-            f"since, until : select by {resource.when} ({wire} on the wire), from since up to but without until, "
-            f"{where} and once more after download. {DATES}"
+            f"{option.name} : {option.about}" + (f" One of {', '.join(option.known)}." if option.known else "")
         )
-        lines.append(f"period : {PERIOD}")
-    for name in signature(resource).parameters:
-        if about(resource, name):
-            entry = resource.filters.get(name)
-            known = f"; one of {', '.join(entry.kind.choices)}" if entry and entry.kind.choices else ""
-            lines.append(f"{name} : {about(resource, name)}{known}.")
-    if resource.parent:
-        lines.append("confirm : True reads it also where that costs over 500 requests.")
-    lines += [
-        "limit : so many rows: the first of the whole walk, not the newest.",
-        "refresh : ask again, although an answer is kept.",
-        "expire_after : seconds that a kept answer serves in this call.",
-    ]
-    if resource.model:
-        lines.append("custom_fields : False leaves the custom fields' columns out.")
-    lines.append("watch : is told of every page, and can stop the walk.")
     if any(column.kind in (WHEN, DAY) for column in resource.columns):
         lines += [
             "",
@@ -298,14 +321,3 @@ def docstring(resource: Resource) -> str:
         "Columns: " + ", ".join(column.name for column in resource.columns) + ".",
     ]
     return "\n".join(lines)
-
-
-def about(resource: Resource, name: str) -> str:
-    """What a filter, or what the resource is read for, selects; nothing of the other choices."""
-    key = named_options(resource).get(name)
-    if resource.parent and resource.parent.key in (name, key):
-        what = "id" if key is None else "name or id"
-        return f"one {what}, or several, of {resource.parent.resource}; all of them if left out, one request each"
-    if key is not None:
-        return f"{resource.filters[key].doc}, by name or id"
-    return resource.filters[name].doc if name in resource.filters else ""

@@ -12,13 +12,12 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from cyclopts import App, Parameter
 from cyclopts.exceptions import CycloptsError
 
 from hlkit import console
-from hlkit.dates import DATES, PERIOD
 from hlkit.errors import HlkitError, InvalidRequest
 from hlkit.resources import CATALOGUE
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from hlkit.choices import Option
     from hlkit.location import Location
     from hlkit.resource import Resource
 
@@ -263,7 +263,7 @@ def _fetches(resource: Resource) -> Callable[..., None]:
     """The command that downloads *resource*: its choices, and where to."""
     import inspect
 
-    from hlkit.choices import about
+    from hlkit.choices import options
 
     def command(
         *, out: Path, raw: bool = False, profile: str | None = None, demo: bool = False, **given: Any
@@ -281,7 +281,7 @@ def _fetches(resource: Resource) -> Callable[..., None]:
             f"{many(told['spent'], 'request')} spent, {many(told['saved'], 'answer')} from the cache"
         )
 
-    own = [_flag(parameter, about(resource, parameter.name)) for parameter in _choices_of(resource)]
+    own = [_flag(option) for option in options(resource) if option.flag is not None]
     fixed = list(inspect.signature(command).parameters.values())[:-1]
     command.__name__ = resource.name
     command.__doc__ = f"{resource.doc}\n\nReads with the scope {resource.scope}."
@@ -291,25 +291,11 @@ def _fetches(resource: Resource) -> Callable[..., None]:
     return command
 
 
-def _choices_of(resource: Resource) -> list[inspect.Parameter]:
-    from hlkit.choices import signature
-
-    hidden = ("watch", "expire_after")
-    return [one for one in signature(resource).parameters.values() if one.name not in hidden]
-
-
 _HELP = {
     "out": "Where to: a file ending in .parquet, .csv, .xlsx or .jsonl.",
     "raw": "Leave text as it is, also where a spreadsheet would run it as a formula.",
     "profile": "A name that hlkit login saved; else the environment decides.",
     "demo": "The simulated location instead.",
-    "since": f"From this date on. {DATES}",
-    "until": "Up to, and without, this date.",
-    "period": PERIOD,
-    "limit": "So many rows: the first of the whole, not the newest.",
-    "refresh": "Ask again, although an answer is kept.",
-    "confirm": "Read it also where that costs over 500 requests.",
-    "custom_fields": "With the custom fields' columns.",
 }
 
 
@@ -318,17 +304,9 @@ def _explained(parameter: inspect.Parameter) -> inspect.Parameter:
     return parameter.replace(annotation=_told(annotation, _HELP[parameter.name]))
 
 
-def _flag(parameter: inspect.Parameter, about: str) -> inspect.Parameter:
-    """A choice as a flag: its type is what the annotation of the signature says."""
-    text = str(parameter.annotation)
-    known: dict[str, Any] = {"bool": bool, "int | None": int | None, "str | Sequence[str] | None": list[str] | None}
-    if text.startswith("Literal["):
-        choices = tuple(choice.strip(" '") for choice in text.removeprefix("Literal[").partition("]")[0].split(","))
-        annotation: Any = Literal[choices] | None
-    else:
-        annotation = known.get(text, str | None)
-    words = _HELP.get(parameter.name) or f"{about[:1].upper()}{about[1:]}."
-    return parameter.replace(annotation=_told(annotation, words, None if parameter.name == "custom_fields" else ""))
+def _flag(option: Option) -> inspect.Parameter:
+    """An option as a flag; one that is on by default has its opposite too."""
+    return option.parameter.replace(annotation=_told(option.flag, option.about, None if option.default else ""))
 
 
 def _told(annotation: Any, words: str, negative: str | None = "") -> Any:
@@ -358,6 +336,7 @@ def _runs(name: str) -> Callable[..., None]:
     from hlkit.analysis.registry import ANALYSES
     from hlkit.analysis.result import PICTURES
     from hlkit.asking import signature
+    from hlkit.choices import OPTIONS
     from hlkit.tables.export import FORMATS, place
 
     one = ANALYSES[name]
@@ -393,9 +372,10 @@ def _runs(name: str) -> Callable[..., None]:
     }
     mappings = [key for key, choice in one.choices.items() if _takes_a_mapping(choice.annotation)]
     for parameter in signature(one).parameters.values():
+        option = OPTIONS.get(parameter.name)
         kind = one.choices[parameter.name].annotation if parameter.name in one.choices else str | None
-        kind = bool if parameter.name == "refresh" else kind
-        words = one.about(parameter.name) or _HELP.get(parameter.name, "")
+        kind = option.flag if option else kind
+        words = one.about(parameter.name) or (option.about if option else "")
         if parameter.name in mappings:
             kind, words = str | None, f"{words} Here: a number, or NAME=NUMBER,NAME=NUMBER."
         own[parameter.name] = _told(kind, words)
@@ -478,7 +458,8 @@ def _run(words: list[str]) -> None:
 def _in_flags(hint: str) -> str:
     """A hint of the library as the command line spells it: ``--confirm`` for ``confirm=True``."""
     hint = re.sub(r"\b(\w+)=\[\.\.\.\]", lambda found: f"--{found[1].replace('_', '-')} ID", hint)
-    return hint.replace("confirm=True", "--confirm").replace("the same call", "the same command")
+    hint = hint.replace("the same call", "the same command")
+    return re.sub(r"\b([a-z_]+)=(True\b|(?=[\s.,;]|$))", lambda found: f"--{found[1].replace('_', '-')}", hint)
 
 
 def _end(code: int, what: str, next_step: str) -> None:

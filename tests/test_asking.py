@@ -3,6 +3,7 @@
 import datetime as dt
 import inspect
 import json
+import re
 import warnings
 from zoneinfo import ZoneInfo
 
@@ -268,6 +269,16 @@ def test_all_are_found_listed_and_completed(loc):
     parameters = inspect.signature(loc.analyses.speed_to_lead).parameters
     assert {"by", "clock", "since", "until", "as_of"} <= set(parameters)
     assert "How long" in loc.analyses.speed_to_lead.__doc__
+
+
+@EVERY
+def test_every_choice_of_an_analysis_is_explained_where_it_is_offered(loc, name):
+    asker = loc.analyses[name]
+    documented = re.findall(r"^(\w+(?:, \w+)*)(?: :|$)", asker.__doc__, re.MULTILINE)
+
+    named = {one for names in documented for one in names.split(", ")}
+    explained = {one for one in asker.__signature__.parameters if asker.analysis.about(one)}
+    assert set(asker.__signature__.parameters) - explained <= named
 
 
 def test_a_new_analysis_is_a_function_and_nothing_else(loc, monkeypatch, capsys):

@@ -9,6 +9,7 @@ import pytest
 
 import hlkit as hl
 from hlkit import cli, tour
+from hlkit.choices import OPTIONS, options
 from hlkit.resources import CATALOGUE
 from hlkit.sim import Simulation
 
@@ -171,16 +172,26 @@ def test_fetch_leaves_the_custom_fields_out_where_they_are_not_wanted(capsys):
 
 
 @pytest.mark.parametrize("resource", CATALOGUE.values(), ids=lambda resource: resource.name)
-def test_every_resource_can_be_fetched_and_shows_its_filters(resource, capsys):
+def test_every_resource_can_be_fetched_and_shows_its_options(resource, capsys):
     assert run("fetch", resource.name.replace("_", "-"), "--help") == 0
 
     said = capsys.readouterr().out
-    for name in ("out", "limit", *resource.filters):
-        assert f"--{name.replace('_', '-')}" in said
     words = " ".join(said.replace("│", " ").split())
-    for entry in resource.filters.values():
-        assert entry.doc
-        assert f"{entry.doc[0].upper()}{entry.doc[1:]}." in words
+    shown = [option for option in options(resource) if option.name not in ("expire_after", "watch")]
+    for option in shown:
+        assert f"--{option.name.replace('_', '-')}" in said
+        assert option.about in words
+    assert set(resource.filters) <= {option.name for option in shown}
+
+
+def test_a_period_and_names_are_flags(small, capsys):
+    chosen = ("--period", "last-month", "--owner", "marcus reed")
+    assert run("fetch", "contacts", "--demo", *chosen, "--out", "december.csv") == 0
+
+    loc = hl.demo(as_of="2026-01-01", size=200)
+    owner = loc.users().set_index("name")["user_id"]["Marcus Reed"]
+    december = loc.contacts(since="2025-12-01", until="2026-01-01", owner_id=owner)
+    assert pd.read_csv("december.csv")["contact_id"].tolist() == december["contact_id"].tolist()
 
 
 def test_every_command_is_in_the_help(capsys):
@@ -267,6 +278,8 @@ def test_a_cache_file_that_is_in_use_is_said_to_be(capsys, monkeypatch):
         (["fetch", "contacts", "--demo", "--since", "soon", "--out", "x.csv"], 1, "no date or time"),
         (["fetch", "contacts", "--demo", "--limit", "0", "--out", "x.csv"], 1, "limit=0 is no whole number"),
         (["fetch", "notes", "--demo", "--out", "x.csv"], 1, "requests, about"),
+        (["fetch", "users", "--demo", "--period", "30d", "--out", "x.csv"], 2, "--period"),
+        (["fetch", "contacts", "--demo", "--period", "30d", "--since", "2025", "--out", "x.csv"], 1, "both ends"),
         (["fetch", "nothing"], 2, "nothing"),
         (["fetch", "opportunities", "--status", "gone", "--out", "x.csv"], 2, "gone"),
         (["check", "--profile", "nobody"], 1, "nobody"),
@@ -345,9 +358,11 @@ def test_the_help_of_an_analysis_explains_its_choices(capsys, name):
     run("run", name, "--help")
 
     shown = capsys.readouterr().out
+    words = " ".join(shown.replace("│", " ").split())
     for choice in hl.analyses[name].choices:
         assert f"--{choice.replace('_', '-')}" in shown
     assert "--as-of" in shown
+    assert all(OPTIONS[option].about in words for option in ("until", "period", "refresh"))
 
 
 def test_run_prints_the_table_its_definition_and_its_provenance(small, capsys):

@@ -218,6 +218,15 @@ def test_every_resource_completes_and_shows_its_filters(loc, resource):
     assert list(inspect.signature(getattr(loc, resource.name)).parameters)[-1] == "watch"
 
 
+@pytest.mark.parametrize("resource", CATALOGUE.values(), ids=lambda resource: resource.name)
+def test_the_signature_and_the_help_of_a_resource_name_the_same_options(loc, resource):
+    reader = getattr(loc, resource.name)
+    documented = dict(re.findall(r"^(\w+) : (.+)", inspect.getdoc(reader), re.MULTILINE))
+
+    assert list(documented) == list(inspect.signature(reader).parameters)
+    assert all(about.endswith(".") and about[0].isupper() for about in documented.values())
+
+
 def test_what_the_readme_and_the_changelog_speak_of_completes(loc):
     said = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CHANGELOG.md"))
 

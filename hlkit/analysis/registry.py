@@ -32,7 +32,7 @@ from hlkit.analysis.measures import office_hours
 from hlkit.analysis.notes import RUN, Notes, drop
 from hlkit.analysis.saying import Answer, say
 from hlkit.choices import plain
-from hlkit.dates import DATES, PERIOD, as_text, instant, short
+from hlkit.dates import DATES, as_text, instant, short
 from hlkit.errors import InvalidRequest
 from hlkit.kinds import DAY, LIST, TEXT, WHEN, Kind
 from hlkit.resources import CATALOGUE
@@ -62,8 +62,6 @@ ABOUT = {
         "that says import), or include them."
     ),
     "since": f"Rows of the first frame from this date on. {DATES}",
-    "until": "And up to, without, this date.",
-    "period": PERIOD,
     "as_of": "Look at the data as it was at this date or time; the start of the reading if left out.",
     "timezone": "The zone of days and office hours.",
     "country": "The country of phone numbers without a country code, as two letters.",

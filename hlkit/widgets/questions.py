@@ -11,6 +11,7 @@ import pandas as pd
 
 from hlkit.analysis.registry import ANALYSES, Analysis
 from hlkit.analysis.result import Result
+from hlkit.choices import SPAN
 from hlkit.errors import InvalidRequest
 from hlkit.resources import CATALOGUE
 from hlkit.tables.text import many
@@ -25,7 +26,6 @@ from hlkit.widgets.work import Work
 
 FIRST = "speed_to_lead"
 _LONG, _SHOWN = 25, 500  # rows: from which a table is long; that one without search shows
-_SPAN = ("since", "until", "period")
 _FORMATS = {"CSV": "csv", "Excel": "xlsx", "Parquet": "parquet", "PNG": "png"}
 
 
@@ -53,7 +53,7 @@ class AnalysesView(View):
             options=labels, value=self._first, description="Analysis", layout=wide, style=LABEL
         )
         today = self.chosen.today
-        since, until = day_bounds({name: self._given.pop(name, None) for name in _SPAN}, self.chosen.zone, today)
+        since, until = day_bounds({name: self._given.pop(name, None) for name in SPAN}, self.chosen.zone, today)
         known = [preset for preset in PRESETS if preset != OWN and span(preset, today) == (since, until)]
         self.preset = W.Dropdown(options=PRESETS, value=next(iter(known), OWN), description="Dates", style=LABEL)
         self.since = W.DatePicker(value=since, description="From", tooltip="The first day", style=LABEL)
@@ -271,11 +271,11 @@ class AnalysesView(View):
 def checked(asked: Analysis, options: Mapping[str, Any] | None, chosen: Chosen) -> dict[str, Any]:
     """What is chosen of an analysis, to begin with. Raises ``InvalidRequest``."""
     given = dict(options or {})
-    own = {name: value for name, value in given.items() if name not in _SPAN}
+    own = {name: value for name, value in given.items() if name not in SPAN}
     for name in own:
         if name not in asked.choices or name in asked.fills:
-            allowed = ", ".join([*(one for one in asked.choices if one not in asked.fills), *_SPAN])
+            allowed = ", ".join([*(one for one in asked.choices if one not in asked.fills), *SPAN])
             raise InvalidRequest(f"{asked.name} has no {name!r} to choose", hint=f"it has {allowed}")
     asked.chosen({**own, "as_of": "2000-01-01"})
-    day_bounds({name: given.get(name) for name in _SPAN}, chosen.zone, chosen.today)
+    day_bounds({name: given.get(name) for name in SPAN}, chosen.zone, chosen.today)
     return given
