@@ -375,7 +375,7 @@ def test_a_lone_column_of_blanks_keeps_its_rows(tmp_path):
     assert len(pd.read_csv(write(names("", " ", None, "\t"), tmp_path / "a.csv"))) == 4
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(TEXTS, min_size=1, max_size=4), st.booleans())
 def test_whatever_the_names_the_rows_are_as_many_and_none_runs(texts, raw):
     with tempfile.TemporaryDirectory() as folder:

@@ -490,13 +490,15 @@ def _xlsx(frame: pd.DataFrame, file: Path, choices: _Choices) -> str:
     import xlsxwriter  # type: ignore[import-untyped]
     from xlsxwriter.exceptions import FileCreateError, FileSizeError  # type: ignore[import-untyped]
 
-    columns = _columns(frame)
-    if len(frame) >= _EXCEL_ROWS or len(columns) > _EXCEL_COLUMNS:
+    flat = _with_index(frame)
+    rows, width = flat.shape
+    if rows >= _EXCEL_ROWS or width > _EXCEL_COLUMNS:
         raise InvalidRequest(
             f"Excel holds {_EXCEL_ROWS - 1:,} rows below the headings and {_EXCEL_COLUMNS:,} columns; "
-            f"the frame has {len(frame):,} and {len(columns):,}",
+            f"the frame has {rows:,} and {width:,}",
             hint="choose fewer, or write .parquet or .csv",
         )
+    columns = _columns(flat)
     cut = _Cut()
     clean = _excel_raw if choices.raw else _excel_text
     headings = _distinct(_excel_heading(column, choices, clean) for column in columns)
