@@ -154,7 +154,7 @@ def test_sizes_are_about_what_was_asked():
     assert counts["contacts"] == pytest.approx(5000, rel=0.02)
     assert counts["opportunities"] == pytest.approx(1800, rel=0.05)
     assert counts["messages"] == pytest.approx(30_000, rel=0.05)
-    assert (counts["users"], counts["custom_fields"]) == (7, 14)
+    assert (counts["users"], counts["custom_fields"]) == (7, 20)
 
 
 def test_a_location_of_a_million_contacts_writes_the_rows_that_are_asked_for_alone():
@@ -440,10 +440,12 @@ def test_a_contact_shows_null_and_a_message_leaves_out(contacts, messages):
 
 
 def test_custom_fields_cover_every_type_and_two_have_one_name(data):
-    fields = list(data.rows("custom_fields"))
+    rows = list(data.rows("custom_fields"))
+    fields = [row for row in rows if row["documentType"] == "field"]
     twins = [row for row in fields if row["name"] == "Budget"]
 
-    assert len({row["dataType"] for row in fields}) == 13
+    assert len({row["dataType"] for row in fields}) == 14
+    assert {row["parentId"] for row in fields} == {row["id"] for row in rows if row["documentType"] == "folder"}
     assert {row["model"] for row in fields} == {"contact", "opportunity"}
     assert len({row["parentId"] for row in twins}) == len({row["fieldKey"] for row in twins}) == 2
 
@@ -454,10 +456,18 @@ def test_custom_values_refer_to_fields_of_their_model(data, contacts, deals):
     on_deals = [value for row in deals for value in row["customFields"]]
 
     assert {models[value["id"]] for value in on_contacts} == {"contact"}
-    assert {type(value["value"]) for value in on_contacts} == {str, int, list, dict}
+    assert {type(value["value"]) for value in on_contacts} == {str, int, float, bool, list, dict}
     assert {models[value["id"]] for value in on_deals} == {"opportunity"}
     keys = {key for value in on_deals for key in value} - {"id", "type"}
-    assert keys == {"fieldValueString", "fieldValueNumber", "fieldValueArray", "fieldValueDate"}
+    assert keys == {
+        "fieldValueString",
+        "fieldValueNumber",
+        "fieldValueArray",
+        "fieldValueDate",
+        "fieldValueFile",
+        "fieldValue",
+        "value",
+    }
 
 
 def test_half_of_the_calls_are_nested_as_in_live_rows_and_half_flat_as_in_the_documents(messages):

@@ -48,12 +48,14 @@ FIELDS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     ("What happened on the call", "contact", "LARGE_TEXT", "Survey", ()),
     ("Second phone", "contact", "PHONE", "Enquiry", ()),
     ("Rooms by floor", "contact", "TEXTBOX_LIST", "Survey", ("Ground floor", "First floor")),
-    ("Photos", "contact", "FILE_UPLOAD", "Survey", ()),
+    ("Photos", "contact", "FILE_UPLOAD", "Photos", ()),
     ("Urgency", "opportunity", "RADIO", "Deal", ("Today", "This week", "Some day")),
     ("Square feet", "opportunity", "NUMERICAL", "Deal", ()),
     ("Checked", "opportunity", "CHECKBOX", "Deal", ("Permit", "Insurance", "Deposit")),
     ("Signed by customer", "opportunity", "SIGNATURE", "Deal", ()),
     ("Quote valid until", "opportunity", "DATE", "Deal", ()),
+    ("Agreed to text messages", "contact", "TEXT", "Enquiry", ()),
+    ("Roof area", "contact", "FLOAT", "Survey", ()),
 )
 
 PERMISSIONS = split(
@@ -212,8 +214,25 @@ class Account:
         }
 
     def custom_fields(self, model: str = "contact") -> list[Row]:
-        """The rows of ``GET /locations/{id}/customFields`` for a model, or for ``all``."""
-        return [self._field(i) for i, field in enumerate(FIELDS) if model in ("all", field[1])]
+        """The rows of ``GET /locations/{id}/customFields`` for a model, or for ``all``: fields, and their folders."""
+        fields = [self._field(i) for i, field in enumerate(FIELDS) if model in ("all", field[1])]
+        folders = {field[3]: field[1] for field in FIELDS if model in ("all", field[1])}
+        return fields + [self._folder(place, *folder) for place, folder in enumerate(folders.items())]
+
+    def _folder(self, place: int, name: str, model: str) -> Row:
+        return {
+            "id": self._folder_id(name),
+            "name": name,
+            "position": 50 * place,
+            "documentType": "folder",
+            "locationId": self.location_id,
+            "model": model,
+            "standard": False,
+            "dateAdded": self._opened(),
+        }
+
+    def _folder_id(self, name: str) -> str:
+        return ids.text(self.seed, f"folder {name}")
 
     def _field(self, number: int) -> Row:
         name, model, kind, folder, options = FIELDS[number]
@@ -227,7 +246,7 @@ class Account:
             "dataType": kind,
             "position": 50 * (number + 1),
             "documentType": "field",
-            "parentId": ids.text(self.seed, f"folder {folder}"),
+            "parentId": self._folder_id(folder),
             "locationId": self.location_id,
             "model": model,
             "standard": False,

@@ -109,6 +109,8 @@ def _submission(data: Data, medium: str, key: str, parts: tuple[Any, ...], time:
             "full_name": person.name,
             **({"phone": person.phone} if person.phone else {}),
             **answers,
+            **_objects(draw),
+            **(_machinery(data, key, identifier, form, draw) if draw % 3 == 0 else {}),
             "eventData": _event(medium, form, IN_USE[f"{medium}s"][number], source, draw) | {"timestamp": sent},
             "fieldsOriSequance": list(FIELDS),
         },
@@ -116,6 +118,28 @@ def _submission(data: Data, medium: str, key: str, parts: tuple[Any, ...], time:
     if person.email:
         row |= {"email": person.email}
     return row
+
+
+def _objects(draw: int) -> Row:
+    """Answers that are objects, on some: a signature and a country."""
+    if draw % 10:
+        return {}
+    country = {"code": "US", "name": "United States"}
+    return {"signature": people.file(draw, "signature.png"), "country": country}
+
+
+def _machinery(data: Data, key: str, identifier: str, form: str, draw: int) -> Row:
+    """What the page adds to the answers on some submissions."""
+    return {
+        key: form,
+        "submissionId": identifier,
+        "location_id": data.account.location_id,
+        "sessionId": f"session-{draw:08x}",
+        "sessionFingerprint": f"{draw:08x}",
+        "signatureHash": f"{draw:08x}" if draw % 10 == 0 else "",
+        "ip": f"192.0.2.{draw % 250}",
+        "Timezone": "America/Chicago (GMT-06:00)",
+    }
 
 
 def _event(medium: str, form: str, label: str, source: int, draw: int) -> Row:

@@ -135,22 +135,31 @@ def _tags(bits: int) -> list[str]:
 
 
 def contact_values(account: Account, draw: int) -> list[dict[str, Any]]:
-    """Custom values of a contact, ``{id, value}``: text, number, list or object by the field's type."""
+    """Custom values of a contact, ``{id, value}``: text, number, list, flag or object by the field's type.
+
+    A minority comes in another shape than most, as in real accounts: one choice as a list, several options as
+    one text, numbers as text, days as milliseconds.
+    """
     field, out = account.field_ids, []
 
-    def put(number: int, value: Any) -> None:
-        out.append({"id": field[number], "value": value})
+    def put(number: int, value: Any, otherwise: Any = None) -> None:
+        is_odd = otherwise is not None and (draw >> 5) % 7 == number % 7
+        out.append({"id": field[number], "value": otherwise if is_odd else value})
 
     if draw & 1:
-        put(0, FIELDS[0][4][draw >> 9 & 3])
+        kind = FIELDS[0][4][draw >> 9 & 3]
+        put(0, kind, [kind])
     if draw & 2:
-        put(1, [option for place, option in enumerate(FIELDS[1][4]) if (draw >> 11 & 31 | 1) >> place & 1])
+        wanted = [option for place, option in enumerate(FIELDS[1][4]) if (draw >> 11 & 31 | 1) >> place & 1]
+        put(1, wanted, ", ".join(wanted))
     if draw & 4:
-        put(2, 500 + (draw >> 16) % 400 * 50)
+        budget = 500 + (draw >> 16) % 400 * 50
+        put(2, budget, str(budget))
     if draw & 8:
         put(3, ("under 5k", "5k-10k", "more")[draw % 3])
     if draw & 17 == 17:
-        put(4, _day(19_700 + draw % 700))
+        day = 19_700 + draw % 700
+        put(4, _day(day), day * DAY if draw % 4 else str(day * DAY))
     if draw & 48 == 48:
         put(5, "Called twice; wants the work done before winter.\nHas a dog.")
     if draw & 192 == 192:
@@ -158,28 +167,45 @@ def contact_values(account: Account, draw: int) -> list[dict[str, Any]]:
     if draw & 320 == 320:
         put(7, {account.option_ids[0]: str(2 + draw % 4), account.option_ids[1]: str(draw % 3)})
     if draw >> 28 == 0:
-        put(
-            8,
-            [{"url": f"https://files.example.com/{draw:08x}.jpg", "meta": {"name": "roof.jpg", "size": draw % 4096}}],
-        )
+        photo = file(draw, "roof.jpg")
+        put(8, [photo[key] for key in photo], photo)
+    if draw & 5 == 5:
+        put(14, bool(draw & 1024), str(bool(draw & 1024)).lower())
+    if draw % 6 == 0:
+        put(15, 20 + draw % 1800 / 10, f"{20 + draw % 1800 / 10}")
     return out
 
 
+def file(draw: int, name: str) -> dict[str, Any]:
+    """A file or a signature as rows have it: what is known of it, under an id of its own."""
+    meta = {"originalname": name, "size": draw % 4096}
+    url = f"https://files.example.com/{draw:08x}/{name}"
+    return {f"{draw:08x}-0000-4000-8000-000000000000": {"url": url, "meta": meta, "documentId": f"doc{draw:08x}"}}
+
+
 def deal_values(account: Account, draw: int) -> list[dict[str, Any]]:
-    """Custom values of a deal: the value's key tells its type, as in live rows (the documents say fieldValue)."""
+    """Custom values of a deal: mostly the value's key tells its type, as in live rows; a minority says fieldValue, as
+    the documents do, or value."""
     field, out = account.field_ids, list[dict[str, Any]]()
+
+    def put(number: int, kind: str, value: Any) -> None:
+        name = ("value", "fieldValue")[draw & 1] if (draw >> 6) % 6 == number % 6 else f"fieldValue{kind}"
+        typed = {"type": kind.lower()} if name.endswith(kind) else {}
+        out.append({"id": field[number], **typed, name: value})
+
     if draw & 1:
-        option = FIELDS[9][4][draw % 3]
-        out.append({"id": field[9], "type": "string", "fieldValueString": option})
+        put(9, "String", FIELDS[9][4][draw % 3])
     if draw & 2:
-        out.append({"id": field[10], "type": "number", "fieldValueNumber": 100 + draw % 3000})
+        put(10, "Number", 100 + draw % 3000)
     if draw & 4:
-        out.append({"id": field[11], "type": "array", "fieldValueArray": list(FIELDS[11][4][: 1 + draw % 3])})
+        put(11, "Array", list(FIELDS[11][4][: 1 + draw % 3]))
     if draw & 24 == 24:
-        link = f"https://files.example.com/signature-{draw:08x}.png"
-        out.append({"id": field[12], "type": "string", "fieldValueString": link})
+        if draw & 64:
+            put(12, "File", file(draw, "signature.png"))
+        else:
+            put(12, "String", f"https://files.example.com/signature-{draw:08x}.png")
     if draw & 32:
-        out.append({"id": field[13], "type": "date", "fieldValueDate": (19_900 + draw % 700) * DAY})
+        put(13, "Date", (19_900 + draw % 700) * DAY)
     return out
 
 

@@ -114,11 +114,11 @@ def contact_rows(data: Data, rows: Array) -> list[Row]:
 def _contact(account: Account, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> Row:
     row, identifier, (first, last), email, phone, source, place, added, updated, birthday, deals = texts
     first_touch, last_touch, how, dnd, owned, tag_bits, born, custom, business = numbers
-    trade = company(business)
+    trade, whole = company(business), f"{first} {last}" if last else first
     return {
         "id": identifier,
         "locationId": account.location_id,
-        "contactName": f"{first} {last}" if last else first,
+        "contactName": whole.lower() if custom % 4 == 0 else whole,
         "firstName": first,
         "lastName": last,
         "firstNameLowerCase": first.lower(),
@@ -127,10 +127,10 @@ def _contact(account: Account, texts: tuple[Any, ...], numbers: tuple[Any, ...])
         "businessName": trade,
         "businessId": trade and _business_id(account.seed, business),
         "email": email,
-        "additionalEmails": [{"email": f"work.{email}"}] if custom % 33 == 0 and email and "@" in email else [],
+        "additionalEmails": _second_email(email, custom),
         "phone": phone,
         "phoneLabel": None,
-        "additionalPhones": [{"phone": people.spare_phone(custom)}] if custom % 57 == 0 else [],
+        "additionalPhones": _second_phone(custom),
         "address": place[0],
         "city": place[1],
         "state": place[1] and "IL",
@@ -147,7 +147,7 @@ def _contact(account: Account, texts: tuple[Any, ...], numbers: tuple[Any, ...])
         "dndSettings": _blocked(dnd, row),
         "inboundDndSettings": {},
         "validEmail": None,
-        "dateOfBirth": None if born == NO_BIRTHDAY else birthday,
+        "dateOfBirth": None if born == NO_BIRTHDAY else _birthday(born, birthday, custom),
         "dateAdded": added,
         "dateUpdated": updated,
         "customFields": people.contact_values(account, custom),
@@ -155,6 +155,27 @@ def _contact(account: Account, texts: tuple[Any, ...], numbers: tuple[Any, ...])
         "lastAttributionSource": people.touch(last_touch, how, custom % 101),
         "opportunities": deals,
     }
+
+
+def _second_email(email: str | None, spread: int) -> list[Any]:
+    """Mostly an object, at times a plain text."""
+    if spread % 33 or not email or "@" not in email:
+        return []
+    second = f"work.{email}"
+    return [second if spread % 5 == 0 else {"email": second}]
+
+
+def _second_phone(spread: int) -> list[Any]:
+    if spread % 57:
+        return []
+    second = people.spare_phone(spread)
+    label = {"phoneLabel": "Work", "extension": None} if spread % 2 else {}
+    return [second if spread % 5 == 0 else {"phone": second, **label}]
+
+
+def _birthday(day: int, text: str, spread: int) -> Any:
+    """A date as text, or as milliseconds since 1970, which may come as text too."""
+    return (text, text, text, day * DAY, str(day * DAY))[spread % 5]
 
 
 def deals_in_contact(data: Data, rows: Array) -> list[Row]:
