@@ -19,7 +19,8 @@ class Column:
     takes ``name`` of the first element whose ``key`` is true, ``object.*`` the object's members as a list of
     field and value, those of the names ``without`` left out. ``private`` marks what can name a person.
     ``epoch_ms`` marks a time whose numbers are milliseconds since 1970, however small. ``cased_as`` are the
-    paths of texts that, joined, may spell a name in the capitals that it lost.
+    paths of texts that, joined, may spell a name in the capitals that it lost. ``item`` is the member that an
+    object in a list is known by: the list holds that alone.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Column:
     doc: str = ""
     epoch_ms: bool = False
     cased_as: tuple[str, ...] = ()
+    item: str = ""
     without: frozenset[str] = frozenset()
 
     @property

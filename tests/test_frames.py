@@ -246,13 +246,14 @@ FILE = {"url": "https://files.example.com/a.pdf", "documentId": "d1", "meta": {"
         ("NUMERICAL", [3], 3.0),
         ("MONETORY", {"currency": "USD", "value": 1200}, 1200.0),
         ("DATE", [86400000], pd.Timestamp("1970-01-02")),
-        ("CHECKBOX", True, [True]),
+        ("CHECKBOX", True, ["true"]),
+        ("CHECKBOX", ["Roof", 2, False], ["Roof", "2", "false"]),
         ("CHECKBOX", "Roof", ["Roof"]),
         ("TEXTBOX_LIST", {"o1": "first", "o2": "second"}, ["first", "second"]),
         ("FILE_UPLOAD", {"5f1c": FILE, "7a2e": FILE}, [FILE, FILE]),
         ("FILE_UPLOAD", FILE, [FILE]),
         ("SIGNATURE", {"5f1c": FILE}, [FILE]),
-        ("SIGNATURE", "https://files.example.com/s.png", ["https://files.example.com/s.png"]),
+        ("SIGNATURE", "https://files.example.com/s.png", [{"url": "https://files.example.com/s.png"}]),
     ],
 )
 def test_a_custom_value_keeps_what_was_answered_whatever_its_shape(kind, value, read):
@@ -351,6 +352,19 @@ def test_a_name_in_small_letters_gets_its_capitals_back_beside_deals_and_convers
 
     assert frame_of([deal], resource=CATALOGUE["opportunities"])["contact_name"].tolist() == ["Ada Poe"]
     assert frame_of([conversation], resource=CATALOGUE["conversations"])["contact_name"].tolist() == ["Ada Poe"]
+
+
+@pytest.mark.parametrize(
+    ("wire", "name", "column"),
+    [("additionalEmails", "email", "additional_emails"), ("additionalPhones", "phone", "additional_phones")],
+)
+def test_second_emails_and_phones_are_lists_of_texts_in_whatever_form_they_come(wire, name, column, tmp_path):
+    record = {name: "x", "phoneLabel": "Work", "extension": None}
+    forms = [["x"], [record], record, "x", ["x", record], [record, {name: None}], None, []]
+    frame = frame_of([{"id": str(number), wire: value} for number, value in enumerate(forms)])
+
+    assert frame[column].tolist() == [["x"], ["x"], ["x"], ["x"], ["x", "x"], ["x", None], [], []]
+    frame.to_parquet(tmp_path / "contacts.parquet")
 
 
 @pytest.mark.parametrize("name", ["form_submissions", "survey_submissions"])

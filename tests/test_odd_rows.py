@@ -103,6 +103,8 @@ def expected(column, value, read):
     kind = {"ID": "TEXT", "CHOICE": "TEXT", "MONEY": "NUMBER", "SHARE": "NUMBER"}.get(
         column.kind.name, column.kind.name
     )
+    if kind == "LIST" and column.item and isinstance(value, dict) and column.item in value:
+        return [value[column.item]], False
     if kind == "LIST":
         return read.get(kind, [value]), False
     if column.epoch_ms and value == 0 and value is not False:

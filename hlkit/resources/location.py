@@ -64,7 +64,7 @@ CUSTOM_FIELDS = Resource(
         Column("data_type", "dataType", CHOICE),
         Column("model", "model", CHOICE("contact", "opportunity")),
         Column("position", "position", COUNT),
-        Column("options", "picklistOptions", LIST),
+        Column("options", "picklistOptions", LIST, item="label"),
         Column("folder_id", "parentId", ID),
         Column("placeholder", "placeholder", TEXT),
         Column("created_at", "dateAdded", WHEN),

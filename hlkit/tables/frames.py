@@ -7,11 +7,12 @@ in that column is converted value by value, and what does not fit becomes null a
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from typing import Any
 
 import pandas as pd
 
@@ -43,10 +44,10 @@ _FIELD_KINDS = {
 
 @dataclass(frozen=True)
 class CustomFields:
-    """The custom fields of one model by their ids: the column that each becomes, and the options of a choice."""
+    """The custom fields of one model by their ids: the column that each becomes, and what reads a value for it."""
 
     columns: Mapping[str, Column]
-    options: Mapping[str, frozenset[str]]
+    readers: Mapping[str, Callable[[Any], Any]]
 
     @classmethod
     def of(cls, definitions: Sequence[Row], model: str, declared: Sequence[Column]) -> CustomFields:
@@ -68,20 +69,21 @@ class CustomFields:
             taken.add(name)
             kind = _FIELD_KINDS.get(str(definition.get("dataType")), TEXT)
             columns[identifier] = Column(name, "customFields", kind, private=True, doc=str(key), epoch_ms=kind is DAY)
-        return cls(columns, {identifier: _options(definition) for identifier, definition in fields.items()})
+        return cls(columns, {name: _reader(fields[name], column.kind) for name, column in columns.items()})
 
 
 def _name(definition: Row) -> str:
     return str(definition.get("name") or "").strip()
 
 
-def _options(definition: Row) -> frozenset[str]:
+def _reader(definition: Row, kind: Kind) -> Callable[[Any], Any]:
+    if kind is not LIST:
+        return functools.partial(_answer, kind=kind)
+    if definition.get("dataType") in ("FILE_UPLOAD", "SIGNATURE"):
+        return _files
     options = definition.get("picklistOptions")
-    return frozenset(map(str.strip, filter(_is_text, options))) if isinstance(options, list) else frozenset()
-
-
-def _is_text(value: Any) -> TypeGuard[str]:
-    return isinstance(value, str)
+    texts = [option.strip() for option in options if isinstance(option, str)] if isinstance(options, list) else ()
+    return functools.partial(_picked, options=frozenset(texts))
 
 
 @dataclass
@@ -144,8 +146,8 @@ class FrameBuilder:
                 if name not in wide:
                     self.unknown_fields[name] += 1
                     continue
-                value = answer(field_value(item), custom.columns[name].kind, custom.options[name])
-                if value is not None:
+                value = custom.readers[name](field_value(item))
+                if value not in (None, []):
                     wide[name][number] = value
         return wide
 
@@ -216,10 +218,21 @@ def column_values(rows: Sequence[Row], column: Column, inner: Inner | None = Non
             found = [value if other is None or value not in (None, "") else other for value, other in pairs]
     if column.without:
         found = [[pair for pair in answers or () if pair["field"] not in column.without] for answers in found]
+    if column.item:
+        found = [_items_of(value, column.item) for value in found]
     if column.cased_as:
         parts = [_values(rows, path, inner) for path in column.cased_as]
         found = [_cased(text, texts) for text, *texts in zip(found, *parts, strict=True)]
     return found
+
+
+def _items_of(value: Any, name: str) -> Any:
+    """A list with its objects as what they have as *name*; such an object alone as a list of one."""
+    if isinstance(value, dict) and name in value:
+        value = [value]
+    if not isinstance(value, list):
+        return value
+    return [item.get(name, item) if isinstance(item, dict) else item for item in value]
 
 
 def _cased(name: Any, parts: Sequence[Any]) -> Any:
@@ -279,10 +292,8 @@ def field_value(item: Row) -> Any:
     return next((value for value in found if value not in ("", [], {})), found[0] if found else None)
 
 
-def answer(value: Any, kind: Kind, options: frozenset[str] = frozenset()) -> Any:
-    """What was answered in a custom field: the same from each of the shapes that one answer comes in."""
-    if kind is LIST:
-        return _picked(value, options)
+def _answer(value: Any, kind: Kind) -> Any:
+    """What was answered in a custom field of one value: the same from each of the shapes that it comes in."""
     while isinstance(value, list) and len(value) == 1:
         value = value[0]
     if value in ([], {}):
@@ -294,22 +305,32 @@ def answer(value: Any, kind: Kind, options: frozenset[str] = frozenset()) -> Any
     return value
 
 
-def _picked(value: Any, options: frozenset[str]) -> Any:
-    """Several options as a list, also where they came as one text."""
-    if isinstance(value, list):
-        return [one for item in value for one in (_split(item, options) if isinstance(item, str) else [item])]
-    return _split(value, options) if isinstance(value, str) and value else value
+def _files(value: Any) -> list[Any]:
+    """Files and signatures as objects with their ``url``, also where that came alone."""
+    return [{"url": item} if isinstance(item, str) else item for item in values.as_list(value)]
+
+
+def _picked(value: Any, options: frozenset[str]) -> list[Any]:
+    """The options that were picked, or the texts of several boxes; also where options came as one text."""
+    found: list[Any] = []
+    for item in values.as_list(value):
+        if isinstance(item, str):
+            found += _split(item, options)
+        else:
+            found.append(item if isinstance(item, (dict, list)) or item is None else str(_spelled(item)))
+    return found
 
 
 def _split(text: str, options: frozenset[str]) -> list[str]:
     """A text of nothing but *options* and commas as its options, which may have commas themselves; else it alone."""
     pieces, found, start = text.split(","), list[str](), 0
+    most = 1 + max((option.count(",") for option in options), default=0)
     while start < len(pieces):
-        ends = range(len(pieces), start, -1)
-        end = next((end for end in ends if ",".join(pieces[start:end]).strip() in options), None)
+        texts = {end: ",".join(pieces[start:end]).strip() for end in range(start + most, start, -1)}
+        end = next((end for end, text in texts.items() if text in options and end <= len(pieces)), None)
         if end is None:
             return [text]
-        found.append(",".join(pieces[start:end]).strip())
+        found.append(texts[end])
         start = end
     return found
 

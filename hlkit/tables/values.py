@@ -52,7 +52,7 @@ def convert(found: list[Any], kind: Kind, *, epoch_ms: bool = False) -> tuple[An
     With *epoch_ms*, every number in a column of times is milliseconds since 1970; else small ones are seconds.
     """
     if kind.name == "LIST":
-        return [_list(value) for value in found], 0
+        return [as_list(value) for value in found], 0
     try:
         return _quickly(found, kind.name), 0
     except (
@@ -127,14 +127,14 @@ def to_pandas(joined: Any, kind: Kind) -> Any:
 # ---- one value
 
 
-def _list(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     """A list as it came; several values under keys (text boxes, files) as the list of them; none is ``[]``."""
     if isinstance(value, list):
         return [_text(item) if isinstance(item, str) else item for item in value]
     if value in _NOTHING:
         return []
     if isinstance(value, dict) and not _RECORD & value.keys():
-        return _list(list(value.values()))
+        return as_list(list(value.values()))
     return [_text(value) if isinstance(value, str) else value]
 
 
