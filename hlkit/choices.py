@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import inspect
 import math
 import re
@@ -58,12 +59,17 @@ def chosen(resource: Resource, given: Mapping[str, Any], zone: Zone, today: Toda
     allowed = [option.name for option in options(resource)]
     for name in given:
         if name not in allowed:
+            near = difflib.get_close_matches(name, allowed, n=1)
+            guess = f"did you mean {near[0]}=? Else " if near else ""
             raise InvalidRequest(
                 f"{resource.name} has no {name!r} to choose by",
-                hint=f"it has {', '.join(allowed)}; everything else is pandas, on the frame",
+                hint=f"{guess}it has {', '.join(allowed)}; everything else is pandas, on the frame",
                 resource=resource.name,
             )
     given = {name: value for name, value in given.items() if value is not None}
+    watch = given.get("watch")
+    if watch is not None and not isinstance(watch, Watch):
+        raise InvalidRequest(f"watch={short(watch)} is no watch", hint="leave it out, or derive one from Watch")
     choices = Choices(
         limit=whole_number("limit", given["limit"], 1, "leave it out for all rows") if "limit" in given else None,
         refresh=truth("refresh", given.get("refresh", False)),
@@ -71,7 +77,7 @@ def chosen(resource: Resource, given: Mapping[str, Any], zone: Zone, today: Toda
         custom_fields=truth("custom_fields", given.get("custom_fields", True)),
         confirm=truth("confirm", given.get("confirm", False)),
         parents=ids(resource.parent.key, given.get(resource.parent.key)) if resource.parent else None,
-        watch=given.get("watch"),
+        watch=watch,
         names=_names(resource, given),
         filters={
             name: _value(name, entry.kind, given[name])
@@ -136,13 +142,13 @@ def truth(name: str, given: Any) -> bool:
 
 def _value(name: str, kind: Kind, given: Any) -> str:
     """One text, or a choice in its own spelling. Raises ``InvalidRequest``."""
+    if _is_null(given):
+        raise InvalidRequest(f"{name} is empty", hint="leave it out")
     if not isinstance(given, str) and (isinstance(given, Iterable) or number(given) is None):
         raise InvalidRequest(f"{name} takes one value", hint="select several in pandas, with .isin()")
     if not isinstance(given, str):
         raise InvalidRequest(f"{name} takes text, and got {short(given)}", hint=f'write it like {name}="..."')
     text = str(given) if kind is TEXT else given.strip()
-    if not text.strip():
-        raise InvalidRequest(f"{name} is empty", hint="leave it out")
     if kind is ID:
         return _id(name, text)
     spelled = {choice.casefold(): choice for choice in kind.choices}

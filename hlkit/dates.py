@@ -126,6 +126,16 @@ def as_text(moment: pd.Timestamp, zone: dt.tzinfo) -> str:
     return f"{local:%Y-%m-%d}" if local == local.normalize() else local.isoformat(sep=" ")
 
 
+def from_epochs(numbers: pd.Series) -> pd.Series:
+    """A column of epoch seconds or milliseconds as instants in UTC. Raises ``ValueError`` for other numbers."""
+    known = numbers.dropna().astype("float64")
+    for least, beyond, milliseconds in _EPOCHS:
+        if known.between(least, beyond, inclusive="left").all():
+            whole = (numbers.astype("Float64") * milliseconds).round().astype("Int64")
+            return pd.to_datetime(whole, unit="ms", utc=True)
+    raise ValueError("numbers that are neither epoch seconds nor milliseconds")
+
+
 def short(given: Any) -> str:
     """A value that was given, for a message; of what is no short text, number or date its type: it may be people."""
     if isinstance(given, str):

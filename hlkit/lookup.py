@@ -16,7 +16,7 @@ import pandas as pd
 
 from hlkit.choices import Choices
 from hlkit.dates import short
-from hlkit.errors import HlkitError, InvalidRequest, MissingScope, NotFound, NotKept, advice
+from hlkit.errors import HlkitError, InvalidRequest, MissingScope, NotEnabled, NotFound, NotKept, advice
 from hlkit.resource import Resource
 from hlkit.resources import CATALOGUE
 from hlkit.tables.names import NAMED_BY, id_named, near_names
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _ID = re.compile(r"[A-Za-z0-9-]{16,40}")
 _SHOWN = 5  # ids in a message
+_UNREADABLE = (MissingScope, NotEnabled, NotKept)
 
 
 def with_ids(location: Location, resource: Resource, choices: Choices) -> Choices:
@@ -136,7 +137,7 @@ class _Known:
         refused: HlkitError | None = None
         try:
             names = self.names()
-        except (MissingScope, NotKept) as error:
+        except _UNREADABLE as error:
             refused = error
         if refused is not None:
             if self.key == "tag" or _ID.fullmatch(given):
@@ -163,7 +164,7 @@ class _Known:
             unknown = [one for one in ids if one not in self.names().index]
             if unknown and not self.location.offline:
                 unknown = [one for one in unknown if one not in self.names(again=True).index]
-        except (MissingScope, NotKept):
+        except _UNREADABLE:
             return None
         return unknown
 

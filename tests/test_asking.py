@@ -190,6 +190,17 @@ def test_choices_are_numbers_and_durations_of_any_library(loc):
         loc.analyses.stuck(days=pd.Timedelta("12h"))
 
 
+def test_a_frame_of_ones_own_may_hold_epochs(loc):
+    contacts = loc.contacts()
+    milliseconds = contacts["created_at"].dt.as_unit("ms").astype("int64")
+
+    ask = hl.analyses.lead_volume
+    table = ask(contacts.assign(created_at=milliseconds), as_of=AS_OF)
+    pd.testing.assert_frame_equal(table, ask(contacts, as_of=AS_OF))
+    with pytest.raises(InvalidRequest, match="does not hold instants"):
+        ask(contacts.assign(created_at=2025), as_of=AS_OF)
+
+
 def test_deals_changed_in_a_span_take_every_date(loc):
     def changed(**span):
         return loc.analyses.funnel(match="vendor", as_of="2026-01-01", **span).table

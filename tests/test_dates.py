@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hlkit.dates import as_text, bounds, instant, period
+from hlkit.dates import as_text, bounds, from_epochs, instant, period
 from hlkit.errors import InvalidRequest
 from hlkit.zones import zone
 
@@ -196,6 +196,17 @@ def test_nobody_is_asked_for_the_zone_of_what_is_refused_or_names_one():
     with pytest.raises(InvalidRequest):
         bounds({"since": "last month", "until": "soon"}, never, never)
     assert bounds({"since": 1_751_328_000}, never, never)[0] == pd.Timestamp("2025-07-01", tz="UTC")
+
+
+@pytest.mark.parametrize("dtype", ["int64", "float64", "Int64"])
+def test_a_column_of_epochs_is_instants_and_no_other_numbers_are(dtype):
+    moment = pd.Timestamp("2025-07-01", tz="UTC")
+    for numbers in ([1_751_328_000_000], [1_751_328_000]):
+        assert from_epochs(pd.Series(numbers, dtype=dtype)).tolist() == [moment]
+    for numbers in ([1_751_328_000_000, 1_751_328_000], [20250701], [-5], [1_751_328_000_000_000]):
+        with pytest.raises(ValueError, match="neither epoch seconds nor milliseconds"):
+            from_epochs(pd.Series(numbers, dtype=dtype))
+    assert from_epochs(pd.Series([None, 1_751_328_000], dtype="Int64")).notna().tolist() == [False, True]
 
 
 @pytest.mark.parametrize(

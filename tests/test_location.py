@@ -555,7 +555,9 @@ def test_a_filter_is_the_servers(sim, loc):
     [
         ({"status": "gone"}, "it has open, won, lost, abandoned"),
         ({"statu": "won"}, "opportunities has no 'statu'"),
+        ({"onwer": "x"}, "did you mean owner="),
         ({"since": "soon"}, "is no date or time"),
+        ({"watch": "me"}, "is no watch"),
         ({"limit": 0}, "limit=0 is no whole number, 1 or more"),
         ({"limit": 2.5}, "no whole number"),
         ({"refresh": "no"}, "neither True nor False"),

@@ -201,7 +201,7 @@ def test_without_the_scope_for_names_ids_serve_and_names_say_what_is_missing(sim
         ({"owner": "Marcus Reed", "owner_id": NOBODY}, "choose the same"),
         ({"owner_id": "Marcus Reed"}, "takes ids, and got text that is none"),
         ({"owner": 5}, "takes text, and got 5"),
-        ({"owner": float("nan")}, "takes text"),
+        ({"owner": float("nan")}, "owner is empty"),
         ({"tag": ["vip", "cold"]}, "takes one value"),
         ({"source": " "}, "source is empty"),
     ],

@@ -32,7 +32,7 @@ from hlkit.analysis.measures import office_hours
 from hlkit.analysis.notes import RUN, Notes, drop
 from hlkit.analysis.saying import Answer, say
 from hlkit.choices import plain
-from hlkit.dates import DATES, as_text, instant, short
+from hlkit.dates import DATES, as_text, from_epochs, instant, short
 from hlkit.errors import InvalidRequest
 from hlkit.kinds import DAY, LIST, TEXT, WHEN, Kind
 from hlkit.resources import CATALOGUE
@@ -489,6 +489,8 @@ _KINDS = {
 def _cast(column: pd.Series, kind: Kind) -> pd.Series:
     if column.dtype == kind.dtype or kind is LIST:
         return column
+    if kind in (WHEN, DAY) and pd.api.types.is_any_real_numeric_dtype(column):
+        column = from_epochs(column)
     if kind is WHEN:  # one without a zone is read as UTC, as everything in a frame of hlkit
         return pd.to_datetime(column, utc=True, format="ISO8601").astype(kind.dtype)
     if kind is DAY:
