@@ -215,15 +215,15 @@ def cache_info(*, as_json: Json = False) -> None:
     from hlkit.connection import cache_files, cache_folder
     from hlkit.tables.text import many
 
-    sizes: dict[str, int] = {}
+    folder, sizes = cache_folder(), dict[str, int]()
     for path in cache_files():  # what SQLite keeps beside a file counts with it
         name = path.name.removesuffix("-wal").removesuffix("-shm")
         sizes[name] = sizes.get(name, 0) + path.stat().st_size
     rows = [{"file": name, "mb": round(size / 1e6, 1)} for name, size in sizes.items()]
     if as_json:
-        print(json.dumps({"folder": str(cache_folder()), "files": rows}))
+        print(json.dumps({"folder": None if folder is None else str(folder), "files": rows}))
         return
-    print(f"{cache_folder()}, {many(len(rows), 'file')}")
+    print(f"{folder or 'no folder, since this user has no home'}, {many(len(rows), 'file')}")
     for row in rows:
         print(f"  {row['mb']:>8,.1f} MB  {row['file']}")
     if rows:

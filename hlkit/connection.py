@@ -18,12 +18,13 @@ import platformdirs
 from hlkit import profiles
 from hlkit.choices import seconds, whole_number
 from hlkit.dates import as_text, instant, short
-from hlkit.errors import HlkitError, InvalidRequest, InvalidToken
-from hlkit.files import named
+from hlkit.errors import HlkitError, InvalidRequest, InvalidToken, advice
+from hlkit.files import named, user_folder
 from hlkit.location import Location
 from hlkit.resources import CATALOGUE
 from hlkit.warning import warn
 from hlkit.wire.cache import Cache
+from hlkit.wire.file import CacheWarning
 from hlkit.wire.pacing import Pacer
 from hlkit.wire.session import Session
 from hlkit.wire.token import MENU, Token, checked_base_url, misplaced
@@ -121,7 +122,7 @@ def location_with(
     """A location for a token that was read already. One cache file per server, location and token."""
     base_url = checked_base_url(BASE_URL if base_url is None else base_url)
     name = token.digest("cache", _CACHE_FORMAT, base_url, location_id, token.fingerprint, size=8)
-    folder = cache_folder() if cache is True else None if cache is False else named(cache).absolute()
+    folder = _usual_folder() if cache is True else None if cache is False else named(cache).absolute()
     path = None if folder is None else folder / f"{location_id}-{name}.sqlite"
     store = Cache(path, token, keep_all=offline, resumes=path is not None)
     return Location(
@@ -144,7 +145,9 @@ def demo(as_of: str | int | dt.date | None = None, seed: int = 0, size: int = 50
     simulation = _simulation(checked_as_of(as_of), seed, size)
     token = read_token(simulation.token)
     assert isinstance(token, Token)
-    store = Cache(cache_folder() / f"demo-{seed}-{size}-{simulation.as_of:%Y-%m-%d}.sqlite", token)
+    folder = _usual_folder()
+    path = None if folder is None else folder / f"demo-{seed}-{size}-{simulation.as_of:%Y-%m-%d}.sqlite"
+    store = Cache(path, token)
     return Location(
         _session(simulation.url, simulation.location_id, token, store, 30.0),
         simulation.location_id,
@@ -186,14 +189,23 @@ def _session(base_url: str, location_id: str, token: Token, store: Cache, deadli
     return Session(base_url, token, store, deadline=deadline, searches=_SEARCHES, pacer=pacer)
 
 
-def cache_folder() -> Path:
-    """Where answers are kept, unless ``connect`` was told another folder."""
-    return platformdirs.user_cache_path("hlkit")
+def cache_folder() -> Path | None:
+    """Where answers are kept, unless ``connect`` was told another folder; ``None`` for a user without a home."""
+    return user_folder(platformdirs.user_cache_path)
+
+
+def _usual_folder() -> Path | None:
+    folder = cache_folder()
+    if folder is None:
+        way = 'set HOME, or give a folder, as in connect(cache="folder")'
+        warn(f"this user has no home folder: answers are kept in memory only. {advice(way)}", CacheWarning)
+    return folder
 
 
 def cache_files() -> list[Path]:
     """What is kept there, with what SQLite and a mended file leave beside it."""
-    return sorted(path for path in cache_folder().glob("*.sqlite*") if path.is_file())
+    folder = cache_folder()
+    return [] if folder is None else sorted(path for path in folder.glob("*.sqlite*") if path.is_file())
 
 
 # ---- where the token comes from

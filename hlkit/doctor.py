@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import platform
 import re
 import shutil
@@ -40,7 +41,7 @@ def findings() -> list[Finding]:
         *_known_faults(),
         _browser(),
         _keyring(),
-        Finding("cache", str(cache_folder())),
+        _cache(),
         _saved(),
     ]
 
@@ -94,6 +95,17 @@ def _browser() -> Finding:
     )
 
 
+def _cache() -> Finding:
+    folder = cache_folder()
+    advice = 'answers are kept in memory only: set HOME to a folder of your own, or connect(cache="folder")'
+    if folder is None:
+        return Finding("cache", "this user has no home folder", well=False, advice=advice)
+    there = next((place for place in (folder, *folder.parents) if os.path.exists(place)), folder)
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        return Finding("cache", f"{folder} cannot be written", well=False, advice=advice)
+    return Finding("cache", str(folder))
+
+
 def _keyring() -> Finding:
     problem = profiles.vault_problem("doctor")
     if problem is None:
@@ -103,11 +115,11 @@ def _keyring() -> Finding:
 
 def _saved() -> Finding:
     try:
-        number = len(profiles.names())
+        number, file = len(profiles.names()), profiles.path()
     except HlkitError as error:
         return Finding("saved locations", error.message, well=False, advice=error.hint)
     advice = "" if number else "hlkit login NAME saves one; hl.demo() needs none"
-    return Finding("saved locations", f"{number} in {profiles.path()}", advice=advice)
+    return Finding("saved locations", f"{number} in {file}", advice=advice)
 
 
 def rows() -> list[dict[str, object]]:

@@ -37,6 +37,15 @@ def named(path: object) -> Path:
     raise InvalidRequest(f"{str(path)[:200]!r} cannot be used: {problem}", hint='write it like "folder/name.csv"')
 
 
+def user_folder(find: Callable[[str], Path]) -> Path | None:
+    """hlkit's own folder as *find* of platformdirs names it; ``None`` for a user without a home folder."""
+    try:
+        folder = find("hlkit")
+    except (RuntimeError, KeyError, OSError):
+        return None
+    return folder if folder.is_absolute() else None  # an older platformdirs gives ~ as it is
+
+
 def replaced(target: Path, fill: Callable[[Path], str]) -> str:
     """Let *fill* write a file beside *target*, then put it in its place; return what *fill* returns.
 

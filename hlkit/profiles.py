@@ -46,8 +46,13 @@ class Profile:
 
 
 def path() -> Path:
-    """The file of the profiles, whether it is there or not."""
-    return platformdirs.user_config_path("hlkit") / "profiles.toml"
+    """The file of the profiles, whether it is there or not. Raises ``InvalidRequest`` where it has no place."""
+    folder = files.user_folder(platformdirs.user_config_path)
+    if folder is None:
+        raise InvalidRequest(
+            "no location can be saved: this user has no home folder", hint=f"set HOME to a folder, or {_WITHOUT}"
+        )
+    return folder / "profiles.toml"
 
 
 def check_name(name: object) -> None:
@@ -226,9 +231,19 @@ def _read() -> dict[str, Any]:
 
 def _text() -> str:
     try:
-        return path().read_text(encoding="utf-8-sig")  # some editors put a mark before the text
-    except FileNotFoundError:
+        file = path()
+    except InvalidRequest:  # then none could be saved
         return ""
+    try:
+        return file.read_text(encoding="utf-8-sig")  # some editors put a mark before the text
+    except (FileNotFoundError, NotADirectoryError):  # HOME may be /dev/null
+        return ""
+    except PermissionError as error:
+        problem = InvalidRequest(
+            f"the profiles in {file} cannot be read: {error.strerror}",
+            hint=f"see who may read there, set HOME to a folder of your own, or {_WITHOUT}",
+        )
+        raise problem from None
     except (OSError, UnicodeDecodeError) as error:
         reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
     raise _damaged(str(reason))

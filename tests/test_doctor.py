@@ -1,10 +1,15 @@
 """hlkit doctor: what is there, what is not, and what to do about it."""
 
 import json
+from pathlib import Path
 
+import platformdirs
 import pytest
 
 from hlkit import cli, doctor, profiles
+from hlkit.connection import connect
+from hlkit.errors import InvalidRequest, InvalidToken
+from hlkit.wire.file import CacheWarning
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +93,58 @@ def test_a_damaged_file_of_locations_is_told_and_nothing_of_what_is_in_it():
 
     assert not found("saved locations").well
     assert "pit-" not in doctor.report()
+
+
+def no_home(name):
+    raise RuntimeError("could not determine the home directory")
+
+
+@pytest.mark.parametrize("find", [no_home, lambda name: Path("~/.cache") / name], ids=["new platformdirs", "old"])
+def test_without_a_home_folder_nothing_is_kept_or_saved_and_it_says_so(monkeypatch, find):
+    monkeypatch.setattr(platformdirs, "user_cache_path", find)
+    monkeypatch.setattr(platformdirs, "user_config_path", find)
+
+    assert found("cache").found == "this user has no home folder"
+    assert not found("cache").well
+    assert "no location can be saved" in found("saved locations").found
+    assert profiles.names() == []
+    with pytest.raises(InvalidRequest, match="no home folder"):
+        profiles.path()
+    with pytest.raises(InvalidToken, match="no token: tried"):
+        connect()
+    with pytest.warns(CacheWarning, match="no home folder: answers are kept in memory only") as seen:
+        loc = connect("pit-00000000-0000-0000-0000-000000000041", "loc1")
+    assert seen[0].filename == __file__
+    assert loc.session.cache.path is None
+
+
+@pytest.mark.parametrize("kind", ["a file", "read-only"])
+def test_a_cache_folder_that_cannot_be_is_told(monkeypatch, tmp_path, kind):
+    (tmp_path / "home").touch()
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: tmp_path / "home" / name)
+    if kind == "read-only":
+        (tmp_path / "home").unlink()
+        monkeypatch.setattr(doctor.os, "access", lambda *_: False)
+
+    assert found("cache").found == f"{tmp_path / 'home' / 'hlkit'} cannot be written"
+    assert "in memory only" in found("cache").advice
+
+
+def test_profiles_that_may_not_be_read_are_told_as_that(monkeypatch):
+    class Refused(type(Path())):
+        def read_text(self, **_):
+            raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(platformdirs, "user_config_path", lambda name: Refused("/somewhere/else"))
+
+    assert found("saved locations").found.endswith("cannot be read: Permission denied")
+    assert "HIGHLEVEL_PIT" in found("saved locations").advice
+
+
+def test_a_home_that_is_no_folder_has_no_profiles(monkeypatch):
+    monkeypatch.setattr(platformdirs, "user_config_path", lambda name: Path(__file__) / name)
+
+    assert profiles.names() == []
 
 
 def test_it_holds_no_token(monkeypatch):
