@@ -1,5 +1,6 @@
 """What each resource must get right about its server, on the simulated location."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from scripted import LOCATION, Scripted, answer
@@ -7,7 +8,7 @@ from scripted import LOCATION, Scripted, answer
 import hlkit as hl
 from hlkit.resources import CATALOGUE
 from hlkit.sim import Simulation
-from hlkit.tables.frames import DataWarning
+from hlkit.tables.frames import DataWarning, FrameBuilder
 from hlkit.widgets.locations import lost
 from hlkit.wire.watch import Watch
 
@@ -32,6 +33,37 @@ def connect(sim, tmp_path):
 @pytest.fixture
 def loc(connect):
     return connect()
+
+
+ODD = [
+    0,
+    -1,
+    1e308,
+    float("nan"),
+    float("inf"),
+    10**30,
+    2**63,
+    "1e400",
+    "9" * 400,
+    5e-324,
+    "9999-12-31",
+    [],
+    {},
+    True,
+]
+
+
+@pytest.mark.filterwarnings("ignore::hlkit.tables.frames.DataWarning")
+@pytest.mark.parametrize("resource", CATALOGUE.values(), ids=CATALOGUE)
+def test_numpy_that_raises_for_odd_numbers_changes_no_frame(resource):
+    def frame(how):
+        builder = FrameBuilder(resource.columns, resource.key)
+        rows = [{path.partition(".")[0]: odd for column in resource.columns for path in column.paths} for odd in ODD]
+        with np.errstate(all=how):
+            builder.add(rows)
+            return builder.frame()
+
+    pd.testing.assert_frame_equal(frame("raise"), frame("ignore"))
 
 
 def test_submissions_of_all_time_come_and_not_the_last_month_alone(loc):
