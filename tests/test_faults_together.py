@@ -1,6 +1,8 @@
 """Several at once: threads, programs, forks, and a person who presses Ctrl-C."""
 
+import base64
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -8,6 +10,7 @@ import time
 from collections import Counter
 
 import pytest
+from scripted import LOCATION, TOKEN, Scripted, answer
 from trial import PAGES, ROWS, Counting
 
 from hlkit.errors import Cancelled
@@ -157,3 +160,60 @@ def test_cancel_even_twice_ends_at_once_and_resumes(trial, request_number):
     assert time.monotonic() - began < 3
     trial.resume(error)
     assert len(trial.sim.log) == 1 + PAGES
+
+
+MEGABYTES = int(os.environ.get("HLKIT_CACHE_MEGABYTES", "5"))  # .ci/run says 50
+BESIDE = """
+import sys
+import hlkit as hl
+url, token, location, folder, role = sys.argv[1:]
+loc = hl.connect(token, location, base_url=url, cache=folder)
+contacts = lambda **given: loc.contacts(custom_fields=False, **given)["contact_id"].tolist()
+ids = [f"c{number:02}" for number in range(1, 26)]
+if role == "refreshes":
+    assert contacts() == ids
+    print("ready", flush=True)
+    sys.stdin.readline()
+    assert contacts(refresh=True) == ids
+    assert contacts(refresh=True) == ids
+else:
+    reading = loc.contacts.pages(custom_fields=False)
+    came = next(reading)["contact_id"].tolist()
+    print("ready", flush=True)
+    for frame in reading:
+        came += frame["contact_id"].tolist()
+        assert len(loc.users(refresh=True)) == 1
+    assert came == ids == contacts()
+assert loc.session.cache.path is not None
+print("right", flush=True)
+"""
+
+
+def test_two_programs_on_one_cache_are_both_right_while_one_refreshes_it(tmp_path):
+    text = base64.b64encode(os.urandom(MEGABYTES * 1_000_000 // 25)).decode()  # which nothing makes smaller
+
+    def reply(asked):
+        if asked.path.startswith("/users"):
+            return answer({"users": [{"id": "u1"}]})
+        number = asked.json.get("searchAfter", [0])[0] + 1
+        row = {"id": f"c{number:02}", "locationId": LOCATION, "searchAfter": [number], "lastName": text}
+        return answer({"contacts": [row][: number < 26], "total": 25})
+
+    with Scripted(by=reply) as server:
+        first, second = (
+            subprocess.Popen(
+                [sys.executable, "-W", "error", "-c", BESIDE, server.url, TOKEN, LOCATION, str(tmp_path), role],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for role in ("refreshes", "reads")
+        )
+        assert [program.stdout.readline() for program in (first, second)] == ["ready\n"] * 2
+
+        told = [program.communicate("\n")[0] for program in (first, second)]
+
+    assert told == ["right\n"] * 2
+    assert len([asked for asked in server.asked if asked.method == "POST"]) <= 4 * 26
+    (path,) = tmp_path.glob("*.sqlite")
+    assert path.stat().st_size < 4 * MEGABYTES * 1_000_000
