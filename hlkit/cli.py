@@ -235,10 +235,13 @@ def cache_clear() -> None:
     """Delete all kept answers from this machine; the next read asks HighLevel again."""
     from hlkit.connection import cache_files
     from hlkit.tables.text import many
+    from hlkit.wire.downloads import forget_all
 
     files = cache_files()
     size = sum(path.stat().st_size for path in files)
     for path in files:
+        if path.suffix == ".sqlite":
+            forget_all(path)
         try:
             path.unlink(missing_ok=True)
             continue

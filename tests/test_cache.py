@@ -99,7 +99,8 @@ def test_an_answer_comes_back_as_it_came_and_is_small(opened, path):
     kept = cache.get_response("0" * 64)
 
     assert (kept.status_code, kept.content) == (201, BODY)
-    stored = sqlite3.connect(path).execute("SELECT length(value) FROM pages").fetchone()[0]
+    with closing(sqlite3.connect(path)) as db:
+        (stored,) = db.execute("SELECT length(value) FROM pages").fetchone()
     assert stored < len(BODY) / 4
 
 
@@ -131,13 +132,16 @@ def test_a_file_that_others_could_read_is_closed_to_them(opened, path):
 
 def test_a_second_cache_of_a_program_does_not_end_the_locks_of_the_first(opened, path):
     first, _ = opened(path), opened(path)
-    program = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT * FROM pages').fetchall()"
+    program = (
+        "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('SELECT * FROM pages').fetchall(); "
+        "db.close()"
+    )
 
     subprocess.run([sys.executable, "-c", program, str(path)], check=True)  # the last to close deletes the log
     keep(first, "key")
 
     assert path.with_name(f"{path.name}-wal").exists()
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         assert db.execute("SELECT count(*) FROM pages").fetchone() == (1,)
 
 
@@ -182,7 +186,7 @@ class Bomb:
 def test_a_row_that_was_changed_is_not_kept_and_runs_no_code(opened, path, change):
     cache = opened(path)
     keep(cache, "0" * 64)
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other, other:
         (stored,) = other.execute("SELECT value FROM pages").fetchone()
         other.execute("UPDATE pages SET value = ?", (change(stored),))
 
@@ -193,7 +197,7 @@ def test_a_row_that_was_changed_is_not_kept_and_runs_no_code(opened, path, chang
 def test_a_row_moved_to_another_key_is_not_kept(opened, path):
     cache = opened(path)
     keep(cache, "0" * 64)
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other, other:
         other.execute("UPDATE pages SET key = ?", ("1" * 64,))
 
     assert cache.get_response("1" * 64) is None
@@ -571,7 +575,7 @@ def test_a_path_where_no_file_can_be_costs_one_warning(opened, path, blocked):
 
 def other_tables(path):
     path.unlink()
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("CREATE TABLE pages (something TEXT)")
 
 
@@ -599,6 +603,17 @@ def test_a_damaged_file_is_moved_aside_with_one_warning_on_opening_or_in_use(ope
 
     (aside,) = [file for file in path.parent.iterdir() if ".bad-" in file.name and file.suffix != ".sqlite"]
     assert aside.name in one_warning(caught)
+    assert opened(path).walks("contacts?")
+
+
+def test_a_file_that_was_deleted_is_made_anew_and_shared_again(opened, path):
+    cache = opened(path)
+    walk(cache)
+    for file in list(path.parent.iterdir()):
+        file.unlink()
+
+    assert cache.walks() == []
+    assert works(cache)
     assert opened(path).walks("contacts?")
 
 
@@ -713,5 +728,5 @@ def test_a_fork_while_a_thread_writes_leaves_both_able_to_write(path, is_in_memo
     subprocess.run(program, check=True, timeout=20)
 
     if not is_in_memory:
-        with sqlite3.connect(path) as db:
+        with closing(sqlite3.connect(path)) as db, db:
             assert sorted(db.execute("SELECT key FROM pages")) == [("child",), ("parent",)]

@@ -8,6 +8,7 @@ program waits long for the file.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
@@ -187,3 +188,10 @@ def sizes(path: Path) -> list[tuple[int, Record]]:
         return []
     finally:
         db.close()
+
+
+def forget_all(path: Path) -> None:
+    """Take the records out of a file that is to be deleted, so that whoever has it open reads nothing old."""
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("DELETE FROM downloads")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

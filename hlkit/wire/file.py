@@ -38,6 +38,7 @@ class _Handle:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.connection: sqlite3.Connection | None = None
+        self.identity: tuple[int, int] | None = None  # of the file on the disk
         self.is_closed = False
 
     def close(self) -> None:
@@ -45,6 +46,11 @@ class _Handle:
             self.is_closed = True
             if self.connection is not None:
                 self.connection.close()
+
+    def let_go(self) -> None:
+        """Close it, so that the next who wants it opens it again."""
+        self.close()
+        self.connection, self.is_closed = None, False
 
 
 class File:
@@ -70,8 +76,7 @@ class File:
         """End the transaction at hand, and let go of the file; who wants it after the fork opens it again."""
         self._handle.lock.acquire()
         if self._path is not None:
-            self._handle.close()
-            self._handle.connection, self._handle.is_closed = None, False
+            self._handle.let_go()
 
     def go_on(self) -> None:
         self._handle.lock.release()
@@ -102,8 +107,7 @@ class File:
                 if _code(problem) in _BUSY:
                     self._notice(is_held=True)
                     raise _locked()
-                self._handle.close()
-                self._handle.is_closed = False
+                self._handle.let_go()
                 warn(self._do_without(problem), CacheWarning)
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -156,9 +160,13 @@ class File:
         self._handle.close()
 
     def _open(self) -> sqlite3.Connection:
-        if self._handle.connection is None:
-            self._handle.connection = self._memory() if self._path is None else self._connect(self._path)
-        return self._handle.connection
+        """The connection; a new one where another program deleted the file, or moved it aside."""
+        handle, path = self._handle, self._path
+        if path is not None and not handle.is_closed and _identity(path) != handle.identity:
+            handle.let_go()
+        if handle.connection is None:
+            handle.connection = self._memory() if path is None else self._connect(path)
+        return handle.connection
 
     @property
     def _seconds(self) -> float:
@@ -217,10 +225,20 @@ class File:
             connection.executescript(self._schema)
             for query in self._checks:
                 connection.execute(query).fetchone()
+            self._handle.identity = _identity(path)
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What a file is, whatever it is called; ``None`` where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _locked() -> CacheLocked:
