@@ -124,6 +124,7 @@ def test_numbers_and_dates_and_truths_are_called_as_people_write_them():
     ]
     assert groups(pd.Categorical(["x", None, "x"])) == ["x", NONE, "x"]
     assert groups([{"a": 1}, {"a": 1}, None], dtype="object") == ["{'a': 1}", "{'a': 1}", NONE]
+    assert groups([[{"a": 1}, ["x"]], [{"a": 1}, {"a": 1}]], dtype="object") == ["{'a': 1}", "['x']", "{'a': 1}"]
 
 
 def test_per_group_gives_the_largest_first_and_sums_to_the_whole():

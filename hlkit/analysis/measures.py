@@ -9,7 +9,6 @@ import difflib
 import functools
 import importlib
 import itertools
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -120,10 +119,8 @@ def _is_list(value: object) -> bool:
 
 
 def _hashable(value: Any) -> Any:
-    """A value that can name a group: objects, and lists within lists, as JSON."""
-    if isinstance(value, dict) or _is_list(value):
-        return json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "replace").decode()
-    return value
+    """A value that can name a group: objects, and lists within lists, as text."""
+    return str(value) if isinstance(value, dict) or _is_list(value) else value
 
 
 def _label(value: Any) -> str:
