@@ -42,6 +42,10 @@ __all__ = ["analyses", "catalogue", "connect", "demo", "errors", "explore", "log
 
 def __getattr__(name: str) -> Any:
     """Each public name is imported on first use."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("hlkit")
     if name not in _HOMES:
         raise AttributeError(f"module 'hlkit' has no {name!r}; it has {', '.join(__all__)}")
     if name == "errors":

@@ -428,11 +428,11 @@ def main(words: list[str] | None = None) -> None:
         finally:
             console.flush()
     except OSError as error:
-        if not console.is_output(error):
-            raise
         problem = error
     else:
         return
+    if problem.filename is not None:
+        _end(1, f"{problem.filename} cannot be used: {problem.strerror}", "see who may read it and write there")
     console.give_up()
     if console.is_closed_pipe(problem):
         raise SystemExit(console.CLOSED_PIPE)
@@ -452,8 +452,6 @@ def _run(words: list[str]) -> None:
         _end(2, str(error), "hlkit --help lists the commands, hlkit COMMAND --help what each takes")
     except HlkitError as error:
         _end(1, error.message, _in_flags(error.hint or "try again"))
-    except EOFError:  # at a question
-        _end(1, "no answer came, so nothing is saved", "run it in a terminal, and answer there")
     except KeyboardInterrupt:
         _end(130, "stopped", "run the same command again: what is cached is not asked for again")
 

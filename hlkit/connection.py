@@ -122,7 +122,7 @@ def location_with(
     """A location for a token that was read already. One cache file per server, location and token."""
     base_url = checked_base_url(BASE_URL if base_url is None else base_url)
     name = token.digest("cache", _CACHE_FORMAT, base_url, location_id, token.fingerprint, size=8)
-    folder = _usual_folder() if cache is True else None if cache is False else named(cache).absolute()
+    folder = _chosen_folder(cache)
     path = None if folder is None else folder / f"{location_id}-{name}.sqlite"
     store = Cache(path, token, keep_all=offline, resumes=path is not None)
     return Location(
@@ -133,6 +133,18 @@ def location_with(
         offline=offline,
         connected_by=connected_by,
     )
+
+
+def _chosen_folder(cache: object) -> Path | None:
+    if cache is True:
+        return _usual_folder()
+    if cache is False:
+        return None
+    if not isinstance(cache, (str, os.PathLike)):
+        raise InvalidRequest(
+            f"cache={cache!r} is neither True, False nor a folder", hint="cache=False keeps nothing on this disk"
+        )
+    return named(cache).absolute()
 
 
 def demo(as_of: str | int | dt.date | None = None, seed: int = 0, size: int = 5000) -> Location:

@@ -62,11 +62,6 @@ def flush() -> None:
         stream.flush()
 
 
-def is_output(error: OSError) -> bool:
-    """Whether the error is of printing: it names no file."""
-    return error.filename is None
-
-
 def is_closed_pipe(error: OSError) -> bool:
     """Whether the reader has gone, such as ``head`` after its last line."""
     return isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == errno.EINVAL)

@@ -36,7 +36,7 @@ def findings() -> list[Finding]:
     """All that is worth knowing when something does not work."""
     return [
         Finding("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
-        Finding("hlkit", version("hlkit")),
+        _hlkit(),
         *_packages(),
         *_known_faults(),
         _browser(),
@@ -46,10 +46,20 @@ def findings() -> list[Finding]:
     ]
 
 
+def _hlkit() -> Finding:
+    try:
+        return Finding("hlkit", version("hlkit"))
+    except PackageNotFoundError:
+        return Finding("hlkit", "not installed, runs from its source", advice="pip install . in its folder")
+
+
 def _packages() -> list[Finding]:
     """hlkit's own requirements, and which extra brings what is not there."""
     told: dict[str, Finding] = {}
-    for line in requires("hlkit") or ():
+    lines: list[str] = []
+    with contextlib.suppress(PackageNotFoundError):
+        lines = requires("hlkit") or []
+    for line in lines:
         name, extra = re.split(r"[\s\[<>=!;]", line)[0], re.search(r"extra == ['\"](\w+)['\"]", line)
         if name == "hlkit" or name in told or (extra and extra.group(1) == "all"):
             continue

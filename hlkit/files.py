@@ -25,7 +25,7 @@ _PART = re.compile(r"\.hlkit-[a-z0-9_]{8}\.part")
 def named(path: object) -> Path:
     """The path that a person wrote, where ``~`` is the home folder. Raises ``InvalidRequest``."""
     problem = "it is not a path"
-    if isinstance(path, (str, os.PathLike)):
+    if isinstance(path, (str, os.PathLike)) and os.fspath(path):
         try:
             found = Path(path).expanduser()
             if "\0" not in str(found):
@@ -34,7 +34,7 @@ def named(path: object) -> Path:
             pass
         except RuntimeError:
             problem = "there is no such home folder"
-    raise InvalidRequest(f"{str(path)[:200]!r} cannot be used: {problem}", hint='write it like "folder/name.csv"')
+    raise InvalidRequest(f"{str(path)[:200]!r} cannot be used: {problem}", hint='write it like "folder/name"')
 
 
 def user_folder(find: Callable[[str], Path]) -> Path | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from hlkit import profiles
 from hlkit.check import cost
 from hlkit.connection import location_with, parse_location_id
-from hlkit.errors import HlkitError, MissingScope
+from hlkit.errors import HlkitError, InvalidRequest, MissingScope
 from hlkit.location import Location
 from hlkit.resources import CATALOGUE
 from hlkit.wire.pacing import duration
@@ -38,8 +38,8 @@ def login(
     """Save a location under *name*, after a check; its token goes into the operating system's keyring.
 
     Asks for the location's id (or the address that the browser shows there) and, without echo, for the
-    token. Gives the location, connected. Raises ``HlkitError``, and saves nothing, where the token is refused
-    or there is no keyring.
+    token. Returns the location, connected. Raises ``HlkitError``, and saves nothing, where the token is refused,
+    nobody answers or there is no keyring.
     """
     profiles.check_name(name)
     profiles.default()  # a damaged file, too, is told before anything is asked
@@ -47,19 +47,30 @@ def login(
     if problem is not None:
         raise problem
     print(GUIDE)
-    place = location_id or ask("Location id, or the address the browser shows there: ")
+    place = location_id or _answer(ask, "Location id, or the address the browser shows there: ")
     wrong = misplaced(place)
     if wrong is not None:
         del place, location_id
         raise wrong
     place = parse_location_id(place)
-    token = read_token(ask_secret("Token (it is not shown while you paste it): "))
+    token = read_token(_answer(ask_secret, "Token (it is not shown while you paste it): "))
     if isinstance(token, HlkitError):
         raise token
     loc = location_with(token, place, base_url=base_url, connected_by=f"profile {name}")
     print(_works(loc))
     profiles.save(profiles.Profile(name, place, _timezone(loc), base_url), token)
     return loc
+
+
+def _answer(ask: Callable[[str], str], question: str) -> str:
+    """What a person answers. Raises ``InvalidRequest`` where nobody can, outside the handler: there it is quoted."""
+    try:
+        return ask(question)
+    except (EOFError, RuntimeError):  # no terminal, or a notebook that a program runs
+        problem = InvalidRequest("no answer came, so nothing is saved", hint="run it in a terminal, and answer there")
+    except UnicodeDecodeError:
+        problem = InvalidRequest("the answer is not text, so nothing is saved", hint="copy it again, in one piece")
+    raise problem
 
 
 def _works(loc: Location) -> str:

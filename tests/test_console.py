@@ -93,14 +93,16 @@ def test_a_full_disk_below_the_output_is_said_in_two_lines(capsys, instead):
     )
 
 
-def test_an_error_that_is_not_of_the_output_is_no_secret(monkeypatch):
-    def missing():
-        raise FileNotFoundError(2, "No such file or directory", "profiles.toml")
+def test_a_file_that_cannot_be_used_is_named(monkeypatch, capsys):
+    def locked():
+        raise PermissionError(13, "Permission denied", "cache")
 
-    monkeypatch.setattr("hlkit.profiles.everyone", missing)
+    monkeypatch.setattr("hlkit.connection.cache_files", locked)
 
-    with pytest.raises(FileNotFoundError):
-        cli.main(["profiles"])
+    assert run("cache", "info") == 1
+    assert capsys.readouterr().err == (
+        "hlkit: cache cannot be used: Permission denied\n  see who may read it and write there\n"
+    )
 
 
 @pytest.mark.parametrize(("columns", "widest"), [("0", 160), ("1", 40), ("-5", 160), ("wide", 160), ("100000", 160)])

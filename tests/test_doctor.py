@@ -42,6 +42,16 @@ def test_it_tells_what_is_there_and_what_to_do(capsys):
     assert all(row["advice"] for row in rows if not row["well"])
 
 
+def test_it_runs_where_hlkit_is_not_installed(monkeypatch):
+    def gone(name):
+        raise doctor.PackageNotFoundError(name)
+
+    monkeypatch.setattr(doctor, "requires", gone)
+    monkeypatch.setattr(doctor, "version", gone)
+
+    assert found("hlkit").found == "not installed, runs from its source"
+
+
 def test_what_an_extra_brings_and_is_not_there_names_the_extra(monkeypatch):
     def gone(name):
         if name in ("voila", "scipy"):

@@ -42,10 +42,16 @@ def test_every_path_that_a_person_gives_may_begin_in_the_home_folder(monkeypatch
     assert "~" not in os.listdir(tmp_path)
 
 
-@pytest.mark.parametrize("given", [None, 3, b"a.csv", "a\0.csv", "~nobody-of-that-name/a.csv"])
+@pytest.mark.parametrize("given", [None, 3, "", b"a.csv", "a\0.csv", "~nobody-of-that-name/a.csv"])
 def test_what_is_no_path_is_refused(given):
     with pytest.raises(InvalidRequest, match=r"cannot be used: (it is not a path|there is no such home folder)"):
         files.named(given)
+
+
+@pytest.mark.parametrize("cache", [None, 1, "", "a\0"])
+def test_a_cache_that_is_no_folder_is_refused(cache):
+    with pytest.raises(InvalidRequest, match=r"neither True, False nor a folder|cannot be used"):
+        hl.connect("pit-00000000-0000-0000-0000-000000000000", "loc00000000000000000", cache=cache)
 
 
 def test_a_file_is_readable_by_its_owner_alone_and_nothing_is_left_beside_it(tmp_path):

@@ -134,6 +134,26 @@ def test_no_frame_of_a_login_that_fails_holds_the_token(sim, ring, monkeypatch):
     assert profiles.everyone() == []
 
 
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (EOFError(), "no answer came"),
+        (RuntimeError("input(): lost sys.stdin"), "no answer came"),
+        (UnicodeDecodeError("utf-8", TOKEN.encode(), 0, 1, ""), "the answer is not text"),
+    ],
+)
+def test_where_nobody_can_answer_a_login_says_so_and_quotes_nothing(sim, ring, error, words):
+    def fails(question):
+        raise error
+
+    with pytest.raises(hl.errors.InvalidRequest, match=words) as refused:
+        login("acme", location_id=sim.location_id, base_url=sim.url, ask_secret=fails)
+
+    assert refused.value.__context__ is None
+    assert profiles.everyone() == []
+    assert ring.kept == {}
+
+
 def test_the_token_is_in_no_file(sim, tmp_path):
     log_in(sim).contacts()
 

@@ -80,7 +80,7 @@ def write(
         frame = frame.to_frame("value" if frame.name is None else frame.name)
     if not isinstance(frame, pd.DataFrame):
         raise InvalidRequest(
-            f"a {type(frame).__name__} is not a DataFrame", hint="give a DataFrame; of a result it is result.table"
+            f"a {type(frame).__name__} is not a DataFrame", hint="give one, such as loc.contacts() or result.table"
         )
     if not (frame.shape[1] or any(name is not None for name in frame.index.names)):
         raise InvalidRequest("the frame has no columns, so there is nothing to write", hint="choose columns")
