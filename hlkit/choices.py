@@ -267,7 +267,7 @@ OPTIONS = {
         Option("period", PERIOD, "str | Period | int | None"),
         Option("confirm", "Read it also where that costs over 500 requests.", "bool", bool, False),
         Option("limit", "So many rows: the first of the whole, not the newest.", "int | None", int | None),
-        Option("refresh", "Ask again, although an answer is cached.", "bool", bool, False),
+        Option("refresh", "Ask again; only a refresh that broke off is resumed.", "bool", bool, False),
         Option("expire_after", "Seconds that a cached answer serves in this call.", "float | Timedelta | None", None),
         Option("custom_fields", "The custom fields' columns too.", "bool", bool, True),
         Option("watch", "Is shown every page, and can stop the download.", "Watch | None", None),

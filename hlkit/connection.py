@@ -74,7 +74,9 @@ def connect(
         Keep answers in your cache folder, in another folder (a path; ``~`` is your home), or not at all
         (``False``).
     expire_after
-        Seconds, or a Timedelta, that a kept answer serves before the server is asked again.
+        Seconds, or a Timedelta, that what is cached serves, from when its download finished, before the server
+        is asked again. A download that broke off is resumed for 7 days after its last page, or for so long if
+        that is more; where nothing is cached (``cache=False``) only an error's ``.resume()`` goes on with it.
     offline
         Ask no server: what is kept serves at any age, and says how old it is.
     deadline

@@ -91,6 +91,9 @@ class Reader:
         except HlkitError as error:
             self._broke(error, builder.anew(), walk, choices)
             raise
+        except GeneratorExit:
+            walk.settle()
+            raise
         finally:
             walk.watch.close()
         report_empty(self._location, self.resource, choices, walk)

@@ -451,6 +451,7 @@ def test_a_download_that_could_not_cache_a_page_stays_unfinished(opened, path, m
 
     (found,) = cache.walks()
     assert (found.finished, found.pages) == (None, 2)
+    assert not found.broke_off, "its rows were given: it serves no longer than a complete one"
 
 
 class Interrupted(sqlite3.Connection):

@@ -110,3 +110,13 @@ def test_pages_that_broke_off_bear_the_way_to_all_rows(new_trial):
     assert len(caught.value.partial) == 0
     assert len(caught.value.resume()) == ROWS
     assert len(set(paid(trial))) == len(paid(trial)) == PAGES
+
+
+def test_a_loop_over_pages_that_ends_early_leaves_no_old_page_to_the_next_day(trial):
+    for _ in connect(trial).contacts.pages(custom_fields=False):
+        break
+
+    frame = connect(trial, 1).contacts(custom_fields=False)
+
+    assert len(paid(trial)) == 1 + PAGES
+    assert frame.attrs["hlkit"]["saved"] == 0

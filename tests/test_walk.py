@@ -324,8 +324,9 @@ def test_it_is_fresh_from_when_its_last_page_arrived(server, session, contacts, 
 def test_what_was_read_for_its_first_rows_is_no_download_that_broke_off(server, session, contacts, clock):
     ids(walk(session, heads=True))
     ids(walk(session, limit=4))
-    for _ in walk(session):
-        break
+    one = walk(session)
+    next(iter(one))
+    one.settle()
     clock.now += 3601
 
     for given in ({"heads": True}, {"limit": 4}, {}):
@@ -561,6 +562,18 @@ def test_a_circle_that_was_a_slip_is_asked_for_again_by_a_resume(server, session
     assert (resumed.spent, resumed.saved) == (3, 1)
 
 
+def test_cached_pages_that_lead_into_a_circle_are_given_up_once(session, contacts):
+    contacts.pages = {1: answer(contacts.page([1, 2, 2])), 2: answer({"message": "Invalid JWT"}, 401)}
+    broken(walk(session), InvalidToken)
+    contacts.pages = {3: answer(contacts.page([1, 2, 2]))}
+
+    one = walk(session)
+    pages = list(one)
+
+    assert ids(pages[-one.pages :]) == SEVEN
+    assert one.restarts == 1
+
+
 def test_a_page_of_one_time_stamp_is_given_before_it_is_an_error():
     resource = Resource(
         name="x", path="/x", rows="x", doc="", columns=(Column("x_id", "id", ID),), paging=StartAfterDate(most=2)
@@ -657,6 +670,8 @@ def test_where_rows_are_announced_and_none_comes_it_is_incomplete():
         assert "announced 5 rows and sent 0" in error.message
         assert len(server.asked) == 2
         assert not one.complete
+        broken(walk(one.session), IncompleteDownload)
+        assert len(server.asked) == 4, "nor is it cached"
 
 
 # ---- answers that are none

@@ -193,21 +193,21 @@ class Cache(BaseCache):
 
     def settle(self, record: Record) -> None:
         """Its caller wants no more than has arrived: it did not break off."""
-        change = "UPDATE downloads SET wanted = rows WHERE generation = ? AND finished IS NULL"
         if not self._file.is_closed:  # a loop that nobody ended is collected at any time
             with contextlib.suppress(CacheLocked):
-                self._file.write(lambda db: db.execute(change, (record.generation,)))
+                self._file.write(lambda db: downloads.settle(db, record))
 
     def finish(self, record: Record) -> Record:
         """The download is complete: from now on it serves, and what it replaces goes, unless it is being read.
 
-        Where a page was not cached it stays unfinished, and the next reading asks for that page alone.
+        Where a page was not cached it stays unfinished; a call within ``expire_after`` asks for that page alone.
         """
         finished = replace(record, finished=record.fetched)
 
         def finish(db: sqlite3.Connection) -> None:
             if downloads.count(db, record) < record.pages:
                 downloads.note(db, record)
+                downloads.settle(db, record)
             else:
                 downloads.note(db, replace(finished, size=downloads.size(db, record)))
 
@@ -303,7 +303,7 @@ class Cache(BaseCache):
         None that is unfinished, or was read within the hour.
         """
         files = list(path.parent.glob("*.sqlite*"))
-        if sum(file.stat().st_size for file in files if file.exists()) <= MOST_BYTES:
+        if sum(map(_bytes, files)) <= MOST_BYTES:
             return
         found = [
             (size, record, file)
@@ -321,6 +321,13 @@ class Cache(BaseCache):
                 left -= size
         for file, unwanted in oldest.items():
             _delete_from(self._file if file == path else File(file, SCHEMA, CHECKS), unwanted)
+
+
+def _bytes(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:  # it was deleted just now
+        return 0
 
 
 def _delete_from(file: File, unwanted: list[Record]) -> None:

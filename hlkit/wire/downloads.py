@@ -90,6 +90,11 @@ def note(db: sqlite3.Connection, record: Record) -> None:
     db.execute(_NOTE, astuple(record))
 
 
+def settle(db: sqlite3.Connection, record: Record) -> None:
+    """Its caller wants no more than has arrived: it did not break off."""
+    db.execute("UPDATE downloads SET wanted = rows WHERE generation = ? AND finished IS NULL", (record.generation,))
+
+
 def count(db: sqlite3.Connection, record: Record) -> int:
     """How many of its pages are there."""
     found = db.execute("SELECT count(*) FROM pages WHERE key >= ? AND key < ?", record.keys).fetchone()

@@ -207,6 +207,6 @@ def _day_exhausted(quota: Quota, now: float) -> QuotaExhausted:
     limit = "" if quota.day_limit is None else f" ({quota.day_limit:,})"
     return QuotaExhausted(
         f"the day's requests{limit} are used up, by this program and others together; the quota is full again {when}",
-        hint="wait until then; loc.quota shows what is left",
+        hint="make the call again then",
         retry_after=seconds,
     )

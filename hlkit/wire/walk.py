@@ -153,6 +153,7 @@ class Walk:
     _failed_in_a_row: int = 0
     _last_failure: HlkitError | None = None
     _has_expired: bool = False  # the server does not know a cursor any more that it gave
+    _is_circle: bool = False  # that the pages go in, which broke it
     _cached: int = 0  # pages that the record had when this walk took it up
     restarts: int = 0  # each begins again at page 1, and the rows given before do not count
     _budget: Budget = field(default_factory=Budget)
@@ -161,13 +162,14 @@ class Walk:
         try:
             yield from self._read_all()
             return
-        except GeneratorExit:
-            self._settle()
-            raise
         except DamagedWalk:
             if self.pages or (self.freshness.offline and not self.is_replaced()):
                 raise
         except _Moved:
+            self._forget_all()
+        except IncompleteDownload:
+            if not (self._is_circle and self._cached):  # else the pages that are cached may be what is wrong
+                raise
             self._forget_all()
         except InvalidRequest:
             if not self._has_expired:
@@ -178,7 +180,7 @@ class Walk:
     def _has_enough(self) -> bool:
         return self.limit is not None and not self.is_cut and self.rows >= self.limit
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Whoever looped over the pages has enough of them; a loop over hours more likely broke."""
         record = self.record
         if record and record.finished is None and self._cache.since(record.started) < self.freshness.expire_after:
@@ -190,11 +192,13 @@ class Walk:
         return newest is not None and (gone is None or newest.generation != gone.generation)
 
     def _forget_all(self) -> None:
-        """Begin again at page 1, in a new walk: rows that were given come again, and are kept once."""
+        """Begin again at page 1, in a new download: rows that were given come again."""
         assert self.record is not None
         self._cache.forget(self.record)
         self.freshness = replace(self.freshness, generation=None, refresh=True)
         self.pages = self.rows = self._promised = 0
+        self._failed = self._failed_in_a_row = 0
+        self._is_circle = False
         self.restarts += 1
         self.empty, self.gone = [], []
 
@@ -304,6 +308,9 @@ class Walk:
         else:
             record = replace(record, wanted=None if record.wanted is None else max(record.wanted, self._wanted))
         self.record, self._cached = record, record.pages
+        began = self._cache.since(record.started)
+        if record.finished is None and record.pages and began > fresh.expire_after:
+            self.watch.note(f"{resource.name} · resumed, {record.pages:,} pages cached since {duration(began)} ago")
         return record
 
     @property
@@ -431,6 +438,7 @@ class Walk:
             yield page if last is None else Page(trail.beyond(last, page), page.envelope, page.odd)
             last = page
             if circle is not None:
+                self._is_circle = True
                 if trail.round > 1:
                     self._cache.forget(record)  # its pages contradict each other, however often they are read
                 raise circle
@@ -564,6 +572,8 @@ class Walk:
         name = self.question.resource.name
         words = f"{name}: the server announced {self.announced:,} rows and sent {self.rows:,}"
         if self.rows == 0:
+            if self.record is not None:
+                self._cache.forget(self.record)  # the next call asks again
             raise IncompleteDownload(words, hint="try again in a minute", resource=name)
         warn(f"{words}, asked twice", ShortWarning)
 
