@@ -48,6 +48,9 @@ COUNT = Kind("COUNT")
 FLAG = Kind("FLAG")
 LIST = Kind("LIST")
 
+# The years that a date can be of: nanoseconds reach no further, and 0001 and 9999 stand for no date at all.
+YEARS = (1678, 2261)
+
 _TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
 
 _DTYPES: dict[str, Any] = {

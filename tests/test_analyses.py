@@ -305,3 +305,39 @@ def test_a_deal_that_is_abandoned_later_than_as_of_is_open_and_never_left_out(na
         shares = table["open_share"].dropna()
         assert shares.tolist() == [1], abandoned
         assert "abandoned opportunities" not in table.attrs["hlkit"]["left_out"]
+
+
+@EVERY
+@pytest.mark.parametrize("unit", ["s", "ms", "ns"])
+def test_times_of_any_unit_give_the_same_table(name, unit):
+    analysis = hl.analyses[name]
+    frames = frames_for(analysis, 30)
+    given = {
+        key: rows.assign(**{column: rows[column].dt.as_unit(unit) for column in rows.select_dtypes(TIMES)})
+        for key, rows in frames.items()
+    }
+
+    pd.testing.assert_frame_equal(ask(analysis, given), ask(analysis, frames))
+
+
+TIMES = ["datetime", "datetimetz"]
+
+
+@EVERY
+def test_dates_that_stand_for_none_are_none_and_said_so(name):
+    analysis = hl.analyses[name]
+    frames = frames_for(analysis, 30)
+    for rows in frames.values():
+        for column in rows.select_dtypes(TIMES):
+            zone = "UTC" if rows[column].dt.tz else None
+            for first, day in ((4, "0001-01-01"), (2, "9999-12-31")):
+                rows[column] = rows[column].mask(rows.index < first, pd.Timestamp(day, tz=zone).as_unit("us"))
+    nulls = {
+        key: rows.assign(**{column: rows[column].mask(rows.index < 4) for column in rows.select_dtypes(TIMES)})
+        for key, rows in frames.items()
+    }
+
+    table = ask(analysis, frames)
+
+    pd.testing.assert_frame_equal(table, ask(analysis, nulls))
+    assert "of years before 1678 or after 2261: none" in table.attrs["hlkit"]["definition"]

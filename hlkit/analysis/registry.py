@@ -29,14 +29,14 @@ import pandas as pd
 
 from hlkit.analysis.drawing import Chart, draw, new_axes
 from hlkit.analysis.measures import office_hours
-from hlkit.analysis.notes import RUN, Notes, drop
+from hlkit.analysis.notes import RUN, Notes, drop, remark
 from hlkit.analysis.saying import Answer, say
 from hlkit.choices import plain
 from hlkit.dates import DATES, as_text, from_epochs, instant, short
 from hlkit.errors import InvalidRequest
-from hlkit.kinds import DAY, LIST, TEXT, WHEN, Kind
+from hlkit.kinds import DAY, LIST, TEXT, WHEN, YEARS, Kind
 from hlkit.resources import CATALOGUE
-from hlkit.tables.text import pairs_html
+from hlkit.tables.text import many, pairs_html
 from hlkit.zones import zone
 
 if TYPE_CHECKING:
@@ -229,7 +229,8 @@ class Analysis:
                 f"{self.name} needs the frame {name}, and got {got}", hint=f"give it loc.{name}(), or a frame like it"
             )
         if name in CATALOGUE:
-            frame = typed(frame, {one.name: one.kind for one in CATALOGUE[name].columns}, name)
+            kinds = {column.name: column.kind for column in CATALOGUE[name].columns}
+            frame = _without_odd_years(typed(frame, kinds, name), kinds, name)
             key = CATALOGUE[name].key
             if key in frame and not frame[key].is_unique:
                 twice = frame[key].duplicated(keep="last") & frame[key].notna()
@@ -474,6 +475,21 @@ def typed(frame: pd.DataFrame, kinds: Columns, name: str) -> pd.DataFrame:
                 f"{name}[{column!r}] does not hold {_KINDS.get(kind.name, 'text')} ({problem})",
                 hint=f"make it so with pandas, or take the frame of loc.{name}()",
             )
+    return frame.assign(**changed) if changed else frame
+
+
+def _without_odd_years(frame: pd.DataFrame, kinds: Columns, name: str) -> pd.DataFrame:
+    """*frame* with null, and a remark, for each date of a year that stands for none."""
+    begin, end = (pd.Timestamp(year=year, month=1, day=1, tz="UTC") for year in (YEARS[0], YEARS[1] + 1))
+    changed: dict[str, pd.Series] = {}
+    for column, kind in kinds.items():
+        if kind in (WHEN, DAY) and column in frame:
+            zone = "UTC" if kind is WHEN else None
+            odd = (frame[column] < begin.tz_convert(zone)) | (frame[column] >= end.tz_convert(zone))
+            if odd.any():
+                changed[column] = frame[column].mask(odd)
+                dates = many(odd.sum(), "date")
+                remark(f"{dates} in {name}.{column} of years before {YEARS[0]} or after {YEARS[1]}: none.")
     return frame.assign(**changed) if changed else frame
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hlkit.kinds import Kind
+from hlkit.kinds import YEARS, Kind
 
 _INSTANT = pa.timestamp("us", "UTC")
 _DAY = pa.timestamp("us")
@@ -33,9 +33,8 @@ _ARROW: dict[str, Any] = {
 _EPOCH = dt.datetime(1970, 1, 1)
 _US = dt.timedelta(microseconds=1)
 _DAY_LENGTH = dt.timedelta(days=1) // _US
-# A year outside of these is no date but a stand-in for none (0001, 9999), which would overflow nanoseconds.
 _NO_YEARS = (range(-62135596800, -62104060800), range(253370764800, 253402300801))  # 1 and 9999, in seconds
-_YEARS = ((dt.datetime(1678, 1, 1) - _EPOCH) // _US, (dt.datetime(2262, 1, 1) - _EPOCH) // _US - 1)
+_BEGIN, _END = ((dt.datetime(year, 1, 1) - _EPOCH) // _US for year in (YEARS[0], YEARS[1] + 1))
 _LEAST = 100_000_000  # of seconds since 1970: eight digits are a day (20250301), and fewer are nothing
 _NUMBER = re.compile(r"-?\d+(\.\d*)?")
 _RECORD = {"id", "_id", "url", "email", "phone"}  # names that an object has as a record, and none as a list
@@ -235,7 +234,7 @@ def _plausible(microseconds: int | None) -> int | None:
 
 
 def _is_plausible(microseconds: int) -> bool:
-    return _YEARS[0] <= microseconds <= _YEARS[1]
+    return _BEGIN <= microseconds < _END
 
 
 _READERS: dict[str, Callable[..., Any]] = {
