@@ -133,6 +133,10 @@ class Reader:
             if odd := sum(page.odd for page in pages):
                 warn(no_rows(odd, self.resource.name), DataWarning)
             rows = [dict(row) for page in pages for row in page.rows][: choices.limit]
+        except DamagedWalk:
+            if self._location.offline and not walk.is_replaced():
+                raise
+            return self.raw(limit, **given)
         except HlkitError as error:
             error.hint = self._way_on(error, walk, choices)
             raise

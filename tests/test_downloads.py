@@ -40,9 +40,11 @@ def test_what_nobody_read_for_thirty_days_goes():
 
 def test_first_pages_go_after_a_day_and_a_download_that_broke_off_stays_for_thirty():
     looks = [begun("new", HOUR, wanted=0), begun("old", DAY + 1, wanted=0)]
-    broken = [begun("some", 29 * DAY, wanted=500, rows=400), begun("all", 29 * DAY), begun("older", 31 * DAY)]
+    some, every, older = (
+        begun(name, ago * DAY, pages=1, rows=400) for name, ago in (("a", 29), ("b", 29), ("c", 31))
+    )
 
-    assert gone(*looks, *broken) == {"old", "older"}
+    assert gone(*looks, replace(some, wanted=500), every, older, begun("no page", 2 * DAY)) == {"old", "c", "no page"}
 
 
 def test_what_was_replaced_goes_and_the_last_one_that_was_read_within_the_hour_stays():
@@ -78,7 +80,8 @@ def test_a_span_that_moves_with_the_clock_keeps_one_download_and_those_that_are_
         ({"since": None}, False),
         ({"until": NOW}, False),
         ({"family": "other filters"}, False),
-        ({"finished": None}, False),
+        ({"finished": None, "pages": 1}, False),
+        ({"finished": None, "pages": 1, "fetched": NOW - 8 * DAY, "read": NOW - 8 * DAY}, True),
         ({"finished": None, "wanted": 0}, True),
     ],
 )
@@ -133,6 +136,18 @@ def test_beyond_so_many_bytes_the_oldest_downloads_of_all_locations_go(opened, c
     assert left(first) == ["broke off", "question 0", "last"]
     assert first.holds(begun)
     assert len(second.responses) == 0
+
+
+def test_a_download_that_took_hours_is_not_at_once_too_old_to_stay(opened, clock, monkeypatch):
+    monkeypatch.setattr(module, "MOST_BYTES", 1)
+    cache = opened("first")
+    long = begin(cache)
+    keep(cache, page_of(long, 0))
+    clock.now += 3 * HOUR
+
+    cache.finish(replace(long, pages=1, rows=500, fetched=clock.now))
+
+    assert left(cache) == ["contacts?"]
 
 
 def test_whoever_deletes_nothing_makes_no_room_either(opened, monkeypatch):

@@ -60,7 +60,7 @@ class ContactsView(View):
 
     def made(self) -> W.Box:
         self.load = W.Button(description="Load", button_style="primary", tooltip="Read all contacts")
-        self.cancel = W.Button(description="Cancel", disabled=True, tooltip="Stop; what arrived is kept")
+        self.cancel = W.Button(description="Cancel", disabled=True, tooltip="Stop")
         self.status = W.HTML()
         self.search = W.Text(description="Search", placeholder="name, e-mail, phone or company", style=LABEL)
         self.tag, self.source, self.owner = (self._dropdown(name) for name in ("Tag", "Source", "Owner"))
@@ -75,7 +75,7 @@ class ContactsView(View):
         self.one = W.Dropdown(options=[("(choose)", NO)], description="Contact", style=LABEL)
         self.open = W.Button(description="Open", tooltip="Show all that is known of this contact")
         self.rest = W.Button(description="Read the rest", tooltip="Read what else there may be of this contact")
-        self.leave = W.Button(description="Cancel", disabled=True, tooltip="Stop; what arrived is kept")
+        self.leave = W.Button(description="Cancel", disabled=True, tooltip="Stop")
         self.rest.layout.display = "none"
         self.estimate = W.HTML()
         self.going, self.page = W.HTML(), W.HTML()

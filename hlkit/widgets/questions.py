@@ -61,7 +61,7 @@ class AnalysesView(View):
         self.choosers, self.meanings = in_rows([]), W.HTML()
         self.estimate, self.stale = W.HTML(), W.HTML()
         self.run = W.Button(description="Run", button_style="primary", tooltip="Read what is needed and answer")
-        self.cancel = W.Button(description="Cancel", disabled=True, tooltip="Stop; what arrived is kept")
+        self.cancel = W.Button(description="Cancel", disabled=True, tooltip="Stop")
         self.bar = W.FloatProgress(min=0, max=1, description="Progress", tooltip="", style=LABEL)
         self.bar.layout.display = "none"
         self.status = W.HTML("")

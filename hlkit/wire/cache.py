@@ -202,7 +202,7 @@ class Cache(BaseCache):
 
         Where a page was not cached it stays unfinished; a call within ``expire_after`` asks for that page alone.
         """
-        finished = replace(record, finished=record.fetched)
+        finished = replace(record, finished=record.fetched, read=self._now())
 
         def finish(db: sqlite3.Connection) -> None:
             if downloads.count(db, record) < record.pages:

@@ -143,8 +143,9 @@ def unwanted(newest_first: Iterable[Record], now: float) -> list[Record]:
     """The downloads that nobody will read again, of all that there are.
 
     That is what nobody read for thirty days, what a newer one replaced (though one that was read within the hour
-    may be being read still), a first page alone after a day, and what was asked once, is too old to serve, and
-    was asked since for a span that moved by less than a day: ``since=`` a month ago from now, again and again.
+    may be being read still), a first page alone after a day, and what was asked once, is too old to serve or be
+    resumed, and was asked since for a span that moved by less than a day: ``since=`` a month ago from now, again and
+    again.
     """
     found: list[Record] = []
     complete: dict[str, Record] = {}  # by question, the newest
@@ -157,12 +158,13 @@ def unwanted(newest_first: Iterable[Record], now: float) -> list[Record]:
             was_read = record.finished is not None and record.reads > 0 and idle < HOUR
             stays = was_read and record.question not in replaced
             replaced.add(record.question)
-        elif record.broke_off or record.finished is not None:
+        elif record.finished is not None or (record.broke_off and record.pages):
             stays = idle <= FORGOTTEN_AFTER
         else:
             stays = idle <= DAY
         relatives = settled.setdefault(record.family, [])
-        if not (record.broke_off or record.reads) and idle > record.fresh_for:
+        serves = max(record.fresh_for, RESUMED_WITHIN) if record.broke_off else record.fresh_for
+        if not record.reads and idle > serves:
             stays = stays and not any(_moved_on(record, relative) for relative in relatives)
         if not stays:
             found.append(record)
