@@ -73,7 +73,7 @@ def draw(table: pd.DataFrame, ax: Axes, chart: Chart, title: str, needs: Sequenc
     are one dictionary for all threads, so hlkit changes none of them, not even for a while: another thread would
     draw with them meanwhile. What a chart looks like is set on what it consists of.
     """
-    figure = ax.get_figure(root=True)
+    figure = ax.figure.figure if ax.figure is not None else None  # of a subfigure the whole figure
     others = set(figure.axes) if figure is not None else set()
     there = set(ax.findobj())  # on axes of somebody's own
     ax.spines[["top", "right"]].set_visible(False)
