@@ -269,14 +269,36 @@ def test_the_chart_writes_counts_and_shares_on_the_steps():
     ]
 
 
-def test_the_chart_draws_the_largest_pipeline_and_names_how_many_more_there_are():
-    table = funnel(frame(0, 3000, "opportunities"), frame(0, 3000, "stages"), as_of="2026-01-01T06:00Z")
+def test_the_chart_draws_each_pipeline_in_shares_of_its_own_deals():
+    table = funnel(frame(0, 300, "opportunities"), frame(0, 300, "stages"), as_of="2026-01-01T06:00Z")
 
     axes, texts = drawing(table)
 
-    assert axes.get_yticklabels()[0].get_text() == "New lead"
-    assert texts[-1].endswith("2 more pipelines in the table")
-    assert np.ptp([label.get_position()[1] for label in axes.get_yticklabels()]) == 6
+    entered = table.drop_duplicates("pipeline").set_index("pipeline")["entered"].sort_values(ascending=False)
+    headings = [text for text in axes.texts if text.get_fontweight() == "bold"]
+    assert [text.get_text() for text in headings] == [f"{name} ({count})" for name, count in entered.items()]
+    assert texts[-1] == f"{entered.sum()} deals in 3 pipelines as they stand now"
+    drawn_rows = [label.get_text() for label in axes.get_yticklabels()]
+    assert drawn_rows[0] == "New lead"
+    assert len(drawn_rows) == len(table)
+    assert 0.9 < max(bar.get_x() + bar.get_width() for bar in axes.patches) <= 1
+
+
+@pytest.mark.parametrize("by", [None, "source"])
+def test_more_pipelines_than_a_chart_can_hold_are_told(by):
+    stages = pipeline(["New", "Booked"] * 9).assign(
+        pipeline_id=[f"p{n // 2}" for n in range(18)], pipeline=[f"P{n // 2}" for n in range(18)]
+    )
+    rows = deals(*((f"s{2 * n}", "open", 12 - n) for n in range(9))).assign(pipeline_id=None, source="ads")
+    rows.loc[::2, "source"] = "mail"
+
+    axes, texts = drawing(ask(rows, stages, by=by))
+
+    assert [text.get_text() for text in axes.texts if text.get_fontweight() == "bold"] == [
+        f"P{n} ({12 - n})"
+        for n in range(6)  # each a heading and three steps: 24 rows
+    ]
+    assert texts[-1].endswith("; 3 more pipelines in the table")
 
 
 def test_the_chart_of_groups_draws_the_largest_four():

@@ -12,6 +12,7 @@ from hlkit.analysis.deals import (
     AGES,
     Abandoned,
     as_they_were,
+    key_of_deals,
     win_columns,
     wins_at_ages,
     wins_by_age,
@@ -25,15 +26,15 @@ from hlkit.analysis.drawing import (
     ORANGE,
     PALE,
     PALETTE,
+    as_percent,
     intervals,
     legend,
     percents,
     points,
-    rows_of_names,
 )
 from hlkit.analysis.imports import is_import
 from hlkit.analysis.measures import NONE, SMALL, Array, by_size, group_column, grouped, lookup, need, with_interval
-from hlkit.analysis.notes import drop, remark
+from hlkit.analysis.notes import drop, remark, truths
 from hlkit.analysis.registry import analysis
 from hlkit.analysis.saying import choice, compared_wins, largest
 from hlkit.dates import instant
@@ -141,7 +142,7 @@ def funnel(
     """
     need(opportunities, "pipeline_id", "stage_id", "status", by)
     need(stages, "stage_id", "pipeline_id", "position")
-    deals = _chosen(opportunities.reset_index(drop=True), match, changed_since, changed_until, timezone)
+    deals = _chosen(opportunities, match, changed_since, changed_until, timezone)
     road = _road(stages, match)
     deals = deals.assign(
         **{
@@ -156,7 +157,7 @@ def funnel(
     if pipeline is not None:
         deals = deals[deals[_ROAD].isin([_pipeline(pipeline, names)])]
     deals = without_abandoned(_state(deals, as_of), abandoned)
-    deals, groups = grouped(deals.reset_index(drop=True), by)
+    deals, groups = grouped(deals, key_of_deals(opportunities, deals, by))
     if currency:
         remark(f"Values are in {currency}.")
     table = _table(deals, groups, road, names)
@@ -197,7 +198,7 @@ def _chosen(
         inside &= (changed >= since).fillna(False)
     if until is not None:
         inside &= (changed < until).fillna(False)
-    return drop(deals, ~inside, "opportunities whose status changed at another time").reset_index(drop=True)
+    return drop(deals, ~inside, "opportunities whose status changed at another time")
 
 
 def _road(stages: pd.DataFrame, match: str) -> pd.DataFrame:
@@ -386,28 +387,150 @@ def _wins_said(won: pd.DataFrame) -> str:
 # ---- its chart
 
 
+_ROWS = 24  # stages and names of pipelines in one chart: more would overlap
+
+
 @funnel.chart("in_stage", "reached")
 def bars(table: pd.DataFrame, ax: Axes) -> None:
-    """The steps of the pipeline with the most deals: who went on, who stands there, who fell out there."""
-    first = table["pipeline_id"].iloc[int(table["entered"].fillna(0).argmax())]
-    mine = table[table["pipeline_id"] == first].reset_index(drop=True)
-    grouped_by = table.columns[0] if table.columns[0] != "pipeline_id" else None
-    if grouped_by is None or mine[grouped_by].nunique() == 1:
-        entered = f"{int(mine['entered'].iloc[0]):,} deals as they stand now"
-        _one(mine, ax)
+    """The steps of each pipeline, that with the most deals on top: who went on, who stands there, who fell out."""
+    by = str(table.columns[0]) if table.columns[0] != "pipeline_id" else None
+    by = None if by is None or table[by].nunique() == 1 else by
+    table = table if by is None else table[table["reached"].notna()]
+    parts = [rows.reset_index(drop=True) for _, rows in table.groupby(_pipelines(table, by), sort=False)]
+    parts.sort(key=_deals_in, reverse=True)
+    shown = _that_fit(parts)
+    deals = _places(ax, shown)
+    several = len(shown) > 1
+    ax.set_xlabel(_drawn(several, by, table))
+    if by is None:
+        longest = max(_draw_steps(rows, at, ax, several) for rows, at in deals)
+        ax.set_xlim(0, longest * 1.35)
+        if several:
+            ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
+            ax.xaxis.set_major_formatter(as_percent)
     else:
-        entered = f"by {grouped_by.removesuffix('_id')}"
-        _several(mine, grouped_by, ax)
-    others = table["pipeline_id"].nunique() - 1
+        sizes = table.groupby([by, "pipeline_id"], sort=False)["entered"].max().groupby(by, sort=False).sum()
+        groups = {str(name): f"{name} ({size:,})" for name, size in sizes.nlargest(_GROUPS).items()}
+        for rows, at in deals:
+            _draw_groups(rows, at, by, groups, ax)
+        for edge in np.concatenate([at[1:] - 0.5 for _, at in deals]):
+            ax.axhline(edge, color=PALE, linewidth=0.6, linestyle="-", marker="")
+        ax.set_xlim(0, 1.03)
+        percents(ax)
+    names = "" if several else f"{shown[0]['pipeline_id'].iloc[0]}, "
+    count = many(sum(_deals_in(rows) for rows in shown), "deal")
+    where = f" in {len(shown)} pipelines" if several else ""
+    others = len(parts) - len(shown)
     more = f"; {many(others, 'more pipeline')} in the table" if others else ""
-    words = f"{first}, {entered}{more}"
+    words = (
+        f"{names}{count}{where} as they stand now{more}"
+        if by is None
+        else f"{names}{count}{where}, by {by.removesuffix('_id')}{more}"
+    )
     ax.annotate(words, (0, 1), xycoords="axes fraction", ha="left", va="bottom", color=GREY, fontsize=8)
+    lines = ax.get_xlabel().count("\n")
+    handles, labels = ax.get_legend_handles_labels()
+    kinds = dict(zip(labels, handles, strict=True))  # each once
+    legend(
+        ax,
+        0.4,
+        -0.16 - 0.06 * lines,
+        handles=list(kinds.values()),
+        labels=list(kinds),
+        ncols=4 if by is None else 2,
+        fontsize=8,
+        columnspacing=1,
+        handlelength=1,
+    )
 
 
-def _one(table: pd.DataFrame, ax: Axes) -> None:
-    names = [str(name) for name in table["stage_id"]]
-    places = rows_of_names(ax, names)
+def _pipelines(table: pd.DataFrame, by: str | None) -> pd.Series:
+    """Which pipeline each row is of: by its name, and where rows are not grouped, also by its place."""
+    pipeline = table["pipeline_id"].astype("object")
+    if by is not None:
+        return pipeline
+    is_tail = table["stage_id"].isin((WON_STEP, DELETED_STAGE, NONE))  # after the stages of a pipeline
+    begins = (pipeline != pipeline.shift()) | (~is_tail & is_tail.shift(fill_value=False))
+    return begins.cumsum()
+
+
+def _deals_in(rows: pd.DataFrame) -> int:
+    """The deals of a pipeline, of all groups together."""
+    groups = rows.iloc[:, 0] if rows.columns[0] != "pipeline_id" else pd.Series(0, index=rows.index)
+    return int(rows["entered"].groupby(groups).max().sum())
+
+
+def _steps_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the first group, which has the same steps as the others."""
+    return (
+        rows[(rows.iloc[:, 0] == rows.iloc[0, 0]).to_numpy(dtype=bool)] if rows.columns[0] != "pipeline_id" else rows
+    )
+
+
+def _that_fit(parts: list[pd.DataFrame]) -> list[pd.DataFrame]:
+    """The first of the pipelines, as many as a chart can hold."""
+    ends = np.cumsum([len(_steps_of(rows)) + 1 for rows in parts])
+    return parts[: max(1, int((ends <= _ROWS).sum()))]
+
+
+def _places(ax: Axes, parts: list[pd.DataFrame]) -> list[tuple[pd.DataFrame, Array]]:
+    """Each pipeline with the places of its steps, from the top; names the steps, and the pipelines if several."""
+    size = (
+        9
+        if (count := sum(len(_steps_of(rows)) + (len(parts) > 1) for rows in parts)) <= 12
+        else 7
+        if count <= 18
+        else 6
+    )
+    out, names, place = [], [], 0
+    for rows in parts:
+        steps = _steps_of(rows)
+        if len(parts) > 1:
+            heading = f"{rows['pipeline_id'].iloc[0]} ({_deals_in(rows):,})".replace("\n", " ")
+            ax.annotate(
+                heading,
+                (0, place + 0.15),
+                (2, 0),
+                xycoords=("axes fraction", "data"),
+                textcoords="offset points",
+                va="center",
+                fontsize=size,
+                fontweight="bold",
+                color=INK,
+            )
+            place += 1
+        at = np.arange(len(steps), dtype="float64") + place
+        out.append((rows, at))
+        names += [str(name) if count <= 12 else _one_line(str(name)) for name in steps["stage_id"]]
+        place += len(steps)
+    ax.set_yticks(np.concatenate([at for _, at in out]), names)
+    ax.tick_params(axis="y", length=0, labelsize=size)
+    ax.set_ylim(place - 0.5, -0.5)
+    return out
+
+
+def _one_line(name: str) -> str:
+    whole = name.replace("\n", " ")
+    return whole if len(whole) <= 28 else f"{whole[:27]}…"
+
+
+def _drawn(several: bool, by: str | None, table: pd.DataFrame) -> str:
+    """What the chart shows, for its axis."""
+    if by is not None:
+        more = table[by].nunique() - _GROUPS
+        rest = f"; {many(more, 'more group')} in the table" if more > 0 else ""
+        return f"share of the group's deals that reached this stage\n(95% interval){rest}"
+    what = (
+        "share of the pipeline's deals that reached this stage\n" if several else "deals that reached this stage · "
+    )
+    grey = "gray: of fewer than 20 deals" if truths(table["small"]).any() else ""
+    return f"{what}% of the stage before (95% interval){' · ' if several and grey else chr(10) if grey else ''}{grey}"
+
+
+def _draw_steps(table: pd.DataFrame, places: Array, ax: Axes, as_shares: bool) -> float:
+    """The bars of one pipeline, in deals or as shares of its deals; how long the longest is."""
     number = {name: table[name].to_numpy("float64", na_value=np.nan) for name in table.columns if _counts(name)}
+    unit = max(1.0, float(np.nanmax(number["entered"]))) if as_shares else 1.0
     is_step = ~np.isnan(number["reached"])
     is_won = np.isnan(number["in_stage"])
     went_on = np.zeros(len(table))
@@ -422,47 +545,32 @@ def _one(table: pd.DataFrame, ax: Axes) -> None:
     ]
     left = np.zeros(len(table))
     for label, colour, width in parts:
-        ax.barh(places, width, left=left, color=colour, height=0.72, linewidth=0, label=label)
-        left += width
+        ax.barh(places, width / unit, left=left, color=colour, height=0.72, linewidth=0, label=label)
+        left += width / unit
     small = table["small"].fillna(False).to_numpy(dtype=bool)
-    longest = max(1.0, np.nanmax(number["reached"], initial=0.0), left.max())
-    for place in places:
-        reached = number["reached"][place]
-        told = f"{reached:,.0f}" if is_step[place] else f"{number['in_stage'][place]:,.0f} stand here"
-        if is_step[place] and not np.isnan(number["step_share"][place]):
-            step, low, high = (number[f"step_{name}"][place] for name in ("share", "low", "high"))
+    longest = max(1.0, np.nanmax(number["reached"], initial=0.0) / unit, left.max())
+    size = min(8, ax.get_yticklabels()[0].get_fontsize())
+    for row, place in enumerate(places):
+        reached = number["reached"][row]
+        told = f"{reached:,.0f}" if is_step[row] else f"{number['in_stage'][row]:,.0f} stand here"
+        if is_step[row] and not np.isnan(number["step_share"][row]):
+            step, low, high = (number[f"step_{name}"][row] for name in ("share", "low", "high"))
             told += f" · {step:.0%} ({100 * low:.0f} to {100 * high:.0f})"
-        end = max(left[place], 0 if np.isnan(reached) else reached)
-        ax.text(end + 0.015 * longest, place, told, va="center", fontsize=8, color=GREY if small[place] else INK)
-    ax.set_xlim(0, longest * 1.35)
-    grey = "\ngray: of fewer than 20 deals" if small.any() else ""
-    ax.set_xlabel(f"deals that reached this stage · % of the stage before (95% interval){grey}")
-    legend(ax, 0.4, -0.22 if grey else -0.16, fontsize=8, columnspacing=1, handlelength=1)
+        end = max(left[row], 0 if np.isnan(reached) else reached / unit)
+        ax.text(end + 0.015 * longest, place, told, va="center", fontsize=size, color=GREY if small[row] else INK)
+    return float(longest)
 
 
 def _counts(name: str) -> bool:
     return name in funnel.columns and funnel.columns[name].name in ("COUNT", "SHARE")
 
 
-def _several(table: pd.DataFrame, by: str, ax: Axes) -> None:
-    """The largest groups, side by side: of all deals of each, the share that came so far."""
-    table = table[table["reached"].notna()]
-    sizes = table.groupby(by, sort=False)["entered"].max()
-    shown = list(sizes.index[:_GROUPS])
-    names = list(dict.fromkeys(table["stage_id"]))
-    places = pd.Series(rows_of_names(ax, names), index=names)
-    for number, group in enumerate(shown):
-        one = table[table[by] == group]
-        at = places.reindex(one["stage_id"]).to_numpy("float64") + 0.16 * (number - (len(shown) - 1) / 2)
-        share_, low, high = (one[f"total_{name}"].to_numpy("float64") for name in ("share", "low", "high"))
-        colour = PALETTE[number]
-        intervals(ax, at, low, high, colour)
-        points(ax, share_, at, colour, 26, label=f"{group} ({int(sizes[group]):,})")
-    for edge in np.arange(0.5, len(names) - 1):
-        ax.axhline(edge, color=PALE, linewidth=0.6, linestyle="-", marker="")
-    ax.set_xlim(0, 1.03)
-    percents(ax)
-    more = len(sizes) - len(shown)
-    rest = f"; {many(more, 'more group')} in the table" if more else ""
-    ax.set_xlabel(f"share of the group's deals that reached this stage (95% interval){rest}")
-    legend(ax, 0.4, ncols=2, fontsize=8)
+def _draw_groups(table: pd.DataFrame, places: Array, by: str, groups: dict[str, str], ax: Axes) -> None:
+    """The *groups* and their labels: of all deals of each in the pipeline, the share that came so far."""
+    is_crowded = len(ax.get_yticks()) > 12
+    for number, (group, label) in enumerate(groups.items()):
+        rows = table[(table[by] == group).to_numpy(dtype=bool)]
+        at = places[: len(rows)] + 0.2 * (number - (len(groups) - 1) / 2)
+        share_, low, high = (rows[f"total_{name}"].to_numpy("float64") for name in ("share", "low", "high"))
+        intervals(ax, at, low, high, PALETTE[number], 1.2 if is_crowded else 2)
+        points(ax, share_, at, PALETTE[number], 6 if is_crowded else 26, label=label)
