@@ -14,6 +14,7 @@ from made import AS_OF, drawn, frame, frames_for, typed
 import hlkit as hl
 from hlkit.analysis.measures import ALL, NONE, group_column
 from hlkit.errors import HlkitError, InvalidRequest, MissingColumn
+from hlkit.kinds import TEXT
 from hlkit.resources import CATALOGUE
 
 EVERY = pytest.mark.parametrize("name", list(hl.analyses))
@@ -181,6 +182,115 @@ def test_groups_by_a_list_a_custom_field_and_an_owner(name):
     definition = ask(analysis, frames, by="Wants").attrs["hlkit"]["definition"]
     if "Wants" in ask(analysis, frames, by="Wants"):
         assert "several Wants" in definition
+
+
+# Names of columns that analyses and charts work with, beside those of their tables, and names that no CSV has.
+ODD = ("(day)", "age", "group", "late", "over", "self", "", 5, ("a", "b"))
+
+
+@pytest.mark.parametrize(("name", "show"), GROUPED)
+def test_a_column_of_any_name_groups_as_any_other(name, show):
+    analysis = hl.analyses[name]
+    frames = frames_for(analysis, 24, seed=5)
+    first = next(iter(frames))
+    values = ["x", "y", None, "y"] * 6
+
+    def by(label):
+        given = {
+            **frames,
+            first: frames[first].assign(**{"": values}).set_axis([*frames[first].columns, label], axis=1),
+        }
+        return ask(analysis, given, show=show, by=label)
+
+    plain = by("Plain name")
+    for label in [*ODD, *list(analysis.columns_of(show))[:1]]:
+        if label in [column.name for column in CATALOGUE[first].columns]:
+            continue
+        table = by(label)
+        if "Plain name" in plain:
+            assert table.columns[0] in (str(label), f"{label} (group)")
+            table = table.rename(columns={table.columns[0]: "Plain name"})
+        if show == "fields":  # the column itself is one of its rows
+            table, expected = (one[~one["field"].isin([str(label), "Plain name"])] for one in (table, plain))
+        else:
+            expected = plain
+        pd.testing.assert_frame_equal(table.reset_index(drop=True), expected.reset_index(drop=True))
+    titled(analysis, by("self"))
+    assert analysis.say(by(5)) is not None
+
+
+@pytest.mark.parametrize("name", [name for name in hl.analyses if "by" in hl.analyses[name].choices])
+def test_objects_group_as_texts_and_several_columns_are_refused(name):
+    analysis = hl.analyses[name]
+    frames = frames_for(analysis, 12, nulls=0)
+    first = next(iter(frames))
+    values = [{"u-1": {"url": "x"}}, None, [{"email": "ann@example.com"}], []] * 3
+    frames[first]["Photos"] = pd.Series(values, dtype="object")
+    show = {"duplicates": "summary", "responses": "groups", "stuck": "stages"}.get(name)
+
+    told(ask(analysis, frames, by="Photos", show=show), analysis, show)
+    with pytest.raises(InvalidRequest, match="name of one column"):
+        ask(analysis, frames, by=["Photos"])
+
+
+def pages(frame):
+    return pd.concat([frame[:9].reset_index(drop=True), frame[9:].reset_index(drop=True)])
+
+
+def instants(frame, change):
+    columns = [name for name in frame if isinstance(frame[name].dtype, pd.DatetimeTZDtype)]
+    return frame.assign(**{name: change(frame[name]) for name in columns})
+
+
+SHAPES = {
+    "pages put together": pages,
+    "indexed by its id": lambda frame: frame.set_index(frame.columns[0]),
+    "indexed by its id, which stays": lambda frame: frame.set_index(frame.columns[0], drop=False),
+    "indexed by two": lambda frame: frame.set_index(list(frame.columns[:2])),
+    "an index with a name": lambda frame: frame.rename_axis("row"),
+    "columns with a name": lambda frame: frame.rename_axis(columns="field"),
+    "nanoseconds": lambda frame: instants(frame, lambda column: column.dt.as_unit("ns")),
+    "no zone": lambda frame: instants(frame, lambda column: column.dt.tz_localize(None)),
+    "objects": lambda frame: frame.astype("object").where(frame.notna(), None),
+    "categories": lambda frame: frame.astype({name: "category" for name in frame if frame[name].dtype == TEXT.dtype}),
+    "Arrow": lambda frame: frame.convert_dtypes(dtype_backend="pyarrow"),
+    "a slice": lambda frame: pd.concat([frame, frame])[: len(frame)],
+}
+
+
+@EVERY
+def test_frames_of_any_shape_give_the_same_table_and_stay_as_they_are(name):
+    analysis = hl.analyses[name]
+    frames = frames_for(analysis, 12, seed=5)
+    expected = ask(analysis, frames)
+
+    for shape, change in SHAPES.items():
+        shaped = {key: change(one) for key, one in frames.items()}
+        before = {key: one.copy() for key, one in shaped.items()}
+        pd.testing.assert_frame_equal(ask(analysis, shaped), expected, obj=shape)
+        for key, one in shaped.items():
+            pd.testing.assert_frame_equal(one, before[key], obj=shape)
+
+
+@EVERY
+def test_a_column_that_is_there_twice_is_named(name):
+    analysis = hl.analyses[name]
+    frames = frames_for(analysis, 3)
+    first = next(iter(frames))
+    for twice in (frames[first].columns[0], frames[first].columns[-1]):
+        odd = pd.concat([frames[first], frames[first][[twice]]], axis=1)
+        with pytest.raises(InvalidRequest, match=f"{first} has the column '{twice}' more than once"):
+            ask(analysis, {**frames, first: odd})
+    levels = frames[first].set_axis(pd.MultiIndex.from_product([["x"], frames[first].columns]), axis=1)
+    with pytest.raises(InvalidRequest, match=f"{first} has headings of 2 levels"):
+        ask(analysis, {**frames, first: levels})
+
+
+def test_an_instant_of_ones_own_is_not_compared_with_as_of():
+    analysis = hl.analyses["quality"]
+    contacts = frames_for(analysis, 3)["contacts"].assign(sent_at=["yes", "no", "yes"])
+
+    assert ask(analysis, {"contacts": contacts}, by="sent_at")["n"].max() == 2
 
 
 @EVERY

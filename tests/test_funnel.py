@@ -1,6 +1,5 @@
 """Where deals sit: HighLevel's published example, by hand, and the deleted stage."""
 
-import numpy as np
 import pandas as pd
 import pytest
 from made import drawn

@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from hlkit.analysis import measures
@@ -125,6 +126,31 @@ def test_numbers_and_dates_and_truths_are_called_as_people_write_them():
     assert groups(pd.Categorical(["x", None, "x"])) == ["x", NONE, "x"]
     assert groups([{"a": 1}, {"a": 1}, None], dtype="object") == ["{'a': 1}", "{'a': 1}", NONE]
     assert groups([[{"a": 1}, ["x"]], [{"a": 1}, {"a": 1}]], dtype="object") == ["{'a': 1}", "['x']", "{'a': 1}"]
+
+
+@pytest.mark.parametrize(
+    "value", [["a", "b"], ("a", "b"), {"a", "b"}, np.array(["a", "b"])], ids=lambda one: type(one).__name__
+)
+def test_a_list_of_any_kind_counts_in_each_of_its_items(value):
+    column = pd.Series([value, None], dtype="object")
+
+    assert sorted(grouped(pd.DataFrame({"x": [1, 2]}), column.rename("tags"))[1]) == [NONE, "a", "b"]
+
+
+def test_a_list_of_arrow_counts_in_each_of_its_items():
+    column = pd.Series([["a", "b"], None], dtype=pd.ArrowDtype(pa.list_(pa.string())))
+
+    assert grouped(pd.DataFrame({"tags": column}), "tags")[1].tolist() == ["a", "b", NONE]
+
+
+def test_values_to_group_by_are_those_of_the_rows_that_are_left():
+    key = pd.Series(["a", "b", "a"], name="n")
+    frame = pd.DataFrame({"n": [1, 2, 3]})[[False, True, True]]
+
+    table = per_group(frame, key, {"n": COUNT}, lambda rows: {"n": rows["n"].sum()})
+
+    assert table.columns.tolist() == ["n (group)", "n"]
+    assert table.values.tolist() == [["b", 2], ["a", 3]]
 
 
 def test_per_group_gives_the_largest_first_and_sums_to_the_whole():

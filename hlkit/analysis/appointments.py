@@ -18,6 +18,7 @@ from hlkit.analysis.measures import (
     called,
     column,
     effective_rows_of,
+    key_of,
     need,
     of_contact,
     on_the_wall,
@@ -133,16 +134,18 @@ def appointments(
     """
     need(appointments, "starts_at", "status")
     past, state = _past(appointments, as_of)
-    columns = pd.DataFrame({f"\0{name}": state == name for name in ("showed", "noshow", "cancelled", "unmarked")})
-    columns["\0lead"] = _lead_hours(past)
-    columns["\0contact"] = column(past, "contact_id")
+    columns = pd.DataFrame({name: state == name for name in ("showed", "noshow", "cancelled", "unmarked")})
+    columns["lead"] = _lead_hours(past)
+    columns["contact"] = column(past, "contact_id")
     day, hour = on_the_wall(past["starts_at"], timezone)
 
     if show == "heatmap":
         return _heatmap(columns, day * 24 + hour)
+    key = None
     if by is not None:
-        columns[by] = _group_of(appointments, past, columns["\0lead"], contacts, by, day, hour)
-    table = per_group(columns, by, _SHOWN, _summary)
+        values = _group_of(appointments, past, columns["lead"], contacts, by, day, hour)
+        key = pd.Series(values, index=columns.index, name=by)
+    table = per_group(columns, key, _SHOWN, _summary)
     order = _ORDERED.get(by or "")
     if order is None or by in appointments:
         return table
@@ -184,7 +187,7 @@ def _group_of(
 ) -> Any:
     """The value of *by* of each appointment."""
     if by in past:
-        return past[by]
+        return key_of(past, by)
     if by == "hour":
         return called(HOURS, hour)
     if by == "weekday":
@@ -202,13 +205,13 @@ def _group_of(
 
 def _summary(rows: pd.DataFrame) -> dict[str, Any]:
     shares = {name: values[0] for name, values in _shares(rows, np.zeros(len(rows), dtype="int64"), 1).items()}
-    lead = rows["\0lead"].dropna()
+    lead = rows["lead"].dropna()
     return shares | {"lead_time_p50_h": float(lead.median()) if len(lead) else np.nan}
 
 
 def _shares(rows: pd.DataFrame, group: Array, groups: int) -> dict[str, Any]:
     """Counts, shares and intervals of each group."""
-    is_ = {name: rows[f"\0{name}"].to_numpy(dtype=bool) for name in ("showed", "noshow", "cancelled", "unmarked")}
+    is_ = {name: rows[name].to_numpy(dtype=bool) for name in ("showed", "noshow", "cancelled", "unmarked")}
     counts = {name: np.bincount(group[flags], minlength=groups) for name, flags in is_.items()}
     booked = np.bincount(group, minlength=groups)
     marked, due = counts["showed"] + counts["noshow"], booked - counts["cancelled"]
@@ -218,7 +221,7 @@ def _shares(rows: pd.DataFrame, group: Array, groups: int) -> dict[str, Any]:
         ("cancel", "cancelled", np.ones(len(rows), dtype=bool), booked),
         ("unmarked", "unmarked", ~is_["cancelled"], due),
     ):
-        effective, contacts = effective_rows_of(is_[hit][among], rows["\0contact"][among], group[among], groups)
+        effective, contacts = effective_rows_of(is_[hit][among], rows["contact"][among], group[among], groups)
         shares |= with_interval(name, counts[hit], of, effective)
         if name == "show":
             shares["small"] = np.minimum(marked, contacts) < SMALL

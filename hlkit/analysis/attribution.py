@@ -36,6 +36,7 @@ from hlkit.analysis.measures import (
     column,
     group_column,
     grouped,
+    key_of,
     lookup,
     need,
     share,
@@ -168,10 +169,11 @@ def attribution(
     table["cash_per_lead"] = share(of_leads.reindex(names, fill_value=0.0), table["leads"]) if paid_known else np.nan
     table["last_touch_after_sale"] = table["late"] if "updated_at" in contacts else np.nan
     table["small"] = table["opps"] < SMALL
-    table.insert(0, group_column(by, attribution.columns), names.to_numpy())
+    table = table.sort_values(["won", "leads", "opps"], ascending=False, kind="stable").drop(columns=["late", "open"])
+    table.insert(0, group_column(by, attribution.columns), table.index.to_numpy())
     if OTHERS in names:
         remark(f"{OTHERS} are not among those asked about: created outside since and until, or deleted.")
-    return table.drop(columns=["late", "open"]).sort_values(["won", "leads", "opps"], ascending=False, kind="stable")
+    return table
 
 
 # ---- who gets the credit
@@ -193,10 +195,7 @@ def _credits(contacts: pd.DataFrame, by: str | None, model: str, website: str | 
         if model == "split":
             groups_overlap()
     else:
-        need(contacts, by)
-        long = contacts[[by or "contact_id"]].assign(**{"(contact)": place})
-        long, groups = grouped(long, by)
-        long = pd.DataFrame({"contact": long["(contact)"], "credit": 1.0})
+        long, groups = grouped(pd.DataFrame({"contact": place, "credit": 1.0}), key_of(contacts, by))
         if by is not None:
             remark(f"{by} is a column of the contact and no touch: the model makes no difference to it.")
     nobody = [ALL, ALL] if by is None else [OTHERS, NONE]

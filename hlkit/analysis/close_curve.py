@@ -12,6 +12,7 @@ from hlkit.analysis.deals import (
     Abandoned,
     at_one_age,
     days_to_win,
+    key_of_deals,
     until,
     win_columns,
     wins_and_losses,
@@ -128,16 +129,17 @@ def close_curve(
     need(opportunities, "created_at", "status", "status_changed_at")
     deals = without_abandoned(until(opportunities, as_of), abandoned)
     deals = without_imports(deals, imports, "opportunities")
-    if by == COHORT and COHORT not in deals:
-        deals = deals.assign(**{COHORT: deals["created_at"].dt.tz_convert(timezone).dt.strftime("%Y-%m")})
-    need(deals, by)
+    if by == COHORT and COHORT not in opportunities:
+        key = deals["created_at"].dt.tz_convert(timezone).dt.strftime("%Y-%m").rename(COHORT)
+    else:
+        key = key_of_deals(opportunities, deals, by)
     _tell_reopened(deals, as_of)
 
     declared = close_curve.columns_of(show)
     if show == "summary":
-        return _in_order(per_group(deals, by, declared, _summary), by)
+        return _in_order(per_group(deals, key, declared, _summary), by)
     grid = np.arange(0, int(days) + 1, dtype="float64")
-    table = per_group(deals, by, declared, lambda group: _curve(group, grid))
+    table = per_group(deals, key, declared, lambda group: _curve(group, grid))
     return _in_order(table, by).explode(list(declared), ignore_index=True)
 
 

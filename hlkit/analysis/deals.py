@@ -6,13 +6,14 @@ on how old a group's deals are. Groups are compared at one age that all of them 
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from hlkit.analysis.comparison import comparable
-from hlkit.analysis.measures import SMALL, column, days_between, effective_rows_of_one, need
+from hlkit.analysis.measures import SMALL, column, days_between, effective_rows_of_one, key_of, need
 from hlkit.analysis.notes import drop, remark
 from hlkit.analysis.survival import Incidence, cumulative_incidence
 from hlkit.kinds import NUMBER, SHARE, WHEN, Kind
@@ -64,6 +65,11 @@ def until(opportunities: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     deals = drop(deals, ~status.isin(("open", *CLOSED)), "opportunities of no known status")
     deals = as_they_were(deals, as_of)
     return drop(deals, deals["age"].isna(), "closed opportunities without a date of it")
+
+
+def key_of_deals(opportunities: pd.DataFrame, deals: pd.DataFrame, by: Hashable) -> pd.Series | None:
+    """What *deals* are grouped by: their status as they were, any other column as *opportunities* have it."""
+    return key_of(deals if by == "status" else opportunities, by)
 
 
 def without_abandoned(deals: pd.DataFrame, abandoned: Abandoned) -> pd.DataFrame:

@@ -161,8 +161,11 @@ def _safe(table: pd.DataFrame) -> pd.DataFrame:
 
 def each_text(table: pd.DataFrame, function: Callable[[object], object]) -> pd.DataFrame:
     """The table with *function* of each text in it."""
-    texts = [one for one in table if isinstance(table[one].dtype, pd.StringDtype) or table[one].dtype == object]
-    return table.assign(**{str(one): table[one].map(function, na_action="ignore") for one in texts})
+    out = table.copy()
+    for name in table:
+        if isinstance(table[name].dtype, pd.StringDtype) or table[name].dtype == object:
+            out[name] = table[name].map(function, na_action="ignore")
+    return out
 
 
 def named_or_not(names: pd.Series, ids: pd.Series, what: str) -> pd.Series:

@@ -17,6 +17,7 @@ from hlkit.analysis.measures import (
     effective_rows_of_one,
     group_column,
     grouped,
+    key_of,
     need,
     per_group,
     with_interval,
@@ -218,11 +219,12 @@ def _contacts(
             "suggested_survivor": clusters.survives,
         }
     )
-    if by is None:
+    key = key_of(contacts, by)
+    if key is None:
         return table
-    name = group_column(by, table.columns)
-    table, keys = grouped(table.assign(**{name: contacts[by].iloc[rows].array}), name, most=None)
-    return table.assign(**{name: keys})
+    table, keys = grouped(table, key.iloc[rows].reset_index(drop=True), most=None)
+    table.insert(0, group_column(by, table.columns), keys)
+    return table
 
 
 def _pairs_table(contacts: pd.DataFrame, found: Found, clusters: _Clusters, also: str | None) -> pd.DataFrame:
@@ -261,19 +263,17 @@ def _summary(contacts: pd.DataFrame, clusters: _Clusters, by: str | None) -> pd.
     survives, more = (np.zeros(len(contacts), dtype=bool) for _ in range(2))
     survives[clusters.rows[clusters.survives]] = True
     more[clusters.rows[~clusters.survives]] = True
-    cluster = pd.Series(clusters.of_row).where(clusters.of_row > 0)
-    rows = pd.DataFrame({"_survives": survives, "_extra": more, "_cluster": cluster})
-    if by is not None:
-        rows[by] = contacts[by].array
+    cluster = np.where(clusters.of_row > 0, clusters.of_row, np.nan)
+    rows = pd.DataFrame({"survives": survives, "more": more, "cluster": cluster}, index=contacts.index)
 
     def summary(group: pd.DataFrame) -> dict[str, Any]:
-        n, twice = len(group), int(group["_extra"].sum())
-        told = {"n": n, "clusters": int(group["_survives"].sum()), "duplicates": twice, "small": n < SMALL}
+        n, twice = len(group), int(group["more"].sum())
+        told = {"n": n, "clusters": int(group["survives"].sum()), "duplicates": twice, "small": n < SMALL}
         # The rows of a cluster stand and fall together.
-        effective = effective_rows_of_one(group["_extra"], group["_cluster"])[0]
+        effective = effective_rows_of_one(group["more"], group["cluster"])[0]
         return told | with_interval("duplicate", twice, n, effective)
 
-    return per_group(rows, by, duplicates.columns_of("summary"), summary)
+    return per_group(rows, key_of(contacts, by), duplicates.columns_of("summary"), summary)
 
 
 # ---- its answers

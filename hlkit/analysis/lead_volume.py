@@ -11,7 +11,7 @@ import pandas as pd
 
 from hlkit.analysis.drawing import BLUE, GREY, ORANGE, PALETTE, RED, SKY, gridlines, legend, most, points
 from hlkit.analysis.imports import Imports, without_imports
-from hlkit.analysis.measures import WEEKDAYS, by_size, group_column, grouped, need, wilson
+from hlkit.analysis.measures import WEEKDAYS, by_size, group_column, grouped, key_of, need, wilson
 from hlkit.analysis.notes import drop, remark, truths
 from hlkit.analysis.registry import analysis
 from hlkit.analysis.saying import largest
@@ -117,8 +117,9 @@ def lead_volume(
     leads = leads.assign(**{_DAY: (local - _EPOCH) // pd.Timedelta(days=1)})
     end = (today - _EPOCH) // pd.Timedelta(days=1)  # the first day that is not counted
     leads = drop(leads, leads[_DAY] >= end, "contacts of the day that is not over")
-    table = _with_model(_counted(leads, by, end))
-    return _by_week(table) if show == "weeks" else _by_day(table)
+    table = _with_model(_counted(leads[[_DAY]], key_of(contacts, by), end))
+    table = _by_week(table) if show == "weeks" else _by_day(table)
+    return table.rename(columns={_GROUP: group_column(by, lead_volume.columns_of(show))})
 
 
 _DAY = "(day)"
@@ -128,26 +129,25 @@ _EPOCH = pd.Timestamp("1970-01-01")  # a Thursday
 # ---- counting
 
 
-def _counted(leads: pd.DataFrame, by: str | None, end: int) -> pd.DataFrame:
+def _counted(leads: pd.DataFrame, key: pd.Series | None, end: int) -> pd.DataFrame:
     """A row for each day of each group, from its first lead on: group, day number, leads. Largest group first."""
-    leads, keys = grouped(leads[[_DAY] if by is None else [by, _DAY]], by)
+    leads, keys = grouped(leads, key)
     codes, names = by_size(keys)
     day = leads[_DAY].to_numpy("int64")
     first = np.full(len(names), end, dtype="int64")
     np.minimum.at(first, codes, day)
     length = end - first
-    if length.sum() > _MOST_ROWS:
+    if key is not None and length.sum() > _MOST_ROWS:
         raise InvalidRequest(
-            f"by={by!r} has {len(names):,} groups, too many for a row on each of their days",
+            f"by={key.name!r} has {len(names):,} groups, too many for a row on each of their days",
             hint="choose a column with fewer values, such as source",
         )
     start = np.cumsum(length) - length
     counts = np.bincount(start[codes] + day - first[codes], minlength=int(length.sum()))
     group = np.repeat(np.arange(len(names)), length)
-    name = group_column(by, {**lead_volume.columns_of("days"), **lead_volume.columns_of("weeks")})
     return pd.DataFrame(
         {
-            name: names[group],
+            _GROUP: names[group],
             _DAY: np.arange(len(group)) - np.repeat(start - first, length),
             "leads": counts,
             _CODE: group,
@@ -155,7 +155,7 @@ def _counted(leads: pd.DataFrame, by: str | None, end: int) -> pd.DataFrame:
     )
 
 
-_CODE = "(code)"
+_GROUP, _CODE = "(group)", "(code)"
 
 
 # ---- the model of the days

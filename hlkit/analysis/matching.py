@@ -8,7 +8,7 @@ contacts are a few sorts; a block that is large is not compared all against all,
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +56,7 @@ class _Shared:
 class People:
     """The contacts as codes of what is written on them; -1 where nothing is."""
 
-    def __init__(self, contacts: pd.DataFrame, country: str, also: str | None) -> None:
+    def __init__(self, contacts: pd.DataFrame, country: str, also: Hashable) -> None:
         self.frame, self.count = contacts, len(contacts)
         written, (self.first, self.last) = codes(*names(*map(self._texts, ("first_name", "last_name", "name"))))
         self.words = Words(written)
@@ -84,7 +84,7 @@ class People:
         self.phone = self._shared(lambda column: phones(column, country), "phone", "additional_phones")
         self.key = self._shared(plain, *[name for name in (also,) if name is not None])
 
-    def _texts(self, name: str) -> Any:
+    def _texts(self, name: Hashable) -> Any:
         return texts(self.frame[name]) if name in self.frame else pa.nulls(self.count, pa.large_string())
 
     def _days(self, name: str) -> Codes:
@@ -92,10 +92,11 @@ class People:
             return np.full(self.count, -1, dtype="int64")
         return pd.factorize(self.frame[name])[0].astype("int64")
 
-    def _shared(self, alike: Callable[[Any], Any], *columns: str) -> _Shared:
-        rows, values = [np.arange(self.count)], [self._texts(columns[0] if columns else "")]
+    def _shared(self, alike: Callable[[Any], Any], *columns: Hashable) -> _Shared:
+        rows = [np.arange(self.count)]
+        values = [self._texts(columns[0]) if columns else pa.nulls(self.count, pa.large_string())]
         for name in columns[1:]:
-            more = [(row, seconds(item, columns[0])) for row, item in enumerate(self._lists(name)) if item]
+            more = [(row, seconds(item, str(columns[0]))) for row, item in enumerate(self._lists(name)) if item]
             rows.append(np.repeat([row for row, _ in more], [len(item) for _, item in more]).astype("int64"))
             values.append(texts(pd.Series([one for _, item in more for one in item], dtype="object")))
         every = np.concatenate(rows)
@@ -106,7 +107,7 @@ class People:
         on = np.bincount(pairs // (len(self.words.words) + 1), minlength=len(written))
         return _Shared(every, keys, on)
 
-    def _lists(self, name: str) -> list[Any]:
+    def _lists(self, name: Hashable) -> list[Any]:
         if name not in self.frame:
             return []
         kinds = (list, tuple, np.ndarray)  # a Parquet file gives arrays

@@ -10,7 +10,7 @@ import functools
 import importlib
 import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -38,7 +38,7 @@ Z95 = 1.959963984540054  # the normal quantile of a two-sided 95% interval
 # ---- columns and groups
 
 
-def need(frame: pd.DataFrame, *columns: str | None) -> None:
+def need(frame: pd.DataFrame, *columns: Hashable) -> None:
     """Raise ``MissingColumn`` where *frame* lacks one of *columns* (``None`` asks for nothing)."""
     for column in columns:
         if column is not None and column not in frame.columns:
@@ -65,40 +65,65 @@ def column(frame: pd.DataFrame, name: str, kind: Kind = TEXT) -> pd.Series:
     return known
 
 
-def of_contact(contacts: pd.DataFrame, by: str, ids: pd.Series) -> pd.Series:
+Key = Hashable | pd.Series  # to group by: the name of a column, or the values themselves
+
+
+def of_contact(contacts: pd.DataFrame, by: Hashable, ids: pd.Series) -> pd.Series:
     """What the contacts of *ids* have in the column *by*."""
     need(contacts, "contact_id")
-    return lookup(ids, contacts[contacts["contact_id"].notna()].set_index("contact_id")[by])
+    known = contacts["contact_id"].notna()
+    values = values_of(contacts, by)[known].set_axis(pd.Index(contacts["contact_id"][known]))
+    return lookup(ids, values)
 
 
-def grouped(frame: pd.DataFrame, by: str | None, most: int | None = MOST_GROUPS) -> tuple[pd.DataFrame, pd.Series]:
+def key_of(frame: pd.DataFrame, by: Hashable) -> pd.Series | None:
+    """The column *by*, to group rows by; None for None.
+
+    Take it before *frame* gets columns of the analysis's own, which may have the same name. Raises
+    ``MissingColumn``.
+    """
+    return None if by is None else values_of(frame, by)
+
+
+def values_of(frame: pd.DataFrame, by: Hashable) -> pd.Series:
+    need(frame, by)
+    values = frame[by]
+    if isinstance(values.dtype, pd.ArrowDtype) and values.dtype.kind == "O":
+        values = values.astype("object")
+    return values
+
+
+def grouped(frame: pd.DataFrame, by: Key | None, most: int | None = MOST_GROUPS) -> tuple[pd.DataFrame, pd.Series]:
     """*frame* and the group of each of its rows, as text.
 
-    A null or blank key is the group ``(none)``, and without *by* all rows are ``(all)``. Spellings of a word
+    *by* is one of its columns, or the values of its rows by their index: of those alone, where it has more. A null
+    or blank key is the group ``(none)``, and without *by* all rows are ``(all)``. Spellings of a word
     that differ in case or in blanks around it are one group, called by the commonest of them; ids are kept
     apart. A list puts its row into the group of each of its items, so the frame that comes back is longer.
     """
-    need(frame, by)
     if by is None:
         return frame, pd.Series(ALL, index=frame.index, dtype=TEXT.dtype)
-    column, several = frame[by], None
+    column = by if isinstance(by, pd.Series) else values_of(frame, by)
+    name, rows = str(column.name), None
+    if not column.index.equals(frame.index):
+        column = column.loc[frame.index]
     if column.dtype == object and column.map(_is_list).any():
         items = column.map(lambda value: list(dict.fromkeys(map(_hashable, value))) if _is_list(value) else value)
-        frame = frame.assign(**{by: items}).reset_index(drop=True).explode(by)
-        several, frame = frame.index, frame.reset_index(drop=True)
-        column = frame[by]
-        remark(f"A row with several {by} counts in the group of each, so groups overlap and are not tested.")
+        column = items.reset_index(drop=True).explode()
+        rows = column.index
+        column, frame = column.reset_index(drop=True), frame.iloc[rows].reset_index(drop=True)
+        remark(f"A row with several {name} counts in the group of each, so groups overlap and are not tested.")
         groups_overlap()
     codes, values = pd.factorize(column.map(_hashable) if column.dtype == object else column)
     names = [_label(value) for value in values]
-    if not by.endswith("_id"):
+    if not name.endswith("_id"):
         names = _one_spelling(names, np.bincount(codes[codes >= 0], minlength=len(names)))
     known = np.array([name or NONE for name in names] + [NONE], dtype=object)
     keys = pd.Series(known[codes], index=frame.index, dtype=TEXT.dtype)
-    if several is not None:  # two spellings of one word on a row are one item
-        once = ~pd.DataFrame({"row": several, "key": keys.to_numpy()}).duplicated().to_numpy()
+    if rows is not None:  # two spellings of one word on a row are one item
+        once = ~pd.DataFrame({"row": rows, "key": keys.to_numpy()}).duplicated().to_numpy()
         frame, keys = frame[once], keys[once]
-    return frame, keys if most is None else _largest(keys, by, most)
+    return frame, keys if most is None else _largest(keys, name, most)
 
 
 def _largest(keys: pd.Series, by: str, most: int) -> Any:
@@ -115,7 +140,7 @@ def _largest(keys: pd.Series, by: str, most: int) -> Any:
 
 
 def _is_list(value: object) -> bool:
-    return isinstance(value, (list, tuple, set, np.ndarray))
+    return isinstance(value, (list, tuple, set, frozenset, np.ndarray))
 
 
 def _hashable(value: Any) -> Any:
@@ -151,7 +176,7 @@ def by_size(keys: pd.Series) -> tuple[Array, Array]:
 
 def per_group(
     frame: pd.DataFrame,
-    by: str | None,
+    by: Key | None,
     columns: Mapping[str, Kind],
     summary: Callable[[pd.DataFrame], Mapping[str, Any]],
 ) -> pd.DataFrame:
@@ -166,15 +191,15 @@ def per_group(
     ends = np.cumsum(sizes)
     spans = zip((ends - sizes).tolist(), ends.tolist(), strict=True)
     told = [summary(ordered.iloc[start:end]) for start, end in spans]
-    first = group_column(by, columns)
+    first = group_column(by.name if isinstance(by, pd.Series) else by, columns)
     table = pd.DataFrame(told, columns=list(columns))
     table.insert(0, first, pd.array(list(names), dtype=TEXT.dtype))
     return table
 
 
-def group_column(by: str | None, columns: Iterable[str]) -> str:
+def group_column(by: Hashable, columns: Iterable[str]) -> str:
     """What the column of groups is called; never as one of *columns*."""
-    name = by or "group"
+    name = "group" if by is None else str(by)
     return f"{name} (group)" if name in columns else name
 
 

@@ -38,6 +38,7 @@ from hlkit.analysis.measures import (
     extra,
     group_column,
     grouped,
+    key_of,
     lookup,
     need,
     with_interval,
@@ -174,7 +175,7 @@ def _flags(contacts: pd.DataFrame, country: str | None) -> pd.DataFrame:
     """What is known of each contact, in the order of *contacts*."""
     email, phone = column(contacts, "email"), column(contacts, "phone")
     names = [_filled(column(contacts, name)) for name in ("name", "first_name", "last_name")]
-    found_wrong = ~truths(contacts["is_valid_email"].fillna(True)) if "is_valid_email" in contacts else False
+    found_right = truths(column(contacts, "is_valid_email", FLAG).fillna(True))  # or never looked at
     regions = column(contacts, "country").str.strip().str.upper()
     out = pd.DataFrame(
         {
@@ -186,11 +187,11 @@ def _flags(contacts: pd.DataFrame, country: str | None) -> pd.DataFrame:
             "has_owner": _filled(column(contacts, "owner_id")),
             "has_source": _filled(column(contacts, "source")),
             "has_country": _filled(column(contacts, "country")),
-            "valid_email": valid_email(email) & ~found_wrong,
+            "valid_email": valid_email(email) & found_right,
             "valid_phone": valid_phone(phone, regions.where(regions.str.len() == 2, _known(country))),
         }
     )
-    everywhere = truths(contacts["do_not_disturb"]) if "do_not_disturb" in contacts else False
+    everywhere = truths(column(contacts, "do_not_disturb", FLAG))
     for channel in CHANNELS:
         status = column(contacts, f"{channel}_do_not_disturb").str.lower()
         out[f"{channel}_blocked"] = everywhere | status.isin(_BLOCKED)
@@ -246,12 +247,11 @@ def _holds(value: Any) -> bool:
 
 def _groups(contacts: pd.DataFrame, by: str | None) -> tuple[Array, Array, list[str]]:
     """The rows of all groups, the number of each group, and the groups' names, the largest first."""
-    places = pd.DataFrame({"(row)": np.arange(len(contacts))}, index=contacts.index)
-    if by is not None:
-        places[by] = contacts[by]
-    places, keys = grouped(places, by)
+    places, keys = grouped(
+        pd.DataFrame({"row": np.arange(len(contacts))}, index=contacts.index), key_of(contacts, by)
+    )
     codes, names = by_size(keys)
-    return places["(row)"].to_numpy(), codes, names.tolist()
+    return places["row"].to_numpy(), codes, names.tolist()
 
 
 def _shares(counts: dict[str, Any], n: Any) -> dict[str, Any]:
@@ -295,9 +295,13 @@ def _channels(
             }
         else:
             part |= dict.fromkeys(("sent", "failed_share", "failed_low", "failed_high", "opted_out"), np.nan)
-        frame = pd.DataFrame({group_column(by, _columns("channels")): names, **part, "small": n < SMALL})
-        parts.append(frame.assign(**{"(order)": np.arange(len(names)) * len(CHANNELS) + place}))
-    return pd.concat(parts).sort_values("(order)").drop(columns="(order)")
+        order = np.arange(len(names)) * len(CHANNELS) + place
+        parts.append(pd.DataFrame({_GROUP: names, **part, "small": n < SMALL, _ORDER: order}))
+    table = pd.concat(parts).sort_values(_ORDER).drop(columns=_ORDER)
+    return table.rename(columns={_GROUP: group_column(by, _columns("channels"))})
+
+
+_GROUP, _ORDER = "(group)", "(order)"
 
 
 def _fates(messages: pd.DataFrame, contacts: pd.DataFrame) -> dict[str, tuple[Any, Any, Any]]:
@@ -334,17 +338,16 @@ def _channel(kind: str) -> str | None:
 def _fields(contacts: pd.DataFrame, by: str | None) -> pd.DataFrame:
     rows, codes, names = _groups(contacts, by)
     n = np.bincount(codes, minlength=len(names))
-    first = group_column(by, _columns("fields"))
     fields = [name for name in contacts.columns if name != "contact_id" and not str(name).endswith(_NO_FIELDS)]
     parts = []
     for field in fields:
         missing = np.bincount(codes[~_filled(contacts[field])[rows]], minlength=len(names))
-        part = {first: names, "field": str(field), "n": n, "missing": missing, **_shares({"missing": missing}, n)}
-        parts.append(pd.DataFrame({**part, "small": n < SMALL, "(order)": np.arange(len(names))}))
+        part = {_GROUP: names, "field": str(field), "n": n, "missing": missing, **_shares({"missing": missing}, n)}
+        parts.append(pd.DataFrame({**part, "small": n < SMALL, _ORDER: np.arange(len(names))}))
     if not parts:
-        return pd.DataFrame({name: [] for name in (first, *_columns("fields"))})
-    table = pd.concat(parts).sort_values(["(order)", "missing_share"], ascending=[True, False], kind="stable")
-    return table.drop(columns="(order)")
+        return pd.DataFrame({name: [] for name in (group_column(by, _columns("fields")), *_columns("fields"))})
+    table = pd.concat(parts).sort_values([_ORDER, "missing_share"], ascending=[True, False], kind="stable")
+    return table.drop(columns=_ORDER).rename(columns={_GROUP: group_column(by, _columns("fields"))})
 
 
 def _columns(show: str) -> Any:

@@ -18,7 +18,7 @@ import importlib
 import inspect
 import pkgutil
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from html import escape
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -48,6 +48,7 @@ Columns = Mapping[str, Kind]
 FILLED = ("as_of", "timezone", "until", "currency", "country", "website")
 _SPAN = ("as_of", "timezone", "until")
 _DATES = ("_since", "_until")  # how the names of the choices end that are dates
+_LABELS = ("by", "also")  # these choices are names of columns, of any type
 _WHEN = ("created_at", "sent_at")  # a row with a later one was not there yet at as_of
 
 # What the common choices mean, for the help of the command line and the explorer.
@@ -179,7 +180,8 @@ class Analysis:
         token = RUN.set(notes)
         try:
             with np.errstate(**_NUMPY):
-                fitted = {name: self._fitted(name, taken.get(name), as_of) for name in self.frames}
+                labels = [chosen[name] for name in _LABELS if chosen.get(name) is not None]
+                fitted = {name: self._fitted(name, taken.get(name), as_of, labels) for name in self.frames}
                 notes.names = {id(frame): name for name, frame in fitted.items() if frame is not None}
                 own = {name: value for name, value in chosen.items() if name in self._parameters}
                 table = self._typed(self.function(**fitted, **own), chosen.get("show"))
@@ -219,8 +221,13 @@ class Analysis:
             office_hours(chosen["office"], chosen.get("holidays"))
         return chosen
 
-    def _fitted(self, name: str, frame: pd.DataFrame | None, as_of: pd.Timestamp | None) -> pd.DataFrame | None:
-        """A frame as the catalogue types it: each id once, and nothing later than *as_of*."""
+    def _fitted(
+        self, name: str, frame: pd.DataFrame | None, as_of: pd.Timestamp | None, labels: Sequence[Hashable]
+    ) -> pd.DataFrame | None:
+        """A frame as the catalogue types it: each id once, and nothing later than *as_of*.
+
+        *labels* are the columns that were chosen.
+        """
         if frame is None and not self.frames[name]:
             return None
         if not isinstance(frame, pd.DataFrame):
@@ -228,15 +235,16 @@ class Analysis:
             raise InvalidRequest(
                 f"{self.name} needs the frame {name}, and got {got}", hint=f"give it loc.{name}(), or a frame like it"
             )
+        kinds = {one.name: one.kind for one in CATALOGUE[name].columns} if name in CATALOGUE else {}
+        frame = _plain(frame, name, {*kinds, *labels})
         if name in CATALOGUE:
-            kinds = {column.name: column.kind for column in CATALOGUE[name].columns}
             frame = _without_odd_years(typed(frame, kinds, name), kinds, name)
             key = CATALOGUE[name].key
             if key in frame and not frame[key].is_unique:
                 twice = frame[key].duplicated(keep="last") & frame[key].notna()
                 frame = drop(frame, twice, f"{name} that repeat an id")
         for column in _WHEN if as_of is not None else ():
-            if column in frame:
+            if column in kinds and column in frame:
                 frame = drop(frame, frame[column] > as_of, f"{name} later than as_of")
         return frame
 
@@ -268,7 +276,7 @@ class Analysis:
             "definition": " ".join([definition, *notes.remarks]).strip(),
             "as_of": None if as_of is None else as_of.isoformat(),
             "timezone": chosen["timezone"],
-            "choices": {name: value if _is_json(value) else str(value) for name, value in values.items()},
+            "choices": {name: _in_json(name, value) for name, value in values.items()},
             "rows": {name: len(frame) for name, frame in frames.items() if frame is not None},
             "without": [name for name, frame in frames.items() if frame is None],
             "left_out": dict(notes.left_out),
@@ -459,6 +467,28 @@ def listing_html(analyses: Mapping[str, Analysis], prefix: str) -> str:
 # ---- frames and values
 
 
+def _plain(frame: pd.DataFrame, name: str, wanted: Collection[Hashable]) -> pd.DataFrame:
+    """*frame* with its rows numbered; a column that is *wanted* and is its index is a column again.
+
+    Raises ``InvalidRequest`` where a column is there twice.
+    """
+    index = [level for level in frame.index.names if level in wanted and level not in frame.columns]
+    if index:
+        frame = frame.reset_index(level=index)
+    if frame.columns.nlevels > 1:
+        raise InvalidRequest(
+            f"{name} has headings of {frame.columns.nlevels} levels, such as {frame.columns[0]!r}",
+            hint="give each column one name of its own",
+        )
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise InvalidRequest(
+            f"{name} has the column {twice[0]!r} more than once",
+            hint="rename or drop one of them; frame.loc[:, ~frame.columns.duplicated()] keeps the first of each",
+        )
+    return frame.set_axis(pd.RangeIndex(len(frame)), axis=0)
+
+
 def typed(frame: pd.DataFrame, kinds: Columns, name: str) -> pd.DataFrame:
     """*frame* with each column that *kinds* knows in its dtype. Raises ``InvalidRequest`` where one does not fit."""
     changed: dict[str, pd.Series] = {}
@@ -542,6 +572,10 @@ def _in_unit(name: str, value: Any) -> Any:
 
 def _check(analysis: str, name: str, value: Any, hint: Any) -> None:
     """Raise ``InvalidRequest`` where *value* is none that the annotation *hint* allows."""
+    if name in _LABELS:
+        if not isinstance(value, Hashable):
+            raise InvalidRequest(f"{analysis} takes no {name}={value!r}", hint=f"{name} is the name of one column")
+        return
     options = typing.get_args(hint) if typing.get_origin(hint) is not None else (hint,)
     if typing.get_origin(hint) is Literal:
         if value not in options:
@@ -569,6 +603,12 @@ def _in_words(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {part}" for name, part in value.items())
     return "nothing" if value is None else str(value)
+
+
+def _in_json(name: str, value: Any) -> Any:
+    """A choice as it is, or in words; a column by the name that it has in the table, which is a text."""
+    is_label = name in _LABELS and value is not None
+    return str(value) if is_label or not _is_json(value) else value
 
 
 def _is_json(value: Any) -> bool:

@@ -41,6 +41,7 @@ from hlkit.analysis.measures import (
     office_hours,
     on_the_wall,
     per_group,
+    values_of,
     with_interval,
 )
 from hlkit.analysis.messages import Reply, coded, read_messages, remark_on_reply
@@ -171,29 +172,30 @@ def responses(
     channel = _channel(turns["type"])
     keyed = pd.DataFrame(
         {
-            "\0wait": turns["wait_min"],
-            "\0answered": turns["answered_at"].notna(),
-            "\0unknown": turns["answered_at"].notna() & turns["user_id"].isna(),
-            "\0target": channel.str.lower().map(targets).astype("float64") if targets else float(target_min),  # type: ignore[arg-type]
-            "\0contact": turns["contact_id"].fillna(turns["conversation_id"]),
+            "wait": turns["wait_min"],
+            "answered": turns["answered_at"].notna(),
+            "unknown": turns["answered_at"].notna() & turns["user_id"].isna(),
+            "target": channel.str.lower().map(targets).astype("float64") if targets else float(target_min),  # type: ignore[arg-type]
+            "contact": turns["contact_id"].fillna(turns["conversation_id"]),
         },
         index=turns.index,
     )
     if targets:
-        _say_untargeted(channel, keyed["\0target"])
+        _say_untargeted(channel, keyed["target"])
+    key = None
     if by is not None:
-        keyed[by] = _group_of(turns, channel, messages, contacts, by, timezone)
+        key = pd.Series(_group_of(turns, channel, messages, contacts, by, timezone), index=keyed.index, name=by)
 
     def summary(turn: pd.DataFrame) -> dict[str, Any]:
-        wait, answered = turn["\0wait"], turn["\0answered"]
+        wait, answered = turn["wait"], turn["answered"]
         p50, p90 = waiting(wait, answered, (0.5, 0.9))
-        met, missed = answered & (wait <= turn["\0target"]), wait > turn["\0target"]
+        met, missed = answered & (wait <= turn["target"]), wait > turn["target"]
         known = (met | missed).to_numpy(dtype=bool)
-        effective, contacts = effective_rows_of_one(met[known], turn["\0contact"][known])
+        effective, contacts = effective_rows_of_one(met[known], turn["contact"][known])
         return {
             "turns": len(turn),
             "answered": int(answered.sum()),
-            "user_unknown": int(turn["\0unknown"].sum()),
+            "user_unknown": int(turn["unknown"].sum()),
             "waiting": int((~answered).sum()),
             "p50_min": p50,
             "p90_min": p90,
@@ -201,7 +203,7 @@ def responses(
             "small": min(int(known.sum()), contacts) < SMALL,
         }
 
-    table = per_group(keyed, by, responses.columns, summary)
+    table = per_group(keyed, key, responses.columns, summary)
     if by == "hour" and by not in messages:
         return table.iloc[np.argsort(table[by].str.rjust(5).to_numpy(), kind="stable")]
     if by == "weekday" and by not in messages:
@@ -309,7 +311,7 @@ def _group_of(
             users = lookup(users, known).fillna(users)
         return users.mask(turns["answered_at"].notna() & turns["user_id"].isna(), UNKNOWN_USER).array
     if by in messages:
-        return messages[by].loc[turns["row"]].array
+        return values_of(messages, by).loc[turns["row"]].array
     if by in ("hour", "weekday"):
         day, hour = on_the_wall(turns["started_at"], timezone)
         return called(HOURS, hour) if by == "hour" else called(WEEKDAYS, day)

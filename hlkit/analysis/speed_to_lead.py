@@ -42,6 +42,7 @@ from hlkit.analysis.measures import (
     SMALL,
     Array,
     Floats,
+    key_of,
     minutes,
     need,
     office_hours,
@@ -206,14 +207,8 @@ def speed_to_lead(
             "unknown": first["unknown"],
         }
     )
-    # Their own names: the contacts' column to group by may be called "wait" too.
-    names = {name: f"\0{name}" for name in waits}
-    waits = waits.rename(columns=names)
-    if by is not None:
-        waits[by] = leads[by]
 
-    def summary(lead: pd.DataFrame) -> dict[str, Any]:
-        one = {name: lead[own] for name, own in names.items()}
+    def summary(one: pd.DataFrame) -> dict[str, Any]:
         return _summary(one["wait"], one["answered"]) | {
             "user_unknown": int(one["unknown"].sum()),
             "contacted_before": int(one["before"].sum()),
@@ -221,7 +216,7 @@ def speed_to_lead(
             "any_p50_min": waiting(one["any_wait"], one["any"])[0],
         }
 
-    table = per_group(waits, by, speed_to_lead.columns, summary)
+    table = per_group(waits, key_of(leads, by), speed_to_lead.columns, summary)
     return table.sort_values("p50_min", ascending=False, na_position="first", kind="stable")
 
 

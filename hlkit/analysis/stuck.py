@@ -16,6 +16,7 @@ from hlkit.analysis.measures import (
     column,
     days_between,
     effective_rows_of_one,
+    key_of,
     lookup,
     need,
     per_group,
@@ -131,7 +132,7 @@ def stuck(
     Source: "rotten deals" of other CRMs: crmsupport.freshworks.com, article 50000002157.
     """
     need(opportunities, "opportunity_id", "status", "created_at", "status_changed_at", "stage_changed_at", "stage_id")
-    need(opportunities, by)
+    key = key_of(opportunities, by)
     known = until(opportunities, as_of)
     deals = known[known["status"] == "open"]
     deals = deals.assign(**{name: column(deals, name, kind) for name, kind in _MAY_LACK})
@@ -159,7 +160,7 @@ def stuck(
     if show == "deals":
         order = {"stuck": False, "days_in_stage": False, "opportunity_id": True}
         return deals.sort_values(list(order), ascending=list(order.values()))[list(stuck.columns_of("deals"))]
-    table = per_group(deals, by, stuck.columns_of("stages"), _summary)
+    table = per_group(deals, key, stuck.columns_of("stages"), _summary)
     return _in_order(table, stages) if by == "stage_id" and stages is not None else table
 
 
