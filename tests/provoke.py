@@ -15,6 +15,7 @@ import logging
 import pickle
 import pprint
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -28,10 +29,13 @@ import pandas as pd
 from scripted import LOCATION, Scripted, answer, hang_up, limits, silent
 
 import hlkit as hl
+from hlkit.wire import file as file_module
+from hlkit.wire import walk
 from hlkit.wire.session import Call
 from hlkit.wire.watch import Watch
 
 LOG = io.StringIO()
+file_module.PATIENCE = walk.LOCK_PATIENCE = 0.05
 
 
 def said(status: int, message: str, **more: Any) -> bytes:
@@ -63,6 +67,7 @@ SERVED: dict[str, Any] = {
     "echo as a name": echo_as_a_name,
     "wrong kind": said(401, "Token's user type mismatch!"),
     "missing scope": said(401, "The token is not authorized for this scope."),
+    "not enabled": said(403, "Forbidden: WORKFLOW_STATS_NOT_ENABLED_FOR_LOCATION"),
     "wrong location": said(403, "The token does not have access to this location."),
     "row of another location": answer({"users": [{"id": "u1", "locationId": "loc0000000000000000x"}]}),
     "not found": said(404, "Not Found"),
@@ -132,6 +137,14 @@ def provoke(what: str, loc: hl.location.Location) -> None:
     elif what == "interrupted":
         threading.Timer(0.2, _thread.interrupt_main).start()
         loc.users()
+    elif what == "locked":
+        file = loc.session.cache.path
+        assert file is not None
+        loc.session.cache._file._handle.let_go()
+        with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute("PRAGMA locking_mode = EXCLUSIVE")
+            other.execute("BEGIN EXCLUSIVE")
+            loc.users()
     elif what == "damaged file":
         file = loc.session.cache.path
         assert file is not None
@@ -190,7 +203,7 @@ def report(what: str, folder: Path) -> None:
         if what == "refused":
             server.__exit__()
         url = untrusted_server(folder) if what == "unknown certificate" else server.url
-        loc = connected(url, folder, offline=what == "not kept")
+        loc = connected(url, folder, offline=what in ("not kept", "locked"))
         try:
             provoke(what, loc)
         except BaseException as raised:

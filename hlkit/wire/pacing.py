@@ -146,8 +146,7 @@ class Pacer:
         return RateLimited(
             f"HighLevel allows {self._size:,} requests in {duration(self._interval)}, and they are used up; the next "
             f"is free in {duration(seconds)}",
-            hint=f"make the call again then: what arrived is kept; or connect with deadline={math.ceil(seconds)}, "
-            "which waits for it",
+            hint=f"make the call again then, or connect with deadline={math.ceil(seconds)}, which waits for it",
             retry_after=seconds,
         )
 
