@@ -1213,6 +1213,7 @@ def test_hidden_are_all_texts_but_those_of_hlkit_and_highlevel():
             "type": ["lead", "Ann", "TYPE_SMS"],
             "owner_id": ["9NOmM6VjMAzcCiqsL5Q4", "Ann Lee", "(none)"],
             "status": ["won", "delivered", "asked Ann"],
+            "body": ["", " ", "Ann"],
             "birthday": pd.to_datetime(["1980-01-02"] * 3),
             "created_at": pd.to_datetime(["2025-01-02T03:04Z"] * 3),
             "currency": ["USD", "Ann", "CAD"],
@@ -1231,6 +1232,7 @@ def test_hidden_are_all_texts_but_those_of_hlkit_and_highlevel():
     assert shown["type"].tolist() == ["lead", pseudonym("Ann", "type"), "TYPE_SMS"]
     assert shown["owner_id"].tolist() == ["9NOmM6VjMAzcCiqsL5Q4", pseudonym("Ann Lee", "owner_id"), "(none)"]
     assert shown["status"].tolist() == ["won", "delivered", pseudonym("asked Ann", "status")]
+    assert shown["body"].tolist() == ["", " ", pseudonym("Ann", "body")]
     assert shown["birthday"].isna().all()
     pd.testing.assert_series_equal(shown["created_at"], frame["created_at"])
     assert shown["currency"].tolist() == ["USD", pseudonym("Ann", "currency"), "CAD"]

@@ -142,7 +142,9 @@ def _stand_in(value: object, *, word: str, shows: Callable[[str], bool]) -> obje
         return [_stand_in(one, word=word, shows=shows) for one in value]
     if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):  # type: ignore[call-overload]
         return value
-    return value if isinstance(value, str) and shows(value) else pseudonym(value, word)
+    if isinstance(value, str) and (not value.strip() or shows(value)):
+        return value
+    return pseudonym(value, word)
 
 
 # Of an analysis: a column's own name in a cell, and evidences, one of which may be a custom field.
