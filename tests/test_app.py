@@ -178,8 +178,20 @@ def heeding():
         signal.signal(one, signal.SIG_DFL)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_to_end_ends_it_as_ctrl_c_does_and_only_within_the_block(name):
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
+
+    with pytest.raises(KeyboardInterrupt), app._as_by_ctrl_c(name, "SIGNOSUCH"):
+        signal.raise_signal(number)
+
+    assert signal.getsignal(number) is before
+
+
 @linux
-@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP", "SIGKILL"])
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGKILL"])
 def test_however_it_ends_no_server_and_no_kernel_is_left(tmp_path, name):
     words = [sys.executable, "-u", "-m", "hlkit", "app", "--no-browser"]
     env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "TMPDIR": str(tmp_path)}

@@ -13,10 +13,11 @@ import zlib
 from html import escape
 
 import ipywidgets as W
-import matplotlib
 import pandas as pd
 import pytest
 from made import typed
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from scripted import Scripted, silent
 
 import hlkit as hl
@@ -33,6 +34,7 @@ from hlkit.widgets.hidden import hidden, hidden_words
 from hlkit.widgets.search import Book, Wanted, code
 from hlkit.widgets.spans import PRESETS, span
 from hlkit.widgets.timeline import events, readable
+from hlkit.widgets.view import Chosen
 from hlkit.widgets.work import PER_SECOND, Steady, Work
 from hlkit.wire.watch import Progress
 
@@ -42,7 +44,7 @@ TOKEN = "pit-00000000-0000-0000-0000-0000000000e1"
 
 @pytest.fixture(scope="module")
 def simulation():
-    with Simulation(size=300, as_of=AS_OF, burst=(9000, 10_000)) as simulation:
+    with Simulation(size=150, as_of=AS_OF, burst=(9000, 10_000)) as simulation:
         yield simulation
 
 
@@ -51,6 +53,20 @@ def a_machine_of_its_own(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
+
+
+CHART_HTML = Result.chart_html
+
+
+@pytest.fixture(autouse=True)
+def no_charts(monkeypatch):
+    """Drawing takes longer than all the rest: tests that look at a chart ask for one."""
+    monkeypatch.setattr(Result, "chart_html", lambda result: "")
+
+
+@pytest.fixture
+def charts(no_charts, monkeypatch):
+    monkeypatch.setattr(Result, "chart_html", CHART_HTML)
 
 
 @pytest.fixture
@@ -100,9 +116,8 @@ def test_it_opens_without_a_kernel_and_without_a_request(loc, simulation):
     assert app.result is None
 
 
-def test_every_control_has_a_label_and_is_reached_by_the_keyboard(loc):
-    loc.contacts()
-    app = hl.explore(loc)
+def test_every_control_has_a_label_and_is_reached_by_the_keyboard(warm):
+    app = hl.explore(warm)
 
     def inside(widget):
         yield widget
@@ -115,8 +130,8 @@ def test_every_control_has_a_label_and_is_reached_by_the_keyboard(loc):
             assert widget.tabbable is not False
 
 
-def test_nothing_that_may_spend_a_request_runs_on_a_change(loc, simulation):
-    app = hl.explore(loc)
+def test_nothing_that_may_spend_a_request_runs_on_a_change(warm, simulation):
+    app = hl.explore(warm)
     before = len(simulation.log)
 
     for name in hl.analyses:
@@ -131,8 +146,8 @@ def test_nothing_that_may_spend_a_request_runs_on_a_change(loc, simulation):
     assert len(simulation.log) == before
 
 
-def test_it_shows_itself_and_a_card_where_no_widget_can(loc):
-    app = hl.explore(loc, analysis="speed_to_lead")
+def test_it_shows_itself_and_a_card_where_no_widget_can(warm):
+    app = hl.explore(warm, analysis="speed_to_lead")
 
     bundle = app._repr_mimebundle_()
 
@@ -144,9 +159,8 @@ def test_it_shows_itself_and_a_card_where_no_widget_can(loc):
         assert view.code in view._repr_mimebundle_()["text/plain"]
 
 
-def test_it_opens_as_it_was_left(loc):
-    loc.contacts()
-    app = hl.explore(loc)
+def test_it_opens_as_it_was_left(warm):
+    app = hl.explore(warm)
     app.box.selected_index = 1
     app.contacts.search.value = "a"
     app.contacts.source.value = "google"
@@ -157,14 +171,14 @@ def test_it_opens_as_it_was_left(loc):
     app.contacts.settle()
     found = app.selected
 
-    again = hl.explore(loc, **app.choices)
+    again = hl.explore(warm, **app.choices)
 
     assert again.choices == app.choices
     assert again.view.title == "Contacts"
     pd.testing.assert_frame_equal(again.selected, found)
 
 
-def test_a_wrong_word_is_refused(loc):
+def test_a_wrong_word_is_refused(warm):
     for wrong in (
         {"view": "Money"},
         {"analysis": "magic"},
@@ -177,7 +191,7 @@ def test_a_wrong_word_is_refused(loc):
         {"contacts": {"since": "soon"}},
     ):
         with pytest.raises(InvalidRequest):
-            hl.explore(loc, **wrong)
+            hl.explore(warm, **wrong)
     with pytest.raises(InvalidRequest):
         hl.explore(location="nowhere")
     for wrong in ("acme", pd.DataFrame()):
@@ -367,7 +381,7 @@ class Nobody(Simulation):
 # ---- analyses
 
 
-def test_run_shows_the_answer_and_the_code_that_gives_it(loc):
+def test_run_shows_the_answer_and_the_code_that_gives_it(loc, charts):
     app = hl.explore(loc, view="Analyses")
     view = app.analyses
     view._controls["by"].value = TOGETHER
@@ -386,8 +400,8 @@ def test_run_shows_the_answer_and_the_code_that_gives_it(loc):
     pd.testing.assert_frame_equal(given_by(app.code, loc), view.frame)
 
 
-def test_an_answer_to_other_choices_says_so(loc):
-    view = hl.explore(loc).analyses
+def test_an_answer_to_other_choices_says_so(warm):
+    view = hl.explore(warm).analyses
     assert view.stale.value == ""
     run(view)
     assert view.stale.value == ""
@@ -404,8 +418,8 @@ def test_an_answer_to_other_choices_says_so(loc):
     assert "speed_to_lead(by=&#x27;owner&#x27;)" in view.stale.value
 
 
-def test_the_answer_of_one_location_is_not_shown_for_another(loc, simulation, tmp_path):
-    app = hl.explore(loc, view="Analyses")
+def test_the_answer_of_one_location_is_not_shown_for_another(warm, simulation, tmp_path):
+    app = hl.explore(warm, view="Analyses")
     run(app.analyses)
 
     app.chosen.loc = connected(simulation, tmp_path / "other")
@@ -416,8 +430,8 @@ def test_the_answer_of_one_location_is_not_shown_for_another(loc, simulation, tm
 
 
 @pytest.mark.parametrize("name", list(hl.analyses))
-def test_every_analysis_runs_behind_its_controls(simulation, tmp_path, name):
-    view = hl.explore(connected(simulation, tmp_path), analysis=name).analyses
+def test_every_analysis_runs_behind_its_controls(warm, charts, name):
+    view = hl.explore(warm, analysis=name).analyses
 
     run(view)
 
@@ -425,9 +439,9 @@ def test_every_analysis_runs_behind_its_controls(simulation, tmp_path, name):
     assert view.result.analysis.name == name
 
 
-def test_a_long_answer_is_one_to_search_and_a_short_one_is_plain(loc):
+def test_a_long_answer_is_one_to_search_and_a_short_one_is_plain(warm):
     pytest.importorskip("anywidget", reason="long tables need hlkit[notebook]")
-    view = hl.explore(loc, analysis="lead_volume").analyses
+    view = hl.explore(warm, analysis="lead_volume").analyses
 
     run(view)
     table, words = view.tables.children
@@ -440,10 +454,10 @@ def test_a_long_answer_is_one_to_search_and_a_short_one_is_plain(loc):
     assert view.tables.children == (view.table,)
 
 
-def test_without_the_extra_a_long_answer_says_that_it_is_cut(loc, monkeypatch):
+def test_without_the_extra_a_long_answer_says_that_it_is_cut(warm, monkeypatch):
     monkeypatch.setattr(long, "find_spec", lambda name: None)
     monkeypatch.setattr(questions, "_SHOWN", 30)
-    view = hl.explore(loc, analysis="lead_volume").analyses
+    view = hl.explore(warm, analysis="lead_volume").analyses
 
     run(view)
 
@@ -526,8 +540,8 @@ def test_a_fault_of_ours_shows_its_trace_folded():
     assert "<b>&" not in shown.replace("<b>Zero", "")
 
 
-def test_presets_set_the_dates_and_dates_of_ones_own_the_preset(loc):
-    view = hl.explore(loc).analyses
+def test_presets_set_the_dates_and_dates_of_ones_own_the_preset(warm):
+    view = hl.explore(warm).analyses
 
     view.preset.value = "Last month"
     month = view.since.value, view.until.value
@@ -539,8 +553,20 @@ def test_presets_set_the_dates_and_dates_of_ones_own_the_preset(loc):
     assert view.options["since"] == "2025-03-01"
 
 
-def test_without_dates_the_preset_is_all_time(loc):
-    view = hl.explore(loc).analyses
+def test_the_code_of_a_preset_gives_what_it_gave(warm, monkeypatch):
+    monkeypatch.setattr(Chosen, "today", dt.date(2025, 8, 13))
+    view = hl.explore(warm, analysis="close_curve", options={"show": "summary"}).analyses
+    for preset in ("Last quarter", "Last 90 days"):
+        view.preset.value = preset
+
+        run(view)
+
+        assert "since='2025-0" in view.code
+        pd.testing.assert_frame_equal(given_by(view.code, warm), view.frame)
+
+
+def test_without_dates_the_preset_is_all_time(warm):
+    view = hl.explore(warm).analyses
 
     view.preset.value = "Last 30 days"
     view.since.value = view.until.value = None
@@ -582,19 +608,19 @@ def test_spans_are_whole_days_of_the_calendar():
 
 
 @pytest.mark.parametrize("name", list(hl.analyses))
-def test_controls_are_made_from_the_signature_and_give_its_defaults_back(loc, name):
+def test_controls_are_made_from_the_signature_and_give_its_defaults_back(warm, name):
     analysis = hl.analyses[name]
 
-    made = controls(analysis, columns_of(loc, analysis), {})
+    made = controls(analysis, columns_of(warm, analysis), {})
 
     assert set(made) == set(analysis.choices) - set(analysis.fills)
     assert all(widget.description for widget in made.values())
     assert values(analysis, made) == {}
 
 
-def test_all_columns_are_offered_to_group_by_and_blank_is_the_default(loc):
+def test_all_columns_are_offered_to_group_by_and_blank_is_the_default(warm):
     analysis = hl.analyses.speed_to_lead
-    by = controls(analysis, columns_of(loc, analysis), {})["by"]
+    by = controls(analysis, columns_of(warm, analysis), {})["by"]
 
     assert (by.value, by.placeholder) == ("", "source")  # a browser offers only what holds the text that is in
     assert by.options[0] == TOGETHER
@@ -614,8 +640,8 @@ def test_custom_fields_are_offered_once_they_are_read(loc):
     assert "Property type" in by.options
 
 
-def test_exports_are_written_and_said(loc, tmp_path):
-    view = hl.explore(loc, analysis="speed_to_lead").analyses
+def test_exports_are_written_and_said(warm, tmp_path):
+    view = hl.explore(warm, analysis="speed_to_lead").analyses
     run(view)
     view.saving.folder.value = str(tmp_path)
 
@@ -691,9 +717,8 @@ def test_where_no_owner_has_a_name_contacts_can_be_read_again(simulation, tmp_pa
     assert len(simulation.log) > before
 
 
-def test_what_is_found_is_written_where_it_says(loc, tmp_path):
-    loc.contacts()
-    view = hl.explore(loc).contacts
+def test_what_is_found_is_written_where_it_says(warm, tmp_path):
+    view = hl.explore(warm).contacts
     view.search.value = "carlos"
     view.settle()
 
@@ -712,9 +737,9 @@ def test_without_a_location_there_is_nothing_to_run_and_code_shows_its_lines():
     assert "\n" in repr(app.code)
 
 
-def test_a_source_is_one_however_it_is_spelt(loc):
-    contacts = loc.contacts()
-    view = hl.explore(loc).contacts
+def test_a_source_is_one_however_it_is_spelt(warm):
+    contacts = warm.contacts()
+    view = hl.explore(warm).contacts
     names = [value for _, value in view.source.options]
 
     view.source.value = "google"
@@ -727,9 +752,9 @@ def test_a_source_is_one_however_it_is_spelt(loc):
     assert view.selected["source"].nunique() > 1, "else there is nothing to bring together"
 
 
-def test_every_filter_finds_what_its_code_finds(loc):
-    contacts = loc.contacts()
-    app = hl.explore(loc, view="Contacts")
+def test_every_filter_finds_what_its_code_finds(warm):
+    contacts = warm.contacts()
+    app = hl.explore(warm, view="Contacts")
     view = app.contacts
     field = next(name for name in contacts.columns if name == "Property type")
 
@@ -746,17 +771,16 @@ def test_every_filter_finds_what_its_code_finds(loc):
         widget.value = value
         view.settle()
         assert 0 < len(app.selected) < len(contacts), name
-        pd.testing.assert_frame_equal(given_by(app.code, loc), view.frame)
+        pd.testing.assert_frame_equal(given_by(app.code, warm), view.frame)
         widget.value = empty
     view.field.value, view.contains.value = field, "o"
     view.tag.value = "newsletter"
     view.settle()
-    pd.testing.assert_frame_equal(given_by(app.code, loc), view.frame)
+    pd.testing.assert_frame_equal(given_by(app.code, warm), view.frame)
 
 
-def test_rows_come_a_page_at_a_time(loc):
-    loc.contacts()
-    view = hl.explore(loc).contacts
+def test_rows_come_a_page_at_a_time(warm):
+    view = hl.explore(warm).contacts
 
     first = view.table.value
     view.forth.click()
@@ -804,9 +828,9 @@ def test_one_contact_has_its_fields_and_a_timeline(loc):
     assert view.rest.layout.display == "none"
 
 
-def test_contacts_with_the_same_long_name_are_told_apart(loc):
-    contacts = loc.contacts().assign(name="Ann " * 40)
-    view = hl.explore(loc).contacts
+def test_contacts_with_the_same_long_name_are_told_apart(warm):
+    contacts = warm.contacts().assign(name="Ann " * 40)
+    view = hl.explore(warm).contacts
 
     view._show(contacts)
 
@@ -958,9 +982,9 @@ def test_the_picker_has_saved_locations_and_the_demo(monkeypatch):
     assert view.code.startswith("import hlkit as hl\n\nloc = hl.demo()")
 
 
-def test_a_location_that_cannot_be_opened_leaves_no_other_open(loc, monkeypatch):
+def test_a_location_that_cannot_be_opened_leaves_no_other_open(warm, monkeypatch):
     monkeypatch.setattr(profiles, "names", lambda: ["acme"])
-    app = hl.explore(loc)
+    app = hl.explore(warm)
 
     app.location.picker.value = "acme"
 
@@ -984,8 +1008,8 @@ def test_check_tells_what_the_token_may_not_read_and_what_that_costs(simulation,
     pd.testing.assert_frame_equal(given_by(view.code, loc), view.frame)
 
 
-def test_what_the_server_failed_to_tell_is_not_a_scope_to_tick(loc):
-    view = hl.explore(loc).location
+def test_what_the_server_failed_to_tell_is_not_a_scope_to_tick(warm):
+    view = hl.explore(warm).location
     check = pd.DataFrame({"resource": ["users", "tags"], "readable": [None, True], "scope": ["u", "t"]})
 
     view._show_check(check.astype({"readable": "boolean"}))
@@ -994,8 +1018,8 @@ def test_what_the_server_failed_to_tell_is_not_a_scope_to_tick(loc):
     assert "may read everything" not in view.checked.value
 
 
-def test_add_a_location_asks_for_no_token(loc):
-    app = hl.explore(loc)
+def test_add_a_location_asks_for_no_token(warm):
+    app = hl.explore(warm)
 
     def inside(widget):
         yield widget
@@ -1094,21 +1118,28 @@ def planted(value, key=""):
     return ODD[sum(map(ord, value)) % len(ODD)].format(value)
 
 
-def all_texts(app):
-    """What every trait of every widget of an app holds, and what the app gives the next cell, as texts."""
-    widgets = [app.box]
-    for widget in widgets:  # grows
+def all_texts(app, looks_seen):
+    """What every trait of every widget of an app holds, and what the app gives the next cell, as texts.
+
+    Layouts and styles are looked at once: *looks_seen* holds those that were.
+    """
+    todo, widgets = [app.box], {id(app.box)}
+    while todo:
+        widget = todo.pop()
+        if isinstance(widget, (W.Layout, W.Style)):
+            if id(widget) in looks_seen:
+                continue
+            looks_seen[id(widget)] = widget
         if hasattr(widget, "df"):
             yield widget.df.to_csv()
         for name in widget.trait_names():
             for piece in pieces(getattr(widget, name) if name not in ("comm", "log") else None):
                 if not isinstance(piece, W.Widget):
                     yield piece
-                elif not any(piece is known for known in widgets):
-                    widgets.append(piece)
-    yield from (app.code, repr(app), repr(app.choices), app.selected.to_csv(), repr(app._repr_mimebundle_()))
-    if app.result is not None:
-        yield from (repr(app.result), repr(app.result.table.attrs))
+                elif id(piece) not in widgets:
+                    widgets.add(id(piece))
+                    todo.append(piece)
+    yield from (app.code, app._card(), repr(app), repr(app.choices), app.selected.to_csv())
 
 
 def pieces(value):
@@ -1120,21 +1151,22 @@ def pieces(value):
 
 
 @pytest.fixture
-def charts_as_svg(monkeypatch):
-    """The texts of a chart as texts."""
+def charts_as_text(no_charts, monkeypatch):
+    """All texts of a chart, in the place of its picture."""
 
     def chart_html(result):
-        with matplotlib.rc_context({"svg.fonttype": "none"}):
-            return result._picture("svg").decode().partition("</metadata>")[2]
+        figure = Figure(figsize=(6, 4))
+        result.plot(figure.subplots())
+        return repr([text.get_text() for text in figure.findobj(Text)])
 
     monkeypatch.setattr(Result, "chart_html", chart_html)
 
 
-def test_no_name_is_on_a_hidden_screen_after_any_click(tmp_path, charts_as_svg):
-    searched = set()
+def test_no_name_is_on_a_hidden_screen_after_any_click(tmp_path, charts_as_text):
+    searched, looks_seen = set(), {}
 
     def search():
-        fresh = set(all_texts(app)) - searched
+        fresh = set(all_texts(app, looks_seen)) - searched
         for text in fresh:
             found = MARK.search(text)
             assert found is None, text[max(0, found.start() - 100) : found.end() + 100]
@@ -1184,6 +1216,8 @@ def test_no_name_is_on_a_hidden_screen_after_any_click(tmp_path, charts_as_svg):
                 run(analyses)
                 assert analyses.work.status in ("done", "failed"), name
                 search()
+                if app.result is not None:
+                    assert not MARK.search(f"{app.result!r} {app.result.table.attrs}")
         for button in analyses.saving.buttons.values():
             button.click()
             search()
@@ -1327,12 +1361,12 @@ def test_only_long_texts_are_broken_into_lines():
     assert looks.table(frame, "UTC", longest=200).count("white-space:nowrap") == 2
 
 
-def test_what_is_chosen_of_an_analysis_opens_again_and_stays_for_another_location(loc, simulation, tmp_path):
-    app = hl.explore(loc, analysis="speed_to_lead", options={"by": "tags", "clock": "wall", "since": "2025-06-01"})
+def test_what_is_chosen_of_an_analysis_opens_again_and_stays_for_another_location(warm, simulation, tmp_path):
+    app = hl.explore(warm, analysis="speed_to_lead", options={"by": "tags", "clock": "wall", "since": "2025-06-01"})
     chosen = {"by": "tags", "clock": "wall", "since": "2025-06-01"}
 
     assert app.choices["options"] == chosen
-    assert hl.explore(loc, **app.choices).choices == app.choices
+    assert hl.explore(warm, **app.choices).choices == app.choices
     app.chosen.loc = connected(simulation, tmp_path / "other")
     assert app.analyses.options == chosen
 
