@@ -353,6 +353,8 @@ def _locked() -> Iterator[None]:
         problem = _unwritable("another program is writing it", "try again when that has ended")
     except OSError as error:
         problem = _unwritable(error.strerror or type(error).__name__)
+    except NotImplementedError:  # a drive without locks
+        pass
     if problem is not None:
         raise problem
     try:

@@ -414,6 +414,17 @@ def test_profiles_that_several_programs_save_at_once_are_all_saved():
     assert profiles.names() == names
 
 
+def test_a_profile_is_saved_on_a_drive_without_locks(monkeypatch):
+    def unsupported(lock):
+        raise NotImplementedError
+
+    monkeypatch.setattr(FileLock, "acquire", unsupported)
+
+    profiles.save(ACME, TOKEN)
+
+    assert profiles.names() == ["acme"]
+
+
 def test_nothing_is_saved_while_another_program_writes_for_long(folder, monkeypatch):
     monkeypatch.setattr(profiles, "_BUSY", 0.05)
     folder.mkdir(parents=True)
