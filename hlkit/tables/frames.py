@@ -219,10 +219,11 @@ def column_values(rows: Sequence[Row], column: Column, inner: Inner | None = Non
     if column.without:
         found = [[pair for pair in answers or () if pair["field"] not in column.without] for answers in found]
     if column.item:
-        found = [_items_of(value, column.item) for value in found]
-    if column.cased_as:
-        parts = [_values(rows, path, inner) for path in column.cased_as]
-        found = [_cased(text, texts) for text, *texts in zip(found, *parts, strict=True)]
+        found = [_items_of(value, column.item) if value else value for value in found]
+    if column.cased_as and any(_lacks_capitals(name) for name in found):
+        parts = zip(*(_values(rows, path, inner) for path in column.cased_as), strict=True)
+        pairs = zip(found, parts, strict=True)
+        found = [_cased(name, texts) if _lacks_capitals(name) else name for name, texts in pairs]
     return found
 
 
@@ -235,14 +236,17 @@ def _items_of(value: Any, name: str) -> Any:
     return [item.get(name, item) if isinstance(item, dict) else item for item in value]
 
 
-def _cased(name: Any, parts: Sequence[Any]) -> Any:
+def _lacks_capitals(name: Any) -> bool:
+    return name is None or (isinstance(name, str) and name == name.lower())
+
+
+def _cased(name: str | None, parts: Sequence[Any]) -> str | None:
     """*name* in the capitals of the *parts* that spell it too; all of these where there is no name."""
     spelled = " ".join(part.strip() for part in parts if isinstance(part, str) and part.strip())
-    if name in (None, ""):
+    if not name:
         return spelled or name
-    if not isinstance(name, str) or name != name.lower() or spelled == spelled.lower():
-        return name
-    return spelled if name.casefold().split() == spelled.casefold().split() else name
+    same = name.casefold().split() == spelled.casefold().split()
+    return spelled if same and spelled != spelled.lower() else name
 
 
 def _values(rows: Sequence[Row], path: str, inner: Inner) -> list[Any]:
@@ -287,6 +291,9 @@ def _marked(value: Any, flag: str) -> Any:
 
 def field_value(item: Row) -> Any:
     """The value of a custom field on a row, by any of the names it comes under; some may be there and empty."""
+    value = item.get("value")
+    if value is not None and value not in ("", [], {}):
+        return value
     names = ["value", "field_value", *(name for name in item if name.startswith("fieldValue"))]
     found = [item[name] for name in names if item.get(name) is not None]
     return next((value for value in found if value not in ("", [], {})), found[0] if found else None)
@@ -323,6 +330,8 @@ def _picked(value: Any, options: frozenset[str]) -> list[Any]:
 
 def _split(text: str, options: frozenset[str]) -> list[str]:
     """A text of nothing but *options* and commas as its options, which may have commas themselves; else it alone."""
+    if "," not in text or not options:
+        return [text.strip() if text.strip() in options else text]
     pieces, found, start = text.split(","), list[str](), 0
     most = 1 + max((option.count(",") for option in options), default=0)
     while start < len(pieces):

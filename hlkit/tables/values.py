@@ -33,7 +33,7 @@ _ARROW: dict[str, Any] = {
 _EPOCH = dt.datetime(1970, 1, 1)
 _US = dt.timedelta(microseconds=1)
 _DAY_LENGTH = dt.timedelta(days=1) // _US
-_NO_YEARS = (range(-62135596800, -62104060800), range(253370764800, 253402300801))  # 1 and 9999, in seconds
+_YEAR_1, _YEAR_9999 = range(-62135596800, -62104060800), range(253370764800, 253402300801)  # in seconds
 _BEGIN, _END = ((dt.datetime(year, 1, 1) - _EPOCH) // _US for year in (YEARS[0], YEARS[1] + 1))
 _LEAST = 100_000_000  # of seconds since 1970: eight digits are a day (20250301), and fewer are nothing
 _NUMBER = re.compile(r"-?\d+(\.\d*)?")
@@ -129,7 +129,7 @@ def to_pandas(joined: Any, kind: Kind) -> Any:
 def as_list(value: Any) -> list[Any]:
     """A list as it came; several values under keys (text boxes, files) as the list of them; none is ``[]``."""
     if isinstance(value, list):
-        return [_text(item) if isinstance(item, str) else item for item in value]
+        return [item if not isinstance(item, str) or item.isascii() else _text(item) for item in value]
     if value in _NOTHING:
         return []
     if isinstance(value, dict) and not _RECORD & value.keys():
@@ -216,7 +216,7 @@ def _moment(value: Any, epoch_ms: bool) -> dt.datetime | int | None:
     number = _number(value)
     if number is None:
         return None
-    of_no_year = any(int(number) in years for years in _NO_YEARS)
+    of_no_year = int(number) in _YEAR_1 or int(number) in _YEAR_9999
     if epoch_ms:
         if (of_no_year or abs(number) < _DAY_LENGTH / 1000) and number % 60_000:
             raise _MisfitError  # seconds of a stand-in, or a count: none of them is a minute's begin
