@@ -117,6 +117,7 @@ class Line(Watch):
             if self._bar is None:
                 from tqdm.auto import tqdm
 
+                sys.stderr.write("")  # where that fails, tqdm would fail again when it is deleted
                 self._bar = tqdm(bar_format="{desc}", leave=True)
             self._bar.set_description_str(_encodable(f"{text} · {elapsed:.0f} s"))
         except Exception:  # the stream was closed or replaced, and any class may stand in for one
