@@ -80,7 +80,8 @@ def connect(
     offline
         Ask no server: what is kept serves at any age, and says how old it is.
     deadline
-        Seconds for one request with all its attempts.
+        Seconds for one request with all its attempts. A longer wait for the rate limit is an error that says when
+        to come back.
 
     Raises
     ------

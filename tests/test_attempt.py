@@ -262,6 +262,16 @@ def test_certificates_that_cannot_be_read_are_told_with_their_file(monkeypatch, 
     assert "REQUESTS_CA_BUNDLE" in came.hint
 
 
+def test_a_key_log_that_cannot_be_written_is_told_with_its_setting(monkeypatch, no_proxy, tmp_path):
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "nowhere" / "keys"))
+    with Scripted(answer(BODY)) as server:
+        came = asking(server.url.replace("http:", "https:"))
+
+    assert came.kind == "setting"
+    assert "FileNotFoundError" in came.words
+    assert "SSLKEYLOGFILE" in came.hint
+
+
 def test_a_redirect_is_an_answer_and_is_not_followed():
     with Scripted(answer(b"")) as elsewhere:
         came = of(answer(b"", 302, headers={"Location": f"{elsewhere.url}/users/"}))

@@ -37,6 +37,7 @@ _PROXY = (
     "look at HTTPS_PROXY and ALL_PROXY, or the system's settings: http://proxy.example.com:8080, where signs such as "
     "/ and # in a password are written %2F and %23"
 )
+_KEY_LOG = "look at the environment variable that names it, such as SSLKEYLOGFILE, or unset it"
 _CERTIFICATES = "look at REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE: name a PEM file that can be read, or unset them"
 
 
@@ -288,6 +289,8 @@ def _told(error: Exception) -> Failure:
         return Failure("late", "no answer in time")
     if isinstance(inner, ssl.SSLError) and inner.library in ("X509", "PEM"):
         return _unreadable(words)
+    if isinstance(inner, OSError) and inner.filename is not None:
+        return Failure("setting", f"a file that TLS is to use cannot be opened ({words})", hint=_KEY_LOG)
     if isinstance(inner, OSError) and not isinstance(error, HTTPError):  # HTTPError: urllib3's, for a body
         return Failure("refused", words)
     return Failure("broken", f"the answer was cut short, or is none ({type(inner).__name__})")
