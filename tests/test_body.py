@@ -4,6 +4,7 @@ import pytest
 
 from hlkit.errors import UnexpectedResponse
 from hlkit.resources import CATALOGUE
+from hlkit.wire import body as module
 from hlkit.wire.body import DEEPEST, MOST_OBJECTS, MOST_VALUES, decode, read_page
 
 
@@ -39,6 +40,14 @@ def test_brackets_in_a_text_are_no_levels():
 )
 def test_an_answer_that_would_fill_the_memory_is_refused_before_it_is_read(body):
     assert refused(body) == "the answer holds more than any page of rows"
+
+
+def test_signs_in_a_text_are_no_values(monkeypatch):
+    monkeypatch.setattr(module, "MOST_OBJECTS", 10)
+    monkeypatch.setattr(module, "MOST_VALUES", 10)
+    text = b"{,[" * 99 + b'\\"'
+
+    assert decode(b'{"body": "' + text + b'"}')["body"].endswith('[{,["')
 
 
 def test_a_page_of_far_more_rows_than_were_asked_for_is_refused():

@@ -19,6 +19,7 @@ MOST_VALUES = 3_000_000
 MOST_ROWS = 200_000  # in one answer that is all there is; of a page, ten times what was asked for
 DEEPEST = 200  # levels: a row has about ten, and Python's own tools end at 1,000
 MOST_LENIENT = 16 * 2**20  # bytes: reading leniently takes several copies
+_TEXTS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _HIGH, _LOW = r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _HALF_A_PAIR = re.compile(f"{_HIGH}(?!{_LOW})|(?<!{_HIGH}){_LOW}")
 
@@ -79,7 +80,7 @@ def decode(body: bytes) -> dict[str, Any]:
     by the million, which would fill the memory, or hundreds of levels, which nothing that is done with rows
     can follow.
     """
-    if body.count(b"{") + body.count(b"[") > MOST_OBJECTS or body.count(b",") > MOST_VALUES:
+    if _is_vast(body) and _is_vast(_TEXTS.sub(b"", body)):
         raise _no_page("the answer holds more than any page of rows")
     try:
         with without_garbage_collection():
@@ -109,6 +110,11 @@ def _no_page(message: str) -> UnexpectedResponse:
     return UnexpectedResponse(
         message, hint="read a part without it, by a filter, since= or until=, and tell HighLevel's support"
     )
+
+
+def _is_vast(body: bytes) -> bool:
+    """Whether it holds more objects or values than any page, by the signs that stand between them."""
+    return body.count(b"{") + body.count(b"[") > MOST_OBJECTS or body.count(b",") > MOST_VALUES
 
 
 def _may_be_deep(body: bytes) -> bool:
