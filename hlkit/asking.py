@@ -46,7 +46,7 @@ class Asker:
         self._check(span, given)
         loc = self._location
         before = loc.session.sent
-        place = zone(given.get("timezone") or loc.timezone)
+        place = zone(loc.timezone if given.get("timezone") is None else given["timezone"])
         as_of = instant("as_of", given.get("as_of"), lambda: place, loc.today)
         today = loc.today if as_of is None else as_of.tz_convert(loc.timezone).date
         since, until = bounds(span, lambda: loc.timezone, today)

@@ -95,20 +95,22 @@ def plain(value: Any) -> Any:
         return {plain(name): plain(part) for name, part in value.items()}
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
-    if isinstance(value, np.timedelta64) and np.datetime_data(value)[0] not in ("generic", "Y", "M"):
-        return pd.Timedelta(value)
+    if isinstance(value, np.timedelta64):  # numpy calls it a number
+        return value if np.datetime_data(value)[0] in ("generic", "Y", "M") else pd.Timedelta(value)
     return value.item() if isinstance(value, (np.bool_, np.number, np.str_)) else value
 
 
 def number(given: Any) -> float | None:
     """The number that was given, whatever its type; ``None`` for what is none."""
     given = plain(given)
-    if isinstance(given, bool) or not isinstance(given, (Real, Decimal)):
+    if isinstance(given, (bool, np.timedelta64)) or not isinstance(given, (Real, Decimal)):
         return None
     try:
         return float(given)
     except OverflowError:
         return math.inf
+    except ValueError:  # decimal's signaling NaN
+        return math.nan
 
 
 def whole_number(name: str, given: Any, least: int, hint: str) -> int:

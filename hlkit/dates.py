@@ -155,7 +155,7 @@ def _text(given: Any) -> str | None:
     if isinstance(given, str):
         text = " ".join(given.split())
         return re.sub(r"[.]0+$", "", text) if _NUMBER.fullmatch(text) else text
-    if not isinstance(given, (Real, Decimal)) or isinstance(given, bool):
+    if not isinstance(given, (Real, Decimal)) or isinstance(given, (bool, np.timedelta64)):
         return None
     try:
         number = float(given)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from hlkit.dates import short
 from hlkit.errors import InvalidRequest
 
 
@@ -25,7 +26,7 @@ def zone(given: object) -> ZoneInfo:
     """The time zone of that name, or the one that a tzinfo of any library is. Raises ``InvalidRequest``."""
     found = zone_named(_name_of(given) if isinstance(given, dt.tzinfo) else given)
     if found is None:
-        raise InvalidRequest(f"there is no time zone {given!r}", hint='write it like "America/Chicago"')
+        raise InvalidRequest(f"there is no time zone {short(given)}", hint='write it like "America/Chicago"')
     return found
 
 
@@ -38,7 +39,7 @@ def _name_of(zone: dt.tzinfo) -> str | None:
     if offset is not None:  # a fixed one has a name where it is whole hours; its sign is the other way round
         hours = offset / dt.timedelta(hours=1)
         return f"Etc/GMT{-int(hours):+d}" if hours.is_integer() and hours else "UTC" if not hours else None
-    path = re.search(r"zoneinfo/(.+?)'", repr(zone))
+    path = re.search(r"tzfile\('(?:.*zoneinfo/)?(.+?)'\)", repr(zone))
     return path[1] if path else None
 
 

@@ -4,6 +4,7 @@ import datetime as dt
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+import dateutil.tz
 import numpy as np
 import pandas as pd
 import pytest
@@ -95,6 +96,7 @@ def test_dates_of_every_kind_are_the_same_moment(given):
         *("", "soon", "03/04/2026", "31.12.2025", "2025-13", "2025-02-30", "2025-07-01 25:00", "2025-07-01 3pm"),
         *("0d", "6m", "30 minutes", "9999 years", b"2025", [2025], pd.Series(["ann@example.com"])),
         *(pd.NaT, pd.NA, np.datetime64("NaT"), dt.time(3), dt.timedelta(1), dt.date.min, dt.datetime.max),
+        *(np.timedelta64(5, "m"), np.timedelta64("NaT")),
     ],
     ids=lambda given: type(given).__name__ if not isinstance(given, str) else given,
 )
@@ -217,7 +219,7 @@ def test_a_column_of_epochs_is_instants_and_no_other_numbers_are(dtype):
         (CHICAGO, "America/Chicago"),
         (dt.UTC, "UTC"),
         (dt.timezone(dt.timedelta(hours=-5)), "Etc/GMT+5"),
-        (pd.Timestamp("2025-07-01", tz="dateutil/America/Chicago").tz, "America/Chicago"),
+        (dateutil.tz.gettz("America/Chicago"), "America/Chicago"),
     ],
 )
 def test_a_zone_may_be_a_name_or_the_zone_of_any_library(given, name):

@@ -13,6 +13,7 @@ import zlib
 from html import escape
 
 import ipywidgets as W
+import numpy as np
 import pandas as pd
 import pytest
 from made import typed
@@ -594,6 +595,15 @@ def test_the_explorer_opens_with_dates_of_every_kind():
         for choices in ({"options": {"since": middle}}, {"contacts": {"until": middle}}):
             with pytest.raises(InvalidRequest, match="takes whole days"):
                 hl.explore(loc, **choices)
+
+
+def test_the_explorer_opens_with_numbers_and_durations_of_any_library(loc):
+    for hour in (np.int64(60), 60.0, pd.Timedelta("1h")):
+        view = hl.explore(loc, analysis="close_curve", options={"days": np.int64(90)}).analyses
+        assert view.options == {"days": 90}
+        assert (
+            "target_min" not in hl.explore(loc, analysis="responses", options={"target_min": hour}).analyses.options
+        )
 
 
 def test_spans_are_whole_days_of_the_calendar():

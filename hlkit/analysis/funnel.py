@@ -37,7 +37,7 @@ from hlkit.analysis.measures import NONE, SMALL, Array, by_size, group_column, g
 from hlkit.analysis.notes import drop, remark, truths
 from hlkit.analysis.registry import analysis
 from hlkit.analysis.saying import choice, compared_wins, largest
-from hlkit.dates import instant
+from hlkit.dates import instant, short
 from hlkit.errors import InvalidRequest
 from hlkit.kinds import COUNT, FLAG, ID, MONEY, SHARE, TEXT
 from hlkit.tables.names import id_named, near_names
@@ -234,7 +234,7 @@ def _pipeline(given: str, names: pd.Series) -> str:
     """The id of the pipeline that is called so, or has this id."""
     found = id_named("pipeline", given, names)
     if found is None:
-        raise InvalidRequest(f"there is no pipeline {given!r}", hint=near_names(given, names))
+        raise InvalidRequest(f"there is no pipeline {short(given)}", hint=near_names(given, names))
     return found
 
 

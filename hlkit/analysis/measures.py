@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from hlkit.analysis.notes import groups_overlap, name_of, remark
+from hlkit.dates import short
 from hlkit.errors import InvalidRequest, MissingColumn, MissingExtra
 from hlkit.kinds import TEXT, Kind
 
@@ -45,7 +46,7 @@ def need(frame: pd.DataFrame, *columns: Hashable) -> None:
             names = [str(name) for name in frame.columns]
             near = difflib.get_close_matches(str(column), names, n=1)
             raise MissingColumn(
-                f"{name_of(frame)} has no column {column!r}",
+                f"{name_of(frame)} has no column {short(column)}",
                 hint=f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names[:40])}",
             )
 
@@ -339,7 +340,9 @@ def office_hours(text: str, holidays: str | None = None) -> Office:
             spans = sorted((*hours.get(day, ()), span))
             if any(later[0] < earlier[1] for earlier, later in itertools.pairwise(spans)):
                 name = _DAYS[day].capitalize()
-                raise InvalidRequest(f"{text!r} says twice when the office is open on {name}", hint="say it once")
+                raise InvalidRequest(
+                    f"{short(text)} says twice when the office is open on {name}", hint="say it once"
+                )
             hours[day] = tuple(spans)
     return Office(hours, _holidays(holidays) if holidays else frozenset())
 
@@ -349,10 +352,10 @@ def _spans(part: str, text: str) -> list[tuple[int, tuple[int, int]]]:
     found = _SPAN.fullmatch(part)
     days = [_DAYS.index(day) if day in _DAYS else -1 for day in found.group(1, 2) if day] if found else [-1]
     if found is None or -1 in days:
-        raise InvalidRequest(f"{text!r} are no office hours", hint='write them like "Mon-Fri 8-18, Sat 10-14"')
+        raise InvalidRequest(f"{short(text)} are no office hours", hint='write them like "Mon-Fri 8-18, Sat 10-14"')
     opens, closes = (int(hour) * 60 + int(minute or 0) for hour, minute in (found.group(3, 4), found.group(5, 6)))
     if opens >= 24 * 60 or closes > 24 * 60 or opens == closes:
-        raise InvalidRequest(f"{part!r} are no hours of a day", hint='write them like "Mon-Fri 8-18", or "0-24"')
+        raise InvalidRequest(f"{short(part)} are no hours of a day", hint='write them like "Mon-Fri 8-18", or "0-24"')
     last = days[-1] if days[-1] >= days[0] else days[-1] + 7
     each = [day % 7 for day in range(days[0], last + 1)]
     if opens < closes:
@@ -368,8 +371,10 @@ def _holidays(country: str) -> frozenset[Any]:
     try:
         return frozenset(country_holidays(name.upper(), subdiv=part.upper() or None, years=range(2000, 2051)))
     except NotImplementedError as error:
-        problem = str(error)
-    raise InvalidRequest(f"no holidays are known for {country!r}: {problem}", hint='write it like "US" or "US-IL"')
+        problem = short(str(error))
+    raise InvalidRequest(
+        f"no holidays are known for {short(country)}: {problem}", hint='write it like "US" or "US-IL"'
+    )
 
 
 def minutes(

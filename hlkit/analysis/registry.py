@@ -16,6 +16,7 @@ import datetime as dt
 import difflib
 import importlib
 import inspect
+import math
 import pkgutil
 import typing
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
@@ -31,7 +32,7 @@ from hlkit.analysis.drawing import Chart, draw, new_axes
 from hlkit.analysis.measures import office_hours
 from hlkit.analysis.notes import RUN, Notes, drop, remark
 from hlkit.analysis.saying import Answer, say
-from hlkit.choices import plain
+from hlkit.choices import number, plain
 from hlkit.dates import DATES, as_text, from_epochs, instant, short
 from hlkit.errors import InvalidRequest
 from hlkit.kinds import DAY, LIST, TEXT, WHEN, YEARS, Kind
@@ -205,7 +206,7 @@ class Analysis:
                 )
         chosen = {name: one.default for name, one in self._parameters.items() if name in allowed}
         chosen |= {name: _in_unit(name, plain(value)) for name, value in given.items()}
-        place = zone(chosen.get("timezone") or "UTC")
+        place = zone("UTC" if chosen.get("timezone") is None else chosen["timezone"])
         as_of = _as_of(chosen.get("as_of"), place, "as_of" in self._parameters)
         today = None if as_of is None else as_of.tz_convert(place).date
         for name, value in chosen.items():
@@ -578,18 +579,18 @@ def _check(analysis: str, name: str, value: Any, hint: Any) -> None:
         return
     options = typing.get_args(hint) if typing.get_origin(hint) is not None else (hint,)
     if typing.get_origin(hint) is Literal:
-        if value not in options:
+        if not isinstance(value, str) or value not in options:
             words = ", ".join(map(repr, options))
             raise InvalidRequest(f"{analysis} has no {name}={short(value)}", hint=f"{name} is one of {words}")
         return
     if value is None:
         allowed = type(None) in options
     elif isinstance(value, dict):  # what is in it, the analysis checks
-        allowed = any(typing.get_origin(option) is dict for option in options)
+        allowed = bool(value) and any(typing.get_origin(option) is dict for option in options)
     elif int in options or float in options:
         whole = float not in options
-        allowed = isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
-        allowed = allowed and (not whole or float(value).is_integer())
+        found = number(value)
+        allowed = found is not None and 0 < found < math.inf and (not whole or found.is_integer())
     else:
         allowed = any(option is Any or (isinstance(option, type) and isinstance(value, option)) for option in options)
     if not allowed:

@@ -49,6 +49,7 @@ from hlkit.analysis.notes import drop, left_out, remark, truths
 from hlkit.analysis.registry import analysis
 from hlkit.analysis.saying import choice, compared, no_rows, of_clock, percent, wait_in_words
 from hlkit.analysis.survival import kaplan_meier, waiting
+from hlkit.dates import short
 from hlkit.errors import InvalidRequest
 from hlkit.kinds import COUNT, FLAG, ID, NUMBER, SHARE, TEXT, WHEN
 from hlkit.tables.text import many
@@ -223,11 +224,13 @@ def _targets(target_min: int | dict[str, int]) -> dict[str, float]:
         if str(name).strip().lower() not in names:
             near = difflib.get_close_matches(str(name).lower(), names, n=1)
             raise InvalidRequest(
-                f"target_min has no channel {name!r}",
+                f"target_min has no channel {short(name)}",
                 hint=f"did you mean {names[near[0]]!r}?" if near else f"there are {', '.join(CHANNEL_NAMES)}",
             )
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-            raise InvalidRequest(f"target_min[{name!r}]={value!r} is no number of minutes", hint="give one above 0")
+            raise InvalidRequest(
+                f"target_min[{name!r}]={short(value)} is no number of minutes", hint="give one above 0"
+            )
     return {str(name).strip().lower(): float(value) for name, value in target_min.items()}
 
 

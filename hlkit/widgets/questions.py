@@ -276,6 +276,6 @@ def checked(asked: Analysis, options: Mapping[str, Any] | None, chosen: Chosen) 
         if name not in asked.choices or name in asked.fills:
             allowed = ", ".join([*(one for one in asked.choices if one not in asked.fills), *SPAN])
             raise InvalidRequest(f"{asked.name} has no {name!r} to choose", hint=f"it has {allowed}")
-    asked.chosen({**own, "as_of": "2000-01-01"})
+    values = asked.chosen({**own, "as_of": "2000-01-01"})
     day_bounds({name: given.get(name) for name in SPAN}, chosen.zone, chosen.today)
-    return given
+    return given | {name: values[name] for name in own}
