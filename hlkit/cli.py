@@ -35,6 +35,7 @@ app = App(
     help="HighLevel sub-accounts as pandas DataFrames. To begin, without an account: hlkit demo. With yours: "
     "hlkit login NAME, then hlkit check.",
     version_flags=["--version"],
+    suppress_keyboard_interrupt=False,  # it would end without a word
 )
 fetch = App(name="fetch", help="Download one resource into a file: Parquet, CSV, Excel or JSON Lines.")
 run = App(name="run", help="Ask a question of a location: prints a table, its definition and where it comes from.")

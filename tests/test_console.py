@@ -93,6 +93,16 @@ def test_a_full_disk_below_the_output_is_said_in_two_lines(capsys, instead):
     )
 
 
+def test_ctrl_c_is_said_in_two_lines(monkeypatch, capsys):
+    def stopped():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hlkit.profiles.everyone", stopped)
+
+    assert run("profiles") == 130
+    assert capsys.readouterr().err.startswith("hlkit: stopped\n  run the same command again")
+
+
 def test_a_file_that_cannot_be_used_is_named(monkeypatch, capsys):
     def locked():
         raise PermissionError(13, "Permission denied", "cache")
