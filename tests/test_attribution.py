@@ -5,7 +5,8 @@ import functools
 import numpy as np
 import pandas as pd
 import pytest
-from made import drawn, typed
+from made import AS_OF as MADE_AT
+from made import drawn, frames_for, typed
 
 import hlkit as hl
 from hlkit.analysis.measures import wilson
@@ -397,6 +398,16 @@ def real(seed, size=400):
         }
     )
     return data, pd.DataFrame(rows), opportunities, deal_columns["pipeline"]
+
+
+def test_counts_are_whole_numbers_unless_credit_is_split():
+    frames = frames_for(attribution, 20)
+    counts = ["leads", "opps", "won", "lost", "last_touch_after_sale"]
+
+    whole, halves = (attribution(**frames, as_of=MADE_AT, model=model) for model in ("first", "split"))
+
+    assert {str(whole[name].dtype) for name in counts} == {"Int64"}
+    assert {str(halves[name].dtype) for name in counts} == {"float64"}
 
 
 @pytest.mark.parametrize("by", ["source", "channel", "campaign", None])

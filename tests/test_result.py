@@ -285,3 +285,23 @@ def test_how_pandas_shows_frames_changes_no_result(option, value, result):
 
     with pd.option_context(option, value):
         assert (repr(result), result.table_html()) == expected
+
+
+def test_counts_leave_as_whole_numbers(tmp_path):
+    analysis = hl.analyses["funnel"]
+    table = analysis(**frames_for(analysis, 20), as_of=AS_OF)
+    counts = [name for name, kind in analysis.columns.items() if kind is COUNT]
+    told = Provenance(
+        timezone="UTC", location="x", as_of_local="", choices={}, rows={}, left_out={}, without={}, short={}
+    )
+    result = Result(table, analysis, Provenance(told, spent=0, saved=0))
+
+    sheet = openpyxl.load_workbook(result.to_excel(tmp_path / "funnel")).active
+    shown = result.as_read(50)
+
+    heads = [cell.value for cell in sheet[1]]
+    for name in counts:
+        cells = [row[heads.index(name)].value for row in sheet.iter_rows(min_row=2)]
+        assert {type(value) for value in cells} <= {int, type(None)}, name
+        assert not shown[name].str.contains(".", regex=False).any(), name
+    assert table[counts].isna().any().any()  # some are blank, which would make them floats

@@ -43,9 +43,9 @@ from hlkit.analysis.measures import (
     with_interval,
 )
 from hlkit.analysis.notes import drop, groups_overlap, left_out, remark
-from hlkit.analysis.registry import analysis
+from hlkit.analysis.registry import HALVES, analysis
 from hlkit.analysis.saying import compared_wins, largest
-from hlkit.kinds import FLAG, MONEY, NUMBER, SHARE, TEXT
+from hlkit.kinds import COUNT, FLAG, MONEY, NUMBER, SHARE, TEXT
 from hlkit.tables.text import many
 
 if TYPE_CHECKING:
@@ -60,10 +60,10 @@ _GONE, _NOBODY = -1, -2  # in the place of a contact: one that no row has, and n
 @analysis(
     "Which sources bring leads, deals and cash?",
     columns={
-        "leads": NUMBER,
-        "opps": NUMBER,
-        "won": NUMBER,
-        "lost": NUMBER,
+        "leads": COUNT,
+        "opps": COUNT,
+        "won": COUNT,
+        "lost": COUNT,
         "open_share": SHARE,
         "cash": MONEY,
         "currency": TEXT,
@@ -74,7 +74,7 @@ _GONE, _NOBODY = -1, -2  # in the place of a contact: one that no row has, and n
         "win_naive_share": SHARE,
         "win_naive_low": SHARE,
         "win_naive_high": SHARE,
-        "last_touch_after_sale": NUMBER,
+        "last_touch_after_sale": COUNT,
         "small": FLAG,
     },
     definition=(
@@ -169,6 +169,8 @@ def attribution(
     table["cash_per_lead"] = share(of_leads.reindex(names, fill_value=0.0), table["leads"]) if paid_known else np.nan
     table["last_touch_after_sale"] = table["late"] if "updated_at" in contacts else np.nan
     table["small"] = table["opps"] < SMALL
+    if model == "split":
+        table = table.astype(dict.fromkeys(("leads", "opps", "won", "lost", "last_touch_after_sale"), HALVES))
     table = table.sort_values(["won", "leads", "opps"], ascending=False, kind="stable").drop(columns=["late", "open"])
     table.insert(0, group_column(by, attribution.columns), table.index.to_numpy())
     if OTHERS in names:

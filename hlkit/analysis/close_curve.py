@@ -41,7 +41,7 @@ _LINES = 6  # groups in one chart of curves: more would not be told apart
     "How many deals are won, and how long does it take?",
     columns={
         "curve": {
-            "day": NUMBER,
+            "day": COUNT,
             "n": COUNT,
             "won_share": SHARE,
             "won_low": SHARE,
@@ -315,9 +315,9 @@ def _lines(groups: dict[str, pd.DataFrame], ax: Axes) -> None:
     ends: dict[str, tuple[float, str]] = {}
     for (name, rows), colour in zip(groups.items(), PALETTE, strict=False):
         few = bool(rows["small"].iloc[0])
-        line = "--" if few else "-"
-        ax.plot(rows["day"], rows["won_share"], color=colour, linewidth=2, linestyle=line, marker="")
-        ax.fill_between(rows["day"], rows["won_low"], rows["won_high"], color=colour, alpha=0.08, linewidth=0)
+        line, day = "--" if few else "-", rows["day"].to_numpy("float64")
+        ax.plot(day, rows["won_share"], color=colour, linewidth=2, linestyle=line, marker="")
+        ax.fill_between(day, rows["won_low"], rows["won_high"], color=colour, alpha=0.08, linewidth=0)
         last = float(rows["won_share"].iloc[-1])
         ends[f"{name} {last:.0%} (n = {int(rows['n'].iloc[0]):,})"] = last, colour
     ax.set_ylim(0, min(1.0, max(0.05, *(1.3 * float(rows["won_share"].max()) for rows in groups.values()))))

@@ -35,7 +35,7 @@ from hlkit.analysis.saying import Answer, say
 from hlkit.choices import number, plain
 from hlkit.dates import DATES, as_text, from_epochs, instant, short
 from hlkit.errors import InvalidRequest
-from hlkit.kinds import DAY, LIST, TEXT, WHEN, YEARS, Kind
+from hlkit.kinds import DAY, LIST, NUMBER, TEXT, WHEN, YEARS, Kind
 from hlkit.resources import CATALOGUE
 from hlkit.tables.text import many, pairs_html
 from hlkit.zones import zone
@@ -257,6 +257,7 @@ class Analysis:
         if missing:
             raise AssertionError(f"{self.name} declares {missing} and does not give it")
         kinds = dict.fromkeys(groups, TEXT) | dict(columns)
+        kinds |= {name: NUMBER for name in columns if table[name].dtype == HALVES}
         return pd.DataFrame({name: _cast(table[name], kinds[name]) for name in [*groups, *columns]}).reset_index(
             drop=True
         )
@@ -531,6 +532,9 @@ _KINDS = {
     "COUNT": "counts",
     "FLAG": "true and false",
 } | dict.fromkeys(("NUMBER", "MONEY", "SHARE"), "numbers")
+
+
+HALVES = pd.Float64Dtype()  # what an analysis gives for counts that are shared: they stay numbers with fractions
 
 
 def _cast(column: pd.Series, kind: Kind) -> pd.Series:

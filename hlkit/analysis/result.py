@@ -224,7 +224,7 @@ def _text(value: Any, kind: str, digits: int) -> str:
     if isinstance(value, bool):
         return "yes" if value else ""
     if kind == COUNT.name:
-        return f"{value:,}"
+        return f"{value:,.10g}" if isinstance(value, float) else f"{value:,}"
     if isinstance(value, float):
         form = ".3f" if kind == "SHARE" else ",.2f" if kind == "MONEY" else f",.{digits}f"
         shown = f"{value:{',.0f' if abs(value) >= 1000 else form}}"
