@@ -164,6 +164,22 @@ def test_every_kind_of_custom_field_keeps_its_rows_and_counts_what_does_not_fit(
             assert builder.misfits[f"Field {kind}"] == 0, "no answer is lost from a text"
 
 
+def test_definitions_of_custom_fields_may_be_odd_too():
+    keys = ("id", "name", "fieldKey", "dataType", "documentType", "model", "picklistOptions")
+    plain = {"name": "Field", "dataType": "CHECKBOX", "model": "contact", "picklistOptions": [{"label": "x"}, "y"]}
+    contacts = CATALOGUE["contacts"]
+    rows = [{"id": f"{key} {n}", **plain, key: odd} for key in keys for n, (odd, _) in enumerate(ODD)]
+
+    custom = CustomFields.of([*rows, {"id": "f1", **plain}], "contact", contacts.columns)
+    builder = FrameBuilder(contacts.columns, contacts.key, custom)
+    builder.add([{"id": "a", "customFields": [{"id": "f1", "value": "x, y"}]}])
+    frame = builder.frame()
+
+    kept(frame, builder)
+    assert frame.columns.is_unique
+    assert frame[custom.columns["f1"].name].tolist() == [["x", "y"]]
+
+
 # ---- everything that takes frames
 
 

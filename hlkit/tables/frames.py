@@ -20,6 +20,7 @@ from hlkit.kinds import DAY, LIST, MONEY, NUMBER, TEXT, Kind
 from hlkit.memory import without_garbage_collection
 from hlkit.resource import Column
 from hlkit.tables import values
+from hlkit.tables.text import SURROGATES
 from hlkit.warning import warn
 
 Row = Mapping[str, Any]
@@ -53,27 +54,27 @@ class CustomFields:
     def of(cls, definitions: Sequence[Row], model: str, declared: Sequence[Column]) -> CustomFields:
         """A column for each definition of *model*, named by the field's name, or its key where names collide."""
         fields = {
-            str(row["id"]): row
+            _text_of(row, "id"): row
             for row in definitions
-            if row.get("model", model) == model and row.get("documentType") != "folder" and row.get("id")
+            if (row.get("model") or model) == model and row.get("documentType") != "folder" and row.get("id")
         }
-        names = Counter(_name(definition) for definition in fields.values())
+        names = Counter(_text_of(definition, "name") for definition in fields.values())
         taken = {column.name for column in declared}
         columns: dict[str, Column] = {}
         for identifier, definition in fields.items():
-            name, key = _name(definition), definition.get("fieldKey")
+            name, key = _text_of(definition, "name"), _text_of(definition, "fieldKey")
             if not name or names[name] > 1 or name in taken:
-                name = str(key or identifier)
+                name = key or identifier
             while name in taken:
                 name = f"{name} ({identifier})"
             taken.add(name)
             kind = _FIELD_KINDS.get(str(definition.get("dataType")), TEXT)
-            columns[identifier] = Column(name, "customFields", kind, private=True, doc=str(key), epoch_ms=kind is DAY)
+            columns[identifier] = Column(name, "customFields", kind, private=True, doc=key, epoch_ms=kind is DAY)
         return cls(columns, {name: _reader(fields[name], column.kind) for name, column in columns.items()})
 
 
-def _name(definition: Row) -> str:
-    return str(definition.get("name") or "").strip()
+def _text_of(row: Row, key: str) -> str:
+    return SURROGATES.sub("?", str(row.get(key) or "")).strip()
 
 
 def _reader(definition: Row, kind: Kind) -> Callable[[Any], Any]:
@@ -81,8 +82,8 @@ def _reader(definition: Row, kind: Kind) -> Callable[[Any], Any]:
         return functools.partial(_answer, kind=kind)
     if definition.get("dataType") in ("FILE_UPLOAD", "SIGNATURE"):
         return _files
-    options = definition.get("picklistOptions")
-    texts = [option.strip() for option in options if isinstance(option, str)] if isinstance(options, list) else ()
+    options = _items_of(definition.get("picklistOptions"), "label")
+    texts = {option.strip() for option in options if isinstance(option, str)} if isinstance(options, list) else ()
     return functools.partial(_picked, options=frozenset(texts))
 
 
@@ -142,7 +143,7 @@ class FrameBuilder:
             items = _items(row)
             self._count_misfits("customFields", _no_items(row, items))
             for item in items:
-                name = str(item.get("id"))
+                name = _text_of(item, "id")
                 if name not in wide:
                     self.unknown_fields[name] += 1
                     continue
