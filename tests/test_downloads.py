@@ -28,8 +28,7 @@ def begun(name, ago=0.0, **given):
 
 
 def gone(*records):
-    newest_first = sorted(records, key=lambda one: -one.started)
-    return {one.generation for one in unwanted(newest_first, NOW)}
+    return {one.generation for one in unwanted(records, NOW)}
 
 
 def test_what_nobody_read_for_thirty_days_goes():
@@ -57,6 +56,10 @@ def test_what_was_replaced_goes_and_the_last_one_that_was_read_within_the_hour_s
     assert gone(new, record("read", ago=HOUR, reads=1)) == {"read"}
     assert gone(new, begun("begun", ago=60)) == {"begun"}
     assert gone(begun("going"), read) == set()
+
+
+def test_one_of_the_future_replaces_nothing_and_is_replaced():
+    assert gone(record("future", ago=-DAY), record("now")) == {"future"}
 
 
 def a_month_from(second, **given):

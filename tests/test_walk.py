@@ -321,6 +321,19 @@ def test_it_is_fresh_from_when_its_last_page_arrived(server, session, contacts, 
     assert walk(session)._known(again._name())[1] is None
 
 
+def test_what_a_clock_of_the_future_left_stands_in_nobodys_way(session, contacts, clock):
+    clock.now += 365 * DAYS
+    ids(walk(session))
+    clock.now -= 365 * DAYS
+    contacts.pages = {7: answer({"message": "Invalid JWT"}, 401)}
+    broken(walk(session), InvalidToken)
+
+    resumed, again = walk(session), walk(session)
+
+    assert (ids(resumed), resumed.saved) == (SEVEN, 2)
+    assert (ids(again), again.spent) == (SEVEN, 0)
+
+
 def test_what_was_read_for_its_first_rows_is_no_download_that_broke_off(server, session, contacts, clock):
     ids(walk(session, heads=True))
     ids(walk(session, limit=4))

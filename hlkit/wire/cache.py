@@ -217,7 +217,7 @@ class Cache(BaseCache):
 
     def walks(self, question: str | None = None) -> list[Record]:
         """The records, newest first: all, or those of one question. Raises ``CacheLocked``."""
-        return self._file.run(lambda db: downloads.records(db, question))
+        return downloads.newest_first(self._file.run(lambda db: downloads.records(db, question)), self._now())
 
     def touch(self, record: Record) -> Record:
         """Somebody reads a download that is complete: it stays for another thirty days, and an hour at the least."""

@@ -139,7 +139,12 @@ def _stray(db: sqlite3.Connection) -> str | None:
     return None
 
 
-def unwanted(newest_first: Iterable[Record], now: float) -> list[Record]:
+def newest_first(found: Iterable[Record], now: float) -> list[Record]:
+    """In the order of their beginnings; those of the future, by a clock that was wrong, come last."""
+    return sorted(found, key=lambda record: record.started if record.started <= now + 60 else 0.0, reverse=True)
+
+
+def unwanted(everything: Iterable[Record], now: float) -> list[Record]:
     """The downloads that nobody will read again, of all that there are.
 
     That is what nobody read for thirty days, what a newer one replaced (though one that was read within the hour
@@ -151,7 +156,7 @@ def unwanted(newest_first: Iterable[Record], now: float) -> list[Record]:
     complete: dict[str, Record] = {}  # by question, the newest
     replaced: set[str] = set()  # questions of which an older one stays
     settled: dict[str, list[Record]] = {}  # by family
-    for record in newest_first:
+    for record in newest_first(everything, now):
         idle = now - max(record.read, record.fetched if record.fetched <= now else 0.0)
         newer = complete.get(record.question)
         if newer is not None:

@@ -24,6 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -366,7 +367,7 @@ class Walk:
         if fresh.offline:
             return next((record for record in complete if self._is_whole(record)), None)
         young = [record for record in complete if self._cache.age(record) < fresh.expire_after and not fresh.refresh]
-        newest = complete[0].started if complete else 0.0
+        newest = max((record.started for record in complete if self._cache.since(record.started) < inf), default=0.0)
         begun = [record for record in records if record.started > newest and self._goes_on_from(record)]
         return next(filter(self._is_whole, young), max(begun, key=lambda record: record.rows, default=None))
 
