@@ -49,6 +49,12 @@ def report_empty(location: Location, resource: Resource, choices: Choices, walk:
     if resource.parent is not None:
         if choices.parents and not choices.all_parents:
             _report_parents(location, resource, choices.parents, walk)
+        elif walk.gone and len(walk.gone) == len(walk.question.passes):
+            raise NotFound(
+                f"none of the {len(walk.gone):,} {resource.parent.resource} is found any more",
+                hint="read them anew, with refresh=True",
+                resource=resource.name,
+            )
         return
     doubtful = {}
     for name, value in choices.filters.items() if not walk.rows else ():

