@@ -176,7 +176,7 @@ def _names(resource: Resource, given: Mapping[str, Any]) -> dict[str, tuple[str,
             raise InvalidRequest(f"{name} and {key} choose the same", hint=f"give one of them: {key} takes ids alone")
         several = resource.parent is not None and key == resource.parent.key
         if several and not isinstance(given[name], str):
-            found[key] = tuple(_value(name, TEXT, one) for one in _listed(name, given[name]))
+            found[key] = tuple(_value(name, TEXT, value) for value in _listed(name, given[name]))
         else:
             found[key] = (_value(name, TEXT, given[name]),)
     return found
@@ -206,8 +206,8 @@ def ids(name: str, given: Any) -> tuple[str, ...] | None:
     if isinstance(given, str):
         return (_value(name, ID, given),)
     values = _listed(name, given)
-    found = [one for one in values if not _is_null(one)]
-    wrong = next((one for one in found if not isinstance(one, str)), None)
+    found = [value for value in values if not _is_null(value)]
+    wrong = next((value for value in found if not isinstance(value, str)), None)
     if wrong is not None:
         raise InvalidRequest(f"{name} takes ids, which are text, and got {short(wrong)}", hint=_COLUMN.format(name))
     if values and not found:
@@ -218,7 +218,7 @@ def ids(name: str, given: Any) -> tuple[str, ...] | None:
         warn(f"{len(values) - len(found):,} of {len(values):,} values of {name} are null and left out")
     if not values:
         warn(f"{name} has no ids, so there are no rows")
-    return tuple(dict.fromkeys(_id(name, one.strip()) for one in found))
+    return tuple(dict.fromkeys(_id(name, value.strip()) for value in found))
 
 
 def _listed(name: str, given: Any) -> list[Any]:

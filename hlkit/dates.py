@@ -191,16 +191,16 @@ def _span(name: str, given: Any, zone: Zone, today: Today | None) -> tuple[pd.Ti
         day, length = written
         first = _checked(name, given, lambda: pd.Timestamp(dt.date(*day)))
         return first, first + pd.DateOffset(**length)
-    words = re.sub(r"[\s_-]+", " ", text.casefold())
+    phrase = re.sub(r"[\s_-]+", " ", text.casefold())
     now = today or (lambda: dt.datetime.now(zone()).date())
-    if words in _NAMED:
-        which, unit = _NAMED[words]
+    if phrase in _NAMED:
+        which, unit = _NAMED[phrase]
         named = pd.Period(now(), _CALENDAR[unit]) - int(which == "last")
         return named.start_time, (named + 1).start_time
-    if (back := _BACK.fullmatch(words)) and int(back[1]):
+    if (back := _BACK.fullmatch(phrase)) and int(back[1]):
         end, length = pd.Timestamp(now()), cast("dict[str, Any]", {_UNITS[back[2][0]]: int(back[1])})
         return _checked(name, given, lambda: end - pd.DateOffset(**length)), end
-    raise _no_date(name, given, difflib.get_close_matches(words, _NAMED, n=1, cutoff=0.75))
+    raise _no_date(name, given, difflib.get_close_matches(phrase, _NAMED, n=1, cutoff=0.75))
 
 
 def _written(text: str) -> tuple[tuple[int, int, int], dict[str, Any]] | None:

@@ -123,7 +123,7 @@ class _Known:
         return NAMED_BY[self.key][1] if self.key in NAMED_BY else f"{self.key}s"
 
     @property
-    def one(self) -> str:
+    def noun(self) -> str:
         return self.resource.removesuffix("s")
 
     def names(self, again: bool = False) -> pd.Series:
@@ -154,10 +154,10 @@ class _Known:
                 status=refused.status,
                 resource=self.resource,
             )
-        found = id_named(self.one, given, names)
+        found = id_named(self.noun, given, names)
         if found is None and not self.location.offline:
             names = self.names(again=True)
-            found = id_named(self.one, given, names)
+            found = id_named(self.noun, given, names)
         if found is None and self.key != "tag" and _ID.fullmatch(given):
             return given
         if found is None:
@@ -167,12 +167,12 @@ class _Known:
     def unknown(self, ids: list[str]) -> list[str] | None:
         """Those of *ids* that do not exist; ``None`` where that cannot be told."""
         try:
-            unknown = [one for one in ids if one not in self.names().index]
-            if unknown and not self.location.offline:
-                unknown = [one for one in unknown if one not in self.names(again=True).index]
+            names = self.names()
+            if not set(ids) <= set(names.index) and not self.location.offline:
+                names = self.names(again=True)
         except _UNREADABLE:
             return None
-        return unknown
+        return [key for key in ids if key not in names.index]
 
     def refusal(self, given: str) -> InvalidRequest:
         """The error for what does not exist, with what is nearest to it."""
@@ -181,7 +181,7 @@ class _Known:
         where = " in that pipeline" if self.key == "stage_id" and self.pipeline_id is not None else ""
         where += ", as far as they are cached (offline)" if self.location.offline else ""
         return InvalidRequest(
-            f"no {self.one} has the {what} {short(given)}{where}",
+            f"no {self.noun} has the {what} {short(given)}{where}",
             hint=near_names(given, names),
             resource=self.resource,
         )
