@@ -262,7 +262,7 @@ class Offset(Paging):
         trail.join(page)
         if not page.rows or not (self.is_full(page) or (trail.fresh and trail.is_short(page))):
             return None
-        following = offset + len(page) - page.trailing - 1
+        following = offset + len(page) - trail.tail(page) - 1
         return self.first() | {self.param: following} if following > offset else None
 
 
@@ -369,7 +369,19 @@ class Trail:
     def beyond(self, before: Page, page: Page) -> list[Mapping[str, Any]]:
         """The rows of a page, without those that the page before brought and that are still the same."""
         brought = {name: row for row in before.rows if (name := self.id_of(row)) is not None}
-        return [row for row in page.rows if brought.get(self.id_of(row) or "") != row]
+        rows = [row for row in page.rows if brought.get(self.id_of(row) or "") != row]
+        again = (
+            before.rows[len(before.rows) - self.nameless_tail(before) :] if isinstance(self.paging, Offset) else ()
+        )
+        return [row for row in rows if row not in again] if again else rows
+
+    def nameless_tail(self, page: Page) -> int:
+        """How many rows without an id stand at the end of a page, after one that has one."""
+        return next((n for n, row in enumerate(reversed(page.rows)) if self.id_of(row) is not None), 0)
+
+    def tail(self, page: Page) -> int:
+        """How many entries stand after the last row that the next page can be joined on by its id."""
+        return page.trailing + self.nameless_tail(page)
 
     def joins_on(self, page: Page) -> bool:
         """Whether the page holds a row of those that were read without a gap."""

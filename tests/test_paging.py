@@ -246,20 +246,28 @@ def test_a_page_number_walk_over_still_rows_is_one_round(count):
 
 @pytest.mark.parametrize("paging", [SKIP, PAGED], ids=["offset", "page number"])
 @pytest.mark.parametrize("odd", [{0}, {9}, {8, 9}, {10}, {29}, {3, 4, 5, 18, 19, 20}], ids=str)
-def test_entries_that_are_no_rows_lose_none_of_the_rows_around_them(paging, odd):
-    entries = [None if number in odd else {"id": str(number)} for number in range(30)]
+@pytest.mark.parametrize("none", [None, {"id": None}], ids=["no row", "no id"])
+def test_entries_that_are_no_rows_or_have_no_id_lose_none_of_the_others(paging, odd, none):
+    entries = [none if number in odd else {"id": str(number)} for number in range(30)]
 
     def serve(at):
         start = at["skip"] if paging is SKIP else (at["page"] - 1) * 10
         found = entries[start : start + 10]
-        rows = [row for row in found if row]
-        trailing = next((n for n, row in enumerate(reversed(found)) if row), 0)
+        rows = [row for row in found if row is not None]
+        trailing = next((n for n, row in enumerate(reversed(found)) if row is not None), 0)
         return Page(rows, {"meta": {"total": 30}}, len(found) - len(rows), trailing)
 
     came, pages = walked(paging, serve)
 
-    assert set(came) == {row["id"] for row in entries if row}
+    assert set(came) - {None} == {row["id"] for row in entries if row and row["id"]}
     assert pages <= 5
+
+
+def test_a_row_without_an_id_that_two_pages_share_is_given_once():
+    before, page = Page([{"id": "a"}, {"x": 1}], {}), Page([{"id": "a"}, {"x": 1}, {"x": 2}], {})
+
+    assert Trail("rows", SKIP).beyond(before, page) == [{"x": 2}]
+    assert Trail("rows", EXPORT).beyond(before, page) == [{"x": 1}, {"x": 2}]
 
 
 def test_a_page_number_walk_that_does_not_add_up_is_walked_once_more():
