@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import numpy as np
 import numpy.typing as npt
 
-_RUN = 32_768  # hashes: as many as are sorted anew with each page
+_RUN = 4096  # hashes: as many as are sorted anew with each page
+_RUNS = 16  # of them become one
 
 
 class SeenIds:
@@ -18,21 +17,30 @@ class SeenIds:
     """
 
     def __init__(self) -> None:
-        self._full: list[npt.NDArray[np.int64]] = []
+        self._long: list[npt.NDArray[np.int64]] = []
+        self._short: list[npt.NDArray[np.int64]] = []
         self._open = np.empty(0, np.int64)
+        self._count = 0
 
     def __len__(self) -> int:
-        return _RUN * len(self._full) + len(self._open)
+        return self._count
 
-    def add(self, ids: Collection[str]) -> set[str]:
+    def add(self, ids: set[str]) -> set[str]:
         """Take them in; those of them that are new."""
         hashes = np.fromiter(map(hash, ids), np.int64, len(ids))
         known = np.zeros(len(ids), dtype=bool)
-        for run in (*self._full, self._open):
+        for run in (*self._long, *self._short, self._open):
             if len(run):
                 known |= run[np.searchsorted(run[:-1], hashes)] == hashes
-        self._open = np.union1d(self._open, hashes[~known])
-        while len(self._open) >= _RUN:
-            self._full.append(self._open[:_RUN].copy())
-            self._open = self._open[_RUN:].copy()
+        self._take(hashes[~known])
         return {name for name, is_known in zip(ids, known.tolist(), strict=True) if not is_known}
+
+    def _take(self, hashes: npt.NDArray[np.int64]) -> None:
+        self._count += len(hashes)
+        self._open = np.sort(np.concatenate((self._open, hashes)))
+        if len(self._open) >= _RUN:
+            self._short.append(self._open)
+            self._open = np.empty(0, np.int64)
+        if len(self._short) == _RUNS:
+            self._long.append(np.sort(np.concatenate(self._short)))
+            self._short.clear()

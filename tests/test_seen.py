@@ -9,14 +9,14 @@ from hlkit.seen import SeenIds
 def test_it_says_which_ids_are_new_and_counts_each_once():
     ids = SeenIds()
 
-    assert ids.add(["a", "b"]) == {"a", "b"}
+    assert ids.add({"a", "b"}) == {"a", "b"}
     assert ids.add({"b", "c"}) == {"c"}
-    assert ids.add([]) == set()
+    assert ids.add(set()) == set()
     assert len(ids) == 3
 
 
 def test_it_answers_as_a_set_does_over_many_pages(monkeypatch):
-    monkeypatch.setattr(seen, "_RUN", 64)
+    monkeypatch.setattr(seen, "_RUN", 16)
     rng, ids, known = random.Random(1), SeenIds(), set()
     for _ in range(100):
         page = {f"id{rng.randrange(2_000)}" for _ in range(rng.randrange(1, 100))}
@@ -32,4 +32,5 @@ def test_an_id_takes_eight_bytes():
         ids.add({f"id{page}-{number}" for number in range(1_000)})
 
     assert len(ids) == 100_000
-    assert sum(run.nbytes for run in (*ids._full, ids._open)) == 800_000
+    assert sum(run.nbytes for run in (*ids._long, *ids._short, ids._open)) == 800_000
+    assert len(ids._long) + len(ids._short) < 30
