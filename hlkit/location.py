@@ -154,9 +154,13 @@ class Location:
 
         return Askers(self)
 
-    @functools.cached_property
+    @property
     def kept(self) -> Location:
         """The same location, of what is kept alone: ``loc.kept.contacts()`` asks no server, whatever its age."""
+        return self if self.offline else self._offline
+
+    @functools.cached_property
+    def _offline(self) -> Location:
         return Location(
             self.session,
             self.location_id,

@@ -305,6 +305,12 @@ def test_what_holds_a_token_is_not_copied_and_says_what_to_do(connect, name, how
         how(PARTS[name](connect(cache=False)))
 
 
+def test_what_is_kept_of_what_is_kept_is_the_same(loc):
+    assert loc.kept.offline
+    assert loc.kept is loc.kept
+    assert loc.kept.kept is loc.kept
+
+
 def classes():
     modules = [
         module.name for module in pkgutil.walk_packages(hl.__path__, "hlkit.") if "__main__" not in module.name
