@@ -341,8 +341,7 @@ def test_a_disk_that_fails_says_so_beside_the_button(warm, tmp_path, monkeypatch
 # ---- a location that has little
 
 
-@pytest.mark.parametrize("size", [0, 8])
-@pytest.mark.parametrize("scopes", [None, set(), {"contacts.readonly"}])
+@pytest.mark.parametrize(("size", "scopes"), [(0, None), (8, None), (8, set()), (8, {"contacts.readonly"})])
 def test_a_location_that_has_or_shows_little_says_so_in_every_view(tmp_path, size, scopes):
     with Nobody(size=size, as_of=AS_OF) as simulation:
         token = simulation.add_token(TOKEN, scopes)
