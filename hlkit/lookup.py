@@ -154,10 +154,16 @@ class _Known:
                 status=refused.status,
                 resource=self.resource,
             )
-        found = id_named(self.noun, given, names)
+        way = "say which pipeline, with pipeline=, or " if self.key == "stage_id" and self.pipeline_id is None else ""
+        found = id_named(self.noun, given, names, way)
         if found is None and not self.location.offline:
             names = self.names(again=True)
-            found = id_named(self.noun, given, names)
+            way = (
+                "say which pipeline, with pipeline=, or "
+                if self.key == "stage_id" and self.pipeline_id is None
+                else ""
+            )
+        found = id_named(self.noun, given, names, way)
         if found is None and self.key != "tag" and _ID.fullmatch(given):
             return given
         if found is None:

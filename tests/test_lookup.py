@@ -1,6 +1,7 @@
 """Filters by name, ids that do not exist, and answers without rows."""
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -168,6 +169,21 @@ def test_a_name_that_several_have_is_refused_with_their_ids_unless_one_is_spelle
     assert refused.value.hint == "give the id of one: u1, u2, u3"
     assert owner_of(location, "Ann Lee") == "u1"
     assert owner_of(location, "u2") == "u2"
+
+
+def test_a_stage_that_several_pipelines_have_is_told_apart_by_its_pipeline():
+    rows = [("s1", "New", "p1"), ("s2", "new", "p2")]
+    stages = pd.DataFrame(rows, columns=["stage_id", "name", "pipeline_id"])
+    location = SimpleNamespace(stages=lambda refresh: stages, offline=True)
+
+    def stage(**filters):
+        choices = Choices(names={"stage_id": (" NEW ",)}, filters=filters)
+        return with_ids(location, CATALOGUE["opportunities"], choices).filters["stage_id"]
+
+    with pytest.raises(InvalidRequest, match="2 stages are called") as refused:
+        stage()
+    assert refused.value.hint == "say which pipeline, with pipeline=, or give the id of one: s1, s2"
+    assert stage(pipeline_id="p2") == "s2"
 
 
 def test_offline_nothing_is_read_anew_and_the_error_says_so(sim, loc, folder):

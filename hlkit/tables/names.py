@@ -24,10 +24,11 @@ NAMED_BY = {
 }
 
 
-def id_named(what: str, given: str, names: pd.Series) -> str | None:
+def id_named(what: str, given: str, names: pd.Series, way: str = "") -> str | None:
     """The id of *names* (names by id) that was given, or of what is called so, whatever its case and blanks.
 
-    ``None`` where there is none. Raises ``InvalidRequest`` where several are called so.
+    ``None`` where there is none. Raises ``InvalidRequest`` where several are called so; *way* is what else there is
+    to do about that.
     """
     if given in names.index:
         return given
@@ -37,7 +38,8 @@ def id_named(what: str, given: str, names: pd.Series) -> str | None:
     alike = same if len(same) == 1 else alike
     if len(alike) > 1:
         raise InvalidRequest(
-            f"{len(alike)} {what}s are called {short(given)}", hint=f"give the id of one: {', '.join(alike[:20])}"
+            f"{len(alike)} {what}s are called {short(given)}",
+            hint=f"{way}give the id of one: {', '.join(alike[:20])}",
         )
     return str(alike[0]) if len(alike) else None
 
