@@ -154,16 +154,11 @@ class _Known:
                 status=refused.status,
                 resource=self.resource,
             )
-        way = "say which pipeline, with pipeline=, or " if self.key == "stage_id" and self.pipeline_id is None else ""
+        anywhere = self.key == "stage_id" and self.pipeline_id is None
+        way = "say which pipeline, with pipeline=, or " if anywhere else ""
         found = id_named(self.noun, given, names, way)
         if found is None and not self.location.offline:
-            names = self.names(again=True)
-            way = (
-                "say which pipeline, with pipeline=, or "
-                if self.key == "stage_id" and self.pipeline_id is None
-                else ""
-            )
-        found = id_named(self.noun, given, names, way)
+            found = id_named(self.noun, given, self.names(again=True), way)
         if found is None and self.key != "tag" and _ID.fullmatch(given):
             return given
         if found is None:
