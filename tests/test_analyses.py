@@ -142,7 +142,7 @@ def test_groups_sum_to_the_whole(name, show, seed, rows, nulls, data):
     if first[by].isna().all() and by != first.columns[0]:
         assert set(parts[column]) <= {NONE, "(other contacts)"}
     for counted, kind in declared.items():
-        if kind.name == "COUNT" and parts[counted].notna().all():
+        if kind.name == "COUNT" and counted != "day" and parts[counted].notna().all():
             assert parts[counted].sum() == whole[counted].sum(), counted
 
 

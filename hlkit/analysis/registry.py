@@ -19,7 +19,7 @@ import inspect
 import math
 import pkgutil
 import typing
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -175,7 +175,7 @@ class Analysis:
         if len(frames) > len(self.frames) or set(taken) & set(given):
             raise InvalidRequest(f"{self.name} takes {', '.join(self.frames)}", hint="give each frame once, in order")
         taken |= {name: given.pop(name) for name in self.frames if name in given}
-        chosen = self.chosen(given)
+        chosen = self.chosen(given, _labels(taken.values()))
         as_of = chosen["as_of"]
         notes = Notes()
         token = RUN.set(notes)
@@ -191,10 +191,11 @@ class Analysis:
         table.attrs["hlkit"] = self._told(fitted, chosen, as_of, notes)
         return table
 
-    def chosen(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def chosen(self, given: Mapping[str, Any], labels: Collection[Hashable] = ()) -> dict[str, Any]:
         """The choices in *given*, checked and completed. Raises ``InvalidRequest`` with what there is to choose.
 
-        A date such as "last month" is counted from *as_of*.
+        A date such as "last month" is counted from *as_of*. *labels* are the columns that there are: one of them need
+        not be a text.
         """
         allowed = [name for name in inspect.signature(self).parameters if name not in self.frames]
         for name in given:
@@ -215,7 +216,7 @@ class Analysis:
             elif name.endswith(_DATES):
                 moment = instant(name, value, lambda: place, today)
                 chosen[name] = None if moment is None else as_text(moment, place)
-            elif name not in _SPAN:
+            elif name not in _SPAN and not (name in _LABELS and _is_one_of(value, labels)):
                 _check(self.name, name, value, self._hints.get(name, Any))
         chosen |= {"as_of": as_of, "timezone": place.key}
         if "office" in chosen:
@@ -577,13 +578,6 @@ def _in_unit(name: str, value: Any) -> Any:
 
 def _check(analysis: str, name: str, value: Any, hint: Any) -> None:
     """Raise ``InvalidRequest`` where *value* is none that the annotation *hint* allows."""
-    if name in _LABELS:
-        is_null = value is not None and pd.api.types.is_scalar(value) and pd.isna(value)
-        if not isinstance(value, Hashable) or is_null:
-            raise InvalidRequest(
-                f"{analysis} takes no {name}={short(value)}", hint=f"{name} is the name of one column"
-            )
-        return
     options = typing.get_args(hint) if typing.get_origin(hint) is not None else (hint,)
     if typing.get_origin(hint) is Literal:
         if not isinstance(value, str) or value not in options:
@@ -601,9 +595,12 @@ def _check(analysis: str, name: str, value: Any, hint: Any) -> None:
     else:
         allowed = any(option is Any or (isinstance(option, type) and isinstance(value, option)) for option in options)
     if not allowed:
-        expected = (
-            "a number above 0" if int in options or float in options else "text" if str in options else f"{hint}"
-        )
+        if name in _LABELS:
+            expected = "the name of one column"
+        else:
+            expected = (
+                "a number above 0" if int in options or float in options else "text" if str in options else f"{hint}"
+            )
         raise InvalidRequest(f"{analysis} takes no {name}={short(value)}", hint=f"{name} is {expected}")
 
 
@@ -611,6 +608,19 @@ def _in_words(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {part}" for name, part in value.items())
     return "nothing" if value is None else str(value)
+
+
+def _labels(frames: Iterable[Any]) -> set[Hashable]:
+    """The columns of these frames, and of their indexes."""
+    found = [frame for frame in frames if isinstance(frame, pd.DataFrame)]
+    return {label for frame in found for label in (*frame.columns, *frame.index.names)}
+
+
+def _is_one_of(value: Any, labels: Collection[Hashable]) -> bool:
+    try:
+        return value is not None and value in labels
+    except TypeError:  # a list, a Series
+        return False
 
 
 def _in_json(name: str, value: Any) -> Any:
