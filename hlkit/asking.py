@@ -145,7 +145,7 @@ class Asker:
                 continue
             named = self._location.named(frame)
             if by in named:  # a user who was deleted has no name, and is somebody all the same
-                named[by] = named_or_not(named[by], named[id_column], str(by))
+                named[by] = named_or_not(named[by], named[id_column], str(by), apart=by != "stage")
             frames[resource] = named
 
 

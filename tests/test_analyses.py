@@ -362,6 +362,16 @@ def test_what_is_no_frame_or_no_choice_is_one_clear_error(name):
             ask(analysis, {**frames, first: broken})
 
 
+def test_flags_that_a_file_has_as_text_are_read():
+    frames = frames_for(hl.analyses.appointments, 20)
+    text = frames["appointments"].assign(is_deleted=["True", " FALSE", "", None] * 5)
+    flags = frames["appointments"].assign(is_deleted=[True, False, None, None] * 5)
+
+    tables = [ask(hl.analyses.appointments, {**frames, "appointments": given}) for given in (text, flags)]
+
+    pd.testing.assert_frame_equal(*tables)
+
+
 @EVERY
 def test_it_leaves_its_frames_as_they_were(name):
     analysis = hl.analyses[name]

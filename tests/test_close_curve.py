@@ -266,6 +266,14 @@ def test_the_chart_of_groups_names_each_line_and_keeps_the_names_apart():
     assert min(np.diff(places)) > 0.06
 
 
+def test_groups_whose_names_begin_alike_are_compared_each_for_itself():
+    long = "https://example.com/" + "landing/" * 10
+    frame = deals(*(deal("won" if n % 2 else "lost", 5, ago=100 + n) for n in range(80)))
+    frame["url"] = [f"{long}{n % 2}" for n in range(80)]
+
+    assert "100% (91 to 100)" in close_curve.say(ask(frame, by="url"))
+
+
 def test_the_summary_is_drawn_with_intervals_and_the_days():
     rows = [deal("won" if n % 2 else "lost", 12, source="ads" if n % 3 else "_$x", ago=100 + n) for n in range(60)]
 

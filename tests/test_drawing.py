@@ -23,6 +23,8 @@ from hlkit.analysis.drawing import (
     rows_of_names,
 )
 
+LONG = "https://example.com/" + "landing/" * 20
+
 
 def axes():
     return Figure(figsize=(6, 4), layout="constrained").subplots()
@@ -94,6 +96,25 @@ def test_names_stand_in_the_place_of_ids_where_they_are_known():
     assert seen[0].columns.tolist() == ["owner_id", "n"]
     assert seen[0]["owner_id"].tolist() == ["Ann", "unknown owner …x7Qp", "(none)"]
     assert named_or_not(table["owner"], table["owner_id"], "owner").tolist() == seen[0]["owner_id"].tolist()
+
+
+def test_two_of_one_name_stay_two_on_a_chart_and_in_an_answer():
+    table = pd.DataFrame({"owner_id": ["u1x7Qp", "u2k3Lm", "u1x7Qp", "u4"], "owner": ["Ann", "Ann", "Ann", "Bo"]})
+
+    names = named_or_not(table["owner"], table["owner_id"], "owner").tolist()
+
+    assert names == ["Ann …x7Qp", "Ann …k3Lm", "Ann …x7Qp", "Bo"]
+
+
+def test_long_names_that_begin_alike_stay_apart():
+    table = pd.DataFrame({"url": [LONG + "a", LONG + "b", None, LONG + "a", "short"], "n": 1})
+    seen = []
+
+    draw(table, axes(), lambda shown, ax: seen.append(shown["url"]), "Which?", ["n"])
+
+    assert seen[0].nunique() == 3
+    assert seen[0][0] == seen[0][3]
+    assert seen[0].isna().tolist() == [False, False, True, False, False]
 
 
 def test_more_groups_than_a_chart_can_hold_are_told():

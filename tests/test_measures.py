@@ -94,6 +94,10 @@ def test_spellings_are_one_group_called_by_the_commonest():
     assert groups(["Straße", "STRASSE", "Straße"]) == ["Straße"] * 3
 
 
+def test_half_a_surrogate_pair_is_a_group_too():
+    assert groups(["\ud800", "a", None], dtype=object) == ["?", "a", NONE]
+
+
 def test_ids_that_differ_in_case_are_two():
     assert groups(["aB1", "Ab1"], by="owner_id") == ["aB1", "Ab1"]
 

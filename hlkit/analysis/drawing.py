@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import io
 import textwrap
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -154,24 +155,43 @@ def _safe(table: pd.DataFrame) -> pd.DataFrame:
     out = table.reset_index(drop=True)
     for column, (name, _) in NAMED_BY.items():
         if column in out and name in out:
-            out[column] = named_or_not(out[name], out[column], name)
+            in_pipelines = column == "stage_id" and "pipeline_id" in table  # charts tell these apart by the pipeline
+            out[column] = named_or_not(out[name], out[column], name, apart=not in_pipelines)
             out = out.drop(columns=name)
     return each_text(out, drawable)
 
 
 def each_text(table: pd.DataFrame, function: Callable[[object], object]) -> pd.DataFrame:
-    """The table with *function* of each text in it."""
+    """The table with *function* of each text in it; texts of a column that it makes alike are numbered."""
     out = table.copy()
     for name in table:
         if isinstance(table[name].dtype, pd.StringDtype) or table[name].dtype == object:
-            out[name] = table[name].map(function, na_action="ignore")
+            made = _apart(table[name], function)
+            texts = [made[value] if isinstance(value, str) else value for value in table[name]]
+            out[name] = pd.Series(texts, index=table.index, dtype=table[name].dtype)
     return out
 
 
-def named_or_not(names: pd.Series, ids: pd.Series, what: str) -> pd.Series:
-    """The name, or for an id that nobody knows any more "unknown owner …x7Qp"; a group such as (none) stays."""
-    unknown = f"unknown {what} …" + ids.str[-4:]
-    kept = names.where(names.notna(), unknown)
+def _apart(values: Iterable[object], function: Callable[[object], object]) -> dict[str, object]:
+    """*function* of each text among *values*, each different from the others."""
+    made: dict[str, object] = {}
+    alike: Counter[object] = Counter()
+    for text in dict.fromkeys(value for value in values if isinstance(value, str)):
+        short = function(text)
+        alike[short] += 1
+        made[text] = short if alike[short] == 1 else f"{short} ({alike[short]})"
+    return made
+
+
+def named_or_not(names: pd.Series, ids: pd.Series, what: str, apart: bool = True) -> pd.Series:
+    """The name, or for an id that nobody knows any more "unknown owner …x7Qp"; a group such as (none) stays.
+
+    With *apart*, a name that several ids have is told with the end of the id, too: "Ann Lee …x7Qp".
+    """
+    end = " …" + ids.str[-4:]
+    kept = names.where(names.notna(), f"unknown {what}" + end)
+    if apart:
+        kept = kept.mask(ids.groupby(names).transform("nunique") > 1, names + end)
     return kept.where(~ids.fillna("(").str.startswith("("), ids)
 
 

@@ -115,7 +115,9 @@ def grouped(frame: pd.DataFrame, by: Key | None, most: int | None = MOST_GROUPS)
         column, frame = column.reset_index(drop=True), frame.iloc[rows].reset_index(drop=True)
         remark(f"A row with several {name} counts in the group of each, so groups overlap and are not tested.")
         groups_overlap()
-    codes, values = pd.factorize(column.map(_hashable) if column.dtype == object else column)
+    if column.dtype == object:
+        column = pd.Series([_hashable(value) for value in column], dtype=object)
+    codes, values = pd.factorize(column)
     names = [_label(value) for value in values]
     if not name.endswith("_id"):
         names = _one_spelling(names, np.bincount(codes[codes >= 0], minlength=len(names)))

@@ -535,6 +535,7 @@ _KINDS = {
 } | dict.fromkeys(("NUMBER", "MONEY", "SHARE"), "numbers")
 
 
+_FLAGS = {"true": True, "false": False, "": None}  # as a file of text has them
 HALVES = pd.Float64Dtype()  # what an analysis gives for counts that are shared: they stay numbers with fractions
 
 
@@ -552,7 +553,9 @@ def _cast(column: pd.Series, kind: Kind) -> pd.Series:
     if kind.name in ("NUMBER", "MONEY", "SHARE"):
         return pd.to_numeric(column).astype(kind.dtype)
     if kind.name == "FLAG":
-        return column.astype("object").where(column.notna(), None).astype(kind.dtype)
+        flags = [_FLAGS.get(flag.strip().lower(), flag) if isinstance(flag, str) else flag for flag in column]
+        flags = [None if pd.isna(flag) else flag for flag in flags]
+        return pd.Series(flags, index=column.index, name=column.name, dtype=kind.dtype)
     return column.astype("object").where(column.notna(), None).astype(kind.dtype)
 
 

@@ -71,7 +71,8 @@ def _without_ids(table: pd.DataFrame) -> pd.DataFrame:
         name = NAMED_BY.get(key, ("",))[0]
         known = out[name] if name in out else pd.Series(None, out.index, out[column].dtype)
         names = known.mask(known == out[column])  # where nobody knew the name, the id may stand in its place
-        told = named_or_not(names, out[column], key.removesuffix("_id").replace("_", " "))
+        in_pipelines = key == "stage_id" and "pipeline_id" in table
+        told = named_or_not(names, out[column], key.removesuffix("_id").replace("_", " "), apart=not in_pipelines)
         out = out.assign(**{column: told}).drop(columns=[name] if name in out else [])
     return out
 
