@@ -73,6 +73,14 @@ def test_what_is_no_instant_becomes_null_and_is_counted():
     assert misfits == 6
 
 
+@pytest.mark.parametrize("spelt", [1740830400, "1740830400", 1740830400000, 1740787200, 20250301, "2025-03-01"])
+def test_a_day_in_milliseconds_may_come_in_seconds_too(spelt):
+    chunk, misfits = values.convert([spelt, None], DAY, epoch_ms=True)
+
+    assert values.to_pandas(values.join([chunk], DAY), DAY)[0] == pd.Timestamp("2025-03-01")
+    assert misfits == 0
+
+
 @pytest.mark.parametrize("kind", [WHEN, DAY], ids=repr)
 @pytest.mark.parametrize("day", ["1960-01-01", "1968-06-30", "1972-01-01", "2025-03-01"])
 def test_milliseconds_of_the_years_around_1970_are_not_taken_for_seconds(kind, day):
@@ -150,6 +158,82 @@ def test_numbers_come_as_numbers_or_as_text():
     assert misfits == 0
 
 
+@pytest.mark.parametrize("beside", [[], [1740830400000]], ids=["alone", "beside a number"])
+@pytest.mark.parametrize("spelt", ["2025-03-01 or so", "2025-03-011", "2025-03-01T24:00:00Z", "2025-03-01T12:75"])
+def test_a_day_with_something_else_behind_it_is_none_whatever_is_beside_it(spelt, beside):
+    series, misfits = column([spelt, *beside], DAY)
+
+    assert series.isna()[0]
+    assert misfits == 1
+
+
+@pytest.mark.parametrize(
+    ("spelt", "moment"),
+    [
+        ("2025-3-15", "2025-03-15"),
+        ("2025/03/15", "2025-03-15"),
+        ("3/15/2025", "2025-03-15"),
+        ("15.03.2025", "2025-03-15"),
+        ("05/05/2025", "2025-05-05"),
+        ("Mar 15, 2025", "2025-03-15"),
+        ("March 15th, 2025 at 3:30 PM", "2025-03-15 15:30"),
+        ("15-Mar-2025", "2025-03-15"),
+        ("2025-03-15 12:05 AM", "2025-03-15 00:05"),
+        ("2025-03-15 22:15:00 UTC", "2025-03-15 22:15"),
+        ("Sat, 15 Mar 2025 10:00:00 GMT", "2025-03-15 10:00"),
+        ("Sat Mar 15 2025 10:00:00 GMT-0500 (Central Daylight Time)", "2025-03-15 15:00"),
+    ],
+)
+def test_a_date_is_read_in_the_spellings_of_people_and_browsers(spelt, moment):
+    at = pd.Timestamp(moment, tz="UTC")
+
+    assert column([spelt], WHEN)[0].tolist() == [at]
+    assert column([spelt], DAY)[0].tolist() == [at.tz_localize(None).normalize()]
+
+
+@pytest.mark.parametrize(
+    "spelt", ["03/04/2025", "3.4.2025", "3/15/25", "15 Mars 2025", "Feb 30, 2025", "13:00 PM", "31/31/2025"]
+)
+def test_what_could_be_two_days_or_is_none_is_not_guessed(spelt):
+    series, misfits = column([spelt], WHEN)
+
+    assert series.isna().all()
+    assert misfits == 1
+
+
+@pytest.mark.parametrize(
+    ("spelt", "number"),
+    [
+        ("1,234", 1234),
+        ("1,234,567.89", 1234567.89),
+        ("$1,234.50", 1234.5),
+        ("-$5", -5),
+        ("$-5.5", -5.5),
+        ("US$ 5", 5),
+        ("1,234.50 USD", 1234.5),
+        ("1.234,50 €", 1234.5),
+        ("1\u202f234,50\u00a0€", 1234.5),
+        ("12,5", 12.5),
+    ],
+)
+def test_an_amount_is_read_with_its_currency_and_thousands(spelt, number):
+    assert column([spelt], MONEY)[0].tolist() == [number]
+
+
+@pytest.mark.parametrize(
+    "spelt", ["1,23,456", "0,500", "12,345,6", "--5", "-$-5", "5%", "1_000", "USD", "1.2.3", "5 of 6"]
+)
+def test_what_could_be_two_amounts_or_is_none_is_not_guessed(spelt):
+    series, misfits = column([spelt], MONEY)
+
+    assert series.isna().all()
+    assert misfits == 1
+
+
+def test_a_count_in_a_text_has_all_its_digits():
+    assert column(["9007199254740993"], COUNT)[0].tolist() == [9007199254740993]
+
+
 def test_what_is_no_number_becomes_null_and_is_counted():
     series, misfits = column(["x", True, "nan", "inf", [], {"value": 1}], MONEY)
 
@@ -178,6 +262,10 @@ def test_a_number_in_a_text_column_is_text_and_an_object_is_not():
     assert series[1] == "1"
     assert series.isna().tolist() == [False, False, True, True]
     assert misfits == 1
+
+
+def test_a_whole_number_in_a_text_column_has_no_fraction():
+    assert column([13125550100.0, 60601.0, 0.5], TEXT)[0].tolist() == ["13125550100", "60601", "0.5"]
 
 
 def test_an_empty_text_stays_and_an_empty_id_is_none():

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hlkit.kinds import YEARS, Kind
+from hlkit.tables import spelled
 
 _INSTANT = pa.timestamp("us", "UTC")
 _DAY = pa.timestamp("us")
@@ -35,8 +36,11 @@ _US = dt.timedelta(microseconds=1)
 _DAY_LENGTH = dt.timedelta(days=1) // _US
 _YEAR_1, _YEAR_9999 = range(-62135596800, -62104060800), range(253370764800, 253402300801)  # in seconds
 _BEGIN, _END = ((dt.datetime(year, 1, 1) - _EPOCH) // _US for year in (YEARS[0], YEARS[1] + 1))
+_MINUTE = 60_000  # milliseconds: dates that come in them are whole minutes, and in seconds hardly ever look so
 _LEAST = 100_000_000  # of seconds since 1970: eight digits are a day (20250301), and fewer are nothing
 _NUMBER = re.compile(r"-?\d+(\.\d*)?")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
+_DAY_AND_TIME = r"^\d{4}-\d\d-\d\d([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?(Z|[+-][01]\d:?[0-5]\d)?)?$"
 _RECORD = {"id", "_id", "url", "email", "phone"}  # names that an object has as a record, and none as a list
 _NOTHING = ("", None)  # an empty string is no id, no number and no date
 
@@ -73,6 +77,8 @@ def _quickly(found: list[Any], kind: str) -> Any:
         return pc.if_else(pc.equal(array, ""), None, array) if "" in found else array
     if kind in ("WHEN", "DAY"):
         texts = pa.array(found, pa.string())
+        if kind == "DAY" and pc.all(pc.match_substring_regex(texts, _DAY_AND_TIME)).as_py() is False:
+            raise ValueError
         times = texts.cast(_INSTANT) if kind == "WHEN" else pc.utf8_slice_codeunits(texts, 0, 10).cast(_DAY)
         if not all(end is None or _is_plausible(end) for end in pc.min_max(times.cast(pa.int64())).as_py().values()):
             raise OverflowError
@@ -144,7 +150,8 @@ def _text(value: Any) -> str | None:
         return value.encode("utf-8", "replace").decode()  # a lone surrogate is no text
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise _MisfitError
-    return str(value)
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+    return str(int(value) if is_whole else value)  # an id, a phone, a ZIP code: 60601.0 is 60601
 
 
 def _id(value: Any) -> str | None:
@@ -158,14 +165,21 @@ def _number(value: Any) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise _MisfitError
-    number = float(value)
-    if not math.isfinite(number):
+    try:
+        number = float(value)
+    except ValueError:
+        number = spelled.amount(str(value))
+    if not math.isfinite(number) or (isinstance(value, str) and "_" in value):  # 1_000 is a number to Python alone
         raise _MisfitError
     return number
 
 
 def _count(value: Any) -> int | None:
-    number = value if isinstance(value, int) and not isinstance(value, bool) else _number(value)
+    number: float | None
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        number = int(value)  # a float has 15 digits
+    else:
+        number = value if isinstance(value, int) and not isinstance(value, bool) else _number(value)
     if number is None:
         return None
     if number != int(number) or abs(number) >= 2**63:
@@ -203,7 +217,7 @@ def _day(value: Any, *, epoch_ms: bool = False) -> int | None:
 
 
 def _moment(value: Any, epoch_ms: bool) -> dt.datetime | int | None:
-    if type(value) is int and abs(value) < _LEAST and not epoch_ms:
+    if type(value) is int and abs(value) < _LEAST and not (epoch_ms and value % _MINUTE == 0):
         value = str(value)
     if isinstance(value, str):
         value = value.strip()
@@ -211,16 +225,18 @@ def _moment(value: Any, epoch_ms: bool) -> dt.datetime | int | None:
             try:
                 return dt.datetime.fromisoformat(value)
             except ValueError:
+                if not _NUMBER.fullmatch(value):
+                    return spelled.date(value)
                 if not epoch_ms:
                     raise
     number = _number(value)
     if number is None:
         return None
     of_no_year = int(number) in _YEAR_1 or int(number) in _YEAR_9999
-    if epoch_ms:
-        if (of_no_year or abs(number) < _DAY_LENGTH / 1000) and number % 60_000:
-            raise _MisfitError  # seconds of a stand-in, or a count: none of them is a minute's begin
+    if epoch_ms and number % _MINUTE == 0:
         return int(number * 1_000)
+    if epoch_ms and (of_no_year or abs(number) < _DAY_LENGTH / 1000):
+        raise _MisfitError  # a stand-in in seconds, or a count
     if abs(number) < _LEAST:
         raise _MisfitError
     # Seconds up to the year 2128; beyond, milliseconds, which so are right but for two months around January 1970.
