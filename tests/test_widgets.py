@@ -31,7 +31,7 @@ from hlkit.tables.profile import pseudonym
 from hlkit.widgets import contacts as find
 from hlkit.widgets import explore, long, looks, questions
 from hlkit.widgets.controls import TOGETHER, columns_of, controls, values
-from hlkit.widgets.hidden import hidden, hidden_words
+from hlkit.widgets.hidden import hidden, hidden_result, hidden_words
 from hlkit.widgets.search import Book, Wanted, code
 from hlkit.widgets.spans import PRESETS, span
 from hlkit.widgets.timeline import events, readable
@@ -1302,6 +1302,15 @@ def test_hidden_are_all_texts_but_those_of_hlkit_and_highlevel():
 )
 def test_of_a_sentence_what_it_quotes_and_lists_is_hidden(said, shown):
     assert hidden_words(said, {"Ann's wishes": "field_1", "Budget": "field_2", "": "x"}) == shown
+
+
+def test_what_the_location_fills_in_is_shown_where_it_is_a_code():
+    result = hl.demo(as_of=AS_OF, size=30).analyses.quality()
+    choices = result.table.attrs["hlkit"]["choices"]
+
+    assert hidden_result(result, str).provenance["choices"]["country"] == "US"
+    result.table.attrs["hlkit"]["choices"] = choices | {"country": "land of Ann"}
+    assert hidden_result(result, str).provenance["choices"]["country"] == pseudonym("land of Ann", "country")
 
 
 # ---- work

@@ -52,6 +52,8 @@ _FORMS_OF_NAMES = {
     "currency": "[A-Z]{3}",
     COHORT: r"\d{4}-\d\d",
 }
+# Choices of an analysis that the location's own words fill.
+_FORMS_OF_CHOICES = {"pipeline": r"(?!)", "website": r"(?!)", "country": "[A-Z]{2}", "currency": "[A-Z]{3}"}
 # In a sentence of hlkit's, what it quotes and what it lists came from the location.
 _QUOTED = re.compile(r"(?<![\w=])(['\"])(?!hlkit\[)(?:\\.|(?!\1)[^\\])*\1(?!\w)", re.DOTALL)
 _LISTED = re.compile(r"\b(there are|it has) .*", re.DOTALL)
@@ -179,7 +181,8 @@ def _choice(name: str, value: Any) -> Any:
         return value
     if name in ("by", "also"):
         return hidden_name(value)
-    return pseudonym(value, name) if name in ("pipeline", "website") else value
+    shown = re.fullmatch(_FORMS_OF_CHOICES[name], value) if name in _FORMS_OF_CHOICES else True
+    return value if shown else pseudonym(value, name)
 
 
 def _each_text(told: Any, tell: Callable[[str], str]) -> Any:
