@@ -19,7 +19,7 @@ from hlkit import profiles
 from hlkit.choices import seconds, whole_number
 from hlkit.dates import as_text, instant, short
 from hlkit.errors import HlkitError, InvalidRequest, InvalidToken, advice
-from hlkit.files import named, user_folder
+from hlkit.files import user_folder, whole
 from hlkit.location import Location
 from hlkit.resources import CATALOGUE
 from hlkit.warning import warn
@@ -147,7 +147,7 @@ def _chosen_folder(cache: object) -> Path | None:
         raise InvalidRequest(
             f"cache={cache!r} is neither True, False nor a folder", hint="cache=False keeps nothing on this disk"
         )
-    return named(cache).absolute()
+    return whole(cache)
 
 
 def demo(as_of: str | int | dt.date | None = None, seed: int = 0, size: int = 5000) -> Location:

@@ -28,13 +28,30 @@ def named(path: object) -> Path:
     if isinstance(path, (str, os.PathLike)) and os.fspath(path):
         try:
             found = Path(path).expanduser()
-            if "\0" not in str(found):
+            if b"\0" not in os.fsencode(found):
                 return found
-        except TypeError:  # a path of bytes
+        except (TypeError, UnicodeEncodeError):  # a path of bytes; a half of a character
             pass
         except RuntimeError:
             problem = "there is no such home folder"
     raise InvalidRequest(f"{str(path)[:200]!r} cannot be used: {problem}", hint='write it like "folder/name"')
+
+
+def working_folder() -> str:
+    """The folder that Python runs in; "." where it was deleted meanwhile."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return os.curdir
+
+
+def whole(path: object) -> Path:
+    """The path that a person wrote, from the root: ``os.chdir`` does not move it. Raises ``InvalidRequest``."""
+    found = Path(working_folder(), named(path))
+    if not found.is_absolute():
+        gone = "the folder that Python runs in was deleted"
+        raise InvalidRequest(f"{str(path)[:200]!r} cannot be used: {gone}", hint="write it from the root on")
+    return found
 
 
 def user_folder(find: Callable[[str], Path]) -> Path | None:

@@ -17,6 +17,7 @@ import pandas as pd
 from hlkit.analysis.measures import grouped
 from hlkit.connection import demo
 from hlkit.errors import InvalidRequest
+from hlkit.files import working_folder
 from hlkit.location import Location
 from hlkit.resources import CATALOGUE
 from hlkit.tables.export import write_bytes
@@ -74,7 +75,7 @@ def _make_folder() -> None:
     else:
         return
     raise InvalidRequest(
-        f"no folder {FOLDER} can be made in {Path.cwd()}: {reason}", hint="run it in a folder of your own"
+        f"no folder {FOLDER} can be made in {working_folder()}: {reason}", hint="run it in a folder of your own"
     )
 
 

@@ -42,10 +42,22 @@ def test_every_path_that_a_person_gives_may_begin_in_the_home_folder(monkeypatch
     assert "~" not in os.listdir(tmp_path)
 
 
-@pytest.mark.parametrize("given", [None, 3, "", b"a.csv", "a\0.csv", "~nobody-of-that-name/a.csv"])
+@pytest.mark.parametrize("given", [None, 3, "", b"a.csv", "a\0.csv", "\ud800.csv", "~nobody-of-that-name/a.csv"])
 def test_what_is_no_path_is_refused(given):
     with pytest.raises(InvalidRequest, match=r"cannot be used: (it is not a path|there is no such home folder)"):
         files.named(given)
+
+
+def test_where_the_working_folder_was_deleted_a_path_from_the_root_still_serves(monkeypatch, tmp_path):
+    def gone():
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(os, "getcwd", gone)
+
+    assert files.working_folder() == "."
+    assert files.whole(tmp_path / "kept") == tmp_path / "kept"
+    with pytest.raises(InvalidRequest, match=r"'kept' cannot be used: the folder that Python runs in was deleted"):
+        files.whole("kept")
 
 
 @pytest.mark.parametrize("cache", [None, 1, "", "a\0"])

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from hlkit.errors import InvalidRequest
 from hlkit.kinds import LIST
 from hlkit.resources import CATALOGUE
 from hlkit.tables.frames import CustomFields, FrameBuilder
@@ -277,3 +278,13 @@ def test_a_frame_of_arrow_types_is_looked_at_alike():
 
     pd.testing.assert_frame_equal(arrow, profile(frame))
     assert "ann" not in arrow.loc[1, "examples"]
+
+
+@pytest.mark.parametrize("given", [None, "contacts.csv", [], {}, 5])
+def test_what_is_no_frame_is_refused(given):
+    with pytest.raises(InvalidRequest, match=f"a {type(given).__name__} is not a DataFrame"):
+        profile(given)
+
+
+def test_a_column_alone_is_a_frame_of_one():
+    assert profile(pd.Series([1, 2], name="n"))["column"].tolist() == ["n"]

@@ -28,6 +28,7 @@ from pathlib import Path
 from hlkit import profiles
 from hlkit.connection import connect
 from hlkit.errors import InvalidRequest, MissingExtra
+from hlkit.files import working_folder
 
 _HERE = Path(__file__).parent
 _STARTS_IN = 60.0  # seconds
@@ -85,7 +86,7 @@ def _cell(demo: bool, profile: str | None) -> str:
         given = "hl.connect()"
     else:
         given = ""
-    return f"import os\n\nimport hlkit as hl\n\nos.chdir({os.getcwd()!r})\nhl.explore({given})"
+    return f"import os\n\nimport hlkit as hl\n\nos.chdir({working_folder()!r})\nhl.explore({given})"
 
 
 def _free(port: int) -> int:

@@ -60,8 +60,13 @@ def named(frame: pd.DataFrame, names: Callable[[str], pd.Series | None]) -> pd.D
 
     *names* gives, for a resource, its names by id, or ``None`` where they may not be read. An id without a
     name (a user who was deleted) has none. A column that is there already stays as it is. Raises
-    ``InvalidRequest`` where an id is not one column.
+    ``InvalidRequest`` where an id is not one column, and for what is no frame.
     """
+    if not isinstance(frame, pd.DataFrame):
+        raise InvalidRequest(
+            f"names stand beside the ids of a DataFrame, and this is a {type(frame).__name__}",
+            hint="give it a frame, such as loc.named(loc.contacts())",
+        )
     out = frame.copy()
     for id_column, (name_column, resource) in NAMED_BY.items():
         if id_column not in out or name_column in out or _is_own_key(frame, resource):

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from hlkit.errors import InvalidRequest
 from hlkit.kinds import COUNT, FLAG, SHARE, TEXT
 from hlkit.resource import Column
 from hlkit.resources import CATALOGUE
@@ -51,8 +52,14 @@ def profile(frame: pd.DataFrame) -> pd.DataFrame:
 
     A private value is shown as ``text_3f9a1c2b04de``: the same in every profile of this session, another in
     the next. What looks like an address or a phone number, or stands in a column of the frame that is declared
-    private, is hidden in other columns too.
+    private, is hidden in other columns too. Raises ``InvalidRequest`` for what is no frame.
     """
+    if isinstance(frame, pd.Series):
+        frame = frame.to_frame()
+    if not isinstance(frame, pd.DataFrame):
+        raise InvalidRequest(
+            f"a {type(frame).__name__} is not a DataFrame", hint="give one, such as loc.contacts() or result.table"
+        )
     resource = _resource(frame)
     looks = [_Look.at(label, frame.iloc[:, place], resource) for place, label in enumerate(frame.columns)]
     known = _known(looks)

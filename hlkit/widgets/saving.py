@@ -8,7 +8,7 @@ from pathlib import Path
 
 import ipywidgets as W
 
-from hlkit.files import named
+from hlkit.files import named, working_folder
 from hlkit.warning import told
 from hlkit.widgets import looks
 from hlkit.widgets.controls import LABEL
@@ -24,7 +24,10 @@ class Saving:
     def __init__(self, formats: Mapping[str, str], write: Callable[[Path, str], Path | None], chosen: Chosen) -> None:
         self._write, self._chosen = write, chosen
         self.folder = W.Text(
-            value=str(Path.cwd()), description="Folder", style=LABEL, layout=W.Layout(width="auto", max_width="720px")
+            value=working_folder(),
+            description="Folder",
+            style=LABEL,
+            layout=W.Layout(width="auto", max_width="720px"),
         )
         self.buttons = {name: W.Button(description=name, tooltip=f"Write it as {name}") for name in formats}
         for name, button in self.buttons.items():
