@@ -60,8 +60,7 @@ def test_it_says_what_it_answers_and_how(name):
 
 
 @EVERY
-@pytest.mark.parametrize("nulls", [0, 0.3, 1])
-@pytest.mark.parametrize("rows", [0, 1, 40])
+@pytest.mark.parametrize(("rows", "nulls"), [(0, 0), (1, 0), (1, 1), (40, 0), (40, 0.3), (40, 1)])
 def test_it_gives_its_declared_columns_and_a_chart_whatever_there_is(name, rows, nulls):
     analysis = hl.analyses[name]
     frames = frames_for(analysis, rows, nulls=nulls)

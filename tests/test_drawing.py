@@ -212,6 +212,7 @@ def test_a_chart_is_the_same_picture_whatever_the_notebook_sets(odd, tables, pla
 
 
 def test_a_figure_shown_later_is_drawn_whatever_the_notebook_sets(tables):
+    pyplot.close("all")
     with mpl.rc_context({"text.usetex": True, "figure.dpi": 10}):
         for analysis, table in tables:
             figure = analysis.plot(table).figure
@@ -221,6 +222,7 @@ def test_a_figure_shown_later_is_drawn_whatever_the_notebook_sets(tables):
 
 
 def test_a_chart_that_fails_leaves_no_figure_open(tables, monkeypatch):
+    pyplot.close("all")
     analysis, table = tables[0]
     monkeypatch.setattr("hlkit.analysis.registry.draw", lambda *_: 1 / 0)
 
