@@ -431,7 +431,7 @@ def test_the_chart_says_how_many_are_stuck_and_where():
 
     ax = axes(table)
 
-    assert "3 of 5 open deals are stuck" in [text.get_text() for text in ax.texts]
+    assert "3 of 5 are stuck" in [text.get_text() for text in ax.texts]
     assert rows(ax) == ["Quote (2 of 2)", "Visit (1 of 3)"]
     assert ax.get_xscale() == "log"
     assert {text.get_text() for text in ax.get_legend().get_texts()} == {
@@ -439,6 +439,21 @@ def test_the_chart_says_how_many_are_stuck_and_where():
         "stuck",
         "limit of the stage",
     }
+
+
+def test_stages_whose_names_begin_alike_stay_apart_in_two_pipelines():
+    places = [(stage, pipeline) for stage in ("s1", "s2") for pipeline in ("p1", "p2")]
+    frame = deals(*(deal(f"{a}{b}", 40, stage=a + b, pipeline_id=b) for a, b in places))
+    table = ask(frame)
+    names = {"s1": "Consultation booked, virtual", "s2": "Consultation booked, in person"}
+    table = table.assign(stage=table["stage_id"].str[:2].map(names), pipeline=table["pipeline_id"])
+
+    assert sorted(rows(axes(table))) == [
+        "Consultation booked… · p1 (1 of 1)",
+        "Consultation booked… · p1 (2) (1 of 1)",
+        "Consultation booked… · p2 (1 of 1)",
+        "Consultation booked… · p2 (2) (1 of 1)",
+    ]
 
 
 def test_stages_of_one_name_in_two_pipelines_stay_apart():

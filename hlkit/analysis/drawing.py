@@ -166,13 +166,13 @@ def each_text(table: pd.DataFrame, function: Callable[[object], object]) -> pd.D
     out = table.copy()
     for name in table:
         if isinstance(table[name].dtype, pd.StringDtype) or table[name].dtype == object:
-            made = _apart(table[name], function)
+            made = apart(table[name], function)
             texts = [made[value] if isinstance(value, str) else value for value in table[name]]
             out[name] = pd.Series(texts, index=table.index, dtype=table[name].dtype)
     return out
 
 
-def _apart(values: Iterable[object], function: Callable[[object], object]) -> dict[str, object]:
+def apart(values: Iterable[object], function: Callable[[str], object]) -> dict[str, object]:
     """*function* of each text among *values*, each different from the others."""
     made: dict[str, object] = {}
     alike: Counter[object] = Counter()

@@ -8,7 +8,20 @@ import numpy as np
 import pandas as pd
 
 from hlkit.analysis.deals import until
-from hlkit.analysis.drawing import BLUE, GREY, INK, RED, SIZE, dots, durations, legend, most, points, rows_of_names
+from hlkit.analysis.drawing import (
+    BLUE,
+    GREY,
+    INK,
+    RED,
+    SIZE,
+    apart,
+    dots,
+    durations,
+    legend,
+    most,
+    points,
+    rows_of_names,
+)
 from hlkit.analysis.imports import is_import
 from hlkit.analysis.measures import (
     SMALL,
@@ -32,6 +45,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _ENOUGH = 20  # deals won from a stage, for a limit of its own
+_OF = "\n·\n"  # between a stage and its pipeline, until both are cut
 _AN_HOUR = 1 / 24  # days
 _NOT_TO_COME = ("cancelled", "canceled", "invalid", "noshow", "showed", "completed")
 
@@ -346,7 +360,8 @@ def strip(table: pd.DataFrame, ax: Axes) -> None:
         for name, n, count in zip(*(rows[key] for key in ("row", "n", "stuck")), strict=True)
     ]
     heights = rows_of_names(ax, labels)
-    headline = f"{int(table['stuck'].sum()):,} of {len(table):,} open deals are stuck"
+    # Short: beside it may stand how many stages are not drawn.
+    headline = f"{int(table['stuck'].sum()):,} of {len(table):,} are stuck"
     table = table[table["row"].isin(rows["row"])]
     y = table["row"].map(dict(zip(rows["row"], heights.tolist(), strict=True))).to_numpy("float64")
     y = y + 0.6 * (np.arange(len(table)) * 0.618034 % 1 - 0.5)  # spread out, the same way each time
@@ -376,7 +391,13 @@ def _stage_names(table: pd.DataFrame) -> pd.Series:
     """The stages, with their pipeline where two of them have the same name."""
     stage, pipeline = (table[name].astype("object").fillna("(none)") for name in ("stage_id", "pipeline_id"))
     is_ambiguous = pipeline.groupby(stage).transform("nunique") > 1
-    return stage.where(~is_ambiguous, stage.str[:20] + " · " + pipeline.str[:16])
+    both = stage.where(~is_ambiguous, stage + _OF + pipeline)
+    return both.map(apart(both, lambda name: " · ".join(map(_cut, name.split(_OF))) if _OF in name else name))
+
+
+def _cut(name: str) -> str:
+    plain = " ".join(name.split())
+    return plain if len(plain) <= 20 else f"{plain[:19]}…"
 
 
 @stuck.chart("stuck_share", show="stages")
