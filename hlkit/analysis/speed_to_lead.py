@@ -229,6 +229,7 @@ def _rows_of(leads: pd.DataFrame, contact_id: pd.Series) -> Array:
 
 
 CREATED_BY_IT = np.timedelta64(10, "m")  # a contact may be created so long after the call or message that made it
+_ZERO = np.timedelta64(0, "us")
 
 
 def _first_replies(
@@ -239,18 +240,18 @@ def _first_replies(
     replies, by_a_person = read.replies(reply) & known, read.replies("attempt") & known
     created = leads["created_at"].to_numpy("datetime64[us]")
     sent = sent_at.to_numpy("datetime64[us]")
-    since = np.full(len(sent), np.timedelta64("NaT"), dtype="timedelta64[us]")
+    since = np.full(len(sent), np.timedelta64("NaT", "us"))
     since[known] = sent[known] - created[whose[known]]
     # A message older than its contact answered nobody, unless the contact was created by it.
-    made_it = (read.talked | read.sent) & known & (since < np.timedelta64(0)) & (since >= -CREATED_BY_IT)
-    counts = (replies & (since >= np.timedelta64(0))) | (made_it & replies)
+    made_it = (read.talked | read.sent) & known & (since < _ZERO) & (since >= -CREATED_BY_IT)
+    counts = (replies & (since >= _ZERO)) | (made_it & replies)
     at = np.where(made_it[counts], created[whose[counts]], sent[counts])
 
     never = np.datetime64("9999-01-01", "us")
     first = np.full(len(leads), never)
     before, unknown = (np.zeros(len(leads), dtype=bool) for _ in range(2))
     np.minimum.at(first, whose[counts], at)
-    before[whose[by_a_person & (since < np.timedelta64(0)) & ~made_it]] = True
+    before[whose[by_a_person & (since < _ZERO) & ~made_it]] = True
     nobody = read.names_nobody[counts]
     is_first = at[nobody] == first[whose[counts][nobody]]
     unknown[whose[counts][nobody][is_first]] = True
