@@ -255,9 +255,9 @@ def cache_clear() -> None:
 def _location(profile: str | None, demo: bool) -> Location:
     import hlkit
 
-    if demo:
-        return hlkit.demo()
-    return hlkit.connect(profile=profile)
+    if demo and profile is not None:
+        raise InvalidRequest("--demo and --profile were given", hint="give one of them")
+    return hlkit.demo() if demo else hlkit.connect(profile=profile)
 
 
 # ---- hlkit fetch: a command for each resource, from its entry
@@ -447,7 +447,11 @@ def _run(words: list[str]) -> None:
             if words[1:] and not words[1].startswith("-") and words[1] not in run:
                 from hlkit.analysis.registry import unknown
 
-                _end(2, unknown(words[1], list(run)), "hlkit run lists the questions")
+                _end(
+                    2,
+                    unknown(words[1], [name for name in run if not name.startswith("-")]),
+                    "hlkit run lists the questions",
+                )
         app(words, exit_on_error=False, print_error=False, console=console.help_console())
     except CycloptsError as error:
         _end(2, str(error), "hlkit --help lists the commands, hlkit COMMAND --help what each takes")

@@ -283,6 +283,8 @@ def test_a_cache_file_that_is_in_use_is_said_to_be(capsys, monkeypatch):
         (["fetch", "nothing"], 2, "nothing"),
         (["fetch", "opportunities", "--status", "gone", "--out", "x.csv"], 2, "gone"),
         (["check", "--profile", "nobody"], 1, "nobody"),
+        (["check", "--demo", "--profile", "nobody"], 1, "--demo and --profile were given"),
+        (["run", "nothing"], 2, "there are appointments"),
         (["logout", "nobody"], 1, "nobody"),
         (["demo", "--size", "-5"], 1, "size=-5"),
         (["demo", "--seed", "-1"], 1, "seed=-1"),

@@ -287,7 +287,15 @@ def test_a_refused_explorer_leaves_no_widget_and_the_former_one_open(warm):
     app = hl.explore(warm)
     alive = widgets_alive()
 
-    for wrong in ({"view": "Money"}, {"contacts": {"colour": "red"}}, {"options": {"since": "soon"}}):
+    for wrong in (
+        {"view": "Money"},
+        {"contacts": {"colour": "red"}},
+        {"contacts": ["red"]},
+        {"options": {"since": "soon"}},
+        {"options": "since"},
+        {"redact": "yes"},
+        {"redact": None},
+    ):
         with pytest.raises(InvalidRequest):
             hl.explore(warm, **wrong)
 

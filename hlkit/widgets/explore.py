@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -13,6 +14,7 @@ import pandas as pd
 from hlkit import profiles
 from hlkit.analysis.registry import ANALYSES
 from hlkit.analysis.result import Result
+from hlkit.choices import truth
 from hlkit.errors import InvalidRequest
 from hlkit.location import Location
 from hlkit.widgets import contacts as find
@@ -176,7 +178,13 @@ def explore(
         raise InvalidRequest(f"there is no view {view!r}", hint=f"there are {', '.join(TITLES)}")
     if location is not None and loc is None and location not in (DEMO, *profiles.names()):
         raise InvalidRequest(f"no location is saved as {location!r}", hint=f"run hlkit login {location}")
-    chosen = Chosen(loc=loc, redact=redact)
+    chosen = Chosen(loc=loc, redact=truth("redact", redact))
+    for name, given in (("options", options), ("contacts", contacts)):
+        if given is not None and not isinstance(given, Mapping):
+            raise InvalidRequest(
+                f"{name} takes values by their names, and got a {type(given).__name__}",
+                hint=f'write it like {name}={{"since": "30d"}}',
+            )
     questions.checked(ANALYSES[analysis or questions.FIRST], options, chosen)
     find.checked(contacts, chosen)
     _close_former(loc)
