@@ -1,6 +1,7 @@
 """Around every chart: titles, names that are drawn as they are, and words where there is nothing to draw."""
 
 import itertools
+import pickle
 import threading
 
 import matplotlib as mpl
@@ -12,6 +13,7 @@ from matplotlib.figure import Figure
 
 import hlkit as hl
 from hlkit.analysis.drawing import (
+    checked_axes,
     dots,
     draw,
     drawable,
@@ -22,6 +24,7 @@ from hlkit.analysis.drawing import (
     picture,
     rows_of_names,
 )
+from hlkit.errors import InvalidRequest
 
 LONG = "https://example.com/" + "landing/" * 20
 
@@ -274,3 +277,48 @@ def test_the_fonts_are_the_notebooks_own_where_they_are_installed():
         draw(pd.DataFrame({"n": [1]}), ax, lambda _, ax: dots(ax, ["a"], share, share, share), "Who?", ["n"])
 
     assert ax.get_yticklabels()[0].get_fontfamily() == ["DejaVu Serif", "DejaVu Sans"]
+
+
+def of_several(figure):
+    return figure.subplots(2, 2)
+
+
+def removed(figure):
+    ax = figure.subplots()
+    ax.remove()
+    return ax
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        of_several,
+        removed,
+        lambda figure: figure,
+        lambda figure: figure.add_subplot(projection="polar"),
+        lambda figure: figure.add_subplot(projection="3d"),
+    ],
+    ids=["several", "removed", "figure", "polar", "3d"],
+)
+def test_a_chart_is_refused_what_are_no_axes_of_x_and_y(made):
+    with pytest.raises(InvalidRequest, match="a chart is drawn on axes of x and y, and ax is") as refused:
+        checked_axes(made(Figure()))
+
+    assert "leave ax out" in refused.value.hint
+
+
+@pytest.mark.parametrize("made", [lambda ax: ax, lambda ax: ax.twinx(), lambda ax: ax.inset_axes([0, 0, 1, 1])])
+def test_a_chart_is_drawn_on_axes_of_x_and_y(made):
+    ax = made(Figure().subfigures().subplots())
+
+    assert checked_axes(ax) is ax
+
+
+def test_a_chart_is_pickled_with_the_names_of_its_ticks():
+    ax = axes()
+    draw(pd.DataFrame({"n": [1]}), ax, lambda _, ax: (ax.set_ylim(0, 12_500), durations(ax)), "How long?", ["n"])
+
+    again = pickle.loads(pickle.dumps(ax.figure)).axes[0]
+
+    assert again.xaxis.get_major_formatter()(60) == "1 h"
+    assert again.yaxis.get_major_formatter()(12_500) == "12,500"

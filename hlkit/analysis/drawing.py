@@ -10,13 +10,14 @@ import functools
 import io
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from hlkit.analysis.measures import WEEKDAYS
+from hlkit.errors import InvalidRequest
 from hlkit.tables.names import NAMED_BY
 from hlkit.tables.text import BREAKS, printable
 
@@ -67,6 +68,22 @@ def picture(figure: Figure, form: str, dpi: float) -> bytes:
     return file.getvalue()
 
 
+def checked_axes(ax: Any) -> Axes:
+    """Axes that a chart can be drawn on. Raises ``InvalidRequest``."""
+    from matplotlib.axes import Axes
+
+    got = f"a {type(ax).__name__}"
+    if isinstance(ax, Axes):
+        if ax.figure is None:
+            got = "axes that were removed from their figure"
+        elif {"top", "right"} <= set(ax.spines) and not hasattr(ax, "zaxis"):
+            return ax
+    raise InvalidRequest(
+        f"a chart is drawn on axes of x and y, and ax is {got}",
+        hint="give it one, such as plt.subplots()[1], of several one alone, such as ax[0, 1], or leave ax out",
+    )
+
+
 def draw(table: pd.DataFrame, ax: Axes, chart: Chart, title: str, needs: Sequence[str]) -> Axes:
     """Draw *table* by *chart*, or say that there is nothing to show yet, and why.
 
@@ -114,7 +131,7 @@ def _settle(ax: Axes, there: Collection[object] = ()) -> None:
     parts = {artist for artist in ax.findobj() if artist not in there}
     for axis in (ax.xaxis, ax.yaxis):
         if isinstance(axis.get_major_formatter(), ScalarFormatter):
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+            axis.set_major_formatter(FuncFormatter(as_number))
         parts |= {axis.label, axis.get_offset_text()}
         for tick in axis.get_major_ticks(max(_TICKS, len(axis.get_majorticklocs()))):
             parts.update(tick.findobj())
@@ -279,7 +296,7 @@ def durations(ax: Axes, axis: Literal["x", "y"] = "x", unit: Literal["minutes", 
     (ax.set_xscale if axis == "x" else ax.set_yscale)("log")
     one.set_major_locator(FixedLocator(list(names)))
     one.set_minor_locator(NullLocator())
-    one.set_major_formatter(FuncFormatter(lambda value, _: names.get(value, "")))
+    one.set_major_formatter(FuncFormatter(functools.partial(_name_at, names)))
     gridlines(ax, axis)
 
 
@@ -298,6 +315,15 @@ def percents(ax: Axes, axis: Literal["x", "y"] = "x") -> None:
 def as_percent(share: float, _: float = 0) -> str:
     """A share as the label of a tick: 40%."""
     return f"{share:.0%}"
+
+
+def as_number(value: float, _: float = 0) -> str:
+    """A number as the label of a tick: 12,500."""
+    return f"{value:,.10g}"
+
+
+def _name_at(names: Mapping[float, str], value: float, _: float = 0) -> str:
+    return names.get(value, "")
 
 
 def points(ax: Axes, x: Any, y: Any, color: Any, size: float, **more: Any) -> None:

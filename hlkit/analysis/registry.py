@@ -28,7 +28,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.drawing import Chart, draw, new_axes
+from hlkit.analysis.drawing import Chart, checked_axes, draw, new_axes
 from hlkit.analysis.measures import office_hours
 from hlkit.analysis.notes import RUN, Notes, drop, remark
 from hlkit.analysis.saying import Answer, say
@@ -301,12 +301,12 @@ class Analysis:
         return keep
 
     def plot(self, table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-        """Draw a table of this analysis, on *ax* or on a new figure of 6 x 4 inches."""
+        """Draw a table of this analysis, on *ax* or on a new figure of 6 x 4 inches. Raises ``InvalidRequest``."""
         show = self._show_of(table)
         chart, needs = self._charts.get(show) or self._charts[None]
         with np.errstate(**_NUMPY):
             if ax is not None:
-                return draw(table, ax, chart, self.question, needs)
+                return draw(table, checked_axes(ax), chart, self.question, needs)
             from matplotlib import pyplot
 
             figure = pyplot.figure(figsize=(6, 4))
