@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from hlkit.dates import short
 from hlkit.errors import (
     Cancelled,
     ConnectionFailed,
     HlkitError,
+    InvalidRequest,
     InvalidToken,
     MissingScope,
     NotEnabled,
@@ -105,6 +108,10 @@ def costs(loc: Location, names: Iterable[str]) -> pd.DataFrame:
     """
     rows = []
     for name in names:
+        if not isinstance(name, str) or name not in CATALOGUE:
+            near = difflib.get_close_matches(str(name), list(CATALOGUE), n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(CATALOGUE)}"
+            raise InvalidRequest(f"there is no resource {short(name)}", hint=hint)
         resource, kept = CATALOGUE[name], loc.kept_of(name)
         rows.append(
             {

@@ -181,6 +181,7 @@ def explorer(*, demo: Demo = False, profile: Profile = None, port: int = 0, brow
     """
     from hlkit.app import serve
 
+    _one_of(profile, demo)
     serve(demo=demo, profile=profile, port=port, browser=browser)
 
 
@@ -252,11 +253,15 @@ def cache_clear() -> None:
     print(f"deleted {many(len(files), 'file')}, {size / 1e6:,.1f} MB")
 
 
+def _one_of(profile: str | None, demo: bool) -> None:
+    if demo and profile is not None:
+        raise InvalidRequest("--demo and --profile were given", hint="give one of them")
+
+
 def _location(profile: str | None, demo: bool) -> Location:
     import hlkit
 
-    if demo and profile is not None:
-        raise InvalidRequest("--demo and --profile were given", hint="give one of them")
+    _one_of(profile, demo)
     return hlkit.demo() if demo else hlkit.connect(profile=profile)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from hlkit.dates import short
+from hlkit.errors import InvalidRequest
 from hlkit.resource import Column, Resource
 from hlkit.resources import AREAS, CATALOGUE
 
@@ -20,6 +22,8 @@ def catalogue(word: str | None = None) -> pd.DataFrame:
     """
     if word is None:
         return pd.DataFrame([_row(resource) for resource in CATALOGUE.values()])
+    if not isinstance(word, str):
+        raise InvalidRequest(f"a word is searched for, not {short(word)}", hint='write it like hl.catalogue("lost")')
     wanted = word.casefold().strip()
     found = [
         _found(resource, column)

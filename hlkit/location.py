@@ -17,6 +17,8 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from hlkit.choices import seconds
+from hlkit.dates import short
 from hlkit.errors import CacheLocked, HlkitError, InvalidRequest, MissingScope, NotKept, WrongLocation, advice
 from hlkit.paths import SPELLINGS, location_parameter
 from hlkit.reader import Reader
@@ -71,7 +73,7 @@ class Location:
         simulation: Simulation | None = None,
     ) -> None:
         self.session, self.location_id = session, location_id
-        self.expire_after, self.offline = expire_after, offline
+        self._expire_after, self.offline = expire_after, offline
         self.connected_by = connected_by
         self._given_timezone = timezone
         self._timezone: ZoneInfo | None = None
@@ -133,7 +135,7 @@ class Location:
     def _found_timezone(self) -> ZoneInfo:
         try:
             told, way = next(iter(self.location()["timezone"].dropna()), None), ""
-            why = "the location names no time zone"
+            why = "the location names no time zone" if told is None else f"there is no time zone {short(told)}"
         except MissingScope as refused:
             told, way = None, f"{refused.hint}; or "
             why = "the token may not read the location's time zone"
@@ -146,6 +148,15 @@ class Location:
                 return zone
         self._warn_once(f"{why}: taking UTC", f'{way}say which it is, as in connect(timezone="America/Chicago")')
         return ZoneInfo("UTC")
+
+    @property
+    def expire_after(self) -> float:
+        """For how many seconds what is cached serves; set it to a number or a ``Timedelta``."""
+        return self._expire_after
+
+    @expire_after.setter
+    def expire_after(self, given: object) -> None:
+        self._expire_after = seconds("expire_after", given)
 
     @property
     def analyses(self) -> Askers:

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 from collections.abc import Callable
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from hlkit.dates import short
 from hlkit.errors import InvalidRequest
 
 
 def zone_named(name: object) -> ZoneInfo | None:
-    """The time zone of that name, if there is one."""
+    """The time zone of that name, whatever its case, if there is one."""
     if not isinstance(name, str) or not name.strip():
         return None
     try:
         return ZoneInfo(name.strip())
     except (KeyError, ValueError, OSError):
-        return None
+        spelled = _spelled().get(name.strip().casefold())
+        return None if spelled is None else ZoneInfo(spelled)
+
+
+@functools.cache
+def _spelled() -> dict[str, str]:
+    return {name.casefold(): name for name in available_timezones()}
 
 
 def zone(given: object) -> ZoneInfo:

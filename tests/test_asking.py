@@ -203,7 +203,7 @@ def test_a_frame_of_ones_own_may_hold_epochs(loc):
 
 @pytest.mark.parametrize("option", ["clock", "timezone", "target_min", "by", "since", "as_of", "office"])
 def test_what_no_option_takes_is_refused_in_our_own_words(loc, option):
-    for wrong in (pd.NA, pd.Series(["office"]), np.timedelta64("NaT"), ["office"], object(), 10**400):
+    for wrong in (pd.NA, pd.Series(["office"]), np.timedelta64("NaT", "s"), ["office"], object(), 10**400):
         with pytest.raises((InvalidRequest, MissingColumn)) as refused:
             loc.analyses.responses(**{option: wrong})
         assert refused.value.hint

@@ -284,6 +284,7 @@ def test_a_cache_file_that_is_in_use_is_said_to_be(capsys, monkeypatch):
         (["fetch", "opportunities", "--status", "gone", "--out", "x.csv"], 2, "gone"),
         (["check", "--profile", "nobody"], 1, "nobody"),
         (["check", "--demo", "--profile", "nobody"], 1, "--demo and --profile were given"),
+        (["app", "--demo", "--profile", "nobody"], 1, "--demo and --profile were given"),
         (["run", "nothing"], 2, "there are appointments"),
         (["logout", "nobody"], 1, "nobody"),
         (["demo", "--size", "-5"], 1, "size=-5"),

@@ -9,7 +9,7 @@ from made import drawn, typed
 import hlkit as hl
 from hlkit.analysis.measures import wilson
 from hlkit.analysis.survival import waiting
-from hlkit.errors import MissingColumn
+from hlkit.errors import InvalidRequest, MissingColumn
 
 close_curve = hl.analyses.close_curve
 AS_OF = pd.Timestamp("2025-07-01T12:00Z")
@@ -315,6 +315,11 @@ def test_the_planted_win_share_and_days_to_close_are_found(repeat_work):
     assert one["median_days_to_close"] == pytest.approx(planted["days_to_close_median"], abs=1.5)
     assert one["median_days_to_win"] == pytest.approx(planted["days_to_close_median"], abs=1.5)
     assert one["win_180d_low"] < planted["win_share"] < one["win_180d_high"]
+
+
+def test_a_curve_of_more_than_ten_years_is_refused(repeat_work):
+    with pytest.raises(InvalidRequest, match="no days=3,651"):
+        close_curve(repeat_work[0], as_of=NOW, days=3651)
 
 
 def test_the_naive_ways_miss_what_is_planted(repeat_work):

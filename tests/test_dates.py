@@ -95,8 +95,8 @@ def test_dates_of_every_kind_are_the_same_moment(given):
     [
         *("", "soon", "03/04/2026", "31.12.2025", "2025-13", "2025-02-30", "2025-07-01 25:00", "2025-07-01 3pm"),
         *("0d", "6m", "30 minutes", "9999 years", b"2025", [2025], pd.Series(["ann@example.com"])),
-        *(pd.NaT, pd.NA, np.datetime64("NaT"), dt.time(3), dt.timedelta(1), dt.date.min, dt.datetime.max),
-        *(np.timedelta64(5, "m"), np.timedelta64("NaT")),
+        *(pd.NaT, pd.NA, np.datetime64("NaT", "D"), dt.time(3), dt.timedelta(1), dt.date.min, dt.datetime.max),
+        *(np.timedelta64(5, "m"), np.timedelta64("NaT", "m")),
     ],
     ids=lambda given: type(given).__name__ if not isinstance(given, str) else given,
 )

@@ -37,7 +37,7 @@ def test_failures_in_bursts_of_one_to_five_lose_no_row(new_trial, seed):
 @pytest.mark.fault("status_5xx")
 @every_variant("status_5xx")
 def test_a_server_that_goes_on_failing_is_a_server_error_with_the_pages_before_it(new_trial, variant):
-    trial = new_trial(deadline=1.2)
+    trial = new_trial(deadline=3)
     trial.fault("status_5xx", variant=variant, after=2)
 
     error = trial.breaks(ServerError)
@@ -63,7 +63,7 @@ def test_a_success_that_is_no_answer_is_asked_for_again_and_not_kept(trial, vari
 @pytest.mark.fault("fake_200")
 @every_variant("fake_200")
 def test_a_success_that_stays_no_answer_is_unexpected_and_bears_the_pages_before_it(new_trial, variant):
-    trial = new_trial(deadline=1.2)
+    trial = new_trial(deadline=3)
     trial.fault("fake_200", variant=variant, after=2)
 
     error = trial.breaks(UnexpectedResponse)
@@ -151,7 +151,7 @@ def test_numbers_and_instants_that_come_as_text_are_typed(trial, name, variant):
 
 @pytest.mark.fault("odd_json")
 def test_an_object_where_a_list_of_rows_should_be_is_no_answer(new_trial):
-    trial = new_trial(deadline=1.2)
+    trial = new_trial(deadline=3)
     trial.fault("odd_json", variant="rows_as_object", after=2)
 
     error = trial.breaks(UnexpectedResponse)

@@ -19,8 +19,11 @@ from scripted import Scripted, answer
 
 import hlkit as hl
 from hlkit.connection import checked_as_of
+from hlkit.errors import InvalidRequest
 from hlkit.resources import CATALOGUE
 from hlkit.sim import Simulation
+from hlkit.tables.frames import FrameBuilder
+from hlkit.zones import zone
 
 ROOT = Path(__file__).parent.parent
 TOKEN = "pit-00000000-0000-0000-0000-000000000000"
@@ -765,3 +768,31 @@ def test_a_demo_may_be_empty(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
     assert len(hl.demo(as_of="2026-01-01", size=0).contacts()) == 0
+
+
+@pytest.mark.parametrize(
+    ("look", "hint"),
+    [
+        (lambda loc: loc.costs("contcts"), "did you mean 'contacts'"),
+        (lambda loc: loc.costs(["contacts"]), "did you mean 'contacts'"),
+        (lambda loc: hl.catalogue(5), "hl.catalogue"),
+        (lambda loc: setattr(loc, "expire_after", "x"), "expire_after=600"),
+        (lambda loc: hl.connect(TOKEN, loc.location_id, base_url=5), "leave base_url out"),
+    ],
+)
+def test_what_cannot_be_meant_says_what_to_write(loc, look, hint):
+    with pytest.raises(InvalidRequest) as raised:
+        look(loc)
+    assert hint in raised.value.hint
+
+
+def test_a_time_zone_is_found_whatever_its_case():
+    assert zone("asia/kolkata") == ZoneInfo("Asia/Kolkata")
+
+
+def test_a_user_without_a_name_has_that_of_first_and_last():
+    columns = CATALOGUE["users"].columns
+    builder = FrameBuilder(columns, "user_id")
+    builder.add([{"id": "u1", "name": None, "firstName": "Ann", "lastName": "Lee"}])
+
+    assert builder.frame()["name"].tolist() == ["Ann Lee"]

@@ -58,7 +58,7 @@ class Counting(Watch):
 class Trial:
     """``trial.read("contacts")`` and ``trial.breaks(ServerError, "contacts")`` check what must hold."""
 
-    def __init__(self, folder, *, deadline=30.0, size=120, page=PAGE, seed=1, **limits):
+    def __init__(self, folder, *, deadline=12.0, size=120, page=PAGE, seed=1, **limits):
         limits = {"burst": (5000, 10_000), **limits}
         self.sim = Simulation(seed=seed, size=size, as_of="2026-01-01", **limits).start()
         self.url, self.cache = self.sim.url, folder / "cache"

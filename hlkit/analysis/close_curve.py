@@ -26,6 +26,7 @@ from hlkit.analysis.notes import remark
 from hlkit.analysis.registry import analysis
 from hlkit.analysis.saying import compared_wins, percent
 from hlkit.analysis.survival import waiting
+from hlkit.errors import InvalidRequest
 from hlkit.kinds import COUNT, FLAG, MONEY, NUMBER, SHARE
 from hlkit.tables.text import many
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COHORT = "cohort"
+MOST_DAYS = 3650  # of a curve, which has a row for each
 _AT = (*AGES, 180)  # days
 _LINES = 6  # groups in one chart of curves: more would not be told apart
 
@@ -119,7 +121,7 @@ def close_curve(
     show
         The curve over time, or its summary: one row per group.
     days
-        How many days after creation the curve ends.
+        How many days after creation the curve ends; 3,650 at most.
     abandoned
         Abandoned deals count as lost, or are left out.
 
@@ -138,6 +140,8 @@ def close_curve(
     declared = close_curve.columns_of(show)
     if show == "summary":
         return _in_order(per_group(deals, key, declared, _summary), by)
+    if days > MOST_DAYS:
+        raise InvalidRequest(f"close_curve takes no days={days:,}", hint=f"days is {MOST_DAYS:,} at most: ten years")
     grid = np.arange(0, int(days) + 1, dtype="float64")
     table = per_group(deals, key, declared, lambda group: _curve(group, grid))
     return _in_order(table, by).explode(list(declared), ignore_index=True)

@@ -37,7 +37,7 @@ USERS = Resource(
     scope="users.readonly",
     columns=(
         Column("user_id", "id", ID),
-        Column("name", "name", TEXT, private=True),
+        Column("name", "name", TEXT, private=True, cased_as=("firstName", "lastName")),
         Column("first_name", "firstName", TEXT, private=True),
         Column("last_name", "lastName", TEXT, private=True),
         Column("email", "email", TEXT, private=True),

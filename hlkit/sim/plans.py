@@ -156,5 +156,5 @@ def _by_month(data: Data, plans: tuple[Plan, ...], currency: str) -> dict[str, f
             turn = (month - plan.first) // plan.months
             due = plan.currency == currency and month >= plan.first and turn < plan.times
             paid += plan.amount / plan.months if due and not (plan.trial and turn == 0) else 0.0
-        out[str(begun + month)] = round(paid, 2)
+        out[str(begun + np.timedelta64(month, "M"))] = round(paid, 2)
     return out

@@ -162,7 +162,7 @@ def _split(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url.strip())
         _ = parts.port
-    except ValueError:
+    except (ValueError, AttributeError):  # what is no text has nothing to strip
         return None
     return parts
 
