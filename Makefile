@@ -28,7 +28,7 @@ demo: $(VENV)/.core ## read a made-up location into pandas, chart it, read it ag
 	@$(BIN)/hlkit demo $(ARGS)
 
 test: $(VENV)/.test ## run the tests, and every example in notebooks, docstrings and README
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 	@echo
 	@echo "next: make lab opens the first notebook; make lint, before a commit"
 

@@ -5,6 +5,14 @@ import logging
 import pytest
 from trial import Trial
 
+# The files that take longest, which start first, so that no worker is left alone with one of them at the end.
+SLOW = ("analyses", "browser", "widgets", "docs", "headlines", "mishaps", "app", "kill", "faults_network")
+SLOW = [f"test_{name}.py" for name in SLOW]
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: SLOW.index(item.path.name) if item.path.name in SLOW else len(SLOW))
+
 
 @pytest.fixture
 def new_trial(tmp_path, caplog, capfd):
