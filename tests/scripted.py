@@ -152,7 +152,10 @@ class Scripted:
         while line := lines.readline().decode("latin-1").strip():
             name, _, text = line.partition(":")
             headers[name.strip().lower()] = text.strip()
-        body = lines.read(int(headers.get("content-length", 0)))
+        length = int(headers.get("content-length", 0))
+        body = lines.read(length)
+        if len(body) < length:  # who asked has given up meanwhile
+            return None
         return Asked(method, rest.rpartition(" ")[0], headers, body, number, time.monotonic())
 
 

@@ -78,7 +78,7 @@ def read(sim, loc, seed, resource):
     raise AssertionError(f"{resource} of seed {seed} does not end")
 
 
-def day(seed, rate=0.05, deadline=1.2, names=MISHAPS):
+def day(seed, rate=0.05, deadline=4.0, names=MISHAPS):
     window = "sliding" if seed % 2 else "fixed"
     with Simulation(seed=seed, size=1000, as_of="2026-01-01", burst=(25, 500), window=window) as sim:
         sim.edits(rate=1.0, seed=seed, resources=("contacts", "opportunities", "messages"))
@@ -108,7 +108,7 @@ def hurricanes():
     only its warning says so.
     """
     names = [name for name in MISHAPS if name != "short_body"]
-    return several(functools.partial(day, rate=0.67, deadline=0.45, names=names), range(3))
+    return several(functools.partial(day, rate=0.67, deadline=1.5, names=names), range(3))
 
 
 def several(of, seeds):

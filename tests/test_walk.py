@@ -129,7 +129,7 @@ def server(contacts):
 
 @pytest.fixture
 def session(server, clock):
-    return session_to(server, cache=Cache(None, Token(TOKEN), now=clock), deadline=0.6)
+    return session_to(server, cache=Cache(None, Token(TOKEN), now=clock), deadline=3.0)
 
 
 SEVEN = ["c1", "c2", "c3", "c4", "c5", "c6", "c7"]
