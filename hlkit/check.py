@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from hlkit.errors import (
 from hlkit.kinds import COUNT, FLAG, NUMBER, TEXT
 from hlkit.resource import Resource
 from hlkit.resources import CATALOGUE
+from hlkit.tables.names import near_names
 from hlkit.warning import told
 from hlkit.wire.watch import Watch
 
@@ -109,8 +109,7 @@ def costs(loc: Location, names: Iterable[str]) -> pd.DataFrame:
     rows = []
     for name in names:
         if not isinstance(name, str) or name not in CATALOGUE:
-            near = difflib.get_close_matches(str(name), list(CATALOGUE), n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(CATALOGUE)}"
+            hint = near_names(str(name), pd.Series(list(CATALOGUE)))
             raise InvalidRequest(f"there is no resource {short(name)}", hint=hint)
         resource, kept = CATALOGUE[name], loc.kept_of(name)
         rows.append(

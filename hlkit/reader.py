@@ -18,7 +18,7 @@ import pandas as pd
 from hlkit.choices import Choices, chosen, docstring, signature
 from hlkit.errors import CacheLocked, HlkitError, InvalidRequest, InvalidToken, UnexpectedResponse
 from hlkit.lookup import report_empty, with_ids
-from hlkit.paging import NoPaging
+from hlkit.paging import NoPaging, PageNumber
 from hlkit.resource import Resource
 from hlkit.tables.frames import DataWarning, FrameBuilder, no_rows
 from hlkit.warning import warn
@@ -222,6 +222,8 @@ class Reader:
         call = "the same call with the same dates" if choices.has_span else "the same call"
         are = "page is" if pages == 1 else "pages are"
         promise = f"{pages:,} {are} cached, and {call}, made again within 7 days, asks only for the rest"
+        if isinstance(self.resource.paging, PageNumber):  # the pages hold other rows then
+            promise += ", unless rows were added or removed meanwhile"
         return f"{error.hint}; {promise}" if error.hint else promise
 
     def _go_on(

@@ -8,8 +8,9 @@ import subprocess
 import sys
 
 import pytest
+from test_cli import run
 
-from hlkit import cli, console
+from hlkit import console
 
 SAID = "Zoë · 3 → 5… “Łódź” 山田 🚀 e\u0301 \ud83d"
 
@@ -34,14 +35,6 @@ def instead(monkeypatch):
     monkeypatch.undo()
     for stream in streams:
         stream.close()
-
-
-def run(*words):
-    try:
-        cli.main(list(words))
-    except SystemExit as end:
-        return end.code
-    return 0
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,15 @@ def test_a_read_larger_than_a_days_quota_finishes_by_the_same_script_on_three_da
     assert days.round("1h") == pd.Timedelta("2D")
 
 
+def test_pages_by_number_are_promised_only_while_no_row_comes_or_goes(new_trial):
+    trial = new_trial(daily=1, size=1500)
+
+    with pytest.raises(QuotaExhausted) as caught:
+        connect(trial).form_submissions()
+
+    assert "asks only for the rest, unless rows were added or removed meanwhile" in str(caught.value)
+
+
 def test_a_resource_that_is_read_for_each_contact_goes_on_with_the_same_contacts(new_trial):
     trial = new_trial(daily=20, size=30)
     with pytest.raises(QuotaExhausted):

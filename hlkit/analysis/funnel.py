@@ -475,13 +475,8 @@ def _that_fit(parts: list[pd.DataFrame]) -> list[pd.DataFrame]:
 
 def _places(ax: Axes, parts: list[pd.DataFrame]) -> list[tuple[pd.DataFrame, Array]]:
     """Each pipeline with the places of its steps, from the top; names the steps, and the pipelines if several."""
-    size = (
-        9
-        if (count := sum(len(_steps_of(rows)) + (len(parts) > 1) for rows in parts)) <= 12
-        else 7
-        if count <= 18
-        else 6
-    )
+    count = sum(len(_steps_of(rows)) + (len(parts) > 1) for rows in parts)
+    size = 9 if count <= 12 else 7 if count <= 18 else 6
     out, names, place = [], [], 0
     for rows in parts:
         steps = _steps_of(rows)
@@ -523,8 +518,10 @@ def _drawn(several: bool, by: str | None, table: pd.DataFrame) -> str:
     what = (
         "share of the pipeline's deals that reached this stage\n" if several else "deals that reached this stage · "
     )
-    grey = "gray: of fewer than 20 deals" if truths(table["small"]).any() else ""
-    return f"{what}% of the stage before (95% interval){' · ' if several and grey else chr(10) if grey else ''}{grey}"
+    what += "% of the stage before (95% interval)"
+    if truths(table["small"]).any():
+        what += f"{' · ' if several else chr(10)}gray: of fewer than 20 deals"
+    return what
 
 
 def _draw_steps(table: pd.DataFrame, places: Array, ax: Axes, as_shares: bool) -> float:
