@@ -236,7 +236,8 @@ class LastId(Paging):
 class Offset(Paging):
     """Rows are skipped by number. Each page is asked from one row early, which shows whether rows moved.
 
-    Where a page holds no row of those read so far without a gap, rows before it went, and it steps back.
+    Where a page holds no row of those read so far without a gap, rows before it went: it steps back, and then
+    on by half a page, so that one more deletion does not hide the joint again.
     """
 
     param: str = "skip"
@@ -262,7 +263,8 @@ class Offset(Paging):
         trail.join(page)
         if not page.rows or not (self.is_full(page) or (trail.fresh and trail.is_short(page))):
             return None
-        following = offset + len(page) - trail.tail(page) - 1
+        rows = len(page) - trail.tail(page)
+        following = offset + (max(rows // 2, 1) if trail.has_gap else rows - 1)
         return self.first() | {self.param: following} if following > offset else None
 
 
@@ -391,6 +393,11 @@ class Trail:
     def join(self, page: Page) -> None:
         """The page's rows follow on those that were read without a gap."""
         self._apart.difference_update(name for row in page.rows if (name := self.id_of(row)) is not None)
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether there are rows that were read and are not yet joined to those before."""
+        return bool(self._apart)
 
     def is_short(self, page: Page) -> bool:
         """Whether fewer rows came than the page announces."""
