@@ -1,6 +1,7 @@
 """What several files of tests share."""
 
 import logging
+import os
 
 import pytest
 from trial import Trial
@@ -8,6 +9,11 @@ from trial import Trial
 # The files that take longest, which start first, so that no worker is left alone with one of them at the end.
 SLOW = ("analyses", "browser", "widgets", "docs", "headlines", "mishaps", "app", "kill", "faults_network")
 SLOW = [f"test_{name}.py" for name in SLOW]
+
+
+def pytest_xdist_auto_num_workers():
+    """Half as many again as there are processors: many tests wait for a server or a browser."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
 
 
 def pytest_collection_modifyitems(items):

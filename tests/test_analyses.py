@@ -115,7 +115,7 @@ def whole_of(name, show, rows, seed, nulls):
 
 
 @pytest.mark.parametrize(("name", "show"), GROUPED)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     seed=st.integers(0, 1),
     rows=st.sampled_from([0, 1, 9, 60]),

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,8 @@ from hlkit import app, profiles
 from hlkit.errors import InvalidRequest, InvalidToken, MissingExtra, NotFound
 from hlkit.sim.tokens import TOKEN
 
-pytest.importorskip("voila", reason='hlkit app needs the extra app: pip install "hlkit[app]"')
+if not find_spec("voila"):
+    pytest.skip('hlkit app needs the extra app: pip install "hlkit[app]"', allow_module_level=True)
 linux = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks at processes through /proc")
 
 
