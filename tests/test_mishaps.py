@@ -1,4 +1,4 @@
-"""Twenty stormy days: a trial's limits, rows that move while they are read, one answer in twenty broken.
+"""Twelve stormy days: a trial's limits, rows that move while they are read, one answer in twenty broken.
 
 Each seed has its own day. What a frame holds is compared with the simulator's own record of its rows.
 """
@@ -21,7 +21,7 @@ from hlkit.wire.watch import Watch
 pytestmark = [
     pytest.mark.filterwarnings(f"ignore::{kind.__module__}.{kind.__name__}") for kind in (ShortWarning, DataWarning)
 ]
-SEEDS = range(20)
+SEEDS = range(12)
 RESOURCES = ("contacts", "opportunities", "messages", "pipelines", "stages", "users")
 
 
@@ -140,7 +140,7 @@ def test_an_error_bears_exactly_the_rows_that_arrived(days, hurricanes):
 def test_requests_are_at_most_fifteen_in_a_hundred_more_than_the_pages_served(days):
     requests, pages = sum(day.requests for day in days), sum(day.pages for day in days)
 
-    assert pages > 350
+    assert pages > 210
     assert requests > pages  # there were mishaps
     assert requests <= 1.15 * pages
 
