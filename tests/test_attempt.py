@@ -131,7 +131,8 @@ def test_an_attempt_ends_in_time_and_its_connection_with_it(reply):
         began = time.monotonic()
         came = asking(server.url, seconds=0.3)
 
-        assert came == Failure("late", "no whole answer within 0.3 s")
+        assert isinstance(came, Failure)
+        assert came.kind == "late"  # whichever watch ran out first: ours, or the socket's
         assert time.monotonic() - began < 3  # the server takes 14 at least
         assert no_attempt_is_left(before, within=3)
 
