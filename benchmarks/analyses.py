@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 
 import hlkit as hl
-from hlkit.kinds import Kind
-from hlkit.resources import CATALOGUE
+from hlkit.client.resources import CATALOGUE
+from hlkit.client.schema import Kind
 
 AS_OF = pd.Timestamp("2026-01-01", tz="UTC")
 SHARES = {"contacts": 1.0, "messages": 0.6}  # rows for each contact; all else 0.2

@@ -86,7 +86,7 @@ def serve(_: str, size: int) -> None:
 def fetch(given: str, _: int) -> None:
     """One call, with its progress line; then the bodies are laid aside for the comparison."""
     import hlkit as hl
-    from hlkit.wire.watch import Line
+    from hlkit.client.http.progress import Line
 
     url, token, location_id, folder = given.split()
     loc = hl.connect(token, location_id, base_url=url, cache=Path(folder) / "cache")
@@ -129,9 +129,9 @@ def bodies(folder: str) -> list[bytes]:
 
 def from_bodies(folder: str, _: int) -> None:
     """The path that every read takes: check a body, turn its rows into columns, give the frame."""
-    from hlkit.resources import CATALOGUE
-    from hlkit.tables.frames import CustomFields, FrameBuilder
-    from hlkit.wire.body import read_page
+    from hlkit.client.frames.builder import CustomFields, FrameBuilder
+    from hlkit.client.http.body import read_page
+    from hlkit.client.resources import CATALOGUE
 
     resource = CATALOGUE["contacts"]
     pages = bodies(folder)

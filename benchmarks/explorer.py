@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 import hlkit as hl
-from hlkit.kinds import LIST
-from hlkit.resources import CATALOGUE
-from hlkit.widgets.contacts import ContactsView
-from hlkit.widgets.view import Chosen
+from hlkit.client.resources import CATALOGUE
+from hlkit.client.schema import LIST
+from hlkit.explorer.contacts_tab import ContactsView
+from hlkit.explorer.view import Chosen
 
 ROWS = 100_000
 

@@ -24,9 +24,9 @@ import numpy as np
 import pandas as pd
 
 import hlkit as hl
-from hlkit.analysis.comparison import compare_shares
-from hlkit.analysis.measures import wilson
-from hlkit.kinds import TEXT, WHEN
+from hlkit.analysis.core.comparison import compare_shares
+from hlkit.analysis.core.groups import wilson
+from hlkit.client.schema import TEXT, WHEN
 
 Rng = np.random.Generator
 Sizes = Sequence[int]

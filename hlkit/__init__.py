@@ -15,26 +15,26 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hlkit import errors as errors
-    from hlkit.analysis.registry import ANALYSES as analyses
+    from hlkit.analysis.core.registry import ANALYSES as analyses
+    from hlkit.client import errors as errors
+    from hlkit.client.catalog import catalogue as catalogue
     from hlkit.connection import connect as connect
     from hlkit.connection import demo as demo
-    from hlkit.contents import catalogue as catalogue
-    from hlkit.onboarding import login as login
-    from hlkit.tables.export import write as write
-    from hlkit.tables.profile import profile as profile
-    from hlkit.widgets.explore import explore as explore
+    from hlkit.explorer.explorer import explore as explore
+    from hlkit.files.export import write as write
+    from hlkit.files.summary import profile as profile
+    from hlkit.login_guide import login as login
 
 _HOMES = {
-    "analyses": "hlkit.analysis.registry",
-    "catalogue": "hlkit.contents",
+    "analyses": "hlkit.analysis.core.registry",
+    "catalogue": "hlkit.client.catalog",
     "connect": "hlkit.connection",
     "demo": "hlkit.connection",
     "errors": "hlkit",
-    "explore": "hlkit.widgets.explore",
-    "login": "hlkit.onboarding",
-    "profile": "hlkit.tables.profile",
-    "write": "hlkit.tables.export",
+    "explore": "hlkit.explorer.explorer",
+    "login": "hlkit.login_guide",
+    "profile": "hlkit.files.summary",
+    "write": "hlkit.files.export",
 }
 
 __all__ = ["analyses", "catalogue", "connect", "demo", "errors", "explore", "login", "profile", "write"]
@@ -49,7 +49,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'hlkit' has no {name!r}; it has {', '.join(__all__)}")
     if name == "errors":
-        return importlib.import_module("hlkit.errors")
+        return importlib.import_module("hlkit.client.errors")
     if name == "analyses":
         return importlib.import_module(_HOMES[name]).ANALYSES
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,5 +1,5 @@
 """``python -m hlkit`` is the command line."""
 
-from hlkit.cli import main
+from hlkit.cli.commands import main
 
 main()

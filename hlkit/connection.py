@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from hlkit import profiles
-from hlkit.choices import seconds, whole_number
-from hlkit.dates import as_text, instant, short
-from hlkit.errors import HlkitError, InvalidRequest, InvalidToken, advice
-from hlkit.files import user_folder, whole
+from hlkit.client import profiles
+from hlkit.client.dates import as_text, instant, short
+from hlkit.client.disk import user_folder, whole
+from hlkit.client.errors import HlkitError, InvalidRequest, InvalidToken, advice
+from hlkit.client.http.cache import Cache
+from hlkit.client.http.rate_limit import Pacer
+from hlkit.client.http.session import Session
+from hlkit.client.http.sqlite_file import CacheWarning
+from hlkit.client.http.token import MENU, Token, checked_base_url, misplaced
+from hlkit.client.http.token import read as read_token
+from hlkit.client.options import seconds, whole_number
+from hlkit.client.resources import CATALOGUE
+from hlkit.client.timezones import zone
+from hlkit.client.warning import warn
 from hlkit.location import Location
-from hlkit.resources import CATALOGUE
-from hlkit.warning import warn
-from hlkit.wire.cache import Cache
-from hlkit.wire.file import CacheWarning
-from hlkit.wire.pacing import Pacer
-from hlkit.wire.session import Session
-from hlkit.wire.token import MENU, Token, checked_base_url, misplaced
-from hlkit.wire.token import read as read_token
-from hlkit.zones import zone
 
 if TYPE_CHECKING:
     from hlkit.sim import Simulation
@@ -167,7 +167,8 @@ def demo(as_of: str | int | dt.date | None = None, seed: int = 0, size: int = 50
         _session(simulation.url, simulation.location_id, token, store, 30.0),
         simulation.location_id,
         connected_by="demo: made-up people, a server on this machine",
-        simulation=simulation,
+        data_ends=simulation.as_of,
+        keeps=simulation,
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from hlkit.resources import CATALOGUE
+from hlkit.client.resources import CATALOGUE
 
 AS_OF = pd.Timestamp("2025-11-20T18:00Z")
 WORDS = {

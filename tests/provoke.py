@@ -29,10 +29,10 @@ import pandas as pd
 from scripted import LOCATION, Scripted, answer, hang_up, limits, silent
 
 import hlkit as hl
-from hlkit.wire import file as file_module
-from hlkit.wire import walk
-from hlkit.wire.session import Call
-from hlkit.wire.watch import Watch
+from hlkit.client import download as walk
+from hlkit.client.http import sqlite_file as file_module
+from hlkit.client.http.progress import Watch
+from hlkit.client.http.session import Call
 
 LOG = io.StringIO()
 file_module.PATIENCE = walk.LOCK_PATIENCE = 0.05

@@ -17,10 +17,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hlkit.wire.body import decode
-from hlkit.wire.cache import Cache
-from hlkit.wire.session import Call, Session
-from hlkit.wire.token import Token
+from hlkit.client.http.body import decode
+from hlkit.client.http.cache import Cache
+from hlkit.client.http.session import Call, Session
+from hlkit.client.http.token import Token
 
 TOKEN = "pit-00000000-0000-0000-0000-00000000000a"
 OTHER_TOKEN = "pit-00000000-0000-0000-0000-00000000000b"

@@ -2,9 +2,9 @@
 
 import functools
 
-from hlkit.resources import CATALOGUE
+from hlkit.client.frames.builder import FrameBuilder
+from hlkit.client.resources import CATALOGUE
 from hlkit.sim.data import Data
-from hlkit.tables.frames import FrameBuilder
 
 AS_OF = "2026-01-01"
 

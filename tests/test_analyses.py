@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from made import AS_OF, drawn, frame, frames_for, typed
 
 import hlkit as hl
-from hlkit.analysis.measures import ALL, NONE, group_column
-from hlkit.errors import HlkitError, InvalidRequest, MissingColumn
-from hlkit.kinds import TEXT
-from hlkit.resources import CATALOGUE
+from hlkit.analysis.core.groups import ALL, NONE, group_column
+from hlkit.client.errors import HlkitError, InvalidRequest, MissingColumn
+from hlkit.client.resources import CATALOGUE
+from hlkit.client.schema import TEXT
 
 EVERY = pytest.mark.parametrize("name", list(hl.analyses))
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from hlkit import app, profiles
-from hlkit.errors import InvalidRequest, InvalidToken, MissingExtra, NotFound
+from hlkit import app
+from hlkit.client import profiles
+from hlkit.client.errors import InvalidRequest, InvalidToken, MissingExtra, NotFound
 from hlkit.sim.tokens import TOKEN
 
 if not find_spec("voila"):

@@ -6,9 +6,9 @@ import pytest
 import seeded
 
 import hlkit as hl
-from hlkit.analysis.appointments import LEAD_TIMES, WEEKDAYS, appointments
-from hlkit.analysis.measures import wilson
-from hlkit.errors import MissingColumn
+from hlkit.analysis.calendar.appointments import LEAD_TIMES, WEEKDAYS, appointments
+from hlkit.analysis.core.groups import wilson
+from hlkit.client.errors import MissingColumn
 
 NOON = pd.Timestamp("2025-06-02T17:00Z")  # Monday at 12 in Chicago
 CHICAGO = {"timezone": "America/Chicago"}

@@ -9,8 +9,8 @@ from made import AS_OF as MADE_AT
 from made import drawn, frames_for, typed
 
 import hlkit as hl
-from hlkit.analysis.measures import wilson
-from hlkit.errors import MissingColumn
+from hlkit.analysis.core.groups import wilson
+from hlkit.client.errors import MissingColumn
 from hlkit.sim import people
 from hlkit.sim.contacts import SOURCES
 from hlkit.sim.data import Data

@@ -2,10 +2,10 @@
 
 import pytest
 
-from hlkit.errors import UnexpectedResponse
-from hlkit.resources import CATALOGUE
-from hlkit.wire import body as module
-from hlkit.wire.body import DEEPEST, MOST_OBJECTS, MOST_VALUES, decode, read_page
+from hlkit.client.errors import UnexpectedResponse
+from hlkit.client.http import body as module
+from hlkit.client.http.body import DEEPEST, MOST_OBJECTS, MOST_VALUES, decode, read_page
+from hlkit.client.resources import CATALOGUE
 
 
 def nested(levels):

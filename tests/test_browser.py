@@ -259,7 +259,7 @@ def test_the_page_of_its_own_cancels_finds_runs_and_exports(home, page, slow, tm
 
 
 def test_in_jupyterlab_it_cancels_finds_runs_and_a_saved_notebook_holds_nothing(home, page, slow, tmp_path):
-    then = "from hlkit.widgets import explore\n\nprint('cell known:', explore._cell()[0] is not None)\n"
+    then = "from hlkit.explorer import explore\n\nprint('cell known:', explore._cell()[0] is not None)\n"
     source = cell(then + "app = hl.explore(loc, view='Analyses')\napp", tmp_path, slow.url)
     with lab(home, source) as (address, notebook):
         run_all(page, address)
@@ -322,7 +322,7 @@ def test_names_from_outside_run_no_script(home, page, monkeypatch, tmp_path):
         monkeypatch.setenv("HIGHLEVEL_PIT", simulation.token)
         monkeypatch.setenv("HIGHLEVEL_LOCATION_ID", simulation.location_id)
         then = (
-            "from hlkit.widgets import questions\n\n"
+            "from hlkit.explorer import questions\n\n"
             "loc.location(), loc.users()\n"
             "questions._LONG = 0  # the answer in a table to search, the contacts in a plain one\n"
             "columns = ['name', 'tags', 'owner', *[one for one in loc.contacts().columns if '<' in one]]\n"

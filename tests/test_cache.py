@@ -18,12 +18,12 @@ from types import SimpleNamespace
 import pytest
 from scripted import OTHER_TOKEN, TOKEN
 
-from hlkit.errors import CacheLocked
-from hlkit.wire import file as module
-from hlkit.wire.cache import Cache
-from hlkit.wire.downloads import DAY, FORGOTTEN_AFTER
-from hlkit.wire.file import CacheWarning
-from hlkit.wire.token import Token
+from hlkit.client.errors import CacheLocked
+from hlkit.client.http import sqlite_file as module
+from hlkit.client.http.cache import Cache
+from hlkit.client.http.download_records import DAY, FORGOTTEN_AFTER
+from hlkit.client.http.sqlite_file import CacheWarning
+from hlkit.client.http.token import Token
 
 BODY = b'{"users": [' + b", ".join(b'{"name": "Ann Example %d"}' % number for number in range(500)) + b"]}"
 
@@ -667,8 +667,8 @@ from dataclasses import replace
 from types import SimpleNamespace as Response
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
-from hlkit.wire.cache import Cache
-from hlkit.wire.token import Token
+from hlkit.client.http.cache import Cache
+from hlkit.client.http.token import Token
 from scripted import TOKEN
 cache = Cache(Path(sys.argv[1]), Token(TOKEN))
 record = cache.begin(cache.new(sys.argv[2], "contacts", []))
@@ -697,8 +697,8 @@ import os, sys, threading
 from pathlib import Path
 from types import SimpleNamespace as Response
 
-from hlkit.wire.cache import Cache
-from hlkit.wire.token import Token
+from hlkit.client.http.cache import Cache
+from hlkit.client.http.token import Token
 
 token, *path = sys.argv[1:]
 cache = Cache(Path(*path) if path else None, Token(token))

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 import hlkit as hl
-from hlkit import cli, tour
-from hlkit.choices import OPTIONS, options
-from hlkit.resources import CATALOGUE
+from hlkit.cli.commands import commands, demo
+from hlkit.client.options import OPTIONS, options
+from hlkit.client.resources import CATALOGUE
 from hlkit.sim import Simulation
 
 SMALL = ("--size", "300")
@@ -28,7 +28,7 @@ def a_machine_of_its_own(monkeypatch, tmp_path):
 def run(*words):
     """The exit code of a command."""
     try:
-        cli.main(list(words))
+        commands.main(list(words))
     except SystemExit as end:
         return end.code
     return 0
@@ -49,7 +49,7 @@ def test_the_demo_tells_what_it_did_and_reads_everything_again_for_nothing(capsy
 
 
 def test_the_demo_draws_sources_that_a_legend_would_drop_or_read_as_mathematics():
-    from hlkit.tour import draw, leads_by_month
+    from hlkit.cli.demo import draw, leads_by_month
 
     contacts = pd.DataFrame(
         {
@@ -66,7 +66,7 @@ def test_the_demo_draws_sources_that_a_legend_would_drop_or_read_as_mathematics(
 
 
 def by_month(*sources):
-    from hlkit.tour import leads_by_month
+    from hlkit.cli.demo import leads_by_month
 
     january = pd.Timestamp("2026-01-15", tz="UTC")
     return leads_by_month(pd.DataFrame({"source": sources, "created_at": january}), "UTC").loc["2026-01"].to_dict()
@@ -85,7 +85,7 @@ def test_the_demo_shows_six_sources_by_name_and_of_more_the_five_largest():
 
 def test_the_demos_import_is_a_source_of_its_own():
     import hlkit as hl
-    from hlkit.tour import leads_by_month
+    from hlkit.cli.demo import leads_by_month
 
     table = leads_by_month(hl.demo(as_of="2026-01-01", size=300).contacts(), "America/Chicago")
 
@@ -105,7 +105,7 @@ def test_the_demos_import_is_a_source_of_its_own():
 def test_the_demo_names_a_next_step_that_works_where_it_ran(
     makefile, has_notebooks, step, capsys, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(tour, "find_spec", lambda name: None)
+    monkeypatch.setattr(demo, "find_spec", lambda name: None)
     if makefile is not None:
         (tmp_path / "Makefile").write_text(makefile)
     if has_notebooks:
@@ -122,7 +122,7 @@ def test_the_demo_names_a_next_step_that_works_where_it_ran(
 def test_the_demo_names_what_was_typed_and_no_make_where_there_is_none(capsys, tmp_path, monkeypatch):
     (tmp_path / "Makefile").write_text("lab:\n")
     (tmp_path / "notebooks").mkdir()
-    monkeypatch.setattr(tour, "which", lambda name: None)
+    monkeypatch.setattr(demo, "which", lambda name: None)
     monkeypatch.setattr(sys, "argv", [".venv/bin/hlkit", "demo"])
 
     run("demo", "--size", "0")
@@ -133,7 +133,7 @@ def test_the_demo_names_what_was_typed_and_no_make_where_there_is_none(capsys, t
 
 
 def test_who_has_jupyterlab_is_not_told_to_install_it(capsys, monkeypatch):
-    monkeypatch.setattr(tour, "find_spec", lambda name: object())
+    monkeypatch.setattr(demo, "find_spec", lambda name: object())
 
     run("demo", "--size", "0")
 
@@ -203,7 +203,7 @@ def test_every_command_is_in_the_help(capsys):
 
 
 def test_login_where_nobody_answers_says_so(capsys, monkeypatch):
-    monkeypatch.setattr("hlkit.profiles.vault_problem", lambda name: None)
+    monkeypatch.setattr("hlkit.client.profiles.vault_problem", lambda name: None)
     monkeypatch.setattr("sys.stdin", io.StringIO())
 
     assert run("login", "acme") == 1
@@ -225,7 +225,7 @@ def test_check_names_the_scope_that_is_missing_and_goes_on_with_the_same_profile
     with Simulation(size=20, as_of="2026-01-01", burst=(5000, 10_000)) as sim:
         sim.fault("status_5xx", match=lambda logged: logged.path.startswith("/users"))
         loc = hl.connect(sim.token, sim.location_id, base_url=sim.url, cache=tmp_path, deadline=0.2)
-        monkeypatch.setattr(cli, "_location", lambda profile, demo: loc)
+        monkeypatch.setattr(commands, "_location", lambda profile, demo: loc)
 
         run("check", "--profile", "acme")
         said = capsys.readouterr().out
@@ -334,7 +334,7 @@ def test_the_command_is_there_and_starts():
     ],
 )
 def test_a_file_that_cannot_be_is_told_before_anything_is_read(words, said, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "_location", lambda profile, demo: pytest.fail("a location is opened"))
+    monkeypatch.setattr(commands, "_location", lambda profile, demo: pytest.fail("a location is opened"))
 
     assert run(*words, "--demo") == 1
     assert said in capsys.readouterr().err
@@ -417,4 +417,4 @@ def test_a_wrong_word_of_run_is_said_in_two_lines(small, capsys, words, code, sa
 def small(monkeypatch):
     """A demo of few people."""
     loc = hl.demo(as_of="2026-01-01", size=200)
-    monkeypatch.setattr(cli, "_location", lambda profile, demo: loc)
+    monkeypatch.setattr(commands, "_location", lambda profile, demo: loc)

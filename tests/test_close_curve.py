@@ -7,9 +7,9 @@ import seeded
 from made import drawn, typed
 
 import hlkit as hl
-from hlkit.analysis.measures import wilson
-from hlkit.analysis.survival import waiting
-from hlkit.errors import InvalidRequest, MissingColumn
+from hlkit.analysis.core.groups import wilson
+from hlkit.analysis.core.survival import waiting
+from hlkit.client.errors import InvalidRequest, MissingColumn
 
 close_curve = hl.analyses.close_curve
 AS_OF = pd.Timestamp("2025-07-01T12:00Z")

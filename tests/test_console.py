@@ -10,7 +10,7 @@ import sys
 import pytest
 from test_cli import run
 
-from hlkit import console
+from hlkit.cli import console
 
 SAID = "Zoë · 3 → 5… “Łódź” 山田 🚀 e\u0301 \ud83d"
 
@@ -90,7 +90,7 @@ def test_ctrl_c_is_said_in_two_lines(monkeypatch, capsys):
     def stopped():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hlkit.profiles.everyone", stopped)
+    monkeypatch.setattr("hlkit.client.profiles.everyone", stopped)
 
     assert run("profiles") == 130
     assert capsys.readouterr().err.startswith("hlkit: stopped\n  run the same command again")

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hlkit.dates import as_text, bounds, from_epochs, instant, period
-from hlkit.errors import InvalidRequest
-from hlkit.zones import zone
+from hlkit.client.dates import as_text, bounds, from_epochs, instant, period
+from hlkit.client.errors import InvalidRequest
+from hlkit.client.timezones import zone
 
 CHICAGO = ZoneInfo("America/Chicago")
 TODAY = dt.date(2026, 3, 31)  # a Tuesday

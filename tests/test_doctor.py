@@ -6,10 +6,11 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from hlkit import cli, doctor, profiles
+from hlkit.cli.commands import commands, doctor
+from hlkit.client import profiles
+from hlkit.client.errors import InvalidRequest, InvalidToken
+from hlkit.client.http.sqlite_file import CacheWarning
 from hlkit.connection import connect
-from hlkit.errors import InvalidRequest, InvalidToken
-from hlkit.wire.file import CacheWarning
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +22,7 @@ def a_machine_of_its_own(monkeypatch, tmp_path):
 def told(capsys, *words):
     """What a command says; it ends well."""
     with pytest.raises(SystemExit) as end:
-        cli.main(list(words))
+        commands.main(list(words))
     assert not end.value.code
     return capsys.readouterr().out
 

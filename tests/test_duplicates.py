@@ -8,8 +8,8 @@ import pytest
 from seeded import data, frame
 
 import hlkit as hl
-from hlkit.errors import MissingExtra
-from hlkit.kinds import TEXT
+from hlkit.client.errors import MissingExtra
+from hlkit.client.schema import TEXT
 
 COLUMNS = ("contact_id", "first_name", "last_name", "email", "phone", "address", "postal_code")
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import hlkit as hl
-from hlkit.errors import HlkitError, InvalidRequest, ServerError
+from hlkit.client.errors import HlkitError, InvalidRequest, ServerError
 
 KINDS = [one for one in vars(hl.errors).values() if isinstance(one, type) and issubclass(one, HlkitError)]
 

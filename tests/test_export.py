@@ -22,13 +22,12 @@ import xlsxwriter.workbook
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hlkit.errors import InvalidRequest
-from hlkit.kinds import COUNT, DAY, FLAG, LIST, MONEY, TEXT, WHEN
-from hlkit.resource import Column
-from hlkit.tables import export
-from hlkit.tables.export import write
-from hlkit.tables.frames import DataWarning, FrameBuilder
-from hlkit.tables.text import harmless, printable
+from hlkit.client.errors import InvalidRequest
+from hlkit.client.frames.builder import DataWarning, FrameBuilder
+from hlkit.client.schema import COUNT, DAY, FLAG, LIST, MONEY, TEXT, WHEN, Column
+from hlkit.client.text import harmless, printable
+from hlkit.files import export
+from hlkit.files.export import write
 
 SUFFIXES = [".parquet", ".csv", ".xlsx", ".jsonl"]
 SIGNS = ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"]

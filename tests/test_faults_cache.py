@@ -9,11 +9,12 @@ from contextlib import closing
 import pytest
 from trial import PAGES, ROWS, Counting, every_variant, one_warning
 
-from hlkit.errors import CacheLocked
+from hlkit.client import download as walk
+from hlkit.client.download import StaleWarning
+from hlkit.client.errors import CacheLocked
+from hlkit.client.http import sqlite_file as file
+from hlkit.client.http.sqlite_file import CacheWarning
 from hlkit.sim import faults
-from hlkit.wire import file, walk
-from hlkit.wire.file import CacheWarning
-from hlkit.wire.walk import StaleWarning
 
 
 def file_of(trial):

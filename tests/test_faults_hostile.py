@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from trial import ROWS
 
+from hlkit.files.export import write
 from hlkit.sim import hostile
-from hlkit.tables.export import write
 
 TYPED = ("contacts", "opportunities", "messages", "notes", "invoices", "form_submissions")
 STARTS = re.compile(r"(?!\+[0-9]{7,15}\Z)[=+\-@\t\r\n＝＋－＠]")  # a phone number in digits runs nothing

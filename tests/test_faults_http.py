@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from trial import PAGES, ROWS, every_variant, one_warning
 
-from hlkit.errors import ServerError, UnexpectedResponse
+from hlkit.client.errors import ServerError, UnexpectedResponse
+from hlkit.client.frames.builder import DataWarning
 from hlkit.sim import faults
-from hlkit.tables.frames import DataWarning
 
 SMALL = ("pipelines", "users", "location")  # without pages
 

@@ -7,9 +7,9 @@ from time import monotonic
 import pytest
 from trial import PAGES, ROWS, every_variant, one_warning
 
-from hlkit.errors import ConnectionFailed, Timeout, UnexpectedResponse
+from hlkit.client.download import StaleWarning
+from hlkit.client.errors import ConnectionFailed, Timeout, UnexpectedResponse
 from hlkit.sim import faults
-from hlkit.wire.walk import StaleWarning
 
 NOWHERE = {"port": faults.closed_port, "host": lambda: "https://nowhere.invalid"}
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="the command openssl makes certificates")

@@ -5,9 +5,9 @@ import warnings
 import pytest
 from trial import PAGE, PAGES, Counting, every_variant, one_warning
 
-from hlkit.errors import Cancelled, IncompleteDownload, WrongLocation
-from hlkit.tables.frames import DataWarning
-from hlkit.wire.walk import ShortWarning
+from hlkit.client.download import ShortWarning
+from hlkit.client.errors import Cancelled, IncompleteDownload, WrongLocation
+from hlkit.client.frames.builder import DataWarning
 
 EDITED = ("contacts", "opportunities", "messages")  # by a cursor that bears the id: nothing is ever lost
 MOVING = ("conversations", "invoices", "transactions", "businesses", "form_submissions", "appointments", "tasks")

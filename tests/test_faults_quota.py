@@ -5,7 +5,7 @@ import time
 import pytest
 from trial import PAGES, ROWS, every_variant
 
-from hlkit.errors import (
+from hlkit.client.errors import (
     InvalidToken,
     MissingScope,
     NotFound,
@@ -15,8 +15,8 @@ from hlkit.errors import (
     WrongLocation,
     WrongTokenKind,
 )
+from hlkit.client.http.rate_limit import BURST, INTERVAL
 from hlkit.sim import faults
-from hlkit.wire.pacing import BURST, INTERVAL
 
 A_DAY = 86_400
 

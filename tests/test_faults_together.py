@@ -13,7 +13,7 @@ import pytest
 from scripted import LOCATION, TOKEN, Scripted, answer
 from trial import PAGES, ROWS, Counting
 
-from hlkit.errors import Cancelled
+from hlkit.client.errors import Cancelled
 from hlkit.sim import faults
 
 CONNECTED = """

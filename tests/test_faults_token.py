@@ -7,7 +7,7 @@ import pytest
 from trial import ROWS
 
 import hlkit as hl
-from hlkit.errors import InvalidToken, MissingScope
+from hlkit.client.errors import InvalidToken, MissingScope
 from hlkit.sim import faults
 from hlkit.sim.tokens import TOKEN
 

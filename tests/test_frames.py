@@ -1,10 +1,9 @@
 import pandas as pd
 import pytest
 
-from hlkit.kinds import DAY, LIST, MONEY, NUMBER, TEXT
-from hlkit.resource import Column
-from hlkit.resources import CATALOGUE
-from hlkit.tables.frames import CustomFields, DataWarning, FrameBuilder
+from hlkit.client.frames.builder import CustomFields, DataWarning, FrameBuilder
+from hlkit.client.resources import CATALOGUE
+from hlkit.client.schema import DAY, LIST, MONEY, NUMBER, TEXT, Column
 
 CONTACTS = CATALOGUE["contacts"]
 

@@ -6,8 +6,8 @@ from made import drawn
 from seeded import data, frame
 
 import hlkit as hl
-from hlkit.analysis.measures import wilson
-from hlkit.errors import InvalidRequest, MissingColumn
+from hlkit.analysis.core.groups import wilson
+from hlkit.client.errors import InvalidRequest, MissingColumn
 
 funnel = hl.analyses.funnel
 T = pd.Timestamp("2025-06-01", tz="UTC")

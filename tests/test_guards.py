@@ -10,18 +10,20 @@ import warnings
 import pytest
 import requests
 from scripted import LOCATION, OTHER_TOKEN, TOKEN, Scripted, answer, call, limits, session_to, silent
-from test_walk import CONTACTS, Contacts, ids
-from test_walk import walk as walking
+from test_download import CONTACTS, Contacts, ids
+from test_download import walk as walking
 
-from hlkit.errors import HlkitError
-from hlkit.wire import attempt, session, token, walk
-from hlkit.wire import body as bodies
-from hlkit.wire.cache import Cache
-from hlkit.wire.pacing import Pacer
-from hlkit.wire.retry import Tries
-from hlkit.wire.token import Token
-from hlkit.wire.walk import ShortWarning
-from hlkit.wire.watch import Watch
+from hlkit.client import download as walk
+from hlkit.client.download import ShortWarning
+from hlkit.client.errors import HlkitError
+from hlkit.client.http import body as bodies
+from hlkit.client.http import session, token
+from hlkit.client.http import transport as attempt
+from hlkit.client.http.cache import Cache
+from hlkit.client.http.progress import Watch
+from hlkit.client.http.rate_limit import Pacer
+from hlkit.client.http.retry import Tries
+from hlkit.client.http.token import Token
 
 PAGE = answer({"users": [{"id": "u1"}]})
 

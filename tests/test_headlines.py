@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 
 import hlkit as hl
-from hlkit.analysis import comparison
-from hlkit.analysis.measures import MOST_GROUPS, NONE, OTHER, UNKNOWN_USER, wilson
+from hlkit.analysis.core import comparison
+from hlkit.analysis.core.groups import MOST_GROUPS, NONE, OTHER, UNKNOWN_USER, wilson
 
 
 def benchmark(name):

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 import hlkit as hl
-from hlkit.analysis.imports import is_import
-from hlkit.kinds import TEXT, WHEN
+from hlkit.analysis.core.bulk_imports import is_import
+from hlkit.client.schema import TEXT, WHEN
 
 MINUTE = pd.Timestamp("2025-01-06T09:00Z")
 

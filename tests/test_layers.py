@@ -1,138 +1,165 @@
-"""The tree drawn in CONTRIBUTING.md is the tree on disk, and imports point up it."""
+"""A module imports only from the layers above its own, and the map of the modules is the one on disk."""
 
 from __future__ import annotations
 
 import ast
-import re
+import runpy
 import sys
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
-STARTS_THE_SIM = {"hlkit.connection", "hlkit.cli"}
+
+# From top to bottom. A name stands for a module, or for a folder whose modules may import each other.
+LAYERS = [
+    f"hlkit.{name}"
+    for name in (
+        *("client.errors", "client.warning", "client.memory", "client.text", "client.dates", "client.timezones"),
+        *("client.disk", "client.paths", "client.seen_ids", "client.pagination", "client.schema"),
+        *("client.resources", "client.catalog", "client.http", "client.download", "client.frames"),
+        *("client.options", "client.profiles", "client.context", "client.lookup", "client.endpoint"),
+        *("client.access", "client.client"),
+        *("files", "analysis.core", "analysis.people", "analysis"),
+        *("location", "connection", "login_guide", "explorer", "app", "cli"),
+    )
+]
+STARTS_THE_SIMULATION = {"hlkit.connection", "hlkit.cli.commands"}
 HTTP = {"requests", "requests_cache", "urllib3", "http", "httpx", "aiohttp"}
+SPEAKS_HTTP = {f"hlkit.client.http.{name}" for name in ("cache", "session", "transport")}
 
 
-def drawn() -> dict[str, str]:
-    """Each module in CONTRIBUTING.md's tree and what its line says, from top to bottom."""
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    tree = re.search(r"^hlkit/\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert tree, "CONTRIBUTING.md draws no tree that starts with hlkit/"
-    modules, folders = {}, ["hlkit"]
-    for line in tree[1].splitlines():
-        if entry := re.fullmatch(r"((?:  )+)(\w+)(/|\.py)  +(\S.*)", line):
-            indent, name, kind, words = entry.groups()
-            folders = folders[: len(indent) // 2]
-            if kind == "/":
-                folders.append(name)
-            else:
-                modules[".".join(folders if name == "__init__" else [*folders, name])] = words
-    return modules
-
-
-def on_disk() -> dict[str, Path]:
-    """Each module and its file. A folder's ``__init__.py`` counts once it does more than say what it is."""
-    modules = {}
-    for path in sorted((ROOT / "hlkit").rglob("*.py")):
+def modules(folder: Path = ROOT / "hlkit") -> dict[str, Path]:
+    """Each module by its dotted name; a package under the package's own."""
+    names = {}
+    for path in sorted(folder.rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
-        if parts[-1] == "__init__":
-            parts = parts[:-1]
-            body = ast.parse(path.read_text(encoding="utf-8")).body
-            if len(parts) > 1 and len(body) <= 1 and all(isinstance(node, ast.Expr) for node in body):
-                continue
-        modules[".".join(parts)] = path
-    return modules
+        names[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return names
 
 
-def imported(source: str, module: str) -> set[str]:
-    """What *module* imports when it runs, at its top or within a function; not for a type checker alone."""
-
-    def statements(node: ast.AST) -> Iterator[ast.AST]:
-        for child in ast.iter_child_nodes(node):
-            yield child
-            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
-                yield from statements(ast.Module(body=child.orelse, type_ignores=[]))
-            else:
-                yield from statements(child)
-
-    found = set()
-    for node in statements(ast.parse(source)):
+def imported(source: str, module: str = "") -> set[str]:
+    """All that *source* imports: at its top, within a function, and for a type checker alone."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            found |= {name.name for name in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{module} imports by dots: write the name whole"
-            found |= {f"{node.module}.{name.name}" for name in node.names}
-    return found
+            assert not node.level, f"{module} imports by dots: write the name in full"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
 
 
-def ours(names: set[str], modules: dict[str, Path]) -> set[str]:
-    """Those of *names* that are modules of hlkit, each cut to the module it lies in."""
+def within(names: set[str], known: set[str]) -> set[str]:
+    """Those of *names* that are modules of hlkit, each cut to the module that it lies in."""
     found = set()
     for name in names:
         if name.split(".")[0] == "hlkit":
-            while name not in modules and "." in name:
+            while name not in known and "." in name:
                 name = name.rpartition(".")[0]
             found.add(name)
     return found
 
 
-MODULES = on_disk()
-IMPORTS = {module: imported(path.read_text(encoding="utf-8"), module) for module, path in MODULES.items()}
+@cache
+def imports() -> dict[str, set[str]]:
+    """What each module imports, by its full name."""
+    return {name: imported(path.read_text(encoding="utf-8"), name) for name, path in modules().items()}
 
 
-BOTH = [module for module in drawn() if module in MODULES]
-SIM = [module for module in BOTH if module.startswith("hlkit.sim")]
-CLIENT = [module for module in BOTH if module not in SIM]
+@cache
+def arrows() -> dict[str, set[str]]:
+    """The modules of hlkit that each one imports. The public names in ``hlkit`` itself are imported on first use."""
+    known = set(modules())
+    return {name: within(names, known) - {name} for name, names in imports().items() if name != "hlkit"}
 
 
-def test_the_picture_and_the_disk_hold_the_same_modules():
-    assert set(MODULES) - set(drawn()) == set(), "draw these in CONTRIBUTING.md"
-    assert set(drawn()) - set(MODULES) == set(), "CONTRIBUTING.md draws these, and they are gone"
+def layer(module: str) -> int:
+    return max(
+        (index for index, name in enumerate(LAYERS) if f"{module}.".startswith(f"{name}.")),
+        key=lambda index: len(LAYERS[index]),
+        default=len(LAYERS),
+    )
 
 
-@pytest.mark.parametrize("module", CLIENT)
-def test_a_module_imports_only_from_lines_above_its_own(module):
-    order = list(drawn())
-    above = {name for name in order[: order.index(module)] if not name.startswith("hlkit.sim")}
-    if module in STARTS_THE_SIM:
-        above |= {name for name in order if name.startswith("hlkit.sim")}
-
-    assert ours(IMPORTS[module], MODULES) <= above
+def is_simulation(module: str) -> bool:
+    return f"{module}.".startswith("hlkit.sim.")
 
 
-@pytest.mark.parametrize("module", SIM)
-def test_the_simulated_location_shares_nothing_with_the_client(module):
-    order = list(drawn())
-    above = {name for name in order[: order.index(module)] if name.startswith("hlkit.sim")}
+def test_every_module_lies_in_a_layer():
+    outside = {name for name in arrows() if layer(name) == len(LAYERS) and not is_simulation(name)}
 
-    assert ours(IMPORTS[module], MODULES) <= above
-    assert {name.split(".")[0] for name in IMPORTS[module]} <= {*sys.stdlib_module_names, "numpy", "hlkit"}
+    assert outside == {"hlkit.__main__", "hlkit.client"}
 
 
-def test_http_is_spoken_only_where_the_picture_says_so():
-    client = {name: names for name, names in IMPORTS.items() if not name.startswith("hlkit.sim")}
-    speak = {name for name, names in client.items() if HTTP & {name.split(".")[0] for name in names}}
-    say = {name for name, words in drawn().items() if "(speaks HTTP)" in words}
+def test_a_module_imports_only_from_layers_above_its_own():
+    upward = [
+        f"{module} imports {target}"
+        for module, targets in arrows().items()
+        for target in targets
+        if not is_simulation(target) and target != "hlkit" and layer(target) > layer(module)
+    ]
 
-    assert speak == say
+    assert upward == []
 
 
-def test_an_import_within_a_function_counts_and_one_for_the_type_checker_does_not():
+def test_no_module_imports_its_caller():
+    graph, free = {name: set(targets) for name, targets in arrows().items()}, set()
+    while leaves := {name for name, targets in graph.items() if targets <= free | {"hlkit"}} - free:
+        free |= leaves
+
+    assert set(graph) - free == set(), "these import each other"
+
+
+def test_the_client_imports_nothing_else_of_hlkit():
+    outside = {
+        f"{module} imports {target}"
+        for module, targets in arrows().items()
+        for target in targets
+        if f"{module}.".startswith("hlkit.client.") and not f"{target}.".startswith("hlkit.client.")
+    }
+
+    assert outside == set()
+
+
+def test_the_simulated_location_shares_nothing_with_the_client():
+    for module, names in imports().items():
+        if is_simulation(module):
+            assert {name.split(".")[0] for name in names} <= {*sys.stdlib_module_names, "numpy", "hlkit"}
+            assert all(is_simulation(target) for target in arrows()[module]), module
+    starts = {
+        name for name, targets in arrows().items() if any(map(is_simulation, targets)) and not is_simulation(name)
+    }
+
+    assert starts == STARTS_THE_SIMULATION
+
+
+def test_http_is_spoken_in_few_modules():
+    speak = {
+        name
+        for name, names in imports().items()
+        if HTTP & {imported.split(".")[0] for imported in names} and not is_simulation(name)
+    }
+
+    assert speak == SPEAKS_HTTP
+
+
+def test_the_map_of_the_modules_is_the_one_on_disk():
+    generator = runpy.run_path(str(ROOT / "docs" / "modules.py"))
+
+    assert generator["PAGE"].read_text(encoding="utf-8") == generator["page"](LAYERS), "run python docs/modules.py"
+    assert all(map(generator["first_line"], modules().values())), "every module says in one line what it is"
+
+
+def test_every_import_counts_wherever_it_stands():
     source = """
+import json
 if TYPE_CHECKING:
     from hlkit.location import Location
-else:
-    import json
 def late():
-    from hlkit.wire import cache, walk
-    import hlkit.errors
+    from hlkit.client.http import cache, session
+    import hlkit.client.errors
 """
-    modules = dict.fromkeys(["hlkit.errors", "hlkit.location", "hlkit.wire.walk", "hlkit.wire.cache"], Path())
+    known = {"hlkit.client.errors", "hlkit.location", "hlkit.client.http.session", "hlkit.client.http.cache"}
 
-    assert ours(imported(source, "x"), modules) == {"hlkit.errors", "hlkit.wire.walk", "hlkit.wire.cache"}
-    assert "json" in imported(source, "x")
+    assert within(imported(source), known) == known
+    assert "json" in imported(source)

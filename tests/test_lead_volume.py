@@ -6,9 +6,9 @@ import pytest
 from matplotlib.figure import Figure
 
 import hlkit as hl
-from hlkit.analysis.lead_volume import MEAN, UNUSUAL, poisson_fit, span_start
-from hlkit.errors import InvalidRequest
-from hlkit.kinds import TEXT, WHEN
+from hlkit.analysis.leads.lead_volume import MEAN, UNUSUAL, poisson_fit, span_start
+from hlkit.client.errors import InvalidRequest
+from hlkit.client.schema import TEXT, WHEN
 from hlkit.sim.clock import Clock
 from hlkit.sim.contacts import seeded_contacts
 

@@ -18,12 +18,12 @@ from IPython.lib.pretty import pretty
 from scripted import Scripted, answer
 
 import hlkit as hl
+from hlkit.client.errors import InvalidRequest
+from hlkit.client.frames.builder import FrameBuilder
+from hlkit.client.resources import CATALOGUE
+from hlkit.client.timezones import zone
 from hlkit.connection import checked_as_of
-from hlkit.errors import InvalidRequest
-from hlkit.resources import CATALOGUE
 from hlkit.sim import Simulation
-from hlkit.tables.frames import FrameBuilder
-from hlkit.zones import zone
 
 ROOT = Path(__file__).parent.parent
 TOKEN = "pit-00000000-0000-0000-0000-000000000000"
@@ -173,14 +173,14 @@ def test_rows_of_some_parents_or_of_some_time_are_not_said_to_be_all(loc):
     loc.notes(contact_id=contacts[:2].tolist())
     loc.appointments(since="2026-01-01")
 
-    assert not loc.kept_of("notes").complete
-    assert loc.kept_of("appointments") is None
+    assert not loc.cache_info("notes").complete
+    assert loc.cache_info("appointments") is None
     costs = loc.costs("notes", "appointments").set_index("resource")["requests"]
     assert costs.tolist() == [len(contacts), len(loc.calendars())]
 
     everything = loc.appointments()
 
-    assert loc.kept_of("appointments").rows == len(everything)
+    assert loc.cache_info("appointments").rows == len(everything)
     assert loc.costs("appointments")["requests"].tolist() == [0]
 
 
@@ -282,7 +282,7 @@ PARTS = {
     "loc.analyses": lambda loc: loc.analyses,
     "loc.analyses.stuck": lambda loc: loc.analyses.stuck,
     "loc.session": lambda loc: loc.session,
-    "loc.kept": lambda loc: loc.kept,
+    "loc.cached": lambda loc: loc.cached,
 }
 PROBED = ("__setstate__", "__array__", "_repr_html_", "_ipython_display_", "_ipython_canary_method_should_not_exist_")
 
@@ -309,9 +309,9 @@ def test_what_holds_a_token_is_not_copied_and_says_what_to_do(connect, name, how
 
 
 def test_what_is_kept_of_what_is_kept_is_the_same(loc):
-    assert loc.kept.offline
-    assert loc.kept is loc.kept
-    assert loc.kept.kept is loc.kept
+    assert loc.cached.offline
+    assert loc.cached is loc.cached
+    assert loc.cached.cached is loc.cached
 
 
 def classes():

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 import hlkit as hl
-from hlkit.choices import Choices
-from hlkit.errors import InvalidRequest, MissingScope, NotFound
-from hlkit.lookup import with_ids
-from hlkit.resources import CATALOGUE
+from hlkit.client.errors import InvalidRequest, MissingScope, NotFound
+from hlkit.client.lookup import with_ids
+from hlkit.client.options import Choices
+from hlkit.client.resources import CATALOGUE
 from hlkit.sim import Simulation
 
 TOKEN = "pit-00000000-0000-0000-0000-0000000000a1"

@@ -20,11 +20,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from hypothesis.stateful import run_state_machine_as_test as run
 from trial import Counting, Trial, arrived, question
 
-from hlkit.errors import HlkitError
-from hlkit.resources import CATALOGUE
+from hlkit.client.download import ShortWarning
+from hlkit.client.errors import HlkitError
+from hlkit.client.frames.builder import DataWarning
+from hlkit.client.resources import CATALOGUE
 from hlkit.sim.data import TABLES
-from hlkit.tables.frames import DataWarning
-from hlkit.wire.walk import ShortWarning
 
 RUNS = int(os.environ.get("HLKIT_MACHINE_RUNS", "12"))
 BY_A_CURSOR = ("search_after", "cursor", "none")  # never asks the same page twice

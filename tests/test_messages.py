@@ -5,9 +5,9 @@ import re
 import pandas as pd
 import pytest
 
-from hlkit.analysis import messages as module
-from hlkit.analysis.messages import read_messages
-from hlkit.kinds import TEXT
+from hlkit.analysis.core import messages as module
+from hlkit.analysis.core.messages import read_messages
+from hlkit.client.schema import TEXT
 
 LINES = re.findall(r"^    ([A-Z_]+ .*?) +\| (.*)$", module.__doc__, re.MULTILINE)
 FORMS = [(*left.split(), *right.split()) for left, right in LINES]

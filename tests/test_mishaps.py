@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import pytest
 
 import hlkit as hl
+from hlkit.client.download import ShortWarning
+from hlkit.client.frames.builder import DataWarning
+from hlkit.client.http.progress import Watch
 from hlkit.sim import Simulation
 from hlkit.sim.faults import MISHAPS
-from hlkit.tables.frames import DataWarning
-from hlkit.wire.walk import ShortWarning
-from hlkit.wire.watch import Watch
 
 # A list that was cut where it is whole JSON, and has no total, leaves nothing but a warning.
 pytestmark = [

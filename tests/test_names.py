@@ -1,9 +1,9 @@
 import pandas as pd
 import pytest
 
-from hlkit.errors import InvalidRequest
-from hlkit.kinds import TEXT
-from hlkit.tables.names import named
+from hlkit.client.errors import InvalidRequest
+from hlkit.client.frames.names import named
+from hlkit.client.schema import TEXT
 
 DEALS = pd.DataFrame({"owner_id": ["u1", None, "gone"], "value": [1.0, 2.0, 3.0]}).astype({"owner_id": TEXT.dtype})
 USERS = pd.Series(["Ann", "Nobody"], index=pd.Index(["u1", None], dtype=TEXT.dtype))

@@ -9,10 +9,10 @@ import pytest
 from seeded import data
 
 import hlkit as hl
-from hlkit.errors import HlkitError
-from hlkit.resources import CATALOGUE
-from hlkit.tables.frames import CustomFields, FrameBuilder
-from hlkit.tables.names import named
+from hlkit.client.errors import HlkitError
+from hlkit.client.frames.builder import CustomFields, FrameBuilder
+from hlkit.client.frames.names import named
+from hlkit.client.resources import CATALOGUE
 
 AS_OF = pd.Timestamp("2026-01-01", tz="UTC")
 NOTHING = object()  # null, and not counted: nothing was there

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hlkit.paths import _PATHS, location_parameter
+from hlkit.client.paths import _PATHS, location_parameter
 
 LINES = (Path(__file__).parent / "read_paths.txt").read_text().splitlines()
 SPECIFIED = {path: None if name == "-" else name for path, name in (line.split() for line in LINES if line[0] == "/")}

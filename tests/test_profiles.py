@@ -19,10 +19,10 @@ from keyring.backends.fail import Keyring as NoKeyring
 from keyring.backends.null import Keyring as Forgetful
 
 import hlkit as hl
-from hlkit import profiles
-from hlkit.errors import HlkitError, InvalidRequest, InvalidToken, NotFound
-from hlkit.profiles import Profile
-from hlkit.wire.token import read
+from hlkit.client import profiles
+from hlkit.client.errors import HlkitError, InvalidRequest, InvalidToken, NotFound
+from hlkit.client.http.token import read
+from hlkit.client.profiles import Profile
 
 TEXT = "pit-00000000-0000-0000-0000-0000000000f1"
 TOKEN, OTHER = read(TEXT), read(TEXT[:-1] + "6")

@@ -7,8 +7,8 @@ from made import typed
 from matplotlib.figure import Figure
 
 import hlkit as hl
-from hlkit.analysis import addresses
-from hlkit.errors import MissingColumn, MissingExtra
+from hlkit.analysis.people import contact_validity
+from hlkit.client.errors import MissingColumn, MissingExtra
 
 quality = hl.analyses.quality
 
@@ -194,8 +194,8 @@ def test_without_the_extra_the_shape_of_addresses_decides_and_it_says_so(monkeyp
     def missing(*_):
         raise MissingExtra("it is not installed", hint='pip install "hlkit[dedupe]"')
 
-    monkeypatch.setattr(addresses, "extra", missing)
-    monkeypatch.setattr("hlkit.analysis.quality.extra", missing)
+    monkeypatch.setattr(contact_validity, "extra", missing)
+    monkeypatch.setattr("hlkit.analysis.contacts.quality.extra", missing)
 
     table = quality(contacts(contact("a"), contact("b", email="no", phone="1", do_not_disturb=True)), country="US")
 

@@ -6,11 +6,11 @@ import pytest
 from scripted import LOCATION, Scripted, answer
 
 import hlkit as hl
-from hlkit.resources import CATALOGUE
+from hlkit.client.frames.builder import DataWarning, FrameBuilder
+from hlkit.client.http.progress import Watch
+from hlkit.client.resources import CATALOGUE
+from hlkit.explorer.location_tab import lost
 from hlkit.sim import Simulation
-from hlkit.tables.frames import DataWarning, FrameBuilder
-from hlkit.widgets.locations import lost
-from hlkit.wire.watch import Watch
 
 TOKEN = "pit-00000000-0000-0000-0000-000000000000"
 NO_NOTES = "pit-00000000-0000-0000-0000-00000000000d"
@@ -53,7 +53,7 @@ ODD = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore::hlkit.tables.frames.DataWarning")
+@pytest.mark.filterwarnings("ignore::hlkit.client.frames.builder.DataWarning")
 @pytest.mark.parametrize("resource", CATALOGUE.values(), ids=CATALOGUE)
 def test_numpy_that_raises_for_odd_numbers_changes_no_frame(resource):
     def frame(how):
@@ -288,7 +288,7 @@ def test_going_on_with_what_the_rows_are_read_for_pays_no_page_twice(sim, connec
 
 
 def test_names_stand_beside_their_ids_and_a_deleted_user_has_none(sim, loc):
-    named = loc.named(loc.opportunities())
+    named = loc.with_names(loc.opportunities())
 
     columns = list(named)
     assert columns[columns.index("owner_id") + 1] == "owner"
@@ -305,10 +305,10 @@ def test_naming_twice_changes_nothing_and_leaves_the_frame_alone(loc):
     deals = loc.opportunities()
     columns = list(deals)
 
-    once = loc.named(deals)
+    once = loc.with_names(deals)
 
     assert list(deals) == columns
-    pd.testing.assert_frame_equal(loc.named(once), once)
+    pd.testing.assert_frame_equal(loc.with_names(once), once)
 
 
 def test_names_that_may_not_be_read_are_left_out_with_one_warning(connect):
@@ -316,7 +316,7 @@ def test_names_that_may_not_be_read_are_left_out_with_one_warning(connect):
     deals = loc.opportunities()
 
     with pytest.warns(UserWarning, match=r"names of users are left out.*users.readonly") as seen:
-        named = loc.named(deals)
+        named = loc.with_names(deals)
     assert len(seen) == 1
     assert "owner" not in named
     assert "stage" in named

@@ -8,10 +8,10 @@ import pytest
 import seeded
 
 import hlkit as hl
-from hlkit.analysis.measures import wilson
-from hlkit.analysis.responses import WEEKDAYS, responses
-from hlkit.analysis.survival import cumulative_incidence
-from hlkit.errors import InvalidRequest, MissingColumn
+from hlkit.analysis.core.groups import wilson
+from hlkit.analysis.core.survival import cumulative_incidence
+from hlkit.analysis.inbox.responses import WEEKDAYS, responses
+from hlkit.client.errors import InvalidRequest, MissingColumn
 
 MONDAY = pd.Timestamp("2025-06-02T10:00Z")
 

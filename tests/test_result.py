@@ -15,10 +15,10 @@ from made import AS_OF, frames_for
 from matplotlib.figure import Figure
 
 import hlkit as hl
-from hlkit.analysis.registry import analysis
-from hlkit.analysis.result import Provenance, Result
-from hlkit.errors import InvalidRequest
-from hlkit.kinds import COUNT, ID, MONEY, NUMBER, SHARE, TEXT, WHEN
+from hlkit.analysis.core.registry import analysis
+from hlkit.analysis.core.result import Provenance, Result
+from hlkit.client.errors import InvalidRequest
+from hlkit.client.schema import COUNT, ID, MONEY, NUMBER, SHARE, TEXT, WHEN
 
 NASTY = "<script>alert(1)</script> $x^2$ \x1b[31mred\r\n=1+1"
 

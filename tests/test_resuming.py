@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from trial import PAGES, ROWS, arrived, question
 
-from hlkit.errors import QuotaExhausted
+from hlkit.client.download import StaleWarning
+from hlkit.client.errors import QuotaExhausted
 from hlkit.sim import faults
-from hlkit.wire.walk import StaleWarning
 
 A_DAY = 86_400
 AGAIN = "pages are cached, and the same call{}, made again within 7 days, asks only for the rest"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hlkit.errors import (
+from hlkit.client.errors import (
     ConnectionFailed,
     HlkitError,
     InvalidRequest,
@@ -15,7 +15,7 @@ from hlkit.errors import (
     UnexpectedResponse,
     WrongLocation,
 )
-from hlkit.wire.retry import ATTEMPTS, Budget, Tries
+from hlkit.client.http.retry import ATTEMPTS, Budget, Tries
 
 DEADLINE = 30.0
 INTERVAL = 10.0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hlkit import errors
+from hlkit.client import errors
 
 TOKEN = "pit-00000000-0000-0000-0000-00000000000a"
 SECRET = TOKEN.removeprefix("pit-").encode()
@@ -102,5 +102,5 @@ def test_every_error_is_provoked():
     def leaves(kind):
         return {kind} | {leaf for one in kind.__subclasses__() for leaf in leaves(one)}
 
-    ours = {kind for kind in leaves(errors.HlkitError) if kind.__module__ == "hlkit.errors"}
+    ours = {kind for kind in leaves(errors.HlkitError) if kind.__module__ == "hlkit.client.errors"}
     assert ours - {errors.HlkitError} <= set(PROVOKED.values())

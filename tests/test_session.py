@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from scripted import OTHER_TOKEN, TOKEN, Scripted, answer, call, hang_up, limits, session_to, silent, slowly
 
-from hlkit.errors import (
+from hlkit.client.errors import (
     Cancelled,
     ConnectionFailed,
     InvalidRequest,
@@ -26,10 +26,10 @@ from hlkit.errors import (
     Timeout,
     UnexpectedResponse,
 )
-from hlkit.wire.cache import Cache
-from hlkit.wire.retry import Budget
-from hlkit.wire.token import Token
-from hlkit.wire.watch import Watch
+from hlkit.client.http.cache import Cache
+from hlkit.client.http.progress import Watch
+from hlkit.client.http.retry import Budget
+from hlkit.client.http.token import Token
 
 ANSWER = answer({"users": [{"id": "u1"}]})
 PAGE = {"users": [{"id": "u1"}]}

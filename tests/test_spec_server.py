@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import hlkit as hl
-from hlkit.resources import CATALOGUE
+from hlkit.client.resources import CATALOGUE
 
 SPECS = Path(__file__).parent / "facts" / "openapi"
 LOCATION = "ve9EPM428h8vShlRW1KT"
@@ -173,8 +173,8 @@ def connected(server):
     )
 
 
-@pytest.mark.filterwarnings("ignore::hlkit.tables.frames.DataWarning")
-@pytest.mark.filterwarnings("ignore::hlkit.wire.walk.ShortWarning")
+@pytest.mark.filterwarnings("ignore::hlkit.client.frames.builder.DataWarning")
+@pytest.mark.filterwarnings("ignore::hlkit.client.download.ShortWarning")
 @pytest.mark.parametrize("resource", CATALOGUE.values(), ids=lambda resource: resource.name)
 def test_a_server_of_the_specification_alone_gives_a_frame_or_one_clear_error(server, resource):
     loc = connected(server)

@@ -6,9 +6,9 @@ import pytest
 import seeded
 
 import hlkit as hl
-from hlkit.analysis.measures import wilson
-from hlkit.analysis.speed_to_lead import _curve, speed_to_lead
-from hlkit.errors import MissingColumn
+from hlkit.analysis.core.groups import wilson
+from hlkit.analysis.leads.speed_to_lead import _curve, speed_to_lead
+from hlkit.client.errors import MissingColumn
 
 MONDAY = pd.Timestamp("2025-06-02T10:00Z")
 

@@ -7,8 +7,8 @@ import seeded
 from made import drawn, typed
 
 import hlkit as hl
-from hlkit.analysis.measures import wilson
-from hlkit.errors import MissingColumn
+from hlkit.analysis.core.groups import wilson
+from hlkit.client.errors import MissingColumn
 
 stuck = hl.analyses.stuck
 AS_OF = pd.Timestamp("2025-07-01T12:00Z")  # seven in the morning in Chicago

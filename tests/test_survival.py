@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hlkit.analysis.measures import wilson
-from hlkit.analysis.survival import cumulative_incidence, kaplan_meier, waiting
+from hlkit.analysis.core.groups import wilson
+from hlkit.analysis.core.survival import cumulative_incidence, kaplan_meier, waiting
 
 ORACLES = "oracles run beside the lowest versions: uv pip install --group oracles"
 

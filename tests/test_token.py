@@ -6,8 +6,8 @@ import pickle
 import pytest
 from scripted import OTHER_TOKEN, TOKEN
 
-from hlkit.errors import InvalidRequest, InvalidToken, WrongTokenKind
-from hlkit.wire.token import Token, checked_base_url, read, same_host
+from hlkit.client.errors import InvalidRequest, InvalidToken, WrongTokenKind
+from hlkit.client.http.token import Token, checked_base_url, read, same_host
 
 
 def sent(token: Token) -> str:

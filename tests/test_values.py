@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hlkit.kinds import CHOICE, COUNT, DAY, FLAG, ID, LIST, MONEY, NUMBER, SHARE, TEXT, WHEN
-from hlkit.tables import values
+from hlkit.client.frames import values
+from hlkit.client.schema import CHOICE, COUNT, DAY, FLAG, ID, LIST, MONEY, NUMBER, SHARE, TEXT, WHEN
 
 KINDS = [ID, TEXT, CHOICE, WHEN, DAY, NUMBER, MONEY, SHARE, COUNT, FLAG, LIST]
 NOON = pd.Timestamp("2025-03-01T12:00:00Z")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import hlkit as hl
+from hlkit.client.warning import warn
 from hlkit.sim import Simulation
-from hlkit.warning import warn
 
 CONTACTS_ONLY = "pit-00000000-0000-0000-0000-00000000000c"
 
@@ -34,7 +34,7 @@ def told(work):
 
 
 def owned_by_nobody(loc):
-    return loc.named(loc.contacts(custom_fields=False)[["contact_id", "owner_id"]])
+    return loc.with_names(loc.contacts(custom_fields=False)[["contact_id", "owner_id"]])
 
 
 READS = {

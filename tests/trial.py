@@ -21,11 +21,11 @@ import pytest
 from scripted import Scripted
 
 import hlkit as hl
-from hlkit.errors import HlkitError
-from hlkit.resources import CATALOGUE
+from hlkit.client.errors import HlkitError
+from hlkit.client.http.progress import Watch
+from hlkit.client.resources import CATALOGUE
 from hlkit.sim import Simulation
 from hlkit.sim.faults import FAULTS
-from hlkit.wire.watch import Watch
 
 ROWS, PAGE = 119, 20  # contacts, and rows a page
 PAGES = 7  # requests for the contacts: five full pages, one of nineteen rows, one that is empty

@@ -25,10 +25,10 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from hlkit import profiles
+from hlkit.client import profiles
+from hlkit.client.disk import working_folder
+from hlkit.client.errors import InvalidRequest, MissingExtra
 from hlkit.connection import connect
-from hlkit.errors import InvalidRequest, MissingExtra
-from hlkit.files import working_folder
 
 _HERE = Path(__file__).parent
 _STARTS_IN = 60.0  # seconds

@@ -12,7 +12,7 @@ import re
 import sys
 from pathlib import Path
 
-from hlkit.resources import CATALOGUE
+from hlkit.client.resources import CATALOGUE
 from hlkit.sim.endpoints import ROUTES
 
 OUT = Path(__file__).parent / "openapi"

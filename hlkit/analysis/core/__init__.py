@@ -1,0 +1,1 @@
+"""What all analyses share: the registry, results, groups, intervals, charts, headlines."""

@@ -1,0 +1,1 @@
+"""Who is who: names, emails and phone numbers, compared and checked."""

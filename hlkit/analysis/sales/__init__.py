@@ -1,0 +1,1 @@
+"""Questions about opportunities and pipelines."""

@@ -1,0 +1,1 @@
+"""The commands of a terminal, over the public names."""

@@ -1,0 +1,1 @@
+"""JSON rows to a typed DataFrame, and names beside ids."""

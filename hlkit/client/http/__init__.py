@@ -1,0 +1,1 @@
+"""What touches the network: token, transport, retry, rate limit, cache, session, progress."""

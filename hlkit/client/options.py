@@ -1,0 +1,330 @@
+"""What a caller may choose of a resource: the signature that completes, and its checks before any request."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import inspect
+import math
+import re
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from numbers import Real
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from hlkit.client.dates import DATES, PERIOD, Today, Zone, bounds, short
+from hlkit.client.errors import InvalidRequest
+from hlkit.client.frames.names import NAMED_BY
+from hlkit.client.http.progress import Watch
+from hlkit.client.schema import DAY, ID, TEXT, WHEN, Kind, Resource
+from hlkit.client.warning import warn
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What was chosen, checked.
+
+    ``parents`` are the ids of the rows that a resource is read for, one by one; ``names`` the names (or ids) that
+    were given in the place of ids, by the filter that takes the id.
+    """
+
+    since: pd.Timestamp | None = None
+    until: pd.Timestamp | None = None
+    limit: int | None = None
+    refresh: bool = False
+    expire_after: float | None = None
+    custom_fields: bool = True
+    confirm: bool = False
+    parents: tuple[str, ...] | None = None
+    all_parents: bool = False  # nobody chose them
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    watch: Watch | None = None
+    filters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_span(self) -> bool:
+        return self.since is not None or self.until is not None
+
+
+def chosen(resource: Resource, given: Mapping[str, Any], zone: Zone, today: Today) -> Choices:
+    """The choices in *given*. Raises ``InvalidRequest`` with what there is to choose.
+
+    *zone* and *today* are asked only where a date needs them, and only once all else is right.
+    """
+    allowed = [option.name for option in options(resource)]
+    for name in given:
+        if name not in allowed:
+            near = difflib.get_close_matches(name, allowed, n=1)
+            guess = f"did you mean {near[0]}=? Else " if near else ""
+            raise InvalidRequest(
+                f"{resource.name} has no {name!r} to choose by",
+                hint=f"{guess}it has {', '.join(allowed)}; everything else is pandas, on the frame",
+                resource=resource.name,
+            )
+    given = {name: value for name, value in given.items() if value is not None}
+    watch = given.get("watch")
+    if watch is not None and not isinstance(watch, Watch):
+        raise InvalidRequest(f"watch={short(watch)} is no watch", hint="leave it out, or derive one from Watch")
+    choices = Choices(
+        limit=whole_number("limit", given["limit"], 1, "leave it out for all rows") if "limit" in given else None,
+        refresh=truth("refresh", given.get("refresh", False)),
+        expire_after=seconds("expire_after", given["expire_after"]) if "expire_after" in given else None,
+        custom_fields=truth("custom_fields", given.get("custom_fields", True)),
+        confirm=truth("confirm", given.get("confirm", False)),
+        parents=ids(resource.parent.key, given.get(resource.parent.key)) if resource.parent else None,
+        watch=watch,
+        names=_names(resource, given),
+        filters={
+            name: _value(name, entry.kind, given[name])
+            for name, entry in resource.filters.items()
+            if name in given and name != "tag"
+        },
+    )
+    since, until = bounds(given, zone, today)
+    return replace(choices, since=since, until=until)
+
+
+def plain(value: Any) -> Any:
+    """A value of numpy as Python has it, in a mapping too; anything else as it is."""
+    if isinstance(value, dict):
+        return {plain(name): plain(part) for name, part in value.items()}
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    if isinstance(value, np.timedelta64):  # numpy calls it a number
+        return value if np.datetime_data(value)[0] in ("generic", "Y", "M") else pd.Timedelta(value)
+    return value.item() if isinstance(value, (np.bool_, np.number, np.str_)) else value
+
+
+def number(given: Any) -> float | None:
+    """The number that was given, whatever its type; ``None`` for what is none."""
+    given = plain(given)
+    if isinstance(given, (bool, np.timedelta64)) or not isinstance(given, (Real, Decimal)):
+        return None
+    try:
+        return float(given)
+    except OverflowError:
+        return math.inf
+    except ValueError:  # decimal's signaling NaN
+        return math.nan
+
+
+def whole_number(name: str, given: Any, least: int, hint: str) -> int:
+    """A whole number, *least* or more. Raises ``InvalidRequest`` with *hint*."""
+    found = number(given)
+    if found is None or not found.is_integer() or found < least:
+        raise InvalidRequest(f"{name}={short(given)} is no whole number, {least} or more", hint=hint)
+    return int(given)
+
+
+def seconds(name: str, given: Any) -> float:
+    """A number of seconds; a Timedelta too. Raises ``InvalidRequest``."""
+    value = plain(given)
+    if isinstance(value, dt.timedelta):
+        value = value.total_seconds()
+    found = number(value)
+    if found is None or not found >= 0:
+        raise InvalidRequest(
+            f"{name}={short(given)} is no number of seconds", hint=f"write it like {name}=600, or leave it out"
+        )
+    return found
+
+
+def truth(name: str, given: Any) -> bool:
+    """True or False. Raises ``InvalidRequest``."""
+    value = plain(given)
+    if not isinstance(value, bool):
+        raise InvalidRequest(f"{name}={short(given)} is neither True nor False", hint=f"write {name}=True")
+    return value
+
+
+def _value(name: str, kind: Kind, given: Any) -> str:
+    """One text, or a choice in its own spelling. Raises ``InvalidRequest``."""
+    if _is_null(given):
+        raise InvalidRequest(f"{name} is empty", hint="leave it out")
+    if not isinstance(given, str) and (isinstance(given, Iterable) or number(given) is None):
+        raise InvalidRequest(f"{name} takes one value", hint="select several in pandas, with .isin()")
+    if not isinstance(given, str):
+        raise InvalidRequest(f"{name} takes text, and got {short(given)}", hint=f'write it like {name}="..."')
+    text = str(given) if kind is TEXT else given.strip()
+    if kind is ID:
+        return _id(name, text)
+    spelled = {choice.casefold(): choice for choice in kind.choices}
+    if kind.choices and text.casefold() not in spelled:
+        raise InvalidRequest(f"{name} has no {short(text)}", hint=f"it has {', '.join(kind.choices)}")
+    return spelled.get(text.casefold(), text)
+
+
+def named_options(resource: Resource) -> dict[str, str]:
+    """The options that take a name, each with the one that takes the id: ``owner`` beside ``owner_id``."""
+    keys = [*resource.filters, *([resource.parent.key] if resource.parent else [])]
+    return {NAMED_BY[key][0]: key for key in keys if key in NAMED_BY}
+
+
+def _names(resource: Resource, given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """What was given by name, by the filter that takes its id."""
+    found = {}
+    options = named_options(resource) | {name: name for name in resource.filters if name == "tag"}
+    for name, key in options.items():
+        if name not in given:
+            continue
+        if name != key and key in given:
+            raise InvalidRequest(f"{name} and {key} choose the same", hint=f"give one of them: {key} takes ids alone")
+        several = resource.parent is not None and key == resource.parent.key
+        if several and not isinstance(given[name], str):
+            found[key] = tuple(_value(name, TEXT, value) for value in _listed(name, given[name]))
+        else:
+            found[key] = (_value(name, TEXT, given[name]),)
+    return found
+
+
+_ID = re.compile(r"[A-Za-z0-9_-]+")
+_COLUMN = 'give a column of ids, such as frame["{}"]'
+
+
+def _id(name: str, text: str) -> str:
+    if not _ID.fullmatch(text):  # an e-mail address among them: it is not shown
+        named = f"; names are for {NAMED_BY[name][0]}=" if name in NAMED_BY else ""
+        raise InvalidRequest(
+            f"{name} takes ids, and got text that is none",
+            hint=f"an id is of letters and digits, without blanks{named}",
+        )
+    return text
+
+
+def ids(name: str, given: Any) -> tuple[str, ...] | None:
+    """The ids in a text, list, array or column, each once and in their order; nulls are left out, with a warning.
+
+    Raises ``InvalidRequest`` for anything that holds no ids: a frame, numbers, other text, nulls alone.
+    """
+    if given is None:
+        return None
+    if isinstance(given, str):
+        return (_value(name, ID, given),)
+    values = _listed(name, given)
+    found = [value for value in values if not _is_null(value)]
+    wrong = next((value for value in found if not isinstance(value, str)), None)
+    if wrong is not None:
+        raise InvalidRequest(f"{name} takes ids, which are text, and got {short(wrong)}", hint=_COLUMN.format(name))
+    if values and not found:
+        raise InvalidRequest(
+            f"{name} has {len(values):,} values, and none of them is an id", hint=f"leave {name} out for all"
+        )
+    if len(found) < len(values):
+        warn(f"{len(values) - len(found):,} of {len(values):,} values of {name} are null and left out")
+    if not values:
+        warn(f"{name} has no ids, so there are no rows")
+    return tuple(dict.fromkeys(_id(name, value.strip()) for value in found))
+
+
+def _listed(name: str, given: Any) -> list[Any]:
+    """The members of a list, array or column; of a set in one order, since the order is part of the question."""
+    if isinstance(given, (pd.DataFrame, Mapping, bytes)) or not isinstance(given, Iterable):
+        raise InvalidRequest(f"{name} takes one id or several, and got {short(given)}", hint=_COLUMN.format(name))
+    values = list(given.ravel() if isinstance(given, np.ndarray) else given)
+    return sorted(values, key=str) if isinstance(given, Set) else values
+
+
+def _is_null(value: Any) -> bool:
+    if isinstance(value, str):
+        return not value.strip()
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
+
+
+# ---- every option, declared once
+
+
+@dataclass(frozen=True)
+class Option:
+    """A keyword of a call: the signature, ``loc.contacts?`` and the flags of the command line are made from it.
+
+    ``kind`` is its type as the signature shows it, ``flag`` its type on the command line, where ``None`` leaves it
+    out; ``known`` are the values that it has.
+    """
+
+    name: str
+    about: str
+    kind: str = "str | None"
+    flag: Any = str | None
+    default: Any = None
+    known: tuple[str, ...] = ()
+
+    @property
+    def parameter(self) -> inspect.Parameter:
+        return inspect.Parameter(
+            self.name, inspect.Parameter.KEYWORD_ONLY, default=self.default, annotation=self.kind
+        )
+
+
+_DATE = "str | date | Timestamp | int | None"
+OPTIONS = {
+    option.name: option
+    for option in (
+        Option("since", f"From this date on. {DATES}", _DATE),
+        Option("until", "Up to, without, this date.", _DATE),
+        Option("period", PERIOD, "str | Period | int | None"),
+        Option("confirm", "Read it also where that costs over 500 requests.", "bool", bool, False),
+        Option("limit", "So many rows: the first of the whole, not the newest.", "int | None", int | None),
+        Option("refresh", "Ask again; only a refresh that broke off is resumed.", "bool", bool, False),
+        Option("expire_after", "Seconds that a cached answer serves in this call.", "float | Timedelta | None", None),
+        Option("custom_fields", "The custom fields' columns too.", "bool", bool, True),
+        Option("watch", "Is shown every page, and can stop the download.", "Watch | None", None),
+    )
+}
+SPAN = ("since", "until", "period")
+
+
+def options(resource: Resource) -> list[Option]:
+    """What there is to choose of a resource, in the order of its signature."""
+    found = []
+    if resource.when:
+        wire = ", ".join(resource.column(resource.when).paths)
+        where = "on the server" if resource.span and resource.span.exact else "roughly on the server"
+        how = f"By {resource.when} ({wire} on the wire), {where} and once more after download."
+        since = OPTIONS["since"]
+        found = [replace(since, about=f"{since.about} {how}"), OPTIONS["until"], OPTIONS["period"]]
+    by_key = {key: name for name, key in named_options(resource).items()}
+    for name, entry in resource.filters.items():
+        about, known = f"{entry.doc[:1].upper()}{entry.doc[1:]}", entry.kind.choices
+        if name in by_key:
+            found.append(Option(by_key[name], f"{about}, by name or id."))
+        kind = f"Literal[{', '.join(map(repr, known))}] | None" if known else "str | None"
+        found.append(Option(name, f"{about}.", kind, Literal[known] | None if known else str | None, known=known))
+    if resource.parent:
+        key, all_of = resource.parent.key, f"several, of {resource.parent.resource}; all of them if left out"
+        for parent, what in [(key, "id")] if key not in by_key else [(by_key[key], "name or id"), (key, "id")]:
+            about = f"One {what}, or {all_of}, one request each."
+            found.append(Option(parent, about, "str | Sequence[str] | None", list[str] | None))
+        found.append(OPTIONS["confirm"])
+    found += [OPTIONS[name] for name in ("limit", "refresh", "expire_after")]
+    return [*found, *([OPTIONS["custom_fields"]] if resource.model else []), OPTIONS["watch"]]
+
+
+def signature(resource: Resource) -> inspect.Signature:
+    """The signature that a notebook completes."""
+    return inspect.Signature([option.parameter for option in options(resource)], return_annotation="pandas.DataFrame")
+
+
+def docstring(resource: Resource) -> str:
+    """What ``loc.contacts?`` shows."""
+    lines = [resource.doc, ""]
+    for option in options(resource):
+        lines.append(
+            f"{option.name} : {option.about}" + (f" One of {', '.join(option.known)}." if option.known else "")
+        )
+    if any(column.kind in (WHEN, DAY) for column in resource.columns):
+        lines += [
+            "",
+            "Times are in UTC and in microseconds, which pd.merge_asof on pandas 3 takes beside a column of "
+            'pd.to_datetime(..., utc=True); on pandas 2 give that column .dt.as_unit("us") first.',
+        ]
+    lines += [
+        "",
+        f"{resource.paging.guarantee} Reads with the scope {resource.scope}.",
+        "",
+        "Columns: " + ", ".join(column.name for column in resource.columns) + ".",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,18 @@
+"""The catalogue: every resource as one entry of data, a file per area. A new entry is found by itself."""
+
+from __future__ import annotations
+
+from hlkit.client.resources import calendars, conversations, crm, forms, location, marketing, money, work
+from hlkit.client.schema import Resource
+
+_AREAS = (crm, conversations, calendars, work, forms, money, marketing, location)
+
+CATALOGUE: dict[str, Resource] = {
+    entry.name: entry for area in _AREAS for entry in vars(area).values() if isinstance(entry, Resource)
+}
+AREAS: dict[str, str] = {
+    entry.name: area.__name__.rpartition(".")[2]
+    for area in _AREAS
+    for entry in vars(area).values()
+    if isinstance(entry, Resource)
+}

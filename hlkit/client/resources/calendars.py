@@ -1,0 +1,62 @@
+"""Calendars, and the appointments in them."""
+
+from hlkit.client.schema import CHOICE, FLAG, ID, LIST, NUMBER, TEXT, WHEN, Column, Milliseconds, Parent, Resource
+
+CALENDARS = Resource(
+    name="calendars",
+    path="/calendars/",
+    rows="calendars",
+    doc="The calendars that appointments are booked in.",
+    version="2021-04-15",
+    scope="calendars.readonly",
+    columns=(
+        Column("calendar_id", "id", ID),
+        Column("name", "name", TEXT),
+        Column("description", "description", TEXT),
+        Column("type", "calendarType", TEXT),
+        Column("group_id", "groupId", ID),
+        Column("is_active", "isActive", FLAG),
+        Column("slot_duration", "slotDuration", NUMBER, doc="in slot_duration_unit"),
+        Column("slot_duration_unit", "slotDurationUnit", CHOICE("mins", "hours")),
+        Column("slot_interval", "slotInterval", NUMBER, doc="in slot_interval_unit"),
+        Column("slot_interval_unit", "slotIntervalUnit", CHOICE("mins", "hours")),
+        Column("confirms_itself", "autoConfirm", FLAG),
+        Column("slug", ("widgetSlug", "slug"), TEXT, doc="the last part of its booking page's address"),
+        Column("form_id", "formId", ID),
+    ),
+)
+
+APPOINTMENTS = Resource(
+    name="appointments",
+    path="/calendars/events",
+    rows="events",
+    doc=(
+        "Every appointment of every calendar, past and to come: one request for each calendar. Rescheduling "
+        "overwrites the time, and a cancelled or deleted one can be among them."
+    ),
+    version="2021-04-15",
+    scope="calendars/events.readonly",
+    parent=Parent("calendars", "calendar_id", "calendarId"),
+    when="starts_at",
+    span=Milliseconds("startTime", "endTime", always=(0, 4_102_444_800_000)),  # 1970 to 2100, in one answer
+    columns=(
+        Column("appointment_id", "id", ID),
+        Column("title", "title", TEXT, private=True),
+        Column("calendar_id", "calendarId", ID),
+        Column("contact_id", "contactId", ID),
+        Column("owner_id", "assignedUserId", ID, doc="joins users.user_id"),
+        Column("status", ("appointmentStatus", "appoinmentStatus"), TEXT, doc="new, confirmed, showed, noshow ..."),
+        Column("starts_at", "startTime", WHEN),
+        Column("ends_at", "endTime", WHEN),
+        Column("created_at", "dateAdded", WHEN),
+        Column("updated_at", "dateUpdated", WHEN),
+        Column("origin", "createdBy.source", TEXT, doc="what booked it: a person, a booking page, a workflow ..."),
+        Column("user_id", "createdBy.userId", ID, doc="who booked it; joins users.user_id"),
+        Column("is_recurring", "isRecurring", FLAG),
+        Column("series_id", "masterEventId", ID, doc="the appointment that a recurring one repeats"),
+        Column("is_deleted", "deleted", FLAG),
+        Column("address", "address", TEXT, private=True),
+        Column("notes", "notes", TEXT, private=True),
+        Column("user_ids", "users", LIST, doc="everybody it is assigned to"),
+    ),
+)

@@ -1,0 +1,108 @@
+"""What was said: conversations, and the messages in them, of every channel."""
+
+from hlkit.client.pagination import Cursor, StartAfterDate
+from hlkit.client.schema import (
+    CHOICE,
+    COUNT,
+    FLAG,
+    ID,
+    LIST,
+    NUMBER,
+    TEXT,
+    WHEN,
+    Column,
+    Filter,
+    Milliseconds,
+    Resource,
+    StartDate,
+)
+
+MESSAGES = Resource(
+    name="messages",
+    path="/conversations/messages/export",
+    rows="messages",
+    doc=(
+        "Every message, call and activity of the location, a row each: one pass over everything but e-mail, "
+        "then one over e-mail. An e-mail's text is not in it."
+    ),
+    when="sent_at",
+    span=StartDate("startDate"),  # which date it filters is not documented (June 2026): never an end date
+    version="2021-04-15",
+    scope="conversations/message.readonly",
+    paging=Cursor(size="limit", most=500),
+    total="total",
+    always={"sortBy": "createdAt", "sortOrder": "asc"},
+    passes=({}, {"channel": "Email"}),  # without a channel, everything but e-mail comes
+    filters={
+        "channel": Filter(
+            CHOICE("Call", "SMS", "Email", "WhatsApp", "Instagram", "Facebook"),
+            "channel",
+            operator=None,
+            doc="by what it was sent",
+        ),
+        "contact_id": Filter(ID, "contactId", operator=None, doc="the contact it is from or to"),
+        "conversation_id": Filter(ID, "conversationId", operator=None, doc="the conversation it is in"),
+    },
+    columns=(
+        Column("message_id", "id", ID),
+        Column("conversation_id", "conversationId", ID),
+        Column("contact_id", "contactId", ID),
+        Column("sent_at", "dateAdded", WHEN),
+        Column("direction", "direction", CHOICE("inbound", "outbound"), doc="seen from the location"),
+        Column("type", "messageType", TEXT, doc="the channel: TYPE_SMS, TYPE_CALL, TYPE_EMAIL ..."),
+        Column(
+            "origin",
+            "source",
+            CHOICE("app", "workflow", "bulk_actions", "campaign", "api"),
+            doc="what sent it: a person in the app, a workflow, a bulk action ...",
+        ),
+        Column("status", "status", TEXT, doc="one last state: sent, delivered, opened, failed ..."),
+        Column("user_id", "userId", ID, doc="who sent it; joins users.user_id"),
+        # Live rows nest both in an object (seen in 2026); the vendor's spec has them flat.
+        Column("call_status", ("meta.call.status", "meta.callStatus"), TEXT),
+        Column("call_duration_s", ("meta.call.duration", "meta.callDuration"), NUMBER, doc="seconds"),
+        Column("body", "body", TEXT, private=True),
+        Column("content_type", "contentType", TEXT),
+        Column("attachments", "attachments", LIST, private=True),
+        Column("from", "from", TEXT, private=True),
+        Column("to", "to", TEXT, private=True),
+    ),
+)
+
+CONVERSATIONS = Resource(
+    name="conversations",
+    path="/conversations/search",
+    rows="conversations",
+    doc="One conversation for each contact that was ever written to or called, with its last message.",
+    when="created_at",
+    span=Milliseconds("startDate", "endDate"),  # they filter dateAdded alone (June 2026)
+    version="2021-04-15",
+    scope="conversations.readonly",
+    paging=StartAfterDate(size="limit", most=100),
+    total="total",
+    always={"status": "all", "sortBy": "last_message_date", "sort": "asc"},
+    filters={
+        "contact_id": Filter(ID, "contactId", operator=None, doc="the contact it is with"),
+        "owner_id": Filter(ID, "assignedTo", operator=None, doc="the user the conversation belongs to"),
+    },
+    columns=(
+        Column("conversation_id", "id", ID),
+        Column("contact_id", "contactId", ID),
+        Column("owner_id", "assignedTo", ID, doc="joins users.user_id"),
+        Column("created_at", "dateAdded", WHEN),
+        Column("updated_at", "dateUpdated", WHEN),
+        Column("last_message_at", "lastMessageDate", WHEN),
+        Column("last_message_type", "lastMessageType", TEXT),
+        Column("last_message_direction", "lastMessageDirection", CHOICE("inbound", "outbound")),
+        Column("last_message", "lastMessageBody", TEXT, private=True),
+        Column("type", "type", TEXT),
+        Column("unread", "unreadCount", COUNT, doc="messages"),
+        Column("is_starred", "starred", FLAG),
+        Column("tags", "tags", LIST),
+        Column("contact_name", ("contactName", "fullName"), TEXT, private=True, cased_as=("fullName",)),
+        Column("company_name", "companyName", TEXT, private=True),
+        Column("email", "email", TEXT, private=True),
+        Column("phone", "phone", TEXT, private=True),
+        Column("follower_ids", "followers", LIST, doc="users who follow it"),
+    ),
+)

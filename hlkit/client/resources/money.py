@@ -1,0 +1,175 @@
+"""Invoices, orders, transactions, subscriptions, and the products they are for.
+
+One sale may be all of an order, an invoice and a transaction: never add their amounts.
+"""
+
+from hlkit.client.pagination import Offset
+from hlkit.client.schema import CHOICE, COUNT, DAY, FLAG, ID, LIST, MONEY, TEXT, WHEN, Column, Days, Filter, Resource
+
+_HUNDRED = Offset(size="limit", most=100, param="offset")
+_OF_THE_LOCATION = {"altType": "location"}
+_CONTACT = {"contact_id": Filter(ID, "contactId", operator=None, doc="the contact who pays")}
+_PAYER = (
+    Column("contact_id", "contactId", ID),
+    Column("contact_name", "contactName", TEXT, private=True),
+    Column("contact_email", "contactEmail", TEXT, private=True),
+)
+_SOURCE = (
+    Column("source_type", ("entitySourceType", "sourceType"), TEXT, doc="funnel, invoice, calendar ..."),
+    Column("source_subtype", ("entitySourceSubType", "sourceSubType"), TEXT),
+    Column("source_name", ("entitySourceName", "sourceName"), TEXT),
+    Column("source_id", ("entitySourceId", "sourceId"), ID),
+)
+_TIMES = (Column("created_at", "createdAt", WHEN), Column("updated_at", "updatedAt", WHEN))
+_LIVE = Column("is_live", "liveMode", FLAG, doc="false: a test, no money moved")
+
+INVOICES = Resource(
+    name="invoices",
+    path="/invoices/",
+    location="altId",
+    always=_OF_THE_LOCATION,
+    rows="invoices",
+    doc="What was billed, in the invoice's own currency.",
+    scope="invoices.readonly",
+    paging=_HUNDRED,
+    total="total",
+    when="created_at",
+    span=Days(),
+    filters={"status": Filter(TEXT, "status", operator=None, doc="a status, such as paid"), **_CONTACT},
+    columns=(
+        Column("invoice_id", "_id", ID),
+        Column("number", "invoiceNumber", TEXT),
+        Column("name", "name", TEXT),
+        Column("title", "title", TEXT),
+        Column("status", "status", CHOICE("draft", "sent", "payment_processing", "paid", "void", "partially_paid")),
+        Column("currency", "currency", TEXT),
+        Column("total", "total", MONEY),
+        Column("amount_paid", "amountPaid", MONEY),
+        Column("amount_due", "amountDue", MONEY),
+        Column("issued_on", "issueDate", DAY),
+        Column("due_on", "dueDate", DAY),
+        _LIVE,
+        Column("contact_id", ("contactDetails.id", "contactId"), ID),
+        Column("contact_name", "contactDetails.name", TEXT, private=True),
+        Column("contact_email", "contactDetails.email", TEXT, private=True),
+        Column("contact_phone", "contactDetails.phoneNo", TEXT, private=True),
+        *_TIMES,
+    ),
+)
+
+ORDERS = Resource(
+    name="orders",
+    path="/payments/orders",
+    location="altId",
+    always=_OF_THE_LOCATION,
+    rows="data",
+    doc="What was ordered. What was in the order HighLevel gives order by order only.",
+    scope="payments/orders.readonly",
+    paging=_HUNDRED,
+    total="totalCount",
+    when="created_at",
+    span=Days(),
+    filters={"status": Filter(TEXT, "status", operator=None, doc="a status, such as completed"), **_CONTACT},
+    columns=(
+        Column("order_id", "_id", ID),
+        *_PAYER,
+        Column("status", "status", TEXT),
+        Column("fulfillment_status", "fulfillmentStatus", TEXT),
+        Column("currency", "currency", TEXT),
+        Column("amount", "amount", MONEY),
+        Column("subtotal", "subtotal", MONEY),
+        Column("discount", "discount", MONEY),
+        Column("coupon", "couponCode", TEXT),
+        Column("products", "totalProducts", COUNT),
+        Column("onetime_products", "onetimeProducts", COUNT),
+        Column("recurring_products", "recurringProducts", COUNT),
+        _LIVE,
+        *_SOURCE,
+        *_TIMES,
+    ),
+)
+
+TRANSACTIONS = Resource(
+    name="transactions",
+    path="/payments/transactions",
+    location="altId",
+    always=_OF_THE_LOCATION,
+    rows="data",
+    doc="Money that moved, or failed to. Cash is amount less amount_refunded where succeeded and live.",
+    scope="payments/transactions.readonly",
+    paging=_HUNDRED,
+    total="totalCount",
+    when="created_at",
+    span=Days(),
+    filters={
+        "subscription_id": Filter(ID, "subscriptionId", operator=None, doc="the subscription that was paid"),
+        **_CONTACT,
+    },
+    columns=(
+        Column("transaction_id", "_id", ID),
+        *_PAYER,
+        Column("merged_from_contact_id", "mergedFromContactId", ID, doc="the contact that was merged away"),
+        Column("status", "status", TEXT),
+        Column("currency", "currency", TEXT),
+        Column("amount", "amount", MONEY),
+        Column("amount_refunded", "amountRefunded", MONEY),
+        Column("entity_type", "entityType", TEXT),
+        Column("entity_id", "entityId", ID, doc="the order or invoice it pays"),
+        Column("subscription_id", "subscriptionId", ID),
+        Column("provider", "paymentProviderType", TEXT),
+        _LIVE,
+        *_SOURCE,
+        *_TIMES,
+        Column("fulfilled_at", "fulfilledAt", WHEN),
+    ),
+)
+
+SUBSCRIPTIONS = Resource(
+    name="subscriptions",
+    path="/payments/subscriptions",
+    location="altId",
+    always=_OF_THE_LOCATION,
+    rows="data",
+    doc="What is paid again and again. How often, and when it was cancelled, HighLevel gives one by one only.",
+    scope="payments/subscriptions.readonly",
+    paging=_HUNDRED,
+    total="totalCount",
+    when="created_at",
+    span=Days(),
+    filters=_CONTACT,
+    columns=(
+        Column("subscription_row_id", "_id", ID),
+        Column("subscription_id", "subscriptionId", ID, doc="joins transactions.subscription_id"),
+        *_PAYER,
+        Column("status", "status", TEXT),
+        Column("currency", "currency", TEXT),
+        Column("amount", "amount", MONEY, doc="of one payment"),
+        Column("entity_type", "entityType", TEXT),
+        Column("entity_id", "entityId", ID),
+        Column("provider", "paymentProviderType", TEXT),
+        _LIVE,
+        *_SOURCE,
+        *_TIMES,
+    ),
+)
+
+PRODUCTS = Resource(
+    name="products",
+    path="/products/",
+    rows="products",
+    doc="What is sold. Prices are not among them.",
+    scope="products.readonly",
+    paging=_HUNDRED,
+    total="total.0.total",
+    columns=(
+        Column("product_id", "_id", ID),
+        Column("name", "name", TEXT),
+        Column("description", "description", TEXT),
+        Column("type", "productType", TEXT),
+        Column("slug", "slug", TEXT),
+        Column("in_store", "availableInStore", FLAG),
+        Column("is_taxed", "isTaxesEnabled", FLAG),
+        Column("collection_ids", "collectionIds", LIST),
+        *_TIMES,
+    ),
+)

@@ -1,0 +1,45 @@
+"""What people are to do and have written down: tasks and notes."""
+
+from hlkit.client.pagination import Offset
+from hlkit.client.schema import FLAG, ID, TEXT, WHEN, Column, Parent, Resource
+
+TASKS = Resource(
+    name="tasks",
+    method="POST",
+    path="/locations/{locationId}/tasks/search",
+    location=None,
+    rows="tasks",
+    doc="What is to be done, and for whom. HighLevel does not keep when a task was completed.",
+    scope="locations/tasks.readonly",
+    paging=Offset(size="limit", most=100, param="skip"),
+    columns=(
+        Column("task_id", ("_id", "id"), ID),
+        Column("title", "title", TEXT, private=True),
+        Column("body", "body", TEXT, private=True),
+        Column("contact_id", "contactId", ID),
+        Column("owner_id", "assignedTo", ID, doc="joins users.user_id"),
+        Column("due_at", "dueDate", WHEN),
+        Column("is_completed", "completed", FLAG),
+        Column("created_at", ("dateAdded", "createdAt"), WHEN),
+        Column("updated_at", ("dateUpdated", "updatedAt"), WHEN),
+    ),
+)
+
+NOTES = Resource(
+    name="notes",
+    path="/contacts/{contactId}/notes",
+    location=None,
+    rows="notes",
+    doc="What was written down about contacts. One request for each contact: the dearest read of all.",
+    scope="contacts.readonly",
+    parent=Parent("contacts", "contact_id", "contactId"),
+    columns=(
+        Column("note_id", "id", ID),
+        Column("contact_id", "contactId", ID),
+        Column("user_id", "userId", ID, doc="who wrote it; joins users.user_id"),
+        Column("created_at", "dateAdded", WHEN),
+        Column("title", "title", TEXT, private=True),
+        Column("body", ("bodyText", "body"), TEXT, private=True),
+        Column("is_pinned", "pinned", FLAG),
+    ),
+)

@@ -1,0 +1,1 @@
+"""The explorer: thin views over functions that need no widget."""

@@ -1,0 +1,1 @@
+"""Frames leave as files, and what is in a frame is summarized."""

@@ -1,1 +1,0 @@
-"""Rows become typed frames."""

@@ -1,1 +1,0 @@
-"""What touches the network: the token, the cache, pacing, the session and the walk over pages."""

@@ -1,0 +1,240 @@
+"""The answer of each analysis in a sentence: plain, true to its table, and safe to show."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from made import AS_OF, frames_for
+from test_analyses import EVERY, ask, shows
+
+import hlkit as hl
+from hlkit.analysis.core.headlines import compared, largest
+from hlkit.analysis.core.result import Provenance, Result
+
+MAIN = {name: shows(hl.analyses[name])[0] for name in hl.analyses}
+NASTY = "<script>alert(1)</script> $x^2$ \x1b[31mred\r\n=1+1" + " and so on" * 30
+START = pd.Timestamp("2025-06-02T10:00Z")
+
+
+def sound(said, table):
+    """Asserts that an answer is one line of words, without an id of the table."""
+    assert isinstance(said, str)
+    assert len(said) <= 300
+    assert said.isprintable()
+    assert not re.search(r"\bnan\b|<NA>|\bNone\b|\binf\b|\bNaT\b", said), said
+    assert said == "" or said.endswith((".", "…"))
+    for column in table.columns[table.columns.str.endswith(("_id", "_id (group)"))]:
+        for one in table[column].dropna().unique():
+            assert one.startswith("(") or one not in said, (column, said)
+
+
+@pytest.fixture(scope="module")
+def demo():
+    return hl.demo(as_of="2026-01-01", size=400)
+
+
+@EVERY
+def test_the_demo_is_answered(name, demo):
+    for show in shows(hl.analyses[name]):
+        result = getattr(demo.analyses, name)(**({} if show is None else {"show": show}))
+
+        sound(result.answer, result.table)
+        assert result.answer or show != MAIN[name]
+        assert repr(result).startswith(f"{result.question}\n{result.answer[:40]}")
+
+
+@EVERY
+@pytest.mark.parametrize(("rows", "nulls"), [(0, 0), (1, 0), (40, 0.3), (40, 1)])
+def test_an_answer_is_a_line_whatever_there_is(name, rows, nulls):
+    analysis = hl.analyses[name]
+    frames = frames_for(analysis, rows, nulls=nulls)
+    for show in shows(analysis):
+        table = ask(analysis, frames, show=show)
+        sound(analysis.say(table), table)
+        assert analysis.say(table), "a table without rows says so"
+        nothing = {column: pd.Series(None, table.index, table[column].dtype) for column in table}
+        assert analysis.say(table.assign(**nothing)) == ("" if len(table) and _rows(table) else analysis.say(table))
+
+
+def _rows(table):
+    """How many rows of its first frame a table is made of."""
+    return next(iter(table.attrs["hlkit"]["rows"].values()))
+
+
+@EVERY
+def test_an_answer_by_any_group_names_no_id(name):
+    analysis = hl.analyses[name]
+    if "by" not in analysis.choices:
+        return
+    frames = frames_for(analysis, 100)
+    first = frames[next(iter(frames))]
+    groups = [by for by in (None, "source", "owner_id", "stage_id", "contact_id") if by is None or by in first]
+    for show in shows(analysis):
+        for by in groups:
+            table = ask(analysis, frames, show=show, by=by)
+            sound(analysis.say(table), table)
+
+
+@EVERY
+def test_names_from_outside_are_escaped_and_cut(name):
+    analysis = hl.analyses[name]
+    frames = frames_for(analysis, 100, nulls=0)
+    for show in shows(analysis):
+        table = ask(analysis, frames, show=show)
+        texts = [column for column in table if isinstance(table[column].dtype, pd.StringDtype)]
+        texts = [column for column in texts if column not in ("weekday", "channel", "wait")]
+        table[texts] = table[texts].map(lambda one: f"{NASTY} {one}", na_action="ignore")
+        told = Provenance(timezone="UTC", location="x", as_of_local="", choices={}, rows={}, left_out={})
+        told |= {"without": {}, "short": {}, "spent": 0, "saved": 0}
+        result = Result(table, analysis, told)
+
+        said, page = result.answer, result.answer_html()
+
+        sound(said, table)
+        assert "and so on and so on" not in said
+        assert "<script" not in page
+        assert page.startswith("<p") or not said
+        if name == "speed_to_lead":
+            assert result._repr_html_().index(page) < result._repr_html_().index("<img")
+
+
+def test_an_analysis_that_says_nothing_has_a_blank_answer(monkeypatch):
+    analysis = hl.analyses.lead_volume
+    monkeypatch.setattr(analysis, "_answers", {})
+    table = ask(analysis, frames_for(analysis, 20))
+
+    assert analysis.say(table) == ""
+    assert Result(table, analysis, Provenance(timezone="UTC")).answer_html() == ""
+
+
+# ---- by hand
+
+
+def leads(waits_of):
+    """Contacts, one a minute by source, and the messages that answered each after so many minutes."""
+    contacts, messages = [], []
+    for source, minutes in waits_of.items():
+        for number, wait in enumerate(minutes):
+            contact = {"contact_id": f"{source}-{number}", "created_at": START + pd.Timedelta(minutes=number)}
+            contacts.append({**contact, "source": source})
+            sent = {
+                "contact_id": contact["contact_id"],
+                "sent_at": contact["created_at"] + pd.Timedelta(minutes=wait),
+            }
+            messages.append(
+                {**sent, "direction": "outbound", "origin": "app", "user_id": "u", "status": "", "type": "TYPE_SMS"}
+            )
+    return pd.DataFrame(contacts), pd.DataFrame(messages)
+
+
+def waited(waits_of, clock="wall", **choices):
+    contacts, messages = leads(waits_of)
+    as_of = START + pd.Timedelta(days=1)
+    return hl.analyses.speed_to_lead.say(
+        hl.analyses.speed_to_lead(contacts, messages, as_of=as_of, clock=clock, **choices)
+    )
+
+
+def test_groups_that_differ_significantly_are_named():
+    said = waited({"web": [10] * 30, "ads": [120] * 30, "few": [1] * 5})
+
+    assert said == (
+        "Answered within an hour: web, 100% (89 to 100), median 10 min, against ads, 0% (0 to 11), median 2.0 h, a "
+        "significant difference (p < .001)."
+    )
+
+
+def test_a_group_stands_out_from_all_the_others_together():
+    # 30, 28 and 10 of 30: the others together have 63% (of web), 67% (of fair) and 97% (of ads)
+    said = waited(
+        {"web": [10] * 30, "fair": [11] * 28 + [90] * 2, "ads": [12] * 10 + [90] * 20, "few": [1] * 5}, clock="office"
+    )
+
+    assert said == (
+        "Answered within an hour (office hours): web, 100% (89 to 100), median 10 min, and 1 more group are above "
+        "and ads, 33% (19 to 51), median 1.5 h, is below the others, a significant difference (p < .001)."
+    )
+
+
+def test_no_group_is_named_without_a_significant_difference():
+    # 20 and 14 of 30 within the hour: 67% and 47%; z = .2 / sqrt(.567 x .433 x 2 / 30) = 1.563, so p = .118
+    said = waited({"web": [10] * 20 + [100] * 10, "ads": [10] * 14 + [100] * 16})
+
+    assert said == "Answered within an hour: 47% to 67% across 2 groups; no significant difference (p = .12)."
+
+
+def test_all_leads_together_and_too_few_to_compare():
+    assert waited({"web": [10] * 30}, by=None) == "Median wait 10 min."
+    assert waited({"web": [10] * 30, "few": [5]}) == (
+        "Answered within an hour: web, 100% (89 to 100), median 10 min; no other named group has 20 rows or more."
+    )
+    assert waited({"one": [10], "two": [5]}) == (
+        "Answered within an hour: no named group has 20 rows or more, too few to compare."
+    )
+    assert waited({"one": [10]}, by=None) == "Median wait 10 min. From 1 lead: too few to say much."
+
+
+def sources(deals, paid):
+    """Contacts of each source, each with a deal, of which so many are won; and what they paid together."""
+    contacts, opportunities, transactions = [], [], []
+    for source, (won, lost) in deals.items():
+        for number in range(won + lost):
+            key = {"contact_id": f"{source}-{number}"}
+            contacts.append({**key, "source": source})
+            status = "won" if number < won else "lost"
+            made = START + pd.Timedelta(hours=number)
+            opportunities.append({**key, "status": status, "created_at": made, "status_changed_at": made})
+        transactions.append({"contact_id": f"{source}-0", "status": "succeeded", "amount": paid[source]})
+    frames = (pd.DataFrame(rows) for rows in (contacts, opportunities, transactions))
+    return hl.analyses.attribution.say(hl.analyses.attribution(*frames, as_of=AS_OF, currency="USD"))
+
+
+def test_sources_are_named_by_leads_cash_and_deals_won():
+    # 24 of 30 and 10 of 40: 80% and 25%, Wilson's intervals 63 to 90 and 14 to 40
+    assert sources({"web": (24, 6), "ads": (10, 30)}, {"web": 2400.0, "ads": 100.0}) == (
+        "Most leads: ads, 40; most cash: web, 2,400 USD. Won within 90 days: web, 80% (63 to 90), against ads, "
+        "25% (14 to 40), a significant difference (p < .001)."
+    )
+
+
+def test_no_source_wins_without_a_significant_difference():
+    # 20 and 14 of 30, as above
+    assert sources({"web": (20, 10), "ads": (14, 16)}, {"web": 0.0, "ads": 0.0}) == (
+        "Most leads: web and 1 more, each 30. Won within 90 days: 47% to 67% across 2 groups; no significant "
+        "difference (p = .12)."
+    )
+
+
+def groups(*rows):
+    table = pd.DataFrame(rows, columns=["group", "x_share", "x_low", "x_high", "small"])
+    return table.assign(n=[row[1] for row in rows])
+
+
+def test_a_group_without_a_name_is_told_and_never_the_winner():
+    table = groups(("(none)", 0.9, 0.8, 1.0, False), ("a", 0.5, 0.4, 0.6, False), ("b", 0.2, 0.1, 0.3, False))
+
+    assert compared(table, "x", "Share") == (
+        "Share: a, 50% (40 to 60), against b, 20% (10 to 30), a significant difference (p = .0023)."
+    )
+    assert largest(table.assign(n=[9, 5, 2]), "n") == "a, 5, behind (none), 9"
+    assert (
+        compared(table.assign(small=True), "x", "Share")
+        == "Share: no named group has 20 rows or more, too few to compare."
+    )
+    assert compared(table.assign(x_share=np.nan), "x", "Share") == ""
+
+
+def test_a_custom_field_is_named_and_no_id_of_highlevel():
+    contacts, messages = leads({"web": [10] * 30, "ads": [120] * 30})
+    contacts["store_id"] = contacts["source"]
+    contacts["owner_id"] = contacts["source"].map({"web": "aX7q9", "ads": "bY8r0"})
+    analysis, as_of = hl.analyses.speed_to_lead, START + pd.Timedelta(days=1)
+
+    by_field, by_owner = (
+        analysis.say(analysis(contacts, messages, as_of=as_of, clock="wall", by=by))
+        for by in ("store_id", "owner_id")
+    )
+
+    assert by_field.startswith("Answered within an hour: web, 100%")
+    assert by_owner.startswith("Answered within an hour: unknown owner …X7q9, 100%")

@@ -1,0 +1,202 @@
+"""A walk tells its watch how far it is, and every wait can be ended by it."""
+
+import io
+import sys
+import threading
+import time
+import warnings
+
+import pytest
+
+from hlkit.client.errors import Cancelled
+from hlkit.client.http import progress as watch_module
+from hlkit.client.http.progress import Line, Progress, Watch, default, under
+from hlkit.client.warning import warn
+
+
+def test_progress_reads_as_a_person_would_say_it():
+    told = Progress("contacts", pages=6, rows=2881, total=5012, spent=6, left=94, of=100)
+
+    assert str(told) == "contacts · 6 pages · 2,881 rows of 5,012 · 94 of 100 requests left"
+
+
+def test_progress_without_total_and_quota_says_what_is_known():
+    assert str(Progress("users", pages=1, rows=8, spent=1)) == "users · 1 page · 8 rows"
+
+
+def test_progress_over_what_is_kept_says_that_it_spent_nothing():
+    told = Progress("contacts", pages=53, rows=26_500, saved=53, left=94, of=100)
+
+    assert str(told) == "contacts · 53 pages · 26,500 rows · spent 0, saved 53"
+
+
+def test_a_stop_ends_a_wait_at_once():
+    watch = Watch()
+    threading.Timer(0.05, watch.stop).start()
+    began = time.monotonic()
+
+    with pytest.raises(Cancelled):
+        watch.wait(60)
+
+    assert time.monotonic() - began < 3
+
+
+def test_a_stopped_watch_goes_on_once_it_is_told_to():
+    watch = Watch()
+    watch.stop()
+    with pytest.raises(Cancelled):
+        watch.ask()
+
+    watch.go_on()
+
+    watch.ask()
+    watch.wait(0)
+
+
+def test_what_is_read_under_a_watch_has_it_in_this_thread_alone():
+    watch, elsewhere = Watch(), []
+
+    with under(watch):
+        assert default() is watch
+        other = threading.Thread(target=lambda: elsewhere.append(default()))
+        other.start()
+        other.join()
+
+    assert default() is not watch
+    assert elsewhere[0] is not watch
+
+
+def test_a_wait_in_the_past_is_none():
+    Watch().wait(-5)
+
+
+def test_a_line_shows_nothing_of_what_is_quicker_than_a_second(capsys):
+    line = Line(shown_after=1.0)
+    line.tell(Progress("users", 1, 8))
+    line.close()
+
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_line_tells_pages_rows_and_seconds_and_why_it_waits(capsys):
+    line = Line(shown_after=0.0)
+    line.tell(Progress("contacts", 6, 2881, 5012, 6, 0, 94, 100))
+    line.waiting(7, "for the burst limit")
+    line.close()
+
+    shown = capsys.readouterr().err
+    assert "contacts · 6 pages · 2,881 rows of 5,012 · 94 of 100 requests left · 0 s" in shown
+    assert "waiting 7 s for the burst limit" in shown
+
+
+def test_a_line_tells_what_a_dear_read_will_cost_before_it_starts(capsys):
+    line = Line()
+    line.note("notes · 700 requests, about 4 min")
+    line.close()
+
+    assert "notes · 700 requests, about 4 min" in capsys.readouterr().err
+
+
+def test_a_log_has_no_line_and_a_terminal_has_one(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert type(default()) is Watch
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert type(default()) is Line
+    monkeypatch.setattr(sys, "stderr", None)
+    assert type(default()) is Watch
+
+
+class Tee:
+    """What people write to copy a script's output into a file."""
+
+    def write(self, text):
+        pass
+
+
+class NoTerminal(Tee):
+    def isatty(self):
+        raise OSError("no terminal here")
+
+
+class Gone(Tee):
+    """A terminal that was closed after the reading had begun."""
+
+    encoding = "no such encoding"
+
+    def isatty(self):
+        return True
+
+    def write(self, text):
+        raise ValueError("I/O operation on closed file.")
+
+
+def closed():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+STREAMS = {"none": lambda: None, "tee": Tee, "no terminal": NoTerminal, "closed": closed, "gone": Gone}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_stream_that_cannot_show_progress_or_a_warning_breaks_nothing(monkeypatch, name):
+    monkeypatch.setattr(sys, "stderr", STREAMS[name]())
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        monkeypatch.setattr(warnings, "showwarning", lambda words, *_: sys.stderr.write(f"{words}"))
+        warn("words")
+
+    assert type(default()) is (Line if name == "gone" else Watch)
+    line = Line(shown_after=0)
+    for _ in range(2):
+        line.tell(Progress("contacts", pages=1, rows=14))
+    line.close()
+
+
+def test_a_warning_that_is_an_error_stays_one(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+
+    with pytest.raises(UserWarning, match="words"):
+        warn("words")
+
+
+@pytest.mark.parametrize(("encoding", "shown"), [("cp1252", "users · 1 page · 8 rows"), ("ascii", "users - 1 page")])
+def test_an_old_encoding_shows_what_it_can(monkeypatch, encoding, shown):
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(raw, encoding=encoding, errors="strict"))
+    line = Line(shown_after=0)
+    line.tell(Progress("users", pages=1, rows=8))
+    line.close()
+    sys.stderr.flush()
+
+    assert shown in raw.getvalue().decode(encoding)
+
+
+def test_a_wait_that_a_person_would_notice_is_shown_before_it_begins(capsys):
+    line = Line(shown_after=1.0)
+    line.waiting(60, "for the burst limit")
+    line.close()
+
+    assert "waiting 60 s for the burst limit · 0 s" in capsys.readouterr().err
+
+
+def test_a_notebook_has_a_line(monkeypatch):
+    monkeypatch.setattr(watch_module, "_somebody_looks_on", lambda: True)
+
+    assert type(default()) is Line
+
+
+def test_a_line_that_was_closed_opens_another_for_the_next_walk(capsys):
+    line = Line(shown_after=0)
+    for resource in ("custom_fields", "contacts"):
+        line.tell(Progress(resource, pages=1, rows=14))
+        line.close()
+
+    said = capsys.readouterr().err
+    assert "custom_fields · 1 page · 14 rows" in said
+    assert "contacts · 1 page · 14 rows" in said
