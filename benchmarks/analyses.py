@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 import hlkit as hl
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 from hlkit.client.schema import Kind
 
 AS_OF = pd.Timestamp("2026-01-01", tz="UTC")
@@ -53,19 +53,19 @@ def frame(name: str, contacts: int) -> pd.DataFrame:
 
 
 def _columns(name: str) -> list:
-    return [column for column in CATALOGUE[name].columns if column.kind.name != "LIST"]
+    return [column for column in CATALOG[name].columns if column.kind.name != "LIST"]
 
 
 def _column(name: str, label: str, kind: Kind, rows: int, contacts: int, rng: np.random.Generator) -> pd.Series:
     number = np.arange(rows)
-    if label == CATALOGUE[name].key:
+    if label == CATALOG[name].key:
         return _texts(label[0] + "-", number, kind)
     if label == "contact_id":
         return _texts("c-", rng.integers(0, contacts, rows), kind)
     pools = {"user_id": 8, "owner_id": 8, "stage_id": 12, "pipeline_id": 3, "calendar_id": 4}
     if kind.name == "ID":
         return _texts(label[0] + "-", rng.integers(0, pools.get(label, 50), rows), kind)
-    if kind.name == "WHEN":
+    if kind.name == "INSTANT":
         days = rng.exponential(200, rows).clip(max=720) - (30 if label in ("starts_at", "due_at") else 0)
         at = AS_OF.as_unit("us") - pd.to_timedelta((days * 86_400_000).astype("int64"), unit="ms")
         return pd.Series(at).astype(kind.dtype)

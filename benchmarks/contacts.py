@@ -91,14 +91,14 @@ def fetch(given: str, _: int) -> None:
     url, token, location_id, folder = given.split()
     loc = hl.connect(token, location_id, base_url=url, cache=Path(folder) / "cache")
     began = time.perf_counter()
-    contacts = loc.contacts(watch=Line())
+    contacts = loc.contacts(progress=Line())
     seconds = time.perf_counter() - began
     again = loc.contacts()
     told = {
         "rows": len(contacts),
         "columns": contacts.shape[1],
-        "requests": contacts.attrs["hlkit"]["spent"],
-        "again": again.attrs["hlkit"]["spent"],
+        "requests": contacts.attrs["hlkit"]["requests"],
+        "again": again.attrs["hlkit"]["requests"],
         "seconds": seconds,
         "peak_mb": peak_mb(),
     }
@@ -131,9 +131,9 @@ def from_bodies(folder: str, _: int) -> None:
     """The path that every read takes: check a body, turn its rows into columns, give the frame."""
     from hlkit.client.frames.builder import CustomFields, FrameBuilder
     from hlkit.client.http.body import read_page
-    from hlkit.client.resources import CATALOGUE
+    from hlkit.client.resources import CATALOG
 
-    resource = CATALOGUE["contacts"]
+    resource = CATALOG["contacts"]
     pages = bodies(folder)
     definitions = json.loads((Path(folder) / FIELDS).read_bytes())["customFields"]
     location_id = json.loads(pages[0])["contacts"][0]["locationId"]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 import hlkit as hl
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 from hlkit.client.schema import LIST
 from hlkit.explorer.contacts_tab import ContactsView
 from hlkit.explorer.view import Chosen
@@ -38,7 +38,7 @@ def contacts(rows: int) -> pd.DataFrame:
 
 
 def _columns() -> list:
-    return [column for column in CATALOGUE["contacts"].columns if column.kind is not LIST or column.name == "tags"]
+    return [column for column in CATALOG["contacts"].columns if column.kind is not LIST or column.name == "tags"]
 
 
 def main() -> None:

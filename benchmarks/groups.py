@@ -51,7 +51,7 @@ def measure(name: str, show: str, size: int, values: int) -> None:
     table = analysis(**frames, **choices)
     seconds = time.perf_counter() - began
     began = time.perf_counter()
-    text = analysis.say(table)
+    text = analysis.headline(table)
     print(json.dumps({"seconds": seconds, "say": time.perf_counter() - began, "rows": len(table), "headline": text}))
 
 

@@ -26,7 +26,7 @@ import pandas as pd
 import hlkit as hl
 from hlkit.analysis.core.comparison import compare_shares
 from hlkit.analysis.core.groups import wilson
-from hlkit.client.schema import TEXT, WHEN
+from hlkit.client.schema import INSTANT, TEXT
 
 Rng = np.random.Generator
 Sizes = Sequence[int]
@@ -55,7 +55,7 @@ def ids(letter: str, numbers: Any) -> Any:
 def before(days: Any) -> pd.Series:
     """The instants so many days before AS_OF."""
     milliseconds = np.round(np.asarray(days, dtype="float64") * 86_400_000).astype("int64")
-    return pd.Series(AS_OF - pd.to_timedelta(milliseconds, unit="ms")).astype(WHEN.dtype)
+    return pd.Series(AS_OF - pd.to_timedelta(milliseconds, unit="ms")).astype(INSTANT.dtype)
 
 
 def groups_of(sizes: Sizes) -> np.ndarray:
@@ -225,7 +225,7 @@ def pays(rng: Rng, leads: int = 1200, longest: float = 3) -> pd.DataFrame:
     group, age = np.zeros(leads, dtype="int64"), rng.uniform(1, 365, leads)
     wait = (longest * 1440) ** rng.random(leads) / 1440
     frames = contacts_of(group, age), replies(age, wait), deals_aged(rng, group, age, WIN_CHANCE, LAWS[0])
-    return hl.analyses.speed_to_lead(*frames, show="pays", clock="wall", as_of=AS_OF)
+    return hl.analyses.speed_to_lead(*frames, show="win_rate_by_wait", clock="wall", as_of=AS_OF)
 
 
 def attribution(rows: pd.DataFrame) -> pd.DataFrame:
@@ -298,7 +298,7 @@ def headline(analysis: str, table: pd.DataFrame) -> str:
     left_out.pop("opportunities that closed within 24 h of their lead", None)  # as they should be
     if left_out:
         raise AssertionError(f"{analysis} took rows for something else: {left_out}")
-    return hl.analyses[analysis].say(table)
+    return hl.analyses[analysis].headline(table)
 
 
 def is_claim(text: str) -> bool:
@@ -361,7 +361,7 @@ def of_shared_test(groups: int, sizes: str, what: str) -> list[Line]:
 
 def of_claims(analysis: str, make: Callable[[Rng], pd.DataFrame], what: str) -> list[Line]:
     """In how many runs the headline of *analysis* claims a difference."""
-    rng, runs = seeded(what), 4 * RUNS if "pays" in what else RUNS  # pays is quick
+    rng, runs = seeded(what), 4 * RUNS if "win_rate_by_wait" in what else RUNS  # pays is quick
     claims = sum(is_claim(headline(analysis, make(rng))) for _ in range(runs))
     return [Line(what, runs, claims, 0, CLAIMS * runs // RUNS)]
 
@@ -530,7 +530,7 @@ def replies_cover(oldest: float, runs: int, what: str) -> list[Line]:
 
 
 def turns_cover(alike: float, runs: int, what: str) -> list[Line]:
-    """met_share of 30 contacts, of six turns each."""
+    """on_time_share of 30 contacts, of six turns each."""
     rng = seeded(what)
 
     def met(sent: pd.DataFrame, contacts: pd.DataFrame) -> pd.DataFrame:

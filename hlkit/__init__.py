@@ -17,27 +17,27 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hlkit.analysis.core.registry import ANALYSES as analyses
     from hlkit.client import errors as errors
-    from hlkit.client.catalog import catalogue as catalogue
+    from hlkit.client.catalog import catalog as catalog
     from hlkit.connection import connect as connect
     from hlkit.connection import demo as demo
     from hlkit.explorer.explorer import explore as explore
     from hlkit.files.export import write as write
-    from hlkit.files.summary import profile as profile
+    from hlkit.files.summary import summarize as summarize
     from hlkit.login_guide import login as login
 
 _HOMES = {
     "analyses": "hlkit.analysis.core.registry",
-    "catalogue": "hlkit.client.catalog",
+    "catalog": "hlkit.client.catalog",
     "connect": "hlkit.connection",
     "demo": "hlkit.connection",
     "errors": "hlkit",
     "explore": "hlkit.explorer.explorer",
     "login": "hlkit.login_guide",
-    "profile": "hlkit.files.summary",
+    "summarize": "hlkit.files.summary",
     "write": "hlkit.files.export",
 }
 
-__all__ = ["analyses", "catalogue", "connect", "demo", "errors", "explore", "login", "profile", "write"]
+__all__ = ["analyses", "catalog", "connect", "demo", "errors", "explore", "login", "summarize", "write"]
 
 
 def __getattr__(name: str) -> Any:

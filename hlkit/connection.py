@@ -20,13 +20,13 @@ from hlkit.client.dates import as_text, instant, short
 from hlkit.client.disk import user_folder, whole
 from hlkit.client.errors import HlkitError, InvalidRequest, InvalidToken, advice
 from hlkit.client.http.cache import Cache
-from hlkit.client.http.rate_limit import Pacer
+from hlkit.client.http.rate_limit import RateLimiter
 from hlkit.client.http.session import Session
 from hlkit.client.http.sqlite_file import CacheWarning
 from hlkit.client.http.token import MENU, Token, checked_base_url, misplaced
 from hlkit.client.http.token import read as read_token
 from hlkit.client.options import seconds, whole_number
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 from hlkit.client.timezones import zone
 from hlkit.client.warning import warn
 from hlkit.location import Location
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 BASE_URL = "https://services.leadconnectorhq.com"
 _SEARCHES = frozenset(
     re.escape(resource.path).replace(r"\{locationId\}", "[^/]+")
-    for resource in CATALOGUE.values()
+    for resource in CATALOG.values()
     if resource.method == "POST"
 )
 _CACHE_FORMAT = "1"
-_PACERS: weakref.WeakValueDictionary[tuple[str, str], Pacer] = weakref.WeakValueDictionary()
+_PACERS: weakref.WeakValueDictionary[tuple[str, str], RateLimiter] = weakref.WeakValueDictionary()
 
 
 def connect(
@@ -201,7 +201,7 @@ def _simulation(as_of: str | None, seed: int, size: int) -> Simulation:
 
 def _session(base_url: str, location_id: str, token: Token, store: Cache, deadline: float) -> Session:
     """A session whose budget is shared by everything in this process that reads the same location."""
-    pacer = _PACERS.setdefault((base_url, location_id), Pacer())
+    pacer = _PACERS.setdefault((base_url, location_id), RateLimiter())
     return Session(base_url, token, store, deadline=deadline, searches=_SEARCHES, pacer=pacer)
 
 

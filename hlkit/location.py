@@ -11,7 +11,7 @@ from hlkit.client.context import CacheInfo
 from hlkit.client.errors import CacheLocked
 from hlkit.client.http.cache import Cache
 from hlkit.client.http.rate_limit import duration
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 from hlkit.client.text import INK, many, pairs_html, printable
 
 
@@ -45,7 +45,7 @@ class Location(Client):
     def _read_so_far(self) -> list[tuple[str, str]]:
         """Each resource that is kept: how to get it, and how much and how old it is."""
         lines = []
-        for resource in CATALOGUE.values():
+        for resource in CATALOG.values():
             try:
                 kept = self.cache_info(resource.name)
             except CacheLocked as locked:
@@ -58,7 +58,7 @@ class Location(Client):
 
     def _not_read(self) -> str:
         try:
-            kept = {name: self.cache_info(name) for name in CATALOGUE}
+            kept = {name: self.cache_info(name) for name in CATALOG}
         except CacheLocked:
             return "not known for the moment"
         names = [name for name, one in kept.items() if one is None or not _has_rows(one)]

@@ -13,11 +13,11 @@ from hlkit.client.errors import HlkitError, InvalidRequest, MissingScope
 from hlkit.client.http.rate_limit import duration
 from hlkit.client.http.token import misplaced
 from hlkit.client.http.token import read as read_token
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 from hlkit.connection import location_with, parse_location_id
 from hlkit.location import Location
 
-_SCOPES = sorted({resource.scope for resource in CATALOGUE.values()})
+_SCOPES = sorted({resource.scope for resource in CATALOG.values()})
 GUIDE = f"""A Private Integration Token lets hlkit read one sub-account (a location), and nothing else.
 
 1. Open that sub-account in HighLevel, then Settings > Private Integrations > Create new integration.
@@ -79,7 +79,7 @@ def _works(loc: Location) -> str:
         count = loc.contacts.announced()
     except MissingScope as refused:
         return f"works, but {refused.message}: {refused.hint}"
-    requests = cost(loc, CATALOGUE["contacts"], count)
+    requests = cost(loc, CATALOG["contacts"], count)
     if count is None or requests is None:
         return "works"
     seconds = duration(loc.session.pacer.time_for(requests))

@@ -1,4 +1,4 @@
-"""Made-up frames of any resource, typed as the catalogue says, whose ids fit together; and charts drawn."""
+"""Made-up frames of any resource, typed as the catalog says, whose ids fit together; and charts drawn."""
 
 import functools
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 
 AS_OF = pd.Timestamp("2025-11-20T18:00Z")
 WORDS = {
@@ -50,7 +50,7 @@ def frame(name, rows, seed=0, nulls=0.2):
 
 @functools.cache
 def _frame(name, rows, seed, nulls):
-    resource = CATALOGUE[name]
+    resource = CATALOG[name]
     rng = np.random.default_rng([seed, sum(map(ord, name))])
     data = {}
     for place, column in enumerate(resource.columns):
@@ -68,7 +68,7 @@ def typed(name, *rows):
     return pd.DataFrame(
         {
             one.name: pd.Series([row.get(one.name) for row in rows], dtype="object").astype(one.kind.dtype)
-            for one in CATALOGUE[name].columns
+            for one in CATALOG[name].columns
         }
     )
 
@@ -86,7 +86,7 @@ def _values(column, rows, rng):
     if kind == "ID":
         pool = POOLS.get(name, 5)
         return [f"{name}-{number}" for number in rng.integers(0, pool, rows)]
-    if kind == "WHEN":
+    if kind == "INSTANT":
         # over the two days on which clocks change in Chicago, and long before; some later than as_of
         back = rng.choice([0.02, 3, 18, 200, 258, 400, -2], rows) + rng.random(rows)
         return list((AS_OF - pd.to_timedelta(np.round(back * 86_400), unit="s")).as_unit("us"))

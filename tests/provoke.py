@@ -31,7 +31,7 @@ from scripted import LOCATION, Scripted, answer, hang_up, limits, silent
 import hlkit as hl
 from hlkit.client import download as walk
 from hlkit.client.http import sqlite_file as file_module
-from hlkit.client.http.progress import Watch
+from hlkit.client.http.progress import Progress
 from hlkit.client.http.session import Call
 
 LOG = io.StringIO()
@@ -131,9 +131,9 @@ def provoke(what: str, loc: hl.location.Location) -> None:
     elif what == "missing extra":
         raise hl.errors.MissingExtra("hlkit needs scipy", hint=f"{loc!r}")
     elif what == "cancelled":
-        watch = Watch()
-        threading.Timer(0.1, watch.stop).start()
-        loc.users(watch=watch)
+        progress = Progress()
+        threading.Timer(0.1, progress.cancel).start()
+        loc.users(progress=progress)
     elif what == "interrupted":
         threading.Timer(0.2, _thread.interrupt_main).start()
         loc.users()

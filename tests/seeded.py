@@ -3,7 +3,7 @@
 import functools
 
 from hlkit.client.frames.builder import FrameBuilder
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 from hlkit.sim.data import Data
 
 AS_OF = "2026-01-01"
@@ -16,7 +16,7 @@ def data(seed, size):
 
 def frame(seed, size, name):
     """The frame of a resource; of stages too, each with its pipeline."""
-    resource = CATALOGUE[name]
+    resource = CATALOG[name]
     rows = list(data(seed, size).rows("pipelines" if name == "stages" else name))
     if name == "stages":
         rows = [{**stage, "parent": row} for row in rows for stage in row["stages"]]

@@ -14,7 +14,7 @@ from made import AS_OF, drawn, frame, frames_for, typed
 import hlkit as hl
 from hlkit.analysis.core.groups import ALL, NONE, group_column
 from hlkit.client.errors import HlkitError, InvalidRequest, MissingColumn
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 from hlkit.client.schema import TEXT
 
 EVERY = pytest.mark.parametrize("name", list(hl.analyses))
@@ -56,7 +56,7 @@ def test_it_says_what_it_answers_and_how(name):
     assert len(analysis.definition) > 80
     assert "Source:" in analysis.__doc__
     assert all(analysis.about(choice) for choice in analysis.choices), "explain each choice"
-    assert all(needed in CATALOGUE for needed in analysis.frames)
+    assert all(needed in CATALOG for needed in analysis.frames)
 
 
 @EVERY
@@ -204,7 +204,7 @@ def test_a_column_of_any_name_groups_as_any_other(name, show):
     plain = by("Plain name")
     odd = ODD if show == shows(analysis)[0] else ODD[:3]
     for label in [*odd, *list(analysis.columns_of(show))[:1]]:
-        if label in [column.name for column in CATALOGUE[first].columns]:
+        if label in [column.name for column in CATALOG[first].columns]:
             continue
         table = by(label)
         if "Plain name" in plain:
@@ -216,7 +216,7 @@ def test_a_column_of_any_name_groups_as_any_other(name, show):
             expected = plain
         pd.testing.assert_frame_equal(table.reset_index(drop=True), expected.reset_index(drop=True))
     titled(analysis, by("self"))
-    assert analysis.say(by(5)) is not None
+    assert analysis.headline(by(5)) is not None
 
 
 @pytest.mark.parametrize("name", [name for name in hl.analyses if "by" in hl.analyses[name].choices])
@@ -327,7 +327,7 @@ def test_later_rows_and_repeated_ids_are_left_out_and_counted(name):
 def test_frames_from_a_csv_are_typed_again(name, tmp_path):
     analysis = hl.analyses[name]
     frames = frames_for(analysis, 25)
-    lists = {key: [c.name for c in CATALOGUE[key].columns if c.kind.name == "LIST"] for key in frames}
+    lists = {key: [c.name for c in CATALOG[key].columns if c.kind.name == "LIST"] for key in frames}
     plain = {key: frame.drop(columns=lists[key]) for key, frame in frames.items()}
     read = {}
     for key, one in plain.items():
@@ -399,7 +399,7 @@ def test_the_order_of_rows_does_not_matter(name):
 
 
 def test_the_made_up_frames_hold_what_their_resources_declare():
-    for name, resource in CATALOGUE.items():
+    for name, resource in CATALOG.items():
         made = frame(name, 10)
         assert [made[column.name].dtype == column.kind.dtype for column in resource.columns] == [True] * len(
             resource.columns
@@ -418,7 +418,7 @@ def test_a_deal_that_is_abandoned_later_than_as_of_is_open_and_never_left_out(na
         frames["contacts"] = typed("contacts", {"contact_id": "c", "created_at": made})
     if "stages" in frames:
         frames["stages"] = typed("stages", {"stage_id": "s", "pipeline_id": "p", "position": 0})
-    show = {"close_curve": "summary", "speed_to_lead": "pays"}.get(name)
+    show = {"close_curve": "summary", "speed_to_lead": "win_rate_by_wait"}.get(name)
 
     for abandoned in ("lost", "exclude"):
         table = ask(analysis, frames, show=show, abandoned=abandoned)

@@ -135,7 +135,7 @@ def test_lead_times_come_from_the_shortest_on_and_unknown_ones_last():
         ["over 2 weeks", 1],
         ["(none)", 1],
     ]
-    assert ask(*rows)["lead_time_p50_h"].tolist() == [24]  # of 0, 4, 24, 25 and 400
+    assert ask(*rows)["lead_time_median_h"].tolist() == [24]  # of 0, 4, 24, 25 and 400
 
 
 def test_groups_by_what_is_known_of_the_contact():

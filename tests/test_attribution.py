@@ -72,7 +72,7 @@ def told(table):
 def test_credit_goes_to_the_first_touch_the_last_or_half_to_each():
     who = contacts(contact("ann", "ads", "referral"), contact("bob", "ads", "ads"))
     sold = deals(deal("ann", "won", 5), deal("bob", "lost", 5), deal("bob", value=100.0))
-    counts = ["leads", "opps", "won", "lost", "pipeline_value"]
+    counts = ["leads", "opportunities", "won", "lost", "pipeline_value"]
 
     first, last, split = (ask(who, sold, model=model)[counts] for model in ("first", "last", "split"))
 
@@ -189,9 +189,9 @@ def test_the_naive_win_rate_is_of_closed_deals_and_abandoned_ones_are_lost_or_le
     lost = ask(contacts(contact("ann", "ads")), deals(*rows)).loc["ads"]
     apart = ask(contacts(contact("ann", "ads")), deals(*rows), abandoned="exclude").loc["ads"]
 
-    assert lost[["opps", "won", "lost", "win_naive_share"]].tolist() == [6, 3, 2, 0.6]
+    assert lost[["opportunities", "won", "lost", "win_naive_share"]].tolist() == [6, 3, 2, 0.6]
     assert (lost["win_naive_low"], lost["win_naive_high"]) == wilson(3, 5)
-    assert apart[["opps", "won", "lost", "win_naive_share"]].tolist() == [5, 3, 1, 0.75]
+    assert apart[["opportunities", "won", "lost", "win_naive_share"]].tolist() == [5, 3, 1, 0.75]
     assert [lost["open_share"], apart["open_share"]] == pytest.approx([1 / 6, 1 / 5])
     assert lost["small"]
 
@@ -214,7 +214,7 @@ def test_groups_are_compared_by_what_is_won_at_an_age_that_all_have_reached():
     assert by_age["win_60d_share"].isna().to_dict() == {"ads": False, "mail": True, "new": True, "few": False}
     followed = by_age["followed_days"].to_dict()
     assert followed == pytest.approx(ages | {"few": np.nan}, abs=0.4, nan_ok=True)
-    said = attribution.say(table)
+    said = attribution.headline(table)
     assert "Won within 30 days: 50% across 2 groups; no significant difference" in said
     assert "Not followed for 30 days yet: new." in said
 
@@ -229,10 +229,10 @@ def test_a_difference_is_claimed_where_there_is_one_and_says_at_which_age():
     who = contacts(*(contact(f"{name} {n}", name) for name in shares for n in range(100)))
     who["created_at"] = AS_OF - pd.to_timedelta(np.arange(len(who)), unit="h")
 
-    said = attribution.say(attribution(who, deals(*rows), as_of=AS_OF))
-    split = attribution.say(attribution(who, deals(*rows), as_of=AS_OF, model="split"))
+    said = attribution.headline(attribution(who, deals(*rows), as_of=AS_OF))
+    split = attribution.headline(attribution(who, deals(*rows), as_of=AS_OF, model="split"))
     tags = who.assign(tags=[["a"], ["a", "b"], ["b"]] * 100)
-    by_tags = attribution.say(attribution(tags, deals(*rows), as_of=AS_OF, by="tags"))
+    by_tags = attribution.headline(attribution(tags, deals(*rows), as_of=AS_OF, by="tags"))
 
     assert "Won within 90 days: mail, 60% (50 to 69), is above and ads, 20%" in said
     assert "a significant difference (p < .001)" in said
@@ -355,7 +355,7 @@ def test_a_merged_contact_is_found_and_a_deleted_one_is_a_group_of_its_own():
     table = ask(who, deals(deal("older ann", "won", 3), deal("gone", "lost", 3)), paid)
 
     assert table["cash"].to_dict() == {"ads": 17, "(other contacts)": 3, "(none)": 1}
-    assert table["opps"].to_dict() == {"ads": 1, "(other contacts)": 1, "(none)": 0}
+    assert table["opportunities"].to_dict() == {"ads": 1, "(other contacts)": 1, "(none)": 0}
     assert table["leads"].to_dict() == {"ads": 1, "(other contacts)": 0, "(none)": 0}
     assert np.isnan(table.loc["(other contacts)", "cash_per_lead"])
     assert "created outside since and until, or deleted" in told(table)["definition"]
@@ -402,7 +402,7 @@ def real(seed, size=400):
 
 def test_counts_are_whole_numbers_unless_credit_is_split():
     frames = frames_for(attribution, 20)
-    counts = ["leads", "opps", "won", "lost", "last_touch_after_sale"]
+    counts = ["leads", "opportunities", "won", "lost", "last_touch_after_sale"]
 
     whole, halves = (attribution(**frames, as_of=MADE_AT, model=model) for model in ("first", "split"))
 
@@ -419,7 +419,7 @@ def test_the_sums_over_groups_are_the_totals_in_every_model(by):
         for model in ("first", "last", "split"):
             table = attribution(who, opportunities, paid, as_of=NEW_YEAR, by=by, model=model, imports="include")
             totals = [len(who), len(opportunities), (opportunities["status"] == "won").sum(), 52 * 2.5]
-            assert table[["leads", "opps", "won", "cash"]].sum().tolist() == pytest.approx(totals)
+            assert table[["leads", "opportunities", "won", "cash"]].sum().tolist() == pytest.approx(totals)
             is_open = opportunities["status"] == "open"
             assert table["pipeline_value"].sum() == pytest.approx(opportunities.loc[is_open, "value"].sum())
 
@@ -446,13 +446,13 @@ def test_the_planted_win_rates_are_recovered_and_the_naive_ones_are_not():
         joined = opportunities.merge(who[["contact_id", "source"]])
         for name, one in {"ours": table, "last touch": last}.items():
             closed[name] += one["won"].to_numpy(), (one["won"] + one["lost"]).to_numpy()
-        closed["open counted as lost"] += table["won"].to_numpy(), table["opps"].to_numpy()
+        closed["open counted as lost"] += table["won"].to_numpy(), table["opportunities"].to_numpy()
         counts = joined.groupby("source")["status"].agg([lambda s: (s == "won").sum(), "size"]).reindex(names)
         closed["source as written"] += counts.to_numpy().T
 
     assert np.mean(inside) >= 0.9
     assert within(closed["ours"], rates).all()
-    # What others would count: too low where open deals are lost, leads missing where a source is spelt otherwise,
+    # What others would count: too low where open deals are lost, leads missing where a source is spelled otherwise,
     # and all sources alike where the credit goes to the last touch.
     assert not within(closed["open counted as lost"], rates).all()
     assert not within(closed["source as written"], rates).all()

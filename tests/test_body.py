@@ -5,7 +5,7 @@ import pytest
 from hlkit.client.errors import UnexpectedResponse
 from hlkit.client.http import body as module
 from hlkit.client.http.body import DEEPEST, MOST_OBJECTS, MOST_VALUES, decode, read_page
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 
 
 def nested(levels):
@@ -51,7 +51,7 @@ def test_signs_in_a_text_are_no_values(monkeypatch):
 
 
 def test_a_page_of_far_more_rows_than_were_asked_for_is_refused():
-    contacts, users = CATALOGUE["contacts"], CATALOGUE["users"]
+    contacts, users = CATALOG["contacts"], CATALOG["users"]
     page = b'{"contacts": [' + b"{}," * 5_000 + b"{}]}"
 
     with pytest.raises(UnexpectedResponse, match="the answer has 5,001 contacts, more than any page"):

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 import hlkit as hl
-from hlkit.analysis.core.bound_analysis import Asker
+from hlkit.analysis.core.bound_analysis import BoundAnalysis
 from hlkit.analysis.core.groups import per_group
 from hlkit.analysis.core.registry import Analysis, analysis
-from hlkit.cli.commands import commands
-from hlkit.client.errors import InvalidRequest, MissingColumn, MissingScope, NotKept
-from hlkit.client.resources import CATALOGUE
+from hlkit.cli import commands
+from hlkit.client.errors import InvalidRequest, MissingColumn, MissingScope, NotCached
+from hlkit.client.resources import CATALOG
 from hlkit.client.schema import COUNT
 from hlkit.sim import Simulation
 
@@ -34,7 +34,7 @@ def simulation():
 
 def connected(simulation, tmp_path, without=(), **given):
     """A location whose token may not read some scopes."""
-    scopes = {resource.scope for resource in CATALOGUE.values()} - set(without)
+    scopes = {resource.scope for resource in CATALOG.values()} - set(without)
     token = simulation.add_token(TOKEN, scopes)
     return hl.connect(token, simulation.location_id, base_url=simulation.url, cache=tmp_path / "cache", **given)
 
@@ -51,14 +51,14 @@ def test_it_reads_what_it_needs_and_tells_what_it_is_made_of(loc, simulation, na
     result = loc.analyses[name]()
 
     told = result.provenance
-    assert told["spent"] == len(simulation.log) - before
+    assert told["requests"] == len(simulation.log) - before
     assert told["location"] == "Lakeside Home Services"
     assert told["timezone"] == loc.timezone.key == "America/Chicago"
     assert list(told["rows"]) == result.analysis.wanted()
     assert len(result.table)
     json.dumps(told)
     assert result.definition in repr(result)
-    assert loc.analyses[name]().provenance["spent"] == 0
+    assert loc.analyses[name]().provenance["requests"] == 0
 
 
 @EVERY
@@ -75,14 +75,14 @@ def test_an_empty_account_gets_a_table_of_the_declared_columns(name, tmp_path):
 def test_a_missing_scope_is_one_clear_error_or_said_in_the_provenance(simulation, tmp_path, name):
     frames = hl.analyses[name].frames
     for frame, needed in frames.items():
-        scope = CATALOGUE[frame].scope
+        scope = CATALOG[frame].scope
         loc = connected(simulation, tmp_path / frame, without={scope})
         if needed:
             with pytest.raises(MissingScope) as refused:
                 loc.analyses[name]()
             assert name in refused.value.message
             assert scope in str(refused.value)
-        elif scope not in {CATALOGUE[one].scope for one, needed in frames.items() if needed}:
+        elif scope not in {CATALOG[one].scope for one, needed in frames.items() if needed}:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 shows = (
@@ -130,7 +130,7 @@ def test_what_a_table_is_not_made_of_is_not_read(loc):
     waits = loc.analyses.speed_to_lead()
     assert list(waits.provenance["rows"]) == ["contacts", "messages"]
     assert waits.provenance["without"] == {}
-    pays = loc.analyses.speed_to_lead(show="pays")
+    pays = loc.analyses.speed_to_lead(show="win_rate_by_wait")
     assert list(pays.provenance["rows"]) == ["contacts", "messages", "opportunities"]
     assert list(loc.analyses.quality(show="fields").provenance["rows"]) == ["contacts"]
     assert list(loc.analyses.quality().provenance["rows"]) == ["contacts", "messages"]
@@ -212,7 +212,7 @@ def test_what_no_option_takes_is_refused_in_our_own_words(loc, option):
 
 def test_deals_changed_in_a_span_take_every_date(loc):
     def changed(**span):
-        return loc.analyses.funnel(match="vendor", as_of="2026-01-01", **span).table
+        return loc.analyses.funnel(match="highlevel", as_of="2026-01-01", **span).table
 
     year = changed(changed_since="2025-01-01")
     for date in (2025, dt.date(2025, 1, 1), 1_735_711_200_000, "last year"):
@@ -250,8 +250,8 @@ def test_a_span_without_rows_is_said_with_its_dates(loc):
     }
     for when, span in spans.items():
         for name, what in (("speed_to_lead", "leads"), ("funnel", "deals"), ("responses", "incoming messages")):
-            assert loc.analyses[name](**span).answer == f"No {what} {when}."
-    heatmap = loc.analyses.responses(show="heatmap", since="2030-01-01").answer
+            assert loc.analyses[name](**span).headline == f"No {what} {when}."
+    heatmap = loc.analyses.responses(show="heatmap", since="2030-01-01").headline
     assert heatmap == "No incoming messages since January 1, 2030."
 
 
@@ -274,7 +274,7 @@ def test_offline_what_was_never_read_is_said(simulation, tmp_path):
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with pytest.raises(NotKept, match="speed_to_lead needs contacts"):
+        with pytest.raises(NotCached, match="speed_to_lead needs contacts"):
             loc.analyses.speed_to_lead()
 
 
@@ -315,7 +315,7 @@ def test_a_new_analysis_is_a_function_and_nothing_else(loc, monkeypatch, capsys)
         ax.barh(table["group"], table["n"])
 
     assert hl.analyses.how_many(loc.contacts())["n"].tolist() == [len(loc.contacts())]
-    assert isinstance(loc.analyses.how_many, Asker)
+    assert isinstance(loc.analyses.how_many, BoundAnalysis)
     assert loc.analyses.how_many().table["n"].tolist() == [len(loc.contacts())]
     with pytest.raises(SystemExit, match="0"):
         commands.main(["run", "how_many", "--by", "source"])

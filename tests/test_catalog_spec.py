@@ -1,4 +1,4 @@
-"""The catalogue against the vendor's own specification: paths, methods, parameters, versions and scopes."""
+"""The catalog against the vendor's own specification: paths, methods, parameters, versions and scopes."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hlkit.client.pagination import SearchAfter
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 
 SPECS = Path(__file__).parent / "facts" / "openapi"
 # What we send and the specification does not have, each with its reason.
@@ -70,7 +70,7 @@ def _declared(resource):
     return names | set(body.get("properties", ())), required | set(body.get("required", ()))
 
 
-every_resource = pytest.mark.parametrize("resource", CATALOGUE.values(), ids=lambda resource: resource.name)
+every_resource = pytest.mark.parametrize("resource", CATALOG.values(), ids=lambda resource: resource.name)
 
 
 @every_resource
@@ -125,7 +125,7 @@ def test_a_page_is_no_larger_than_the_vendor_allows(resource):
 
 def test_each_deviation_still_is_one():
     for name, what in DEVIATIONS:
-        resource = CATALOGUE[name]
+        resource = CATALOG[name]
         declared, _ = _declared(resource)
         if what == "body":
             assert not declared

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 import hlkit as hl
-from hlkit.cli.commands import commands, demo
+from hlkit.cli import commands, demo
 from hlkit.client.options import OPTIONS, options
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 from hlkit.sim import Simulation
 
 SMALL = ("--size", "300")
@@ -72,7 +72,7 @@ def by_month(*sources):
     return leads_by_month(pd.DataFrame({"source": sources, "created_at": january}), "UTC").loc["2026-01"].to_dict()
 
 
-def test_the_demo_counts_a_source_once_however_it_is_spelt():
+def test_the_demo_counts_a_source_once_however_it_is_spelled():
     assert by_month(" GOOGLE", "google", "google", "Google", None, " ") == {"google": 4, "(none)": 2}
 
 
@@ -167,17 +167,17 @@ def test_fetch_takes_the_choices_of_the_resource(capsys):
 def test_fetch_leaves_the_custom_fields_out_where_they_are_not_wanted(capsys):
     run("fetch", "contacts", "--demo", "--limit", "3", "--no-custom-fields", "--out", "three.csv")
 
-    columns = [column.name for column in CATALOGUE["contacts"].columns]
+    columns = [column.name for column in CATALOG["contacts"].columns]
     assert list(pd.read_csv("three.csv").columns) == columns
 
 
-@pytest.mark.parametrize("resource", CATALOGUE.values(), ids=lambda resource: resource.name)
+@pytest.mark.parametrize("resource", CATALOG.values(), ids=lambda resource: resource.name)
 def test_every_resource_can_be_fetched_and_shows_its_options(resource, capsys):
     assert run("fetch", resource.name.replace("_", "-"), "--help") == 0
 
     said = capsys.readouterr().out
     words = " ".join(said.replace("│", " ").split())
-    shown = [option for option in options(resource) if option.name not in ("expire_after", "watch")]
+    shown = [option for option in options(resource) if option.name not in ("expire_after", "progress")]
     for option in shown:
         assert f"--{option.name.replace('_', '-')}" in said
         assert option.about in words
@@ -216,7 +216,7 @@ def test_check_tells_what_each_resource_costs(capsys):
     assert run("check", "--demo") == 0
 
     said = capsys.readouterr().out
-    assert all(resource.name in said for resource in CATALOGUE.values())
+    assert all(resource.name in said for resource in CATALOG.values())
     assert "quota: " in said
     assert "next: hlkit fetch contacts" in said
 
@@ -245,7 +245,7 @@ def test_check_can_be_read_by_a_program(capsys):
     run("check", "--demo", "--json")
 
     rows = json.loads(capsys.readouterr().out)
-    assert [row["resource"] for row in rows] == list(CATALOGUE)
+    assert [row["resource"] for row in rows] == list(CATALOG)
     assert all(row["readable"] for row in rows)
 
 
@@ -304,7 +304,7 @@ def test_an_error_is_two_lines_and_an_exit_code(words, code, what, capsys):
     assert what in lines[0]
 
 
-def test_a_hint_is_spelt_as_the_command_line_does(capsys):
+def test_a_hint_is_spelled_as_the_command_line_does(capsys):
     run("fetch", "notes", "--demo", "--out", "x.csv")
 
     hint = capsys.readouterr().err.strip().splitlines()[-1]

@@ -271,7 +271,7 @@ def test_groups_whose_names_begin_alike_are_compared_each_for_itself():
     frame = deals(*(deal("won" if n % 2 else "lost", 5, ago=100 + n) for n in range(80)))
     frame["url"] = [f"{long}{n % 2}" for n in range(80)]
 
-    assert "100% (91 to 100)" in close_curve.say(ask(frame, by="url"))
+    assert "100% (91 to 100)" in close_curve.headline(ask(frame, by="url"))
 
 
 def test_the_summary_is_drawn_with_intervals_and_the_days():

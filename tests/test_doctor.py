@@ -6,7 +6,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from hlkit.cli.commands import commands, doctor
+from hlkit.cli import commands, doctor
 from hlkit.client import profiles
 from hlkit.client.errors import InvalidRequest, InvalidToken
 from hlkit.client.http.sqlite_file import CacheWarning

@@ -12,18 +12,18 @@ import pytest
 from scripted import LOCATION, TOKEN, Scripted, answer, limits, session_to
 
 from hlkit.client.download import (
-    DamagedWalk,
-    Freshness,
-    Question,
-    ShortWarning,
+    CachePolicy,
+    DamagedDownload,
+    Download,
+    MissingRowsWarning,
+    Query,
     StaleWarning,
-    Walk,
 )
 from hlkit.client.errors import (
-    Cancelled,
+    Canceled,
     IncompleteDownload,
     InvalidToken,
-    NotKept,
+    NotCached,
     QuotaExhausted,
     ServerError,
     UnexpectedResponse,
@@ -31,7 +31,7 @@ from hlkit.client.errors import (
 )
 from hlkit.client.http.body import decode, read_page
 from hlkit.client.http.cache import Cache
-from hlkit.client.http.progress import Watch
+from hlkit.client.http.progress import Progress
 from hlkit.client.http.token import Token
 from hlkit.client.pagination import Cursor, NoPaging, PageNumber, SearchAfter, StartAfterDate
 from hlkit.client.schema import ID, Column, Resource
@@ -99,7 +99,7 @@ def ids(pages):
 
 def walk(session, resource=CONTACTS, passes=({},), **given):
     fresh = {name: given.pop(name) for name in ("expire_after", "refresh", "offline", "generation") if name in given}
-    return Walk(Question(resource, LOCATION, passes), session, Freshness(**fresh), **given)
+    return Download(Query(resource, LOCATION, passes), session, CachePolicy(**fresh), **given)
 
 
 def broken(one, kind):
@@ -202,13 +202,13 @@ def test_two_passes_are_one_walk():
 
     told = []
 
-    class Told(Watch):
-        def tell(self, progress):
-            told.append((progress.pages, progress.rows, progress.total))
+    class Told(Progress):
+        def on_page(self, update):
+            told.append((update.pages, update.rows, update.total))
 
     with Scripted(by=reply) as server:
         session = session_to(server)
-        one = walk(session, MESSAGES, ({}, {"channel": "Email"}), watch=Told())
+        one = walk(session, MESSAGES, ({}, {"channel": "Email"}), progress=Told())
 
         assert ids(one) == ["m1", "m2", "e1", "e2"]
         assert told == [(1, 2, 2), (2, 4, 4)]
@@ -307,9 +307,9 @@ def test_by_its_name_a_download_is_resumed_at_any_age(session, contacts, clock):
 
 
 def test_it_is_fresh_from_when_its_last_page_arrived(server, session, contacts, clock):
-    watch = Watch()
-    watch.tell = lambda progress: setattr(clock, "now", clock.now + 3000)  # an hour and forty minutes in all
-    ids(walk(session, watch=watch))
+    progress = Progress()
+    progress.on_page = lambda update: setattr(clock, "now", clock.now + 3000)  # an hour and forty minutes in all
+    ids(walk(session, progress=progress))
     clock.now += 500
 
     again = walk(session)
@@ -427,10 +427,10 @@ def test_a_day_without_requests_keeps_what_arrived_and_pays_the_rest_alone(serve
 
 
 def test_stop_between_two_pages_ends_the_walk_and_it_goes_on_where_it_stopped(server, session):
-    watch = Watch()
-    watch.tell = lambda progress: watch.stop() if progress.pages == 2 else None
+    progress = Progress()
+    progress.on_page = lambda update: progress.cancel() if update.pages == 2 else None
 
-    came, _ = broken(walk(session, watch=watch), Cancelled)
+    came, _ = broken(walk(session, progress=progress), Canceled)
 
     assert came == SEVEN[:6]
     one = walk(session)
@@ -474,7 +474,7 @@ def test_offline_reads_the_last_complete_walk_of_any_age_and_says_how_old_it_is(
 def test_offline_names_what_was_never_read_completely(server, session):
     ids(walk(session, limit=1))
 
-    with pytest.raises(NotKept, match="contacts was never read completely"):
+    with pytest.raises(NotCached, match="contacts was never read completely"):
         ids(walk(session, offline=True))
     assert len(server.asked) == 1
 
@@ -484,7 +484,7 @@ def test_offline_asks_nobody_and_deletes_nothing_though_a_page_is_gone(server, s
     keys = list(session.cache.responses)
     session.cache.delete(keys[0])
 
-    with pytest.raises(NotKept):
+    with pytest.raises(NotCached):
         ids(walk(session, offline=True))
     assert len(server.asked) == 4
     assert len(session.cache.responses) == 3
@@ -497,7 +497,7 @@ def test_offline_asks_nobody_to_go_on_either(server, session, contacts):
     broken(one, InvalidToken)
 
     with (
-        pytest.raises(DamagedWalk),
+        pytest.raises(DamagedDownload),
         warnings.catch_warnings(action="ignore", category=StaleWarning),
     ):
         ids(walk(session, offline=True, generation=one.record.generation))
@@ -534,7 +534,7 @@ def test_a_page_that_was_changed_on_the_disk_ends_the_walk_or_begins_it_anew(ser
     assert len(server.asked) == 8
 
     spoil(2)
-    came, _ = broken(walk(session), DamagedWalk)
+    came, _ = broken(walk(session), DamagedDownload)
     assert came == SEVEN[:6]
     assert ids(walk(session)) == SEVEN
 
@@ -661,14 +661,14 @@ def test_a_server_that_told_where_its_answers_end_is_asked_until_it_does_again()
 def test_a_walk_that_stays_short_says_so_with_both_counts(session, contacts):
     contacts.page = lambda numbers: {"contacts": [row(number) for number in numbers], "total": 9}
 
-    with pytest.warns(ShortWarning, match="announced 9 rows and sent 7, asked twice"):
+    with pytest.warns(MissingRowsWarning, match="announced 9 rows and sent 7, asked twice"):
         assert ids(walk(session)) == SEVEN
 
 
 def test_a_last_page_that_comes_for_ever_ends_the_walk_though_more_was_announced():
     page = {"contacts": [row(1), row(2)], "total": 9}
     with Scripted(answer(page)) as server:
-        with pytest.warns(ShortWarning, match="announced 9 rows and sent 2"):
+        with pytest.warns(MissingRowsWarning, match="announced 9 rows and sent 2"):
             assert set(ids(walk(session_to(server)))) == {"c1", "c2"}
 
         assert len(server.asked) <= 4
@@ -875,10 +875,10 @@ def test_one_that_was_replaced_and_is_not_read_goes_and_so_does_what_was_replace
 
 def test_a_walk_tells_its_watch_of_every_page(server, session):
     told = []
-    watch = Watch()
-    watch.tell = lambda progress: told.append(str(progress))
-    ids(walk(session, watch=watch))
-    ids(walk(session, watch=watch))
+    progress = Progress()
+    progress.on_page = lambda update: told.append(str(update))
+    ids(walk(session, progress=progress))
+    ids(walk(session, progress=progress))
 
     assert told[0] == "contacts · 1 page · 3 rows of 7"
     assert told[3] == "contacts · 4 pages · 7 rows of 7"

@@ -25,8 +25,8 @@ import hlkit as hl
 from hlkit.analysis.core.result import Result
 from hlkit.client import profiles
 from hlkit.client.errors import InvalidRequest
-from hlkit.client.http.progress import Progress
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.http.progress import ProgressUpdate
+from hlkit.client.resources import CATALOG
 from hlkit.explorer import analysis_tab, explorer, html, long_table
 from hlkit.explorer import contacts_tab as find
 from hlkit.explorer.background_task import PER_SECOND, Steady, Work
@@ -184,11 +184,11 @@ def test_a_wrong_word_is_refused(warm):
         {"view": "Money"},
         {"analysis": "magic"},
         {"options": {"clock": "cuckoo"}},
-        {"options": {"colour": "red"}},
+        {"options": {"color": "red"}},
         {"options": {"as_of": "2025-01-01"}},  # the location's own
         {"options": {"since": "soon"}},
         {"analysis": "stuck", "options": {"days": "many"}},
-        {"contacts": {"colour": "red"}},
+        {"contacts": {"color": "red"}},
         {"contacts": {"since": "soon"}},
     ):
         with pytest.raises(InvalidRequest):
@@ -289,7 +289,7 @@ def test_a_refused_explorer_leaves_no_widget_and_the_former_one_open(warm):
 
     for wrong in (
         {"view": "Money"},
-        {"contacts": {"colour": "red"}},
+        {"contacts": {"color": "red"}},
         {"contacts": ["red"]},
         {"options": {"since": "soon"}},
         {"options": "since"},
@@ -401,7 +401,7 @@ def test_run_shows_the_answer_and_the_code_that_gives_it(loc, charts):
     assert "Mind" not in view.status.value
     assert app.result.table["n"].sum() == len(app.result.table) * app.result.table["n"].iloc[0]
     assert "data:image/png" in view.chart.value
-    assert escape(app.result.answer) in view.chart.value
+    assert escape(app.result.headline) in view.chart.value
     assert escape(app.result.definition[:40]) in view.definition.value
     assert "loc.analyses.speed_to_lead(by=None)" in app.code
     assert "1 row<" in view.table.value
@@ -477,7 +477,7 @@ def test_without_the_extra_a_long_answer_says_that_it_is_cut(warm, monkeypatch):
 def test_a_second_click_while_it_runs_does_nothing(loc):
     work, release, runs = Work(), threading.Event(), []
 
-    def job(watch):
+    def job(progress):
         runs.append(1)
         release.wait(10)
 
@@ -522,7 +522,7 @@ def test_what_arrived_before_cancel_is_kept_and_run_goes_on_from_there(tmp_path)
         assert view.work.status == "done"
         asked = [(logged.path, str(logged.query), str(logged.body)) for logged in simulation.log]
         assert len(asked) - len(set(asked)) <= 1  # the one that was on its way
-        assert view.result.provenance["spent"] <= len(asked) - first + 1
+        assert view.result.provenance["requests"] <= len(asked) - first + 1
 
 
 def test_an_error_shows_its_hint_and_nothing_of_the_token(simulation, tmp_path):
@@ -722,7 +722,7 @@ def test_what_an_analysis_has_read_is_not_called_never_read(loc):
 
 
 def test_where_no_owner_has_a_name_contacts_can_be_read_again(simulation, tmp_path):
-    token = simulation.add_token(TOKEN, {one.scope for one in CATALOGUE.values()} - {"users.readonly"})
+    token = simulation.add_token(TOKEN, {one.scope for one in CATALOG.values()} - {"users.readonly"})
     loc = hl.connect(token, simulation.location_id, base_url=simulation.url, cache=tmp_path)
     view = hl.explore(loc).contacts
     run(view)
@@ -754,7 +754,7 @@ def test_without_a_location_there_is_nothing_to_run_and_code_shows_its_lines():
     assert "\n" in repr(app.code)
 
 
-def test_a_source_is_one_however_it_is_spelt(warm):
+def test_a_source_is_one_however_it_is_spelled(warm):
     contacts = warm.contacts()
     view = hl.explore(warm).contacts
     names = [value for _, value in view.source.options]
@@ -1011,7 +1011,7 @@ def test_a_location_that_cannot_be_opened_leaves_no_other_open(warm, monkeypatch
 
 
 def test_check_tells_what_the_token_may_not_read_and_what_that_costs(simulation, tmp_path):
-    scopes = {one.scope for one in CATALOGUE.values()} - {"conversations/message.readonly"}
+    scopes = {one.scope for one in CATALOG.values()} - {"conversations/message.readonly"}
     loc = hl.connect(
         simulation.add_token(TOKEN, scopes), simulation.location_id, base_url=simulation.url, cache=tmp_path
     )
@@ -1077,7 +1077,7 @@ def test_the_estimate_is_of_the_table_that_is_chosen(loc):
     app = hl.explore(loc, analysis="speed_to_lead")
     assert "opportunities" not in app.analyses.estimate.value
 
-    app.analyses._controls["show"].value = "pays"
+    app.analyses._controls["show"].value = "win_rate_by_wait"
     assert "opportunities" in app.analyses.estimate.value
 
 
@@ -1329,9 +1329,9 @@ def test_progress_is_told_ten_times_a_second_at_most():
     work.observe(lambda change: told.append(change.new), "words")
     began = time.monotonic()
 
-    def job(watch):
+    def job(progress):
         while time.monotonic() - began < 0.5:
-            watch.tell(Progress("contacts", rows=len(told)))
+            progress.on_page(ProgressUpdate("contacts", rows=len(told)))
 
     work.start(job, lambda result: None)
     work.join(5)

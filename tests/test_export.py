@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.frames.builder import DataWarning, FrameBuilder
-from hlkit.client.schema import COUNT, DAY, FLAG, LIST, MONEY, TEXT, WHEN, Column
+from hlkit.client.schema import COUNT, DAY, FLAG, INSTANT, LIST, MONEY, TEXT, Column
 from hlkit.client.text import harmless, printable
 from hlkit.files import export
 from hlkit.files.export import write
@@ -49,7 +49,7 @@ HOSTILE = [
 COLUMNS = (
     Column("contact_id", "id", TEXT),
     Column("name", "name", TEXT, private=True),
-    Column("created_at", "at", WHEN),
+    Column("created_at", "at", INSTANT),
     Column("birthday", "born", DAY),
     Column("value", "value", MONEY),
     Column("visits", "visits", COUNT),
@@ -545,7 +545,7 @@ def test_dates_and_times_in_one_column_lose_nothing_in_parquet(tmp_path):
     assert pq.read_table(path)["at"].to_pylist() == ["2025-07-01", "2025-07-01T05:00:00.000"]
 
 
-class Colour(enum.StrEnum):
+class Color(enum.StrEnum):
     RED = "red"
 
 
@@ -567,7 +567,7 @@ def changed():
             "arrow": pd.Series([1, None, 3], dtype="int64[pyarrow]"),
             "huge": pd.Series([float("inf"), 2**70, np.float32(1.5)], dtype=object),
             "complex": [1j, 2j, 3j],
-            "kind": pd.Series([Colour.RED, np.str_("x"), "\ud83d"], dtype=object),
+            "kind": pd.Series([Color.RED, np.str_("x"), "\ud83d"], dtype=object),
             "set": pd.Series([frozenset(["a"]), np.array([1, 2]), ("x", ["y"])], dtype=object),
         }
     )

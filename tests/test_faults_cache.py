@@ -61,7 +61,7 @@ def test_offline_waits_for_a_file_that_is_locked_and_does_not_call_it_empty(tria
                 store.close()
 
     with pytest.warns(StaleWarning):
-        assert offline.users(watch=ReleasesAfterThreeWaits()).equals(frame)
+        assert offline.users(progress=ReleasesAfterThreeWaits()).equals(frame)
 
 
 @pytest.mark.fault("locked")

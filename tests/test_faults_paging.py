@@ -5,8 +5,8 @@ import warnings
 import pytest
 from trial import PAGE, PAGES, Counting, every_variant, one_warning
 
-from hlkit.client.download import ShortWarning
-from hlkit.client.errors import Cancelled, IncompleteDownload, WrongLocation
+from hlkit.client.download import MissingRowsWarning
+from hlkit.client.errors import Canceled, IncompleteDownload, WrongLocation
 from hlkit.client.frames.builder import DataWarning
 
 EDITED = ("contacts", "opportunities", "messages")  # by a cursor that bears the id: nothing is ever lost
@@ -47,7 +47,7 @@ def test_numbered_pages_in_a_circle_end(trial, name, variant):
 def test_rows_that_stay_come_once_whatever_moves_around_them(trial, name, seed, rate):
     trial.sim.fault("edits", seed=seed, rate=rate, resources=[name])
 
-    with warnings.catch_warnings(action="ignore", category=ShortWarning):  # rows that came behind the cursor
+    with warnings.catch_warnings(action="ignore", category=MissingRowsWarning):  # rows that came behind the cursor
         frame = trial.read(name)
 
     assert frame.attrs["hlkit"]["complete"]
@@ -60,7 +60,7 @@ def test_rows_that_stay_come_once_whatever_moves_around_them(trial, name, seed, 
 def test_rows_that_stay_come_once_or_the_error_bears_those_that_came(trial, name, seed):
     trial.sim.fault("edits", seed=seed, rate=1, resources=[name])
 
-    with warnings.catch_warnings(action="ignore", category=ShortWarning):
+    with warnings.catch_warnings(action="ignore", category=MissingRowsWarning):
         outcome = trial.outcome(name)
 
     if isinstance(outcome, IncompleteDownload):
@@ -71,14 +71,14 @@ def test_rows_that_stay_come_once_or_the_error_bears_those_that_came(trial, name
 @pytest.mark.fault("edits")
 @pytest.mark.parametrize("change", ["insert", "update", "delete"])
 def test_rows_that_move_between_a_kept_page_and_the_next_are_read_in_one_walk(trial, change):
-    watch = Counting()
-    trial.sim.when(3, lambda logged: watch.stop())  # the definitions of the custom fields, and two pages
-    broken = trial.breaks(Cancelled, watch=watch)
+    progress = Counting()
+    trial.sim.when(3, lambda logged: progress.cancel())  # the definitions of the custom fields, and two pages
+    broken = trial.breaks(Canceled, progress=progress)
     edits = trial.sim.edits(rate=0)
     for _ in range(10):
         edits.change("contacts", change)
 
-    with warnings.catch_warnings(action="ignore", category=ShortWarning):
+    with warnings.catch_warnings(action="ignore", category=MissingRowsWarning):
         frame = trial.whole("contacts", broken.resume)
 
     assert trial.sim.truth.touched("contacts") - set(frame["contact_id"]) == set()
@@ -125,7 +125,7 @@ def test_a_total_is_a_hint_and_its_gap_is_told_with_both_numbers(trial, name, va
 
     assert len(told) == (1 if variant == "grows" else 0)
     if told:
-        assert told[0].category is ShortWarning
+        assert told[0].category is MissingRowsWarning
         assert f"sent {len(frame):,}" in str(told[0].message)
 
 

@@ -13,7 +13,7 @@ import pytest
 from scripted import LOCATION, TOKEN, Scripted, answer
 from trial import PAGES, ROWS, Counting
 
-from hlkit.client.errors import Cancelled
+from hlkit.client.errors import Canceled
 from hlkit.sim import faults
 
 CONNECTED = """
@@ -146,16 +146,16 @@ def test_ctrl_c_is_heard_while_an_answer_crawls(trial):
 @pytest.mark.fault("interrupt")
 @pytest.mark.parametrize("request_number", range(1, PAGES + 1))
 def test_cancel_even_twice_ends_at_once_and_resumes(trial, request_number):
-    watch = Counting()
+    progress = Counting()
 
     def cancel(logged):
         for _ in range(2):
-            threading.Thread(target=watch.stop).start()
+            threading.Thread(target=progress.cancel).start()
 
     trial.sim.when(request_number, cancel)
     began = time.monotonic()
 
-    error = trial.breaks(Cancelled, watch=watch)
+    error = trial.breaks(Canceled, progress=progress)
 
     assert time.monotonic() - began < 3
     trial.resume(error)

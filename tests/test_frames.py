@@ -2,10 +2,10 @@ import pandas as pd
 import pytest
 
 from hlkit.client.frames.builder import CustomFields, DataWarning, FrameBuilder
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 from hlkit.client.schema import DAY, LIST, MONEY, NUMBER, TEXT, Column
 
-CONTACTS = CATALOGUE["contacts"]
+CONTACTS = CATALOG["contacts"]
 
 
 def definition(name, *, id="f1", key="contact.f1", kind="TEXT", model="contact"):
@@ -20,7 +20,7 @@ def frame_of(*pages, resource=CONTACTS, definitions=(), **given):
     return builder.frame()
 
 
-@pytest.mark.parametrize("resource", CATALOGUE.values(), ids=lambda resource: resource.name)
+@pytest.mark.parametrize("resource", CATALOG.values(), ids=lambda resource: resource.name)
 @pytest.mark.parametrize("rows", [[], [{}], [{"id": "a"}, {}]], ids=["no rows", "an empty row", "two rows"])
 def test_every_column_and_dtype_is_there_whatever_the_rows_hold(resource, rows):
     builder = FrameBuilder(resource.columns, resource.key)
@@ -35,7 +35,7 @@ def test_every_column_and_dtype_is_there_whatever_the_rows_hold(resource, rows):
     assert len(frame) == len(rows)
 
 
-@pytest.mark.parametrize("resource", CATALOGUE.values(), ids=lambda resource: resource.name)
+@pytest.mark.parametrize("resource", CATALOG.values(), ids=lambda resource: resource.name)
 def test_no_two_columns_of_a_resource_share_a_name(resource):
     names = [column.name for column in resource.columns]
 
@@ -88,7 +88,7 @@ def test_a_field_of_an_odd_shape_does_not_stop_the_others():
 
 
 def test_what_stands_in_the_place_of_an_object_is_counted_unless_the_value_is_found_elsewhere():
-    messages = CATALOGUE["messages"]
+    messages = CATALOG["messages"]
     builder = FrameBuilder(messages.columns, messages.key)
     builder.add(
         [
@@ -104,7 +104,7 @@ def test_what_stands_in_the_place_of_an_object_is_counted_unless_the_value_is_fo
 
 
 def test_an_empty_text_gives_way_to_a_value_that_stands_elsewhere():
-    frame = frame_of([{"id": "a", "contactId": "", "contact": {"id": "c"}}], resource=CATALOGUE["opportunities"])
+    frame = frame_of([{"id": "a", "contactId": "", "contact": {"id": "c"}}], resource=CATALOG["opportunities"])
 
     assert frame["contact_id"].tolist() == ["c"]
 
@@ -145,7 +145,7 @@ def test_what_is_no_custom_field_is_counted(odd, count):
 def test_what_became_of_a_call_is_read_nested_as_live_rows_have_it_and_flat(meta, status, seconds):
     plain = {"id": "plain", "meta": {"callStatus": "busy", "callDuration": "7"}}
     live = {"id": "live", "meta": {"call": {"status": "completed", "duration": 8}}}
-    messages = CATALOGUE["messages"]
+    messages = CATALOG["messages"]
     for others in ([], [plain], [live], [{"id": "none"}], [plain, live, {"id": "none"}]):
         frame = frame_of([{"id": "a", "meta": meta}, *others], resource=messages).set_index("message_id")
 
@@ -155,7 +155,7 @@ def test_what_became_of_a_call_is_read_nested_as_live_rows_have_it_and_flat(meta
 
 
 def test_a_call_without_meta_has_neither_status_nor_length():
-    frame = frame_of([{"id": "a", "messageType": "TYPE_CALL"}], resource=CATALOGUE["messages"])
+    frame = frame_of([{"id": "a", "messageType": "TYPE_CALL"}], resource=CATALOG["messages"])
 
     assert frame[["call_status", "call_duration_s"]].isna().all(axis=None)
 
@@ -349,8 +349,8 @@ def test_a_name_in_small_letters_gets_its_capitals_back_beside_deals_and_convers
     deal = {"id": "a", "contact": {"name": "ada poe"}, "relations": [{"primary": True, "fullName": "Ada Poe"}]}
     conversation = {"id": "a", "contactName": "ada poe", "fullName": "Ada Poe"}
 
-    assert frame_of([deal], resource=CATALOGUE["opportunities"])["contact_name"].tolist() == ["Ada Poe"]
-    assert frame_of([conversation], resource=CATALOGUE["conversations"])["contact_name"].tolist() == ["Ada Poe"]
+    assert frame_of([deal], resource=CATALOG["opportunities"])["contact_name"].tolist() == ["Ada Poe"]
+    assert frame_of([conversation], resource=CATALOG["conversations"])["contact_name"].tolist() == ["Ada Poe"]
 
 
 @pytest.mark.parametrize(
@@ -391,7 +391,7 @@ def test_answers_are_all_that_a_person_answered_and_nothing_that_the_page_added(
         "Timezone": "Europe/Zurich",
     }
 
-    frame = frame_of([{"id": "a", "others": {**page, **answers}}, {"id": "b"}], resource=CATALOGUE[name])
+    frame = frame_of([{"id": "a", "others": {**page, **answers}}, {"id": "b"}], resource=CATALOG[name])
 
     assert frame["answers"].tolist() == [[{"field": key, "value": answers[key]} for key in answers], []]
     assert frame.loc[0, ["page_url", "source"]].tolist() == ["https://example.com/quote", "Direct traffic"]

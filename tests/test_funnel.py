@@ -55,7 +55,7 @@ def test_highlevels_published_example_comes_out_as_published():
     stages = pipeline(["Registered", "Trial", "Lesson 1", "Lesson 2", "Lesson 3"])
     opportunities = deals(("s0", "open", 229), ("s1", "lost", 4), ("s2", "open", 32), ("s3", "abandoned", 7))
 
-    for match in ("created", "vendor"):
+    for match in ("created", "highlevel"):
         table = ask(opportunities, stages, match=match)
         assert reached(table) == [272, 43, 39, 7, 0, 0]
         assert table["in_stage"].tolist()[:5] == [229, 4, 32, 7, 0]
@@ -101,7 +101,7 @@ def test_each_stage_tells_what_stands_there_and_what_fell_out():
     assert table.loc["Booked", standing].tolist() == [4, 1, 3, 0, 0, 100]
     assert table.loc["(won)", standing].isna().all()
     assert table["reached"].tolist() == [10, 4, 3]
-    assert table["reached_before"].tolist()[1:] == [10, 4]
+    assert table["reached_previous"].tolist()[1:] == [10, 4]
     assert table["total_share"].tolist() == [1, 0.4, 0.3]
     assert table.loc["Booked", ["step_low", "step_high"]].tolist() == pytest.approx(wilson(4, 10))
     assert table.loc["(won)", ["total_low", "total_high"]].tolist() == pytest.approx(wilson(3, 10))
@@ -174,7 +174,7 @@ def test_the_dashboards_match_takes_deals_by_the_change_of_their_status_in_the_l
     rows = changed_on("2025-05-01T04:59Z", "2025-05-01T05:00Z", "2025-05-31T12:00Z", "2025-06-01T05:00Z", None)
 
     def came_in(**choices):
-        table = ask(rows, pipeline(["New"]), match="vendor", timezone="America/Chicago", **choices)
+        table = ask(rows, pipeline(["New"]), match="highlevel", timezone="America/Chicago", **choices)
         return table["reached"].iloc[0], table.attrs["hlkit"]["left_out"]
 
     assert came_in() == (5, {})
@@ -188,11 +188,11 @@ def test_a_stage_hidden_from_the_dashboard_is_no_step_there():
     stages = pipeline(["New", "Waiting", "Booked"]).assign(in_funnel=[True, False, None])
     rows = deals(("s0", "open", 3), ("s1", "open", 2), ("s2", "won", 1))
 
-    vendor, own = (ask(rows, stages, match=match) for match in ("vendor", "created"))
+    vendor, own = (ask(rows, stages, match=match) for match in ("highlevel", "created"))
 
     assert own["reached"].tolist() == [6, 3, 1, 1]
     assert vendor["reached"].fillna(-1).tolist() == [6, -1, 1, 1]
-    assert vendor["reached_before"].fillna(-1).tolist() == [-1, -1, 6, 1]
+    assert vendor["reached_previous"].fillna(-1).tolist() == [-1, -1, 6, 1]
     assert vendor["in_stage"].sum() == own["in_stage"].sum() == 6
 
 
@@ -200,7 +200,7 @@ def test_a_stage_hidden_from_the_dashboard_is_no_step_there():
     ("choices", "message"),
     [
         ({"changed_since": "2025-05-01"}, "change of status"),
-        ({"match": "vendor", "changed_until": "soon"}, "no date or time"),
+        ({"match": "highlevel", "changed_until": "soon"}, "no date or time"),
         ({"pipeline": "Service"}, "no pipeline 'Service'"),
     ],
 )

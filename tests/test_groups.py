@@ -25,7 +25,7 @@ from hlkit.analysis.core.groups import (
 )
 from hlkit.analysis.core.run_log import RUN, Notes
 from hlkit.client.errors import InvalidRequest, MissingColumn, MissingExtra
-from hlkit.client.schema import COUNT, TEXT, WHEN
+from hlkit.client.schema import COUNT, INSTANT, TEXT
 
 ORACLES = "oracles run beside the lowest versions: uv pip install --group oracles"
 CHICAGO = "America/Chicago"
@@ -33,7 +33,7 @@ CHICAGO = "America/Chicago"
 
 def instants(*texts):
     """Instants of Chicago's clock."""
-    return pd.Series(pd.to_datetime(list(texts))).dt.tz_localize(CHICAGO).dt.tz_convert("UTC").astype(WHEN.dtype)
+    return pd.Series(pd.to_datetime(list(texts))).dt.tz_localize(CHICAGO).dt.tz_convert("UTC").astype(INSTANT.dtype)
 
 
 def texts(*values):
@@ -64,8 +64,8 @@ def test_lookup_keeps_the_place_and_the_dtype_also_of_nothing():
     assert found.index.tolist() == [5, 5, 6, 7]
     assert found.isna().tolist() == [False, True, True, False]
     assert found.iloc[0] == known["b"]
-    assert lookup(texts(), known).dtype == WHEN.dtype
-    assert lookup(texts("a"), known.head(0)).dtype == WHEN.dtype
+    assert lookup(texts(), known).dtype == INSTANT.dtype
+    assert lookup(texts("a"), known.head(0)).dtype == INSTANT.dtype
 
 
 # ---- groups

@@ -14,15 +14,15 @@ from test_download import CONTACTS, Contacts, ids
 from test_download import walk as walking
 
 from hlkit.client import download as walk
-from hlkit.client.download import ShortWarning
+from hlkit.client.download import MissingRowsWarning
 from hlkit.client.errors import HlkitError
 from hlkit.client.http import body as bodies
 from hlkit.client.http import session, token
 from hlkit.client.http import transport as attempt
 from hlkit.client.http.cache import Cache
-from hlkit.client.http.progress import Watch
-from hlkit.client.http.rate_limit import Pacer
-from hlkit.client.http.retry import Tries
+from hlkit.client.http.progress import Progress
+from hlkit.client.http.rate_limit import RateLimiter
+from hlkit.client.http.retry import RetryState
 from hlkit.client.http.token import Token
 
 PAGE = answer({"users": [{"id": "u1"}]})
@@ -70,7 +70,7 @@ def test_key_by_token(is_guarded, monkeypatch, tmp_path):
 def test_deadline_of_an_attempt(is_guarded, monkeypatch):
     """A server that crawls holds the call as long as it likes."""
     if not is_guarded:
-        monkeypatch.setattr(Tries, "seconds", 60.0)
+        monkeypatch.setattr(RetryState, "seconds", 60.0)
 
     def crawl(connection, asked):
         for byte in PAGE:
@@ -110,7 +110,7 @@ def test_clean_cause_and_frames(is_guarded, monkeypatch):
 def test_cursor_check(is_guarded, monkeypatch):
     """Pages that go in a circle never end."""
     if not is_guarded:
-        monkeypatch.setattr(walk.Trail, "follow", lambda self, asked, page: self.paging.after(asked, page, self))
+        monkeypatch.setattr(walk.SeenRows, "follow", lambda self, asked, page: self.paging.after(asked, page, self))
     contacts = Contacts(1, 2, 3)
     with Scripted(answer(contacts.page([1, 2, 3]))) as server:
         came = []
@@ -134,7 +134,7 @@ def test_generation_in_the_key(is_guarded, monkeypatch):
         ids(walking(one, limit=1))  # page 1 is kept
         contacts.numbers = sorted([*contacts.numbers, 0.5, 1.5, 2.5])  # three rows come before its end
 
-        with warnings.catch_warnings(action="ignore", category=ShortWarning):
+        with warnings.catch_warnings(action="ignore", category=MissingRowsWarning):
             came = ids(walking(one, refresh=True))
 
     assert ({"c0.5", "c1.5", "c2.5"} <= set(came)) is is_guarded
@@ -143,8 +143,8 @@ def test_generation_in_the_key(is_guarded, monkeypatch):
 def test_quota_stop(is_guarded, monkeypatch):
     """A day that is over is asked on, request after request."""
     if not is_guarded:
-        monkeypatch.setattr(Pacer, "_refuse_an_empty_day", lambda self: None)
-        monkeypatch.setattr(Pacer, "day_exhausted", lambda self: None)
+        monkeypatch.setattr(RateLimiter, "_refuse_an_empty_day", lambda self: None)
+        monkeypatch.setattr(RateLimiter, "day_exhausted", lambda self: None)
     told = limits(interval_ms=10, Daily_Remaining=0, Daily_Reset=3_600_000)
     with Scripted(answer(b"", 429, headers=told)) as server:
         one = session_to(server, deadline=0.6)
@@ -278,16 +278,16 @@ def test_stop_what_nobody_waits_for(is_guarded, monkeypatch):
     """A walk that was cancelled goes on asking in the background."""
     if not is_guarded:
         monkeypatch.setattr(session.Session, "_leave", lambda self, flight, given: None)
-        monkeypatch.setattr(session._Relay, "stopped", False)
-    watch = Watch()
+        monkeypatch.setattr(session._Relay, "is_canceled", False)
+    progress = Progress()
 
     def stopped(connection, asked):
-        watch.stop()
+        progress.cancel()
         connection.close()
 
     with Scripted(stopped, silent(0.05)) as server:
         with pytest.raises(HlkitError):
-            session_to(server, deadline=1.2).fetch(call(watch=watch))
+            session_to(server, deadline=1.2).fetch(call(progress=progress))
         time.sleep(0.3)
 
         assert (len(server.asked) == 1) is is_guarded

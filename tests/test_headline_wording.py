@@ -39,9 +39,9 @@ def test_the_demo_is_answered(name, demo):
     for show in shows(hl.analyses[name]):
         result = getattr(demo.analyses, name)(**({} if show is None else {"show": show}))
 
-        sound(result.answer, result.table)
-        assert result.answer or show != MAIN[name]
-        assert repr(result).startswith(f"{result.question}\n{result.answer[:40]}")
+        sound(result.headline, result.table)
+        assert result.headline or show != MAIN[name]
+        assert repr(result).startswith(f"{result.question}\n{result.headline[:40]}")
 
 
 @EVERY
@@ -51,10 +51,12 @@ def test_an_answer_is_a_line_whatever_there_is(name, rows, nulls):
     frames = frames_for(analysis, rows, nulls=nulls)
     for show in shows(analysis):
         table = ask(analysis, frames, show=show)
-        sound(analysis.say(table), table)
-        assert analysis.say(table), "a table without rows says so"
+        sound(analysis.headline(table), table)
+        assert analysis.headline(table), "a table without rows says so"
         nothing = {column: pd.Series(None, table.index, table[column].dtype) for column in table}
-        assert analysis.say(table.assign(**nothing)) == ("" if len(table) and _rows(table) else analysis.say(table))
+        assert analysis.headline(table.assign(**nothing)) == (
+            "" if len(table) and _rows(table) else analysis.headline(table)
+        )
 
 
 def _rows(table):
@@ -73,7 +75,7 @@ def test_an_answer_by_any_group_names_no_id(name):
     for show in shows(analysis):
         for by in groups:
             table = ask(analysis, frames, show=show, by=by)
-            sound(analysis.say(table), table)
+            sound(analysis.headline(table), table)
 
 
 @EVERY
@@ -86,10 +88,10 @@ def test_names_from_outside_are_escaped_and_cut(name):
         texts = [column for column in texts if column not in ("weekday", "channel", "wait")]
         table[texts] = table[texts].map(lambda one: f"{NASTY} {one}", na_action="ignore")
         told = Provenance(timezone="UTC", location="x", as_of_local="", choices={}, rows={}, left_out={})
-        told |= {"without": {}, "short": {}, "spent": 0, "saved": 0}
+        told |= {"without": {}, "missing_rows": {}, "requests": 0, "from_cache": 0}
         result = Result(table, analysis, told)
 
-        said, page = result.answer, result.answer_html()
+        said, page = result.headline, result.headline_html()
 
         sound(said, table)
         assert "and so on and so on" not in said
@@ -104,8 +106,8 @@ def test_an_analysis_that_says_nothing_has_a_blank_answer(monkeypatch):
     monkeypatch.setattr(analysis, "_answers", {})
     table = ask(analysis, frames_for(analysis, 20))
 
-    assert analysis.say(table) == ""
-    assert Result(table, analysis, Provenance(timezone="UTC")).answer_html() == ""
+    assert analysis.headline(table) == ""
+    assert Result(table, analysis, Provenance(timezone="UTC")).headline_html() == ""
 
 
 # ---- by hand
@@ -131,7 +133,7 @@ def leads(waits_of):
 def waited(waits_of, clock="wall", **choices):
     contacts, messages = leads(waits_of)
     as_of = START + pd.Timedelta(days=1)
-    return hl.analyses.speed_to_lead.say(
+    return hl.analyses.speed_to_lead.headline(
         hl.analyses.speed_to_lead(contacts, messages, as_of=as_of, clock=clock, **choices)
     )
 
@@ -187,7 +189,7 @@ def sources(deals, paid):
             opportunities.append({**key, "status": status, "created_at": made, "status_changed_at": made})
         transactions.append({"contact_id": f"{source}-0", "status": "succeeded", "amount": paid[source]})
     frames = (pd.DataFrame(rows) for rows in (contacts, opportunities, transactions))
-    return hl.analyses.attribution.say(hl.analyses.attribution(*frames, as_of=AS_OF, currency="USD"))
+    return hl.analyses.attribution.headline(hl.analyses.attribution(*frames, as_of=AS_OF, currency="USD"))
 
 
 def test_sources_are_named_by_leads_cash_and_deals_won():
@@ -232,7 +234,7 @@ def test_a_custom_field_is_named_and_no_id_of_highlevel():
     analysis, as_of = hl.analyses.speed_to_lead, START + pd.Timedelta(days=1)
 
     by_field, by_owner = (
-        analysis.say(analysis(contacts, messages, as_of=as_of, clock="wall", by=by))
+        analysis.headline(analysis(contacts, messages, as_of=as_of, clock="wall", by=by))
         for by in ("store_id", "owner_id")
     )
 

@@ -266,7 +266,7 @@ def test_a_group_that_is_named_has_a_higher_or_lower_share_than_the_others():
 
     for number in range(RUNS):
         groups = table[run == number].set_index("source")
-        text = hl.analyses.quality.say(groups.reset_index())
+        text = hl.analyses.quality.headline(groups.reset_index())
         for name, where in re.findall(r"(s\d+), \d+% \([^)]*\), (?:is|and \d+ more groups? are) (above|below)", text):
             others = groups.drop(name)
             pooled = (others["reachable_share"] * others["n"]).sum() / others["n"].sum()
@@ -278,7 +278,7 @@ def test_a_group_that_is_named_has_a_higher_or_lower_share_than_the_others():
 
 
 def test_two_groups_are_set_against_each_other():
-    text = hl.analyses.quality.say(reachable(web=(160, 200), ads=(80, 200)))
+    text = hl.analyses.quality.headline(reachable(web=(160, 200), ads=(80, 200)))
 
     # By Wilson 160 of 200 is .739 to .849, and 80 of 200 is .335 to .469.
     assert "web, 80% (74 to 85), against ads, 40% (33 to 47), a significant difference (p < .001)." in text
@@ -302,13 +302,13 @@ def reachable(**groups):
 
 @pytest.mark.parametrize(("name", "rows"), [("radio", 19), (NONE, 200), (OTHER, 200), (UNKNOWN_USER, 200)])
 def test_a_small_or_nameless_group_is_never_compared(name, rows):
-    text = hl.analyses.quality.say(reachable(web=(80, 200), ads=(80, 200), **{name: (rows, rows)}))
+    text = hl.analyses.quality.headline(reachable(web=(80, 200), ads=(80, 200), **{name: (rows, rows)}))
 
     assert "40% across 2 groups; no significant difference (p > .99)." in text
 
 
 def test_a_group_of_20_rows_is_compared():
-    text = hl.analyses.quality.say(reachable(web=(80, 200), ads=(80, 200), radio=(20, 20)))
+    text = hl.analyses.quality.headline(reachable(web=(80, 200), ads=(80, 200), radio=(20, 20)))
 
     assert "radio, 100% (84 to 100), is above" in text
     assert "a significant difference (p < .001)." in text
@@ -332,8 +332,12 @@ def test_replies_of_an_unknown_user_are_never_compared():
 
     table = hl.analyses.responses(messages, by="user_id", clock="wall", as_of=AS_OF)
 
-    assert dict(zip(table["user_id"], table["met_share"], strict=True)) == {"ann": 0.4, "bob": 0.4, UNKNOWN_USER: 1}
-    assert "40% across 2 groups; no significant difference (p > .99)" in hl.analyses.responses.say(table)
+    assert dict(zip(table["user_id"], table["on_time_share"], strict=True)) == {
+        "ann": 0.4,
+        "bob": 0.4,
+        UNKNOWN_USER: 1,
+    }
+    assert "40% across 2 groups; no significant difference (p > .99)" in hl.analyses.responses.headline(table)
 
 
 def test_groups_that_overlap_are_never_compared():
@@ -346,7 +350,7 @@ def test_groups_that_overlap_are_never_compared():
     shares = table[table["channel"] == "email"].set_index("tags")["reachable_share"]
     assert shares.to_dict() == {"red": 0.5, "blue": 0}
     assert not len(comparison.compare(table, "reachable").groups)
-    text = hl.analyses.quality.say(table)
+    text = hl.analyses.quality.headline(table)
     assert "0% to 50% across 2 groups; groups overlap, so they are not compared." in text
 
 
@@ -356,7 +360,7 @@ def test_credit_that_is_split_is_never_compared():
     contacts = deals[["contact_id", "created_at"]].assign(first_utm_source=deals["source"], last_utm_source="mail")
 
     texts = {
-        model: hl.analyses.attribution.say(hl.analyses.attribution(contacts, deals, model=model, as_of=AS_OF))
+        model: hl.analyses.attribution.headline(hl.analyses.attribution(contacts, deals, model=model, as_of=AS_OF))
         for model in ("first", "split")
     }
 
@@ -375,7 +379,7 @@ def test_of_over_1000_groups_the_smallest_are_together_and_never_compared():
     assert email.loc[OTHER, ["n", "reachable_share"]].tolist() == [2020, 1]
     definition = table.attrs["hlkit"]["definition"]
     assert "source has 1,100 values: the 101 with the fewest rows are together in (other)." in definition
-    assert "40% across 999 groups; no significant difference (p > .99)." in hl.analyses.quality.say(table)
+    assert "40% across 999 groups; no significant difference (p > .99)." in hl.analyses.quality.headline(table)
 
 
 def test_1000_groups_are_all_shown():
@@ -428,7 +432,7 @@ def responses_without_a_target(rng):
 def test_a_group_whose_share_is_of_fewer_than_20_rows_is_never_named(make):
     analysis, table = make(np.random.default_rng(7))
 
-    assert "a significant difference" not in hl.analyses[analysis].say(table)
+    assert "a significant difference" not in hl.analyses[analysis].headline(table)
 
 
 # ---- intervals

@@ -5,7 +5,7 @@ import pytest
 
 import hlkit as hl
 from hlkit.analysis.core.bulk_imports import is_import
-from hlkit.client.schema import TEXT, WHEN
+from hlkit.client.schema import INSTANT, TEXT
 
 MINUTE = pd.Timestamp("2025-01-06T09:00Z")
 
@@ -13,7 +13,7 @@ MINUTE = pd.Timestamp("2025-01-06T09:00Z")
 def created(*seconds, **more):
     """Rows created so many seconds after nine o'clock."""
     ids = pd.Series([f"c{number}" for number in range(len(seconds))], dtype=TEXT.dtype)
-    at = pd.Series([MINUTE + pd.Timedelta(seconds=one) for one in seconds], dtype=WHEN.dtype)
+    at = pd.Series([MINUTE + pd.Timedelta(seconds=one) for one in seconds], dtype=INSTANT.dtype)
     return pd.DataFrame({"contact_id": ids, "created_at": at, **more})
 
 
@@ -50,7 +50,7 @@ def test_what_says_import_is_one():
 
 
 def test_a_row_without_a_date_is_judged_by_what_it_says():
-    frame = created(1, 2).assign(created_at=pd.Series([pd.NaT] * 2, dtype=WHEN.dtype), source=["import", "ads"])
+    frame = created(1, 2).assign(created_at=pd.Series([pd.NaT] * 2, dtype=INSTANT.dtype), source=["import", "ads"])
 
     assert is_import(frame).tolist() == [True, False]
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 import hlkit as hl
 from hlkit.analysis.leads.lead_volume import MEAN, UNUSUAL, poisson_fit, span_start
 from hlkit.client.errors import InvalidRequest
-from hlkit.client.schema import TEXT, WHEN
+from hlkit.client.schema import INSTANT, TEXT
 from hlkit.sim.clock import Clock
 from hlkit.sim.contacts import seeded_contacts
 
@@ -19,7 +19,7 @@ def contacts(*created, **more):
     """Contacts by when they were created: instants in UTC."""
     ids = [f"c{number}" for number in range(len(created))]
     frame = pd.DataFrame({"contact_id": pd.Series(ids, dtype=TEXT.dtype)})
-    frame["created_at"] = pd.Series(pd.to_datetime(list(created), utc=True, format="ISO8601")).astype(WHEN.dtype)
+    frame["created_at"] = pd.Series(pd.to_datetime(list(created), utc=True, format="ISO8601")).astype(INSTANT.dtype)
     return frame.assign(**more)
 
 
@@ -237,7 +237,7 @@ def test_a_change_that_is_chance_is_seldom_significant(dispersion):
     assert len(weeks) == 150 * 11
     covered = (weeks["change_low"] <= 0) & (weeks["change_high"] >= 0)
     assert 0.93 <= covered.mean() <= 0.975  # at a dispersion of 4 by chance alone: 0.67
-    headlines = [lead_volume.say(group) for _, group in days.groupby("source")]
+    headlines = [lead_volume.headline(group) for _, group in days.groupby("source")]
     claims = sum("a significant change" in headline for headline in headlines)
     assert claims + sum("no significant change" in headline for headline in headlines) == 150
     assert claims / 150 <= 0.1  # by chance alone: 0.32
@@ -271,7 +271,7 @@ def test_strays_change_nothing_in_the_fitted_span(name):
     assert table["date"].min() == pd.Timestamp(STRAYS[name][0][:10])
     assert table[model].head(-70).isna().all(axis=None)
     pd.testing.assert_frame_equal(table[model].tail(70).reset_index(drop=True), alone[model])
-    assert lead_volume.say(table) == lead_volume.say(alone)
+    assert lead_volume.headline(table) == lead_volume.headline(alone)
 
 
 def test_a_change_of_few_leads_a_day_is_judged_with_a_stray_too():
@@ -316,18 +316,18 @@ def test_the_headline_has_the_numbers_first_and_the_significance_second():
 
     # 728 of 1,372 is 0.531 +- 0.026; at a dispersion of 4 it is +- 0.053
     assert table["dispersion"].tolist() == [1.0] * 56
-    assert lead_volume.say(table) == f"{numbers}: a significant change. No days were unusual."
+    assert lead_volume.headline(table) == f"{numbers}: a significant change. No days were unusual."
     noisy, unknown = table.assign(dispersion=4.0), table.assign(dispersion=np.nan)
-    assert lead_volume.say(noisy).startswith(f"{numbers}: no significant change. ")
-    assert lead_volume.say(unknown).startswith(f"{numbers}: too little history to judge the change. ")
+    assert lead_volume.headline(noisy).startswith(f"{numbers}: no significant change. ")
+    assert lead_volume.headline(unknown).startswith(f"{numbers}: too little history to judge the change. ")
 
 
 def test_the_headline_names_the_latest_unusual_day():
     counts = [16] * 70
     counts[30] = 64
-    once = lead_volume.say(lead_volume(daily(counts), as_of=after(counts)))
+    once = lead_volume.headline(lead_volume(daily(counts), as_of=after(counts)))
     counts[50] = 48
-    twice = lead_volume.say(lead_volume(daily(counts), as_of=after(counts)))
+    twice = lead_volume.headline(lead_volume(daily(counts), as_of=after(counts)))
 
     # the 28 days before the last have 27 * 16 + 64 = 496 leads
     assert once == (
@@ -343,14 +343,14 @@ def test_the_headline_of_groups_names_the_largest():
     frame = daily(counts).assign(source="ads")
     frame.loc[::16, "source"] = "web"
 
-    said = lead_volume.say(lead_volume(frame, as_of=after(counts), by="source"))
+    said = lead_volume.headline(lead_volume(frame, as_of=after(counts), by="source"))
 
     assert said == "Most leads in the last 28 days: ads, 420. 1 day was unusual for its group."
 
 
 def test_with_little_history_the_headline_does_not_judge_the_change():
-    said = {days: lead_volume.say(lead_volume(daily([3] * days), as_of=after([3] * days))) for days in (5, 55)}
-    stray = lead_volume.say(lead_volume(with_strays([3] * 28, "1970"), as_of=after([3] * 28)))
+    said = {days: lead_volume.headline(lead_volume(daily([3] * days), as_of=after([3] * days))) for days in (5, 55)}
+    stray = lead_volume.headline(lead_volume(with_strays([3] * 28, "1970"), as_of=after([3] * 28)))
 
     assert said[5] == "15 leads in 5 days: too little history to judge the change."
     assert said[55] == "165 leads in 55 days: too little history to judge the change."
@@ -365,11 +365,11 @@ def test_the_headline_of_weeks_compares_the_last_full_week():
     first = lead_volume(daily([3] * 9), as_of=after([3] * 9), show="weeks")
     second = lead_volume(daily([3] * 14), as_of=after([3] * 14), show="weeks")
 
-    assert lead_volume.say(table) == (
+    assert lead_volume.headline(table) == (
         "168 leads in the last full week (from 2025-02-24), 56 in the week before: a significant change."
     )
-    assert lead_volume.say(first) == "21 leads in the last full week (from 2025-01-06)."
-    assert lead_volume.say(second) == (
+    assert lead_volume.headline(first) == "21 leads in the last full week (from 2025-01-06)."
+    assert lead_volume.headline(second) == (
         "21 leads in the last full week (from 2025-01-13), 21 in the week before: too little history to judge the "
         "change."
     )

@@ -20,7 +20,7 @@ from scripted import Scripted, answer
 import hlkit as hl
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.frames.builder import FrameBuilder
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 from hlkit.client.timezones import zone
 from hlkit.connection import checked_as_of
 from hlkit.sim import Simulation
@@ -201,7 +201,7 @@ def test_the_card_escapes_what_strangers_wrote(loc, monkeypatch):
     assert "&lt;script&gt;" in loc._repr_html_()
 
 
-@pytest.mark.parametrize("resource", CATALOGUE.values(), ids=lambda resource: resource.name)
+@pytest.mark.parametrize("resource", CATALOG.values(), ids=lambda resource: resource.name)
 def test_every_resource_completes_and_shows_its_filters(loc, resource):
     from IPython.core.completer import provisionalcompleter
     from IPython.core.interactiveshell import InteractiveShell
@@ -218,10 +218,10 @@ def test_every_resource_completes_and_shows_its_filters(loc, resource):
     for name in ("limit", *resource.filters):
         assert f"{name}=" in completions(f"loc.{resource.name}({name[:3]}")
     assert resource.doc in inspect.getdoc(getattr(loc, resource.name))
-    assert list(inspect.signature(getattr(loc, resource.name)).parameters)[-1] == "watch"
+    assert list(inspect.signature(getattr(loc, resource.name)).parameters)[-1] == "progress"
 
 
-@pytest.mark.parametrize("resource", CATALOGUE.values(), ids=lambda resource: resource.name)
+@pytest.mark.parametrize("resource", CATALOG.values(), ids=lambda resource: resource.name)
 def test_the_signature_and_the_help_of_a_resource_name_the_same_options(loc, resource):
     reader = getattr(loc, resource.name)
     documented = dict(re.findall(r"^(\w+) : (.+)", inspect.getdoc(reader), re.MULTILINE))
@@ -237,7 +237,7 @@ def test_what_the_readme_and_the_changelog_speak_of_completes(loc):
 
 
 @pytest.mark.parametrize(("name", "meant"), [("contact", "contacts"), ("analysis", "analyses"), ("cost", "costs")])
-def test_a_misspelt_name_is_guessed(loc, name, meant):
+def test_a_misspelled_name_is_guessed(loc, name, meant):
     with pytest.raises(AttributeError, match=f"did you mean {meant}\\?"):
         getattr(loc, name)
 
@@ -381,9 +381,9 @@ def test_a_location_holds_a_token_and_is_not_copied(loc, how):
 # ---- the five verbs
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", CATALOG)
 def test_a_frame_holds_the_very_rows_of_the_location(sim, loc, name):
-    resource = CATALOGUE[name]
+    resource = CATALOG[name]
     frame = getattr(loc, name)(**({"confirm": True} if resource.parent else {}))
 
     assert [frame[c.name].dtype for c in resource.columns] == [c.kind.dtype for c in resource.columns]
@@ -414,8 +414,8 @@ def test_a_repeated_read_spends_nothing_also_after_a_new_connection(sim, connect
     again = []
     assert requests_during(sim, lambda: again.append(connect().contacts())) == 0
     pd.testing.assert_frame_equal(again[0], first)
-    assert again[0].attrs["hlkit"]["spent"] == 0
-    assert again[0].attrs["hlkit"]["saved"] == first.attrs["hlkit"]["spent"]
+    assert again[0].attrs["hlkit"]["requests"] == 0
+    assert again[0].attrs["hlkit"]["from_cache"] == first.attrs["hlkit"]["requests"]
 
 
 def test_refresh_asks_again_and_an_age_of_zero_too(sim, loc):
@@ -533,7 +533,7 @@ def test_a_period_is_one_question_all_day(sim, connect):
 
 @pytest.mark.parametrize("name", ["contacts", "opportunities", "messages"])
 def test_a_span_to_the_instant_of_a_row_leaves_that_row_out(loc, name):
-    resource = CATALOGUE[name]
+    resource = CATALOG[name]
     when = getattr(loc, name)()[resource.when].sort_values()
     start, end = when.iloc[len(when) // 3], when.iloc[len(when) // 2]
 
@@ -566,7 +566,7 @@ def test_a_filter_is_the_servers(sim, loc):
         ({"statu": "won"}, "opportunities has no 'statu'"),
         ({"onwer": "x"}, "did you mean owner="),
         ({"since": "soon"}, "is no date or time"),
-        ({"watch": "me"}, "is no watch"),
+        ({"progress": "me"}, "is not a Progress"),
         ({"limit": 0}, "limit=0 is no whole number, 1 or more"),
         ({"limit": 2.5}, "no whole number"),
         ({"refresh": "no"}, "neither True nor False"),
@@ -606,7 +606,7 @@ def test_without_the_scope_for_definitions_one_column_holds_the_custom_fields_an
 def test_custom_fields_can_be_left_out(connect):
     frame = connect(CONTACTS_ONLY).contacts(custom_fields=False)
 
-    assert list(frame) == [column.name for column in CATALOGUE["contacts"].columns]
+    assert list(frame) == [column.name for column in CATALOG["contacts"].columns]
 
 
 def test_a_missing_scope_is_named_with_what_to_tick(connect):
@@ -626,7 +626,7 @@ def test_without_the_scope_for_it_the_zone_is_the_given_one_else_utc_with_one_wa
     assert len(seen) == 1
 
 
-# ---- beyond the catalogue, and offline
+# ---- beyond the catalog, and offline
 
 
 def test_any_path_that_reads_can_be_asked_for_and_is_kept(sim, loc):
@@ -707,7 +707,7 @@ def test_offline_reads_what_is_kept_says_how_old_it_is_and_asks_nobody(sim, conn
     def read():
         with pytest.warns(UserWarning, match=r"users as read \d+ s ago \(offline\)"):
             pd.testing.assert_frame_equal(offline.users(), frame)
-        with pytest.raises(hl.errors.NotKept, match="opportunities was never read completely"):
+        with pytest.raises(hl.errors.NotCached, match="opportunities was never read completely"):
             offline.opportunities(custom_fields=False)
 
     assert requests_during(sim, read) == 0
@@ -775,7 +775,7 @@ def test_a_demo_may_be_empty(monkeypatch, tmp_path):
     [
         (lambda loc: loc.costs("contcts"), "did you mean 'contacts'"),
         (lambda loc: loc.costs(["contacts"]), "did you mean 'contacts'"),
-        (lambda loc: hl.catalogue(5), "hl.catalogue"),
+        (lambda loc: hl.catalog(5), "hl.catalog"),
         (lambda loc: setattr(loc, "expire_after", "x"), "expire_after=600"),
         (lambda loc: hl.connect(TOKEN, loc.location_id, base_url=5), "leave base_url out"),
     ],
@@ -791,7 +791,7 @@ def test_a_time_zone_is_found_whatever_its_case():
 
 
 def test_a_user_without_a_name_has_that_of_first_and_last():
-    columns = CATALOGUE["users"].columns
+    columns = CATALOG["users"].columns
     builder = FrameBuilder(columns, "user_id")
     builder.add([{"id": "u1", "name": None, "firstName": "Ann", "lastName": "Lee"}])
 

@@ -10,8 +10,8 @@ import pytest
 import hlkit as hl
 from hlkit.client.errors import InvalidRequest, MissingScope, NotFound
 from hlkit.client.lookup import with_ids
-from hlkit.client.options import Choices
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.options import ReadOptions
+from hlkit.client.resources import CATALOG
 from hlkit.sim import Simulation
 
 TOKEN = "pit-00000000-0000-0000-0000-0000000000a1"
@@ -71,7 +71,7 @@ def test_a_filter_takes_a_name_in_any_case_and_the_id(loc, resource, option, nam
 
 
 def test_every_filter_by_the_id_of_what_has_a_name_takes_the_name_too(loc):
-    for resource in CATALOGUE.values():
+    for resource in CATALOG.values():
         options = getattr(loc, resource.name).__signature__.parameters
         for id_option in {"owner_id", "pipeline_id", "stage_id", "calendar_id", "form_id"} & set(options):
             assert id_option.removesuffix("_id") in options
@@ -143,6 +143,10 @@ class Few:
     def __init__(self, users, later=()):
         self.known, self.later, self.read = list(users), list(later), 0
 
+    @property
+    def resources(self):
+        return {"users": self.users}
+
     def users(self, refresh=False):
         self.read += 1
         self.known += self.later if refresh else []
@@ -150,7 +154,7 @@ class Few:
 
 
 def owner_of(location, name):
-    choices = with_ids(location, CATALOGUE["contacts"], Choices(names={"owner_id": (name,)}))
+    choices = with_ids(location, CATALOG["contacts"], ReadOptions(names={"owner_id": (name,)}))
     return choices.filters["owner_id"]
 
 
@@ -174,11 +178,11 @@ def test_a_name_that_several_have_is_refused_with_their_ids_unless_one_is_spelle
 def test_a_stage_that_several_pipelines_have_is_told_apart_by_its_pipeline():
     rows = [("s1", "New", "p1"), ("s2", "new", "p2")]
     stages = pd.DataFrame(rows, columns=["stage_id", "name", "pipeline_id"])
-    location = SimpleNamespace(stages=lambda refresh: stages, offline=True)
+    location = SimpleNamespace(resources={"stages": lambda refresh: stages}, offline=True)
 
     def stage(**filters):
-        choices = Choices(names={"stage_id": (" NEW ",)}, filters=filters)
-        return with_ids(location, CATALOGUE["opportunities"], choices).filters["stage_id"]
+        choices = ReadOptions(names={"stage_id": (" NEW ",)}, filters=filters)
+        return with_ids(location, CATALOG["opportunities"], choices).filters["stage_id"]
 
     with pytest.raises(InvalidRequest, match="2 stages are called") as refused:
         stage()

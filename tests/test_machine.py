@@ -20,10 +20,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from hypothesis.stateful import run_state_machine_as_test as run
 from trial import Counting, Trial, arrived, question
 
-from hlkit.client.download import ShortWarning
+from hlkit.client.download import MissingRowsWarning
 from hlkit.client.errors import HlkitError
 from hlkit.client.frames.builder import DataWarning
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 from hlkit.sim.data import TABLES
 
 RUNS = int(os.environ.get("HLKIT_MACHINE_RUNS", "12"))
@@ -37,7 +37,7 @@ def evenly(choices):
     return SEEDS.map(lambda seed: random.Random(seed).choice(choices))
 
 
-NAMES = evenly(sorted(CATALOGUE))
+NAMES = evenly(sorted(CATALOG))
 AN_HOUR = 3600.0
 APART = 0.05  # seconds between two readings, so that an age tells one from the other
 
@@ -49,11 +49,11 @@ class StopsAfter(Counting):
         super().__init__()
         self._left = pages
 
-    def tell(self, progress):
-        super().tell(progress)
+    def on_page(self, update):
+        super().on_page(update)
         self._left -= 1
         if self._left == 0:
-            self.stop()
+            self.cancel()
 
 
 class Machine(RuleBasedStateMachine):
@@ -123,7 +123,7 @@ class Machine(RuleBasedStateMachine):
         with mock.patch.object(self.loc.session.cache, "_now", return_value=now):
             self.goes_on(name, lambda: self.call(name, expire_after=now - began))  # no older one
 
-        if CATALOGUE[name].paging.style in BY_A_CURSOR and pages:
+        if CATALOG[name].paging.style in BY_A_CURSOR and pages:
             again = [one for one in map(question, self.sim.log[before:]) if one in paid]
             assert again == [], f"{name}: a kept page is paid twice"
 
@@ -150,11 +150,11 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.whole)
     @rule(data=st.data())
     def read_a_span(self, data):
-        dated = sorted(name for name in self.whole if CATALOGUE[name].when and len(self.whole[name]))
+        dated = sorted(name for name in self.whole if CATALOG[name].when and len(self.whole[name]))
         if not dated:
             return
         name = data.draw(st.sampled_from(dated))
-        resource, whole = CATALOGUE[name], self.whole[name]
+        resource, whole = CATALOG[name], self.whole[name]
         since = whole[resource.when].sort_values().iloc[len(whole) // 2]
         if pd.isna(since):
             return
@@ -188,13 +188,13 @@ class Machine(RuleBasedStateMachine):
         self.whole.pop(name, None)
         frame = self.finished(name, call)
         self.is_typed(name, frame)
-        came = set(frame[CATALOGUE[name].key])
+        came = set(frame[CATALOG[name].key])
         lost = self.sim.truth.undisturbed(name) - came
-        by_number = CATALOGUE[name].paging.style == "page"  # one that came and went hides one that slipped
+        by_number = CATALOG[name].paging.style == "page"  # one that came and went hides one that slipped
         hidden = len(came - set(self.sim.data.ids(name))) if by_number else 0
         assert len(lost) <= hidden, f"{name}: {len(lost)} rows that stayed are missing"
         assert frame.attrs["hlkit"]["complete"]
-        if CATALOGUE[name].parent is None:  # else it is as old as its parents
+        if CATALOG[name].parent is None:  # else it is as old as its parents
             self.whole[name] = frame
 
     def finished(self, name, call):
@@ -211,16 +211,16 @@ class Machine(RuleBasedStateMachine):
         raise AssertionError(f"{name}: does not end, with nothing in its way")
 
     def bears_what_came(self, name, error, most=None):
-        """The rows of an error are those that the watch was told of."""
+        """The rows of an error are those that the progress was told of."""
         if error.partial is None:  # it broke before page 1
             return
         self.is_typed(name, error.partial)
-        told = self.watch.rows.pop(name, 0)  # resuming tells of every page again
+        told = self.progress.rows.pop(name, 0)  # resuming tells of every page again
         assert len(error.partial) == (told if most is None else min(told, most)), f"{name}: {error!r}"
 
     def is_typed(self, name, frame):
         """Declared columns and dtypes, and each id once."""
-        resource = CATALOGUE[name]
+        resource = CATALOG[name]
         assert list(frame.columns[: len(resource.columns)]) == [column.name for column in resource.columns]
         assert [frame[one.name].dtype for one in resource.columns] == [one.kind.dtype for one in resource.columns]
         ids = frame[resource.key]
@@ -230,23 +230,23 @@ class Machine(RuleBasedStateMachine):
     # ---- how
 
     def call(self, name, stop_after=0, **given):
-        self.watch = StopsAfter(stop_after)
-        return getattr(self.loc, name)(watch=self.watch, **self.given(name), **given)
+        self.progress = StopsAfter(stop_after)
+        return getattr(self.loc, name)(progress=self.progress, **self.given(name), **given)
 
     def given(self, name):
-        return {"confirm": True} if CATALOGUE[name].parent else {}
+        return {"confirm": True} if CATALOG[name].parent else {}
 
     def parents(self, name):
         """The rows that a resource is read for, as they are now."""
-        if CATALOGUE[name].parent:
-            parent = CATALOGUE[name].parent.resource
+        if CATALOG[name].parent:
+            parent = CATALOG[name].parent.resource
             self.finished(parent, lambda: self.call(parent, refresh=True))
 
 
 def test_no_row_that_stays_is_lost_or_doubled_by_faults_edits_and_deaths(tmp_path):
     Machine.folder = tmp_path
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ShortWarning)  # rows that came behind the cursor, or a cut that told
+        warnings.simplefilter("ignore", MissingRowsWarning)  # rows that came behind the cursor, or a cut that told
         warnings.simplefilter("ignore", DataWarning)
         run(
             Machine,

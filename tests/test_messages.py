@@ -57,7 +57,7 @@ def respelled(row):
     """The same row as another program might write it."""
     types = {"type": row["type"].removeprefix("TYPE_").title().replace("_", " ")}
     words = {name: (row[name] or "").upper().replace("_", "-") or None for name in ("direction", "origin")}
-    status = (row["status"] or "").replace("canceled", "Cancelled").replace("_", "-").title() or None
+    status = (row["status"] or "").replace("canceled", "Canceled").replace("_", "-").title() or None
     said = (row.get("call_status") or "").replace("-", "_").upper() or None
     return row | types | words | {"status": status, "call_status": said}
 

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 import pytest
 
 import hlkit as hl
-from hlkit.client.download import ShortWarning
+from hlkit.client.download import MissingRowsWarning
 from hlkit.client.frames.builder import DataWarning
-from hlkit.client.http.progress import Watch
+from hlkit.client.http.progress import Progress
 from hlkit.sim import Simulation
 from hlkit.sim.faults import MISHAPS
 
 # A list that was cut where it is whole JSON, and has no total, leaves nothing but a warning.
 pytestmark = [
-    pytest.mark.filterwarnings(f"ignore::{kind.__module__}.{kind.__name__}") for kind in (ShortWarning, DataWarning)
+    pytest.mark.filterwarnings(f"ignore::{kind.__module__}.{kind.__name__}")
+    for kind in (MissingRowsWarning, DataWarning)
 ]
 SEEDS = range(12)
 RESOURCES = ("contacts", "opportunities", "messages", "pipelines", "stages", "users")
@@ -49,28 +50,28 @@ class Day:
     pages: int
 
 
-class Counting(Watch):
+class Counting(Progress):
     def __init__(self, resource):
         super().__init__()
         self.resource, self.rows = resource, 0
 
-    def tell(self, progress):
-        if progress.resource == self.resource:  # the definitions of the custom fields are told of too
-            self.rows = progress.rows
+    def on_page(self, update):
+        if update.resource == self.resource:  # the definitions of the custom fields are told of too
+            self.rows = update.rows
 
 
 def read(sim, loc, seed, resource):
     """The whole resource, resumed as often as it breaks."""
     sim.mark()
-    watch, told, partial = Counting(resource), [], []
-    call = functools.partial(getattr(loc, resource), watch=watch)
+    progress, told, partial = Counting(resource), [], []
+    call = functools.partial(getattr(loc, resource), progress=progress)
     while len(told) < 30:
         try:
             frame = call()
         except hl.errors.HlkitError as error:
             if error.partial is None:
                 continue  # the definitions of the custom fields did not come: nothing was begun
-            told.append(watch.rows)
+            told.append(progress.rows)
             partial.append(len(error.partial))
             call = error.resume
         else:

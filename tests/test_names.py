@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from hlkit.client.errors import InvalidRequest
-from hlkit.client.frames.names import named
+from hlkit.client.frames.names import with_names
 from hlkit.client.schema import TEXT
 
 DEALS = pd.DataFrame({"owner_id": ["u1", None, "gone"], "value": [1.0, 2.0, 3.0]}).astype({"owner_id": TEXT.dtype})
@@ -14,7 +14,7 @@ def names(resource):
 
 
 def test_a_row_without_an_id_has_no_name_even_where_a_user_has_no_id():
-    owners = named(DEALS, names)["owner"]
+    owners = with_names(DEALS, names)["owner"]
 
     assert owners.fillna("").tolist() == ["Ann", "", ""]
 
@@ -22,7 +22,7 @@ def test_a_row_without_an_id_has_no_name_even_where_a_user_has_no_id():
 @pytest.mark.parametrize("kind", [TEXT.dtype, "object", "category"])
 @pytest.mark.parametrize("rows", [0, 1, 3])
 def test_names_are_text_beside_ids_of_any_dtype(kind, rows):
-    frame = named(DEALS.astype({"owner_id": kind}).head(rows), names)
+    frame = with_names(DEALS.astype({"owner_id": kind}).head(rows), names)
 
     assert list(frame) == ["owner_id", "owner", "value"]
     assert frame["owner"].dtype == TEXT.dtype
@@ -34,4 +34,4 @@ def test_ids_that_are_not_one_column_are_refused():
 
     for frame in (twice, levels):
         with pytest.raises(InvalidRequest, match="owner_id more than once, or headings of several levels"):
-            named(frame, names)
+            with_names(frame, names)

@@ -11,8 +11,8 @@ from seeded import data
 import hlkit as hl
 from hlkit.client.errors import HlkitError
 from hlkit.client.frames.builder import CustomFields, FrameBuilder
-from hlkit.client.frames.names import named
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.frames.names import with_names
+from hlkit.client.resources import CATALOG
 
 AS_OF = pd.Timestamp("2026-01-01", tz="UTC")
 NOTHING = object()  # null, and not counted: nothing was there
@@ -25,9 +25,9 @@ MARCH = "2025-03-01T12:00:00"
 # A value, and what it is read as by each kind; a kind that is not named takes it for a misfit. A column of lists
 # takes everything: as it is where it is a list, else as the one item of a list.
 ODD: list[tuple[object, dict[str, object]]] = [
-    (None, dict.fromkeys(["TEXT", "NUMBER", "COUNT", "FLAG", "WHEN", "DAY"], NOTHING) | {"LIST": []}),
-    ("", {"TEXT": ""} | dict.fromkeys(["NUMBER", "COUNT", "FLAG", "WHEN", "DAY"], NOTHING) | {"LIST": []}),
-    ("  ", {"TEXT": "  "} | dict.fromkeys(["NUMBER", "COUNT", "FLAG", "WHEN", "DAY"], NOTHING)),
+    (None, dict.fromkeys(["TEXT", "NUMBER", "COUNT", "FLAG", "INSTANT", "DAY"], NOTHING) | {"LIST": []}),
+    ("", {"TEXT": ""} | dict.fromkeys(["NUMBER", "COUNT", "FLAG", "INSTANT", "DAY"], NOTHING) | {"LIST": []}),
+    ("  ", {"TEXT": "  "} | dict.fromkeys(["NUMBER", "COUNT", "FLAG", "INSTANT", "DAY"], NOTHING)),
     ("text", {"TEXT": "text"}),
     ("NaN", {"TEXT": "NaN"}),
     ("Infinity", {"TEXT": "Infinity"}),
@@ -45,7 +45,7 @@ ODD: list[tuple[object, dict[str, object]]] = [
     ("$1,234.50", {"TEXT": "$1,234.50", "NUMBER": 1234.5}),
     ("1_000", {"TEXT": "1_000"}),
     ("9007199254740993", {"TEXT": "9007199254740993", "NUMBER": 2.0**53, "COUNT": 2**53 + 1}),
-    ("03/15/2025", {"TEXT": "03/15/2025", "WHEN": "2025-03-15T00:00:00Z", "DAY": "2025-03-15"}),
+    ("03/15/2025", {"TEXT": "03/15/2025", "INSTANT": "2025-03-15T00:00:00Z", "DAY": "2025-03-15"}),
     ("03/04/2025", {"TEXT": "03/04/2025"}),
     ("N/A", {"TEXT": "N/A"}),
     ("1e400", {"TEXT": "1e400"}),
@@ -58,11 +58,11 @@ ODD: list[tuple[object, dict[str, object]]] = [
     (-math.inf, {"TEXT": "-inf"}),
     (True, {"FLAG": True}),
     (False, {"FLAG": False}),
-    (f"{MARCH}.000Z", {"TEXT": f"{MARCH}.000Z", "WHEN": f"{MARCH}Z", "DAY": "2025-03-01"}),
-    (f"{MARCH}-06:00", {"TEXT": f"{MARCH}-06:00", "WHEN": "2025-03-01T18:00:00Z", "DAY": "2025-03-01"}),
+    (f"{MARCH}.000Z", {"TEXT": f"{MARCH}.000Z", "INSTANT": f"{MARCH}Z", "DAY": "2025-03-01"}),
+    (f"{MARCH}-06:00", {"TEXT": f"{MARCH}-06:00", "INSTANT": "2025-03-01T18:00:00Z", "DAY": "2025-03-01"}),
     ("0001-01-01T00:00:00Z", {"TEXT": "0001-01-01T00:00:00Z"}),
     ("9999-12-31", {"TEXT": "9999-12-31"}),
-    (1740830400000, {"WHEN": f"{MARCH}Z", "DAY": "2025-03-01", "COUNT": 1740830400000, "NUMBER": 1740830400000.0}),
+    (1740830400000, {"INSTANT": f"{MARCH}Z", "DAY": "2025-03-01", "COUNT": 1740830400000, "NUMBER": 1740830400000.0}),
     ([], {"LIST": []}),
     (["x"], {"LIST": ["x"]}),
     ([None, 1, {"a": [1]}], {"LIST": [None, 1, {"a": [1]}]}),
@@ -90,7 +90,7 @@ def put(row, path, value):
 
 
 def builder_of(name):
-    resource = CATALOGUE[name]
+    resource = CATALOG[name]
     fields = [
         {"id": kind, "name": f"Field {kind}", "dataType": kind, "picklistOptions": ["x"]} for kind in DATA_TYPES
     ]
@@ -121,12 +121,12 @@ def expected(column, value, read):
     found = read.get(kind)
     if found == "" and column.kind.name != "TEXT":
         found = NOTHING
-    if kind in ("WHEN", "DAY") and isinstance(found, str):
+    if kind in ("INSTANT", "DAY") and isinstance(found, str):
         found = pd.Timestamp(found)
     return (None, False) if found is NOTHING else (found, found is None)
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", CATALOG)
 def test_every_column_reads_what_fits_and_counts_what_does_not(name):
     builder = builder_of(name)
     columns = [column for column in builder.columns[1:] if not column.paths[0].endswith("*")]
@@ -174,7 +174,7 @@ def test_every_kind_of_custom_field_keeps_its_rows_and_counts_what_does_not_fit(
 def test_definitions_of_custom_fields_may_be_odd_too():
     keys = ("id", "name", "fieldKey", "dataType", "documentType", "model", "picklistOptions")
     plain = {"name": "Field", "dataType": "CHECKBOX", "model": "contact", "picklistOptions": [{"label": "x"}, "y"]}
-    contacts = CATALOGUE["contacts"]
+    contacts = CATALOG["contacts"]
     rows = [{"id": f"{key} {n}", **plain, key: odd} for key in keys for n, (odd, _) in enumerate(ODD)]
 
     custom = CustomFields.of([*rows, {"id": "f1", **plain}], "contact", contacts.columns)
@@ -194,7 +194,7 @@ def test_definitions_of_custom_fields_may_be_odd_too():
 def frames():
     """Frames of rows in which a third of the fields holds something odd, ids included."""
     made = {}
-    for name in CATALOGUE:
+    for name in CATALOG:
         builder = builder_of(name)
         rows = [] if name == "location" else list(data(0, 30).rows("pipelines" if name == "stages" else name))
         if name == "stages":
@@ -221,12 +221,14 @@ def spoiled(row, number, builder):
     return row
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", CATALOG)
 def test_odd_frames_are_profiled_and_named(frames, name):
     names = {resource: frame.drop_duplicates(frame.columns[0]) for resource, frame in frames.items()}
 
-    assert len(hl.profile(frames[name])) == frames[name].shape[1]
-    assert len(named(frames[name], lambda of: names[of].set_index(names[of].columns[0])["name"])) == len(frames[name])
+    assert len(hl.summarize(frames[name])) == frames[name].shape[1]
+    assert len(with_names(frames[name], lambda of: names[of].set_index(names[of].columns[0])["name"])) == len(
+        frames[name]
+    )
 
 
 @pytest.mark.parametrize("name", hl.analyses)
@@ -243,4 +245,4 @@ def test_every_analysis_answers_on_odd_frames_or_says_why_not(frames, name):
             table = analysis(**given, as_of=AS_OF, **chosen, **({"show": show} if show else {}))
         except HlkitError:
             continue
-        assert isinstance(analysis.say(table), str)
+        assert isinstance(analysis.headline(table), str)

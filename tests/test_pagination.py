@@ -13,9 +13,9 @@ from hlkit.client.pagination import (
     Page,
     PageNumber,
     SearchAfter,
+    SeenRows,
     StartAfterDate,
     StartAfterPair,
-    Trail,
     lookup,
 )
 
@@ -25,7 +25,7 @@ BY_DATE = StartAfterDate(size="limit", most=2)
 
 
 def after(paging, asked, page):
-    return Trail("rows", paging).follow(asked, page)
+    return SeenRows("rows", paging).follow(asked, page)
 
 
 def rows(*ids, **same):
@@ -110,7 +110,7 @@ def test_ties_are_no_trouble_to_a_cursor_that_bears_the_id():
 
 
 def test_a_full_page_without_a_new_row_is_a_circle():
-    trail = Trail("contacts", SEARCH)
+    trail = SeenRows("contacts", SEARCH)
     following = trail.follow(SEARCH.first(), page("a", "b"))
 
     with pytest.raises(IncompleteDownload, match="contacts go in a circle"):
@@ -118,7 +118,7 @@ def test_a_full_page_without_a_new_row_is_a_circle():
 
 
 def test_a_cursor_that_repeats_is_a_circle_also_when_rows_are_new():
-    trail = Trail("messages", EXPORT)
+    trail = SeenRows("messages", EXPORT)
     for cursor, ids in (("A", "ab"), ("B", "cd")):
         following = trail.follow({"cursor": cursor}, page(*ids, nextCursor="B" if cursor == "A" else "C"))
 
@@ -127,20 +127,20 @@ def test_a_cursor_that_repeats_is_a_circle_also_when_rows_are_new():
 
 
 def test_a_short_page_that_only_overlaps_the_one_before_ends_a_walk_by_rows():
-    trail = Trail("contacts", SEARCH)
+    trail = SeenRows("contacts", SEARCH)
     following = trail.follow(SEARCH.first(), page("a", "b"))
 
     assert trail.follow(following, page("b")) is None
 
 
 def test_an_empty_page_with_a_new_cursor_goes_on():
-    trail = Trail("messages", EXPORT)
+    trail = SeenRows("messages", EXPORT)
 
     assert trail.follow({}, page(nextCursor="x")) == {"limit": 2, "cursor": "x"}
 
 
 def test_rows_are_counted_once_and_rows_without_an_id_each():
-    trail = Trail("contacts", SEARCH)
+    trail = SeenRows("contacts", SEARCH)
     following = trail.follow(SEARCH.first(), page("a", "b"))
     trail.follow(following, Page([{"id": "b", "sort": [2, "b"]}, {"id": None, "sort": [3, ""]}], {}))
 
@@ -165,7 +165,7 @@ PAGED = PageNumber(size="limit", most=10, total="meta.total")
 
 def walked(paging, serve, before_page=lambda number: None, most_pages=200):
     """The ids that a walk brings from *serve(position)*, and how many pages that took."""
-    trail, position, pages, came = Trail("rows", paging, total="meta.total"), paging.first(), 0, []
+    trail, position, pages, came = SeenRows("rows", paging, total="meta.total"), paging.first(), 0, []
     while position is not None:
         assert pages < most_pages
         before_page(pages)
@@ -267,8 +267,8 @@ def test_entries_that_are_no_rows_or_have_no_id_lose_none_of_the_others(paging, 
 def test_a_row_without_an_id_that_two_pages_share_is_given_once():
     before, page = Page([{"id": "a"}, {"x": 1}], {}), Page([{"id": "a"}, {"x": 1}, {"x": 2}], {})
 
-    assert Trail("rows", SKIP).beyond(before, page) == [{"x": 2}]
-    assert Trail("rows", EXPORT).beyond(before, page) == [{"x": 1}, {"x": 2}]
+    assert SeenRows("rows", SKIP).beyond(before, page) == [{"x": 2}]
+    assert SeenRows("rows", EXPORT).beyond(before, page) == [{"x": 1}, {"x": 2}]
 
 
 def test_a_page_number_walk_that_does_not_add_up_is_walked_once_more():

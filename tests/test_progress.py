@@ -1,4 +1,4 @@
-"""A walk tells its watch how far it is, and every wait can be ended by it."""
+"""A walk tells its progress how far it is, and every wait can be ended by it."""
 
 import io
 import sys
@@ -8,80 +8,80 @@ import warnings
 
 import pytest
 
-from hlkit.client.errors import Cancelled
-from hlkit.client.http import progress as watch_module
-from hlkit.client.http.progress import Line, Progress, Watch, default, under
+from hlkit.client.errors import Canceled
+from hlkit.client.http import progress as progress_module
+from hlkit.client.http.progress import Progress, ProgressBar, ProgressUpdate, default, under
 from hlkit.client.warning import warn
 
 
 def test_progress_reads_as_a_person_would_say_it():
-    told = Progress("contacts", pages=6, rows=2881, total=5012, spent=6, left=94, of=100)
+    told = ProgressUpdate("contacts", pages=6, rows=2881, total=5012, spent=6, left=94, of=100)
 
     assert str(told) == "contacts · 6 pages · 2,881 rows of 5,012 · 94 of 100 requests left"
 
 
 def test_progress_without_total_and_quota_says_what_is_known():
-    assert str(Progress("users", pages=1, rows=8, spent=1)) == "users · 1 page · 8 rows"
+    assert str(ProgressUpdate("users", pages=1, rows=8, spent=1)) == "users · 1 page · 8 rows"
 
 
 def test_progress_over_what_is_kept_says_that_it_spent_nothing():
-    told = Progress("contacts", pages=53, rows=26_500, saved=53, left=94, of=100)
+    told = ProgressUpdate("contacts", pages=53, rows=26_500, saved=53, left=94, of=100)
 
     assert str(told) == "contacts · 53 pages · 26,500 rows · spent 0, saved 53"
 
 
 def test_a_stop_ends_a_wait_at_once():
-    watch = Watch()
-    threading.Timer(0.05, watch.stop).start()
+    progress = Progress()
+    threading.Timer(0.05, progress.cancel).start()
     began = time.monotonic()
 
-    with pytest.raises(Cancelled):
-        watch.wait(60)
+    with pytest.raises(Canceled):
+        progress.wait(60)
 
     assert time.monotonic() - began < 3
 
 
 def test_a_stopped_watch_goes_on_once_it_is_told_to():
-    watch = Watch()
-    watch.stop()
-    with pytest.raises(Cancelled):
-        watch.ask()
+    progress = Progress()
+    progress.cancel()
+    with pytest.raises(Canceled):
+        progress.raise_if_canceled()
 
-    watch.go_on()
+    progress.reset()
 
-    watch.ask()
-    watch.wait(0)
+    progress.raise_if_canceled()
+    progress.wait(0)
 
 
 def test_what_is_read_under_a_watch_has_it_in_this_thread_alone():
-    watch, elsewhere = Watch(), []
+    progress, elsewhere = Progress(), []
 
-    with under(watch):
-        assert default() is watch
+    with under(progress):
+        assert default() is progress
         other = threading.Thread(target=lambda: elsewhere.append(default()))
         other.start()
         other.join()
 
-    assert default() is not watch
-    assert elsewhere[0] is not watch
+    assert default() is not progress
+    assert elsewhere[0] is not progress
 
 
 def test_a_wait_in_the_past_is_none():
-    Watch().wait(-5)
+    Progress().wait(-5)
 
 
 def test_a_line_shows_nothing_of_what_is_quicker_than_a_second(capsys):
-    line = Line(shown_after=1.0)
-    line.tell(Progress("users", 1, 8))
+    line = ProgressBar(shown_after=1.0)
+    line.on_page(ProgressUpdate("users", 1, 8))
     line.close()
 
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_line_tells_pages_rows_and_seconds_and_why_it_waits(capsys):
-    line = Line(shown_after=0.0)
-    line.tell(Progress("contacts", 6, 2881, 5012, 6, 0, 94, 100))
-    line.waiting(7, "for the burst limit")
+    line = ProgressBar(shown_after=0.0)
+    line.on_page(ProgressUpdate("contacts", 6, 2881, 5012, 6, 0, 94, 100))
+    line.on_wait(7, "for the burst limit")
     line.close()
 
     shown = capsys.readouterr().err
@@ -90,8 +90,8 @@ def test_a_line_tells_pages_rows_and_seconds_and_why_it_waits(capsys):
 
 
 def test_a_line_tells_what_a_dear_read_will_cost_before_it_starts(capsys):
-    line = Line()
-    line.note("notes · 700 requests, about 4 min")
+    line = ProgressBar()
+    line.on_note("notes · 700 requests, about 4 min")
     line.close()
 
     assert "notes · 700 requests, about 4 min" in capsys.readouterr().err
@@ -103,11 +103,11 @@ def test_a_log_has_no_line_and_a_terminal_has_one(monkeypatch):
             return True
 
     monkeypatch.setattr(sys, "stderr", io.StringIO())
-    assert type(default()) is Watch
+    assert type(default()) is Progress
     monkeypatch.setattr(sys, "stderr", Terminal())
-    assert type(default()) is Line
+    assert type(default()) is ProgressBar
     monkeypatch.setattr(sys, "stderr", None)
-    assert type(default()) is Watch
+    assert type(default()) is Progress
 
 
 class Tee:
@@ -151,10 +151,10 @@ def test_a_stream_that_cannot_show_progress_or_a_warning_breaks_nothing(monkeypa
         monkeypatch.setattr(warnings, "showwarning", lambda words, *_: sys.stderr.write(f"{words}"))
         warn("words")
 
-    assert type(default()) is (Line if name == "gone" else Watch)
-    line = Line(shown_after=0)
+    assert type(default()) is (ProgressBar if name == "gone" else Progress)
+    line = ProgressBar(shown_after=0)
     for _ in range(2):
-        line.tell(Progress("contacts", pages=1, rows=14))
+        line.on_page(ProgressUpdate("contacts", pages=1, rows=14))
     line.close()
 
 
@@ -169,8 +169,8 @@ def test_a_warning_that_is_an_error_stays_one(monkeypatch):
 def test_an_old_encoding_shows_what_it_can(monkeypatch, encoding, shown):
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(raw, encoding=encoding, errors="strict"))
-    line = Line(shown_after=0)
-    line.tell(Progress("users", pages=1, rows=8))
+    line = ProgressBar(shown_after=0)
+    line.on_page(ProgressUpdate("users", pages=1, rows=8))
     line.close()
     sys.stderr.flush()
 
@@ -178,23 +178,23 @@ def test_an_old_encoding_shows_what_it_can(monkeypatch, encoding, shown):
 
 
 def test_a_wait_that_a_person_would_notice_is_shown_before_it_begins(capsys):
-    line = Line(shown_after=1.0)
-    line.waiting(60, "for the burst limit")
+    line = ProgressBar(shown_after=1.0)
+    line.on_wait(60, "for the burst limit")
     line.close()
 
     assert "waiting 60 s for the burst limit · 0 s" in capsys.readouterr().err
 
 
 def test_a_notebook_has_a_line(monkeypatch):
-    monkeypatch.setattr(watch_module, "_somebody_looks_on", lambda: True)
+    monkeypatch.setattr(progress_module, "_somebody_looks_on", lambda: True)
 
-    assert type(default()) is Line
+    assert type(default()) is ProgressBar
 
 
 def test_a_line_that_was_closed_opens_another_for_the_next_walk(capsys):
-    line = Line(shown_after=0)
+    line = ProgressBar(shown_after=0)
     for resource in ("custom_fields", "contacts"):
-        line.tell(Progress(resource, pages=1, rows=14))
+        line.on_page(ProgressUpdate(resource, pages=1, rows=14))
         line.close()
 
     said = capsys.readouterr().err

@@ -201,7 +201,7 @@ def test_without_the_extra_the_shape_of_addresses_decides_and_it_says_so(monkeyp
 
     assert channel(table, "email", "valid_share", "blocked_share", "reachable_share") == [0.5, 0.5, 0.5]
     told = table.attrs["hlkit"]["definition"]
-    assert "Without hlkit[dedupe], e-mail addresses" in told
+    assert "Without hlkit[dedupe], email addresses" in told
     assert "Without hlkit[dedupe], phone numbers" in told
 
 

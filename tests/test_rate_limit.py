@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hlkit.client.errors import Cancelled, QuotaExhausted, RateLimited
-from hlkit.client.http.progress import Watch
-from hlkit.client.http.rate_limit import Pacer, Quota, duration
+from hlkit.client.errors import Canceled, QuotaExhausted, RateLimited
+from hlkit.client.http.progress import Progress
+from hlkit.client.http.rate_limit import Quota, RateLimiter, duration
 
 
-class Clock(Watch):
-    """A clock that a wait moves on; it is the watch too."""
+class Clock(Progress):
+    """A clock that a wait moves on; it is the progress too."""
 
     def __init__(self):
         super().__init__()
@@ -25,11 +25,11 @@ class Clock(Watch):
         return self.now
 
     def wait(self, seconds):
-        self.ask()
+        self.raise_if_canceled()
         self.waits.append(seconds)
         self.now += seconds
 
-    def waiting(self, seconds, why):
+    def on_wait(self, seconds, why):
         self.told.append((seconds, why))
 
 
@@ -52,16 +52,16 @@ def clock():
 
 @pytest.fixture
 def pacer(clock):
-    return Pacer(clock=clock, now=clock)
+    return RateLimiter(clock=clock, now=clock)
 
 
 def test_a_wait_for_a_reported_interval_of_minutes_is_an_error_that_says_how_long(clock, pacer):
-    pacer.take(Watch())
+    pacer.take(Progress())
     pacer.give_back(told(most=100, left=0, interval_ms=600_000))
     began = clock()
 
     with pytest.raises(RateLimited, match=r"100 requests in 10 min, .* free in 10 min") as error:
-        pacer.take(Watch(), longest=30.0)
+        pacer.take(Progress(), longest=30.0)
 
     assert clock() == began
     assert error.value.retry_after == 600
@@ -96,7 +96,7 @@ def test_no_window_holds_more_requests_than_are_allowed_whatever_the_jitter(
 ):
     rng, interval = random.Random(seed), interval_ms / 1000
     clock = Clock()
-    pacer = Pacer(clock=clock, now=clock)
+    pacer = RateLimiter(clock=clock, now=clock)
     arrivals: list[float] = []
     flights: list[tuple[float, dict[str, str]]] = []  # when each answer comes, and what it tells
 
@@ -215,9 +215,9 @@ def test_missing_or_odd_headers_mean_a_hundred_in_ten_seconds(clock, pacer, odd)
 def test_before_the_first_answer_no_more_are_sent_than_the_smallest_budget_allows(clock, pacer):
     for _ in range(25):
         pacer.take(clock)
-    threading.Timer(0.02, clock.stop).start()
+    threading.Timer(0.02, clock.cancel).start()
 
-    with pytest.raises(Cancelled):  # the twenty-sixth waits for an answer
+    with pytest.raises(Canceled):  # the twenty-sixth waits for an answer
         pacer.take(clock)
 
 
@@ -243,9 +243,9 @@ def test_a_shrunken_budget_waits_until_enough_slots_are_back(clock, pacer):
 
 
 def test_a_stopped_watch_takes_no_slot(clock, pacer):
-    clock.stop()
+    clock.cancel()
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(Canceled):
         pacer.take(clock)
     assert pacer._used == []
 
@@ -275,7 +275,7 @@ def test_a_day_that_does_not_say_when_it_ends_is_asked_about_once_a_minute(clock
 
 def test_a_day_ends_although_the_time_of_day_was_set_back():
     clock, wall = Clock(), Clock()
-    pacer = Pacer(clock=clock, now=wall)
+    pacer = RateLimiter(clock=clock, now=wall)
     pacer.take(clock)
     pacer.give_back(told(day=0, resets_ms=60_000))
     wall.now -= 365 * 86_400

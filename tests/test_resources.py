@@ -7,8 +7,8 @@ from scripted import LOCATION, Scripted, answer
 
 import hlkit as hl
 from hlkit.client.frames.builder import DataWarning, FrameBuilder
-from hlkit.client.http.progress import Watch
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.http.progress import Progress
+from hlkit.client.resources import CATALOG
 from hlkit.explorer.location_tab import lost
 from hlkit.sim import Simulation
 
@@ -19,7 +19,7 @@ NO_NOTES = "pit-00000000-0000-0000-0000-00000000000d"
 @pytest.fixture(scope="module")
 def sim():
     with Simulation(size=600, as_of="2026-01-01", burst=(5000, 10_000)) as simulation:
-        scopes = {resource.scope for resource in CATALOGUE.values()} - {"users.readonly", "invoices.readonly"}
+        scopes = {resource.scope for resource in CATALOG.values()} - {"users.readonly", "invoices.readonly"}
         simulation.add_token(NO_NOTES, scopes=scopes)
         yield simulation
 
@@ -54,7 +54,7 @@ ODD = [
 
 
 @pytest.mark.filterwarnings("ignore::hlkit.client.frames.builder.DataWarning")
-@pytest.mark.parametrize("resource", CATALOGUE.values(), ids=CATALOGUE)
+@pytest.mark.parametrize("resource", CATALOG.values(), ids=CATALOG)
 def test_numpy_that_raises_for_odd_numbers_changes_no_frame(resource):
     def frame(how):
         builder = FrameBuilder(resource.columns, resource.key)
@@ -134,7 +134,7 @@ def test_a_span_of_appointments_selects_by_their_start(loc):
 
 @pytest.mark.parametrize("name", ["invoices", "orders", "transactions", "subscriptions", "form_submissions"])
 def test_a_span_by_days_is_cut_to_the_instant(loc, name):
-    resource = CATALOGUE[name]
+    resource = CATALOG[name]
     everything = getattr(loc, name)()
     when = everything[resource.when].sort_values()
     start, end = when.iloc[len(when) // 3], when.iloc[2 * len(when) // 3]
@@ -187,11 +187,11 @@ def test_notes_of_some_contacts_are_as_many_requests(sim, loc):
 def test_the_cost_is_told_to_the_watch_before_the_first_request(loc):
     told = []
 
-    class Listening(Watch):
-        def note(self, words):
+    class Listening(Progress):
+        def on_note(self, words):
             told.append(words)
 
-    loc.notes(contact_id=loc.contacts()["contact_id"].head(2), watch=Listening())
+    loc.notes(contact_id=loc.contacts()["contact_id"].head(2), progress=Listening())
 
     assert told == ["notes · 2 requests, about 1 s"]
 
@@ -278,7 +278,7 @@ def test_going_on_with_what_the_rows_are_read_for_pays_no_page_twice(sim, connec
     sim.clear_faults()
     before = len(sim.log)
 
-    assert list(second.value.partial) == [column.name for column in CATALOGUE["notes"].columns]
+    assert list(second.value.partial) == [column.name for column in CATALOG["notes"].columns]
     assert len(second.value.resume()) == 1
     searches = [entry for entry in sim.log[before:] if entry.path == "/contacts/search"]
     assert all("searchAfter" in entry.body for entry in searches)
@@ -328,8 +328,8 @@ def test_the_check_is_one_cheap_call_each_and_no_refusal_ends_it(sim, connect):
 
     table = loc.check().set_index("resource")
 
-    assert list(table.index) == list(CATALOGUE)
-    assert len(sim.log) - before <= len(CATALOGUE) + 3
+    assert list(table.index) == list(CATALOG)
+    assert len(sim.log) - before <= len(CATALOG) + 3
     assert table.index[~table["readable"]].tolist() == ["invoices", "users"]
     assert table.loc["invoices", "scope"] == "invoices.readonly"
     assert table.loc["contacts", "rows"] == len(list(sim.data.ids("contacts")))
@@ -343,7 +343,7 @@ def test_what_the_check_says_a_read_costs_is_about_what_it_costs(sim, tmp_path, 
     said = fresh.check().set_index("resource").loc[name, "requests"]
     before = len(sim.log)
 
-    getattr(fresh, name)(refresh=True, **({"custom_fields": False} if CATALOGUE[name].model else {}))
+    getattr(fresh, name)(refresh=True, **({"custom_fields": False} if CATALOG[name].model else {}))
 
     assert len(sim.log) - before == pytest.approx(said, abs=1)
 
@@ -397,16 +397,16 @@ def test_a_token_that_is_refused_ends_the_check_at_once(connect):
         connect("pit-00000000-0000-0000-0000-0000000000ee").check()
 
 
-# ---- the catalogue by word
+# ---- the catalog by word
 
 
-def test_the_catalogue_is_searched_by_word_and_asks_nobody():
-    found = hl.catalogue("invoice")
+def test_the_catalog_is_searched_by_word_and_asks_nobody():
+    found = hl.catalog("invoice")
 
     assert "invoices" in set(found["resource"])
-    assert len(hl.catalogue()) == len(CATALOGUE)
-    assert set(hl.catalogue()["paging"]) >= {"search_after", "cursor", "offset", "page", "start_after_date", "none"}
-    assert len(hl.catalogue("no such word")) == 0
+    assert len(hl.catalog()) == len(CATALOG)
+    assert set(hl.catalog()["paging"]) >= {"search_after", "cursor", "offset", "page", "start_after_date", "none"}
+    assert len(hl.catalog("no such word")) == 0
 
 
 def test_a_lost_connection_ends_the_check_at_once(sim, tmp_path):

@@ -114,21 +114,21 @@ def test_turns_belong_to_who_answered_and_medians_count_who_waits():
 
     assert table[["turns", "answered", "waiting"]].values.tolist() == [[4, 2, 2]]
     # dan was seen for 30 minutes: at 90 minutes only bob and cyd were left
-    assert table["p50_min"].tolist() == [90]
+    assert table["median_min"].tolist() == [90]
     # ann in time; bob and cyd not; dan still has time
-    assert table["met_share"].tolist() == pytest.approx([1 / 3])
-    assert table[["met_low", "met_high"]].values[0] == pytest.approx(wilson(1, 3))
-    assert by_user.loc["(none)", ["turns", "answered", "met_share"]].tolist() == [2, 0, 0]
+    assert table["on_time_share"].tolist() == pytest.approx([1 / 3])
+    assert table[["on_time_low", "on_time_high"]].values[0] == pytest.approx(wilson(1, 3))
+    assert by_user.loc["(none)", ["turns", "answered", "on_time_share"]].tolist() == [2, 0, 0]
     definition = ask(*rows, by="user_id").attrs["hlkit"]["definition"]
     assert "turns without a reply belong to nobody" in definition
     assert 'by="owner"' in definition
-    assert by_user.loc["u1", ["turns", "answered", "met_share"]].tolist() == [2, 2, 0.5]
+    assert by_user.loc["u1", ["turns", "answered", "on_time_share"]].tolist() == [2, 2, 0.5]
 
 
 def test_the_target_is_the_analysts_own_and_in_time_on_its_very_minute():
     rows = [asks("ann", 0), reply("ann", 30), asks("bob", 0), reply("bob", 30.1)]
 
-    assert ask(*rows, by=None, target_min=30)["met_share"].tolist() == [0.5]
+    assert ask(*rows, by=None, target_min=30)["on_time_share"].tolist() == [0.5]
 
 
 def test_a_target_may_be_given_per_channel():
@@ -137,10 +137,10 @@ def test_a_target_may_be_given_per_channel():
 
     table = ask(*rows, target_min={"sms": 3, "Email": 30}).set_index("message_channel")
 
-    assert table["met_share"].to_dict() == pytest.approx({"SMS": 0, "Email": 1, "WhatsApp": np.nan}, nan_ok=True)
+    assert table["on_time_share"].to_dict() == pytest.approx({"SMS": 0, "Email": 1, "WhatsApp": np.nan}, nan_ok=True)
     definition = table.attrs["hlkit"]["definition"]
     assert "target of sms 3, Email 30 minutes" in definition
-    assert "channels without a target are in no met_share: WhatsApp (1)" in definition
+    assert "channels without a target are in no on_time_share: WhatsApp (1)" in definition
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_reply_may_be_an_attempt_a_connected_call_or_anything_that_went_out():
     ]
 
     waits = {
-        choice: ask(*rows, by=None, reply=choice)["p50_min"].item() for choice in ("any", "attempt", "connected")
+        choice: ask(*rows, by=None, reply=choice)["median_min"].item() for choice in ("any", "attempt", "connected")
     }
 
     assert waits == {"any": 1, "attempt": 5, "connected": 9}
@@ -193,13 +193,13 @@ def test_turns_of_one_contact_that_are_alike_are_worth_about_one():
             reply(f"c{number}", 1000 * turn + (10 if number < 15 else 500)),
         )
     ]
-    low, high = ask(*rows, by=None, after=9999)[["met_low", "met_high"]].iloc[0]
+    low, high = ask(*rows, by=None, after=9999)[["on_time_low", "on_time_high"]].iloc[0]
 
     assert (low, high) == pytest.approx(wilson(15, 30), abs=0.01)
     one_each = ask(
         *[row | {"contact_id": f"{row['contact_id']} {n // 2}"} for n, row in enumerate(rows)], by=None, after=9999
     )
-    assert one_each[["met_low", "met_high"]].iloc[0].tolist() == pytest.approx(wilson(90, 180))
+    assert one_each[["on_time_low", "on_time_high"]].iloc[0].tolist() == pytest.approx(wilson(90, 180))
 
 
 def test_the_office_clock_counts_open_hours_alone():
@@ -211,7 +211,7 @@ def test_the_office_clock_counts_open_hours_alone():
 
     table = ask(*rows, after=20000, by=None, clock="office", timezone="America/Chicago")
 
-    assert table["p50_min"].tolist() == [15]
+    assert table["median_min"].tolist() == [15]
 
 
 def test_groups_by_hour_and_weekday_come_in_their_order_on_the_locations_clock():
@@ -266,7 +266,7 @@ def test_the_week_has_all_its_hours_on_the_locations_clock():
     assert week["weekday"].tolist()[::24] == list(WEEKDAYS)
     busy = week[week["inbound"] > 0]
     assert busy[["weekday", "hour", "inbound", "turns"]].values.tolist() == [["Monday", 5, 2, 1], ["Monday", 6, 2, 2]]
-    assert busy["p50_min"].tolist()[1] == 5
+    assert busy["median_min"].tolist()[1] == 5
 
 
 def test_an_hour_that_comes_twice_is_one_hour_of_the_week():
@@ -350,7 +350,7 @@ def test_it_finds_how_slow_evenings_are(planted):
         for rows, when in ((~evening(hours, truth), "day"), (evening(hours, truth), "evening")):
             answered = turn.loc[rows & turn["answered_at"].notna(), "wait_min"]
             assert answered.median() == pytest.approx(truth["reply_median_minutes"][when], rel=0.15)
-        assert table.loc[late, "p50_min"].median() > 5 * table.loc[~late, "p50_min"].median()
+        assert table.loc[late, "median_min"].median() > 5 * table.loc[~late, "median_min"].median()
 
 
 def test_it_finds_the_share_that_is_answered_in_time_and_never(planted):
@@ -360,7 +360,7 @@ def test_it_finds_the_share_that_is_answered_in_time_and_never(planted):
         late = evening(hours, truth).mean()
         medians, sigma = truth["reply_median_minutes"], truth["reply_sigma"]
         law = (1 - late) * in_time(medians["day"], sigma) + late * in_time(medians["evening"], sigma)
-        assert row["met_share"] == pytest.approx((1 - truth["unreplied_share"]) * law, abs=0.03)
+        assert row["on_time_share"] == pytest.approx((1 - truth["unreplied_share"]) * law, abs=0.03)
         # Who got no reply and wrote or was called again weeks later was answered then; by two days nearly all
         # replies have come.
         turn = told(messages, show="turns")
@@ -376,4 +376,4 @@ def test_the_answered_alone_would_tell_another_story(planted):
     answered = turn["answered_at"].notna()
     naive = (turn.loc[answered, "wait_min"] <= 60).mean()
 
-    assert naive > told(messages, by=None).iloc[0]["met_share"] + 0.03
+    assert naive > told(messages, by=None).iloc[0]["on_time_share"] + 0.03

@@ -18,7 +18,7 @@ import hlkit as hl
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.result import Provenance, Result
 from hlkit.client.errors import InvalidRequest
-from hlkit.client.schema import COUNT, ID, MONEY, NUMBER, SHARE, TEXT, WHEN
+from hlkit.client.schema import COUNT, ID, INSTANT, MONEY, NUMBER, SHARE, TEXT
 
 NASTY = "<script>alert(1)</script> $x^2$ \x1b[31mred\r\n=1+1"
 
@@ -29,7 +29,7 @@ def result(monkeypatch):
 
     @analysis(
         "Who is <b>here</b>?",
-        columns={"name": TEXT, "n": COUNT, "part": SHARE, "cash": MONEY, "at": WHEN},
+        columns={"name": TEXT, "n": COUNT, "part": SHARE, "cash": MONEY, "at": INSTANT},
         definition="All <i>who</i> came, by {by}.",
     )
     def who(contacts: pd.DataFrame, *, by: str | None = None) -> pd.DataFrame:
@@ -61,14 +61,14 @@ def result(monkeypatch):
         rows={"contacts": 25},
         left_out={"contacts of an import": 3},
         without={"tasks": "the token may not read tasks"},
-        short={"contacts": 7},
-        spent=2,
-        saved=1,
+        missing_rows={"contacts": 7},
+        requests=2,
+        from_cache=1,
     )
     return Result(table, who, told)
 
 
-def test_printed_it_is_text_that_colours_no_terminal(result):
+def test_printed_it_is_text_that_colors_no_terminal(result):
     said = repr(result)
 
     assert "Who is <b>here</b>?" in said
@@ -79,8 +79,8 @@ def test_printed_it_is_text_that_colours_no_terminal(result):
     assert "… and 5 more rows" in said
     assert "left out      3 contacts of an import" in said
     assert "done without  tasks: the token may not read tasks" in said
-    assert "short         7 contacts fewer than announced" in said
-    assert "2 requests, 1 answer from the cache" in said
+    assert "missing rows  7 contacts fewer than expected" in said
+    assert "2 requests, 1 response from the cache" in said
     assert "\x1b" not in said
 
 
@@ -186,7 +186,7 @@ def test_a_number_is_shown_with_the_digits_that_its_column_needs(result):
         """How much."""
         return pd.DataFrame({"leads": [676.0, None], "change": [-0.04, 1.5], "wait_min": [12.34, 2.0]})
 
-    shown = Result(much(pd.DataFrame({"contact_id": ["c-1"]})), much, result.provenance).as_read(2)
+    shown = Result(much(pd.DataFrame({"contact_id": ["c-1"]})), much, result.provenance).formatted(2)
 
     assert shown.values.tolist() == [["676", "-0.04", "12.3"], ["", "1.50", "2.0"]]
 
@@ -194,10 +194,10 @@ def test_a_number_is_shown_with_the_digits_that_its_column_needs(result):
 def test_ids_are_shown_last_unless_the_table_is_by_them(by_owner):
     by_id, by_none = by_owner(), by_owner(by=None)
 
-    assert list(by_id.as_read(1))[:3] == ["owner_id", "owner", "n"]
-    assert list(by_id.as_read(1))[-1] == "contact_id"
-    assert list(by_none.as_read(1))[-2:] == ["owner_id", "contact_id"]
-    assert by_none.as_read(1).iloc[0, 0] == "Ann"
+    assert list(by_id.formatted(1))[:3] == ["owner_id", "owner", "n"]
+    assert list(by_id.formatted(1))[-1] == "contact_id"
+    assert list(by_none.formatted(1))[-2:] == ["owner_id", "contact_id"]
+    assert by_none.formatted(1).iloc[0, 0] == "Ann"
     assert by_none.table.columns[0] == "owner_id"  # the table itself stays as it is
     page = by_none.table_html()
     assert page.index("<th>owner</th>") < page.index("<th>owner_id</th>")
@@ -226,7 +226,7 @@ def test_a_result_and_an_analysis_are_pickled_and_copied(again, asked):
 
     pd.testing.assert_frame_equal(other.table, result.table)
     assert other.table.attrs == result.table.attrs
-    assert (other.answer, other.provenance, repr(other)) == (result.answer, result.provenance, repr(result))
+    assert (other.headline, other.provenance, repr(other)) == (result.headline, result.provenance, repr(result))
     assert type(other.provenance) is Provenance
     assert other.analysis is again(hl.analyses.lead_volume) is hl.analyses.lead_volume
     assert again(hl.analyses) is hl.analyses
@@ -246,12 +246,12 @@ def test_a_result_comes_back_from_another_process(asked):
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         answer, other = pool.apply(_answered, (asked[1],))
 
-    assert answer == asked[1].answer
+    assert answer == asked[1].headline
     pd.testing.assert_frame_equal(other.table, asked[1].table)
 
 
 def _answered(result):
-    return result.answer, result
+    return result.headline, result
 
 
 def test_a_pickle_of_an_analysis_that_is_not_known_here_says_what_to_do(result):
@@ -269,10 +269,10 @@ def test_a_strict_numpy_breaks_nothing(name, choices):
 
     with np.errstate(all="raise"):
         table = analysis(**frames, as_of=AS_OF, **choices)
-        answer, axes = analysis.say(table), analysis.plot(table, Figure().subplots())
+        answer, axes = analysis.headline(table), analysis.plot(table, Figure().subplots())
 
     pd.testing.assert_frame_equal(table, expected)
-    assert answer == analysis.say(expected)
+    assert answer == analysis.headline(expected)
     assert axes.get_title(loc="left")
 
 
@@ -292,12 +292,12 @@ def test_counts_leave_as_whole_numbers(tmp_path):
     table = analysis(**frames_for(analysis, 20), as_of=AS_OF)
     counts = [name for name, kind in analysis.columns.items() if kind is COUNT]
     told = Provenance(
-        timezone="UTC", location="x", as_of_local="", choices={}, rows={}, left_out={}, without={}, short={}
+        timezone="UTC", location="x", as_of_local="", choices={}, rows={}, left_out={}, without={}, missing_rows={}
     )
-    result = Result(table, analysis, Provenance(told, spent=0, saved=0))
+    result = Result(table, analysis, Provenance(told, requests=0, from_cache=0))
 
     sheet = openpyxl.load_workbook(result.to_excel(tmp_path / "funnel")).active
-    shown = result.as_read(50)
+    shown = result.formatted(50)
 
     heads = [cell.value for cell in sheet[1]]
     for name in counts:

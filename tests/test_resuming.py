@@ -128,4 +128,4 @@ def test_a_loop_over_pages_that_ends_early_leaves_no_old_page_to_the_next_day(tr
     frame = connect(trial, 1).contacts(custom_fields=False)
 
     assert len(paid(trial)) == 1 + PAGES
-    assert frame.attrs["hlkit"]["saved"] == 0
+    assert frame.attrs["hlkit"]["from_cache"] == 0

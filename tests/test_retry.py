@@ -15,18 +15,18 @@ from hlkit.client.errors import (
     UnexpectedResponse,
     WrongLocation,
 )
-from hlkit.client.http.retry import ATTEMPTS, Budget, Tries
+from hlkit.client.http.retry import ATTEMPTS, Budget, RetryState
 
 DEADLINE = 30.0
 INTERVAL = 10.0
 
 
-def tries(**given) -> Tries:
-    """Tries whose jitter always gives the longest wait."""
-    return Tries(**{"deadline": DEADLINE, "budget": Budget(), "jitter": lambda least, most: most, **given})
+def tries(**given) -> RetryState:
+    """RetryState whose jitter always gives the longest wait."""
+    return RetryState(**{"deadline": DEADLINE, "budget": Budget(), "jitter": lambda least, most: most, **given})
 
 
-def after(one: Tries, error: HlkitError) -> float:
+def after(one: RetryState, error: HlkitError) -> float:
     """The wait after an attempt that took no time."""
     one.took(0.0)
     return one.pause(error, None, INTERVAL)

@@ -14,11 +14,11 @@ import pytest
 from scripted import OTHER_TOKEN, TOKEN, Scripted, answer, call, hang_up, limits, session_to, silent, slowly
 
 from hlkit.client.errors import (
-    Cancelled,
+    Canceled,
     ConnectionFailed,
     InvalidRequest,
     InvalidToken,
-    NotKept,
+    NotCached,
     NotReadOnly,
     QuotaExhausted,
     RateLimited,
@@ -27,7 +27,7 @@ from hlkit.client.errors import (
     UnexpectedResponse,
 )
 from hlkit.client.http.cache import Cache
-from hlkit.client.http.progress import Watch
+from hlkit.client.http.progress import Progress
 from hlkit.client.http.retry import Budget
 from hlkit.client.http.token import Token
 
@@ -273,7 +273,7 @@ def test_a_kept_answer_that_does_not_fit_another_question_is_asked_for_anew():
 
 
 def test_what_must_be_kept_is_asked_of_nobody():
-    error, asked = refused(NotKept, ANSWER, kept_only=True)
+    error, asked = refused(NotCached, ANSWER, kept_only=True)
 
     assert asked == []
     assert "cannot be read" in error.message
@@ -556,16 +556,16 @@ def test_each_of_them_hears_of_the_error():
 
 
 def test_one_who_stops_waiting_takes_the_answer_from_nobody():
-    impatient = Watch()
+    impatient = Progress()
     with Scripted(slow_answer) as server, ThreadPoolExecutor(2) as pool:
         session = session_to(server)
-        first = pool.submit(session.fetch, call(watch=impatient))
+        first = pool.submit(session.fetch, call(progress=impatient))
         time.sleep(0.05)
         second = pool.submit(session.fetch, call())
         time.sleep(0.05)
-        impatient.stop()
+        impatient.cancel()
 
-        with pytest.raises(Cancelled):
+        with pytest.raises(Canceled):
             first.result()
         assert second.result() == PAGE
         assert len(server.asked) == 1
@@ -575,12 +575,12 @@ def test_one_who_stops_waiting_takes_the_answer_from_nobody():
 
 
 def test_stop_ends_a_hanging_request_at_once():
-    watch = Watch()
+    progress = Progress()
     with Scripted(silent(20)) as server:
-        threading.Timer(0.2, watch.stop).start()
+        threading.Timer(0.2, progress.cancel).start()
         began = time.monotonic()
-        with pytest.raises(Cancelled):
-            session_to(server, deadline=60).fetch(call(watch=watch))
+        with pytest.raises(Canceled):
+            session_to(server, deadline=60).fetch(call(progress=progress))
 
         assert time.monotonic() - began < 3
 
@@ -598,46 +598,46 @@ def test_ctrl_c_ends_a_hanging_request_at_once_twice_in_a_row():
 
 
 def test_ctrl_c_stops_no_watch_and_no_later_call():
-    watch = Watch()
+    progress = Progress()
     with Scripted(silent(20), ANSWER) as server:
         session = session_to(server, deadline=60)
         threading.Timer(0.1, _thread.interrupt_main).start()
         with pytest.raises(KeyboardInterrupt):
-            session.fetch(call(watch=watch))
+            session.fetch(call(progress=progress))
 
-        assert session.fetch(call(watch=watch)) == PAGE
+        assert session.fetch(call(progress=progress)) == PAGE
 
 
-def fetch_twice(session, watch):
+def fetch_twice(session, progress):
     for number in range(2):
-        session.fetch(call(watch=watch, params={"n": number}))
+        session.fetch(call(progress=progress, params={"n": number}))
 
 
 def test_stop_ends_a_wait_between_attempts_and_a_wait_for_a_slot():
     for reply in (answer(b"", 503, headers={"Retry-After": "50"}), answer(PAGE, headers=limits(1, 0, 50_000))):
-        watch = Watch()
+        progress = Progress()
         with Scripted(reply) as server:
-            threading.Timer(0.2, watch.stop).start()
+            threading.Timer(0.2, progress.cancel).start()
             began = time.monotonic()
-            with pytest.raises(Cancelled):
-                fetch_twice(session_to(server, deadline=60), watch)
+            with pytest.raises(Canceled):
+                fetch_twice(session_to(server, deadline=60), progress)
 
             assert time.monotonic() - began < 3
             assert len(server.asked) == 1
 
 
 def test_a_page_that_is_on_its_way_when_it_is_stopped_is_kept():
-    watch = Watch()
+    progress = Progress()
 
     def stopped_meanwhile(connection, asked):
-        watch.stop()
+        progress.cancel()
         time.sleep(0.3)
         connection.sendall(ANSWER)
 
     with Scripted(stopped_meanwhile) as server:
         session = session_to(server)
-        with pytest.raises(Cancelled):
-            session.fetch(call(watch=watch))
+        with pytest.raises(Canceled):
+            session.fetch(call(progress=progress))
 
         assert session.fetch(call()) == PAGE
         assert len(server.asked) == 1
@@ -646,14 +646,14 @@ def test_a_page_that_is_on_its_way_when_it_is_stopped_is_kept():
 def test_waits_are_told_to_the_watch():
     told = []
 
-    class Told(Watch):
-        def waiting(self, seconds, why):
+    class Told(Progress):
+        def on_wait(self, seconds, why):
             told.append((round(seconds), why))
-            self.stop()
+            self.cancel()
 
-    watch = Told()
-    with Scripted(answer(b"", 503, headers={"Retry-After": "7"})) as server, pytest.raises(Cancelled):
-        session_to(server, deadline=60).fetch(call(watch=watch))
+    progress = Told()
+    with Scripted(answer(b"", 503, headers={"Retry-After": "7"})) as server, pytest.raises(Canceled):
+        session_to(server, deadline=60).fetch(call(progress=progress))
 
     assert told == [(7, "to try again")]
 

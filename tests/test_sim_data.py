@@ -329,9 +329,9 @@ def test_duplicates_are_one_person_written_down_twice(data, contacts):
     kinds = Counter(kind for *_, kind in data.planted["duplicates"])
     same = {
         "format": lambda a, b: a["email"] != b["email"] and b["email"].lower() == a["email"].replace("@", "+web@"),
-        "no e-mail": lambda a, b: b["email"] is None and a["phone"] == b["phone"],
+        "no email": lambda a, b: b["email"] is None and a["phone"] == b["phone"],
         "no phone": lambda a, b: b["phone"] is None and a["email"] == b["email"],
-        "new e-mail": lambda a, b: a["email"] != b["email"] and a["phone"] == b["phone"],
+        "new email": lambda a, b: a["email"] != b["email"] and a["phone"] == b["phone"],
         "new phone": lambda a, b: a["phone"] != b["phone"] and a["email"] == b["email"],
         "nickname": lambda a, b: a["firstName"] != b["firstName"] and a["email"] == b["email"],
         "typo": lambda a, b: a["firstName"][:2] == b["firstName"][:2] and a["email"] == b["email"],

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import hlkit as hl
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 
 SPECS = Path(__file__).parent / "facts" / "openapi"
 LOCATION = "ve9EPM428h8vShlRW1KT"
@@ -174,8 +174,8 @@ def connected(server):
 
 
 @pytest.mark.filterwarnings("ignore::hlkit.client.frames.builder.DataWarning")
-@pytest.mark.filterwarnings("ignore::hlkit.client.download.ShortWarning")
-@pytest.mark.parametrize("resource", CATALOGUE.values(), ids=lambda resource: resource.name)
+@pytest.mark.filterwarnings("ignore::hlkit.client.download.MissingRowsWarning")
+@pytest.mark.parametrize("resource", CATALOG.values(), ids=lambda resource: resource.name)
 def test_a_server_of_the_specification_alone_gives_a_frame_or_one_clear_error(server, resource):
     loc = connected(server)
     given = {"confirm": True} if resource.parent else {}

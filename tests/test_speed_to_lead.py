@@ -49,11 +49,11 @@ def test_a_lead_that_nobody_answered_is_still_waiting():
 
     table = ask(contacts, messages)
 
-    assert table[["n", "answered", "p50_min"]].values.tolist() == [[3, 2, 30]]
-    assert table["never_share"].tolist() == pytest.approx([1 / 3])
+    assert table[["n", "answered", "median_min"]].values.tolist() == [[3, 2, 30]]
+    assert table["no_reply_share"].tolist() == pytest.approx([1 / 3])
     assert table["p90_min"].isna().all()
     # of the two who are answered, half are so by minute 10 and nine in ten by minute 30
-    assert table[["answered_p50_min", "answered_p90_min"]].values.tolist() == [[10, 30]]
+    assert table[["answered_median_min", "answered_p90_min"]].values.tolist() == [[10, 30]]
     assert table[["within_5_share", "within_15_share", "within_60_share"]].values[0] == pytest.approx(
         [0, 1 / 3, 2 / 3]
     )
@@ -68,7 +68,7 @@ def test_a_lead_of_just_now_tells_nothing_of_the_time_after():
     # new was seen for 5 minutes: after ann, two still waited; bob was then the only one left to be watched
     assert row["within_5_share"] == pytest.approx(1 / 3)
     assert row["within_60_share"] == 1
-    assert row["never_share"] == 0
+    assert row["no_reply_share"] == 0
     assert row["answered"] == 2
 
 
@@ -87,7 +87,7 @@ def test_without_censoring_the_interval_is_wilsons_own():
     row = ask(contacts, messages).iloc[0]
 
     assert (row["within_5_low"], row["within_5_high"]) == pytest.approx(wilson(7, 10))
-    assert (row["never_low"], row["never_high"]) == pytest.approx(wilson(3, 10))
+    assert (row["no_reply_low"], row["no_reply_high"]) == pytest.approx(wilson(3, 10))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_call_answers_by_whom_it_was_made_or_taken():
         (7, message("ann", 7, type="TYPE_CALL")),
         (2, message("ann", 2, call_status="completed", call_duration_s=40.0, **came_in)),
     ]:
-        assert ask(ANN, frame(row))["p50_min"].tolist() == [minutes]
+        assert ask(ANN, frame(row))["median_min"].tolist() == [minutes]
     for missed in (
         message("ann", 2, call_status="no-answer", **came_in),
         message("ann", 2, call_status="completed", **came_in | {"user_id": None}),  # no user, and who knows how long
@@ -125,7 +125,7 @@ def test_a_call_answers_by_whom_it_was_made_or_taken():
 def test_a_lead_that_writes_again_while_it_waits_does_not_wait_anew():
     messages = frame(message("ann", 50, direction="inbound", origin=None, user_id=None), message("ann", 60))
 
-    assert ask(ANN, messages)["p50_min"].tolist() == [60]
+    assert ask(ANN, messages)["median_min"].tolist() == [60]
 
 
 def test_a_message_older_than_its_contact_answers_nobody_and_is_told():
@@ -134,7 +134,9 @@ def test_a_message_older_than_its_contact_answers_nobody_and_is_told():
 
     table = ask(contacts, messages, by="contact_id")
 
-    told = dict(zip(table["contact_id"], zip(table["p50_min"], table["contacted_before"], strict=True), strict=True))
+    told = dict(
+        zip(table["contact_id"], zip(table["median_min"], table["contacted_before"], strict=True), strict=True)
+    )
     assert told == {"ann": (30, 1), "bob": (50, 0)}
 
 
@@ -156,7 +158,7 @@ def test_a_contact_made_by_its_own_call_or_message_is_answered_at_once(more, ans
     long_before = ask(lead, frame(message("ann", 9.9, **more)))
 
     assert table[["answered", "contacted_before"]].values.tolist() == [[answered, before]]
-    assert not answered or table["p50_min"].tolist() == [0]
+    assert not answered or table["median_min"].tolist() == [0]
     assert long_before["answered"].tolist() == [0]
     assert long_before["contacted_before"].tolist() == [max(answered, before)]
 
@@ -168,10 +170,10 @@ def test_a_reply_may_be_an_attempt_a_connected_call_or_anything_that_went_out():
         message("ann", 9, type="TYPE_CALL", call_status="completed", call_duration_s=30.0),
     )
 
-    waits = {reply: ask(ANN, rows, reply=reply)["p50_min"].item() for reply in ("any", "attempt", "connected")}
+    waits = {reply: ask(ANN, rows, reply=reply)["median_min"].item() for reply in ("any", "attempt", "connected")}
 
     assert waits == {"any": 1, "attempt": 5, "connected": 9}
-    assert ask(ANN, rows)["any_p50_min"].tolist() == [1]
+    assert ask(ANN, rows)["any_message_median_min"].tolist() == [1]
     assert 'reply="connected" leaves it out' in ask(ANN, rows).attrs["hlkit"]["definition"]
 
 
@@ -191,8 +193,8 @@ def test_the_median_of_all_hours_stands_beside_that_of_office_hours():
 
     table = ask(contacts, messages, after=99999, clock="office", timezone="America/Chicago", by=None)
 
-    assert table[["p50_min", "median_all_hours_min"]].values.tolist() == [[70, 63 * 60 + 10]]
-    assert "70 min in office hours, 3 days in all hours" in speed_to_lead.say(table)
+    assert table[["median_min", "all_hours_median_min"]].values.tolist() == [[70, 63 * 60 + 10]]
+    assert "70 min in office hours, 3 days in all hours" in speed_to_lead.headline(table)
 
 
 def test_the_office_clock_stops_at_night_and_machines_have_no_office_hours():
@@ -205,8 +207,8 @@ def test_the_office_clock_stops_at_night_and_machines_have_no_office_hours():
 
     row = ask(contacts, messages, after=99999, clock="office", timezone="America/Chicago").iloc[0]
 
-    assert row["p50_min"] == 10 + 60
-    assert row["any_p50_min"] == 1
+    assert row["median_min"] == 10 + 60
+    assert row["any_message_median_min"] == 1
 
 
 def test_an_hour_that_the_clocks_skip_is_not_waited():
@@ -221,7 +223,7 @@ def test_an_hour_that_the_clocks_skip_is_not_waited():
         table = speed_to_lead(
             contacts, messages, as_of="2025-04-01", timezone="America/Chicago", office="Mon-Sun 0-24"
         )
-        assert table["p50_min"].tolist() == [minutes]
+        assert table["median_min"].tolist() == [minutes]
 
 
 def test_contacts_of_an_import_are_left_out_and_told():
@@ -265,7 +267,7 @@ def test_deals_are_counted_by_how_long_their_lead_had_waited():
     messages = frame(message("ann", 5), message("bob", 5.1), message("cyd", 61), message("dan", 1))
     ended = {"ann": "won", "bob": "lost", "eve": "abandoned"}
     deals = frame(*[deal(name, status, ended=2000) for name, status in ended.items()], deal("cyd", "open"))
-    asked = {"after": 5000, "opportunities": deals, "show": "pays"}
+    asked = {"after": 5000, "opportunities": deals, "show": "win_rate_by_wait"}
 
     table = ask(contacts, messages, **asked).set_index("wait")
 
@@ -285,7 +287,7 @@ def test_a_deal_that_closed_later_than_as_of_is_open():
     deals = frame(deal("ann", "won", ended=2001), deal("bob", "lost", ended=1999))
     contacts, messages = frame(contact("ann"), contact("bob")), frame(message("ann", 3), message("bob", 3))
 
-    table = ask(contacts, messages, after=2000, opportunities=deals, show="pays")
+    table = ask(contacts, messages, after=2000, opportunities=deals, show="win_rate_by_wait")
 
     row = table.set_index("wait").loc["up to 5 min"]
 
@@ -305,8 +307,8 @@ def test_lengths_of_wait_are_compared_at_one_age_of_their_deals():
         ]
     )
 
-    table = ask(contacts, messages, opportunities=deals, show="pays", after=5600 + 4000 + 100 * 1440)
-    said = speed_to_lead.say(table)
+    table = ask(contacts, messages, opportunities=deals, show="win_rate_by_wait", after=5600 + 4000 + 100 * 1440)
+    said = speed_to_lead.headline(table)
 
     quick = table.set_index("wait").loc["up to 5 min"]
     assert quick[["n", "deals", "win_90d_share"]].tolist() == pytest.approx([400, 400, 0.8])
@@ -325,7 +327,7 @@ def test_a_leads_deal_is_its_first_and_one_that_closed_within_a_day_shows_no_wai
         deal("cyd", "won", ended=1440),
     )
 
-    table = ask(contacts, messages, opportunities=deals, show="pays", after=9999)
+    table = ask(contacts, messages, opportunities=deals, show="win_rate_by_wait", after=9999)
 
     by_wait = table.set_index("wait")
     assert by_wait.loc["up to 5 min", ["n", "won", "lost"]].tolist() == [1, 0, 1]
@@ -334,11 +336,11 @@ def test_a_leads_deal_is_its_first_and_one_that_closed_within_a_day_shows_no_wai
 
 
 def test_without_opportunities_nobody_knows_whether_it_pays():
-    table = ask(ANN, frame(message("ann", 3)), show="pays")
+    table = ask(ANN, frame(message("ann", 3)), show="win_rate_by_wait")
 
     assert table["n"].tolist() == [1, 0, 0, 0, 0, 0]
     assert table["win_90d_share"].isna().all()
-    assert speed_to_lead.say(table).startswith("No leads with a deal")
+    assert speed_to_lead.headline(table).startswith("No leads with a deal")
     assert "could not be read" in table.attrs["hlkit"]["definition"]
 
 
@@ -386,10 +388,10 @@ def told(frames, **choices):
 def test_it_finds_the_planted_wait_and_the_naive_number_does_not(planted):
     for frames, truth, _ in planted:
         row = told(frames).iloc[0]
-        assert row["answered_p50_min"] == pytest.approx(truth["speed"]["median_office_minutes"], abs=1.5)
-        assert row["never_share"] == pytest.approx(truth["speed"]["never_share"], abs=0.02)
-        assert row["any_p50_min"] == pytest.approx(20 / 60, abs=0.01)  # an automation, after 20 seconds
-        assert told(frames, clock="wall").iloc[0]["p50_min"] > 5 * row["p50_min"]
+        assert row["answered_median_min"] == pytest.approx(truth["speed"]["median_office_minutes"], abs=1.5)
+        assert row["no_reply_share"] == pytest.approx(truth["speed"]["never_share"], abs=0.02)
+        assert row["any_message_median_min"] == pytest.approx(20 / 60, abs=0.01)  # an automation, after 20 seconds
+        assert told(frames, clock="wall").iloc[0]["median_min"] > 5 * row["median_min"]
 
 
 def test_it_finds_that_speed_pays(planted):
@@ -397,7 +399,7 @@ def test_it_finds_that_speed_pays(planted):
     for frames, _, pipelines in planted:
         repeat = [key for name, key in pipelines.items() if name not in ("New customers", "Commercial")]
         deals = frames["opportunities"]
-        table = told(frames | {"opportunities": deals[~deals["pipeline_id"].isin(repeat)]}, show="pays")
+        table = told(frames | {"opportunities": deals[~deals["pipeline_id"].isin(repeat)]}, show="win_rate_by_wait")
         fast = table["wait"].isin(["up to 5 min", "5-15 min", "15-60 min"])
         won = won + [table.loc[rows, "won"].sum() for rows in (fast, ~fast)]
         lost = lost + [table.loc[rows, "lost"].sum() for rows in (fast, ~fast)]

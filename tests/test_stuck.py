@@ -400,7 +400,7 @@ def test_the_summary_by_an_owner_names_no_pipeline_where_there_are_two():
 
 
 def headline(frame, **choices):
-    return stuck.say(ask(frame, **choices).assign(stage="Quote", pipeline="Sales"))
+    return stuck.headline(ask(frame, **choices).assign(stage="Quote", pipeline="Sales"))
 
 
 def test_the_headline_has_the_number_of_stuck_deals_first_and_then_their_value():

@@ -13,9 +13,9 @@ import pytest
 
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.frames.builder import CustomFields, FrameBuilder
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 from hlkit.client.schema import LIST
-from hlkit.files.summary import profile, pseudonym
+from hlkit.files.summary import pseudonym, summarize
 
 PLANTED = [
     "Ann Example",
@@ -56,7 +56,7 @@ FIELDS = [
 
 
 def contacts(*rows, attrs=True):
-    resource = CATALOGUE["contacts"]
+    resource = CATALOG["contacts"]
     builder = FrameBuilder(resource.columns, resource.key, CustomFields.of(FIELDS, "contact", resource.columns))
     builder.add(rows)
     frame = builder.frame()
@@ -66,12 +66,12 @@ def contacts(*rows, attrs=True):
 
 
 def row(frame, column):
-    table = profile(frame).set_index("column")
+    table = summarize(frame).set_index("column")
     return table.loc[column]
 
 
 def shown(frame):
-    table = profile(frame)
+    table = summarize(frame)
     return table.to_string() + table.to_html() + repr(table.to_dict())
 
 
@@ -87,10 +87,10 @@ def test_no_private_value_is_shown(attrs):
     assert "google" in text
 
 
-def test_only_what_the_catalogue_declares_and_does_not_mark_private_is_shown():
-    table = profile(contacts(ANN)).set_index("column")
+def test_only_what_the_catalog_declares_and_does_not_mark_private_is_shown():
+    table = summarize(contacts(ANN)).set_index("column")
 
-    open_columns = {column.name for column in CATALOGUE["contacts"].columns if not column.private}
+    open_columns = {column.name for column in CATALOG["contacts"].columns if not column.private}
     assert set(table.index[~table["private"]]) == open_columns
     assert {"Wants", "Budget", "name", "birthday"} <= set(table.index[table["private"]])
 
@@ -128,7 +128,7 @@ def test_somebody_in_a_column_that_is_not_private_is_hidden(planted):
 
 
 def test_the_ends_of_a_private_column_are_not_shown():
-    ends = profile(contacts(ANN)).set_index("column")[["min", "max"]]
+    ends = summarize(contacts(ANN)).set_index("column")[["min", "max"]]
 
     assert ends.loc["created_at"].tolist() == ["2025-07-01T05:00:00Z"] * 2
     assert ends.loc[["birthday", "Budget", "name"]].isna().all(axis=None)
@@ -153,10 +153,10 @@ def test_another_process_has_another_key():
 def test_a_name_that_a_terminal_or_a_page_would_run_does_nothing():
     frame = contacts(ANN | {"city": "\x1b[31mWaco\n<script>", "source": "x" * 200})
 
-    text = profile(frame).to_string() + profile(frame).to_html()
+    text = summarize(frame).to_string() + summarize(frame).to_html()
 
     assert "\x1b" not in text
-    assert "<script>" not in profile(frame).to_html()
+    assert "<script>" not in summarize(frame).to_html()
     assert "x" * 41 not in text
 
 
@@ -206,7 +206,7 @@ def test_every_kind_has_its_word_and_its_ends():
 
     frame.attrs["hlkit"] = {"resource": "opportunities"}
 
-    table = profile(frame)
+    table = summarize(frame)
 
     assert table["kind"].tolist() == ["instant", "number", "flag", "text", "list", "whole number"]
     ends = table.set_index("column")[["min", "max"]].fillna("")
@@ -217,10 +217,10 @@ def test_every_kind_has_its_word_and_its_ends():
 
 @pytest.mark.parametrize("name", ["contacts", "opportunities", "messages"])
 def test_an_empty_frame_has_a_row_for_each_column(name):
-    resource = CATALOGUE[name]
+    resource = CATALOG[name]
     frame = FrameBuilder(resource.columns, resource.key).frame()
 
-    table = profile(frame)
+    table = summarize(frame)
 
     assert table["column"].tolist() == [column.name for column in resource.columns]
     assert table["rows"].eq(0).all()
@@ -237,7 +237,7 @@ def test_a_time_beyond_what_python_knows_is_written_all_the_same():
 
 
 def test_the_table_has_the_same_types_whatever_the_frame():
-    full, empty, none = profile(contacts(ANN)), profile(contacts()), profile(pd.DataFrame())
+    full, empty, none = summarize(contacts(ANN)), summarize(contacts()), summarize(pd.DataFrame())
 
     assert full.dtypes.equals(empty.dtypes)
     assert full.dtypes.equals(none.dtypes)
@@ -262,7 +262,7 @@ def test_a_frame_that_a_person_changed_is_looked_at_too():
     frame["stamp"] = pd.Series(pd.to_datetime(["2025-07-01 10:00", None]))
     frame["kinds"] = pd.Series([np.float64(1.5), None], dtype=object)
 
-    table = profile(frame)
+    table = summarize(frame)
 
     kinds = "mixed, text, day, mixed, duration, period[M], list, nothing, text, number, time, number"
     assert table["kind"].tolist() == kinds.split(", ")
@@ -274,17 +274,17 @@ def test_a_frame_of_arrow_types_is_looked_at_alike():
     frame = pd.DataFrame({"name": ["Ann Example", None], "tags": [["vip", "ann example"], None], "value": [1.0, 2.0]})
     types = {"name": pa.string(), "tags": pa.list_(pa.string()), "value": pa.float64()}
 
-    arrow = profile(frame.astype({name: pd.ArrowDtype(kind) for name, kind in types.items()}))
+    arrow = summarize(frame.astype({name: pd.ArrowDtype(kind) for name, kind in types.items()}))
 
-    pd.testing.assert_frame_equal(arrow, profile(frame))
+    pd.testing.assert_frame_equal(arrow, summarize(frame))
     assert "ann" not in arrow.loc[1, "examples"]
 
 
 @pytest.mark.parametrize("given", [None, "contacts.csv", [], {}, 5])
 def test_what_is_no_frame_is_refused(given):
     with pytest.raises(InvalidRequest, match=f"a {type(given).__name__} is not a DataFrame"):
-        profile(given)
+        summarize(given)
 
 
 def test_a_column_alone_is_a_frame_of_one():
-    assert profile(pd.Series([1, 2], name="n"))["column"].tolist() == ["n"]
+    assert summarize(pd.Series([1, 2], name="n"))["column"].tolist() == ["n"]

@@ -132,7 +132,7 @@ def test_an_attempt_ends_in_time_and_its_connection_with_it(reply):
         came = asking(server.url, seconds=0.3)
 
         assert isinstance(came, Failure)
-        assert came.kind == "late"  # whichever watch ran out first: ours, or the socket's
+        assert came.kind == "late"  # whichever progress ran out first: ours, or the socket's
         assert time.monotonic() - began < 3  # the server takes 14 at least
         assert no_attempt_is_left(before, within=3)
 

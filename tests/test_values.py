@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from hlkit.client.frames import values
-from hlkit.client.schema import CHOICE, COUNT, DAY, FLAG, ID, LIST, MONEY, NUMBER, SHARE, TEXT, WHEN
+from hlkit.client.schema import CHOICE, COUNT, DAY, FLAG, ID, INSTANT, LIST, MONEY, NUMBER, SHARE, TEXT
 
-KINDS = [ID, TEXT, CHOICE, WHEN, DAY, NUMBER, MONEY, SHARE, COUNT, FLAG, LIST]
+KINDS = [ID, TEXT, CHOICE, INSTANT, DAY, NUMBER, MONEY, SHARE, COUNT, FLAG, LIST]
 NOON = pd.Timestamp("2025-03-01T12:00:00Z")
 
 
@@ -25,7 +25,7 @@ def test_a_column_of_nothing_has_the_dtype_of_its_kind(kind, chunks):
 
 
 @pytest.mark.parametrize(
-    "spelt",
+    "spelled",
     [
         "2025-03-01T12:00:00.000Z",
         "2025-03-01T12:00:00Z",
@@ -36,8 +36,8 @@ def test_a_column_of_nothing_has_the_dtype_of_its_kind(kind, chunks):
         1740830400,
     ],
 )
-def test_an_instant_is_read_in_all_its_spellings(spelt):
-    series, misfits = column([spelt, "2025-03-01T12:00:00.000Z"], WHEN)
+def test_an_instant_is_read_in_all_its_spellings(spelled):
+    series, misfits = column([spelled, "2025-03-01T12:00:00.000Z"], INSTANT)
 
     assert list(series) == [NOON, NOON]
     assert misfits == 0
@@ -45,16 +45,16 @@ def test_an_instant_is_read_in_all_its_spellings(spelt):
 
 @pytest.mark.parametrize("beside", ["2025-03-01T12:00:00Z", 1740830400000], ids=["text", "number"])
 def test_an_instant_keeps_its_microseconds(beside):
-    spelt = ["2025-03-01T12:00:00.123456Z", "2025-03-01T12:00:00.123456789Z"]
+    spelled = ["2025-03-01T12:00:00.123456Z", "2025-03-01T12:00:00.123456789Z"]
 
-    assert list(column([*spelt, beside], WHEN)[0]) == [NOON + pd.Timedelta("123456us")] * 2 + [NOON]
+    assert list(column([*spelled, beside], INSTANT)[0]) == [NOON + pd.Timedelta("123456us")] * 2 + [NOON]
 
 
 @pytest.mark.parametrize(
     "read", [pd.to_datetime, lambda texts, utc: pd.read_csv(csv(texts), parse_dates=["at"])["at"]]
 )
 def test_times_of_a_persons_own_file_are_matched_with_ours(read):
-    ours = pd.DataFrame({"at": column(["2025-03-01T12:00:00Z", "2025-03-01T13:00:00Z"], WHEN)[0], "row": [1, 2]})
+    ours = pd.DataFrame({"at": column(["2025-03-01T12:00:00Z", "2025-03-01T13:00:00Z"], INSTANT)[0], "row": [1, 2]})
     theirs = pd.DataFrame({"at": read(["2025-03-01T12:30:00Z", "2025-03-01T12:59:59Z"], utc=True), "their": [1, 2]})
     if pd.__version__ < "3":
         theirs["at"] = theirs["at"].dt.as_unit("us")
@@ -67,21 +67,21 @@ def csv(texts):
 
 
 def test_what_is_no_instant_becomes_null_and_is_counted():
-    series, misfits = column(["soon", True, {}, [], "2025-13-01", 10**30, None, ""], WHEN)
+    series, misfits = column(["soon", True, {}, [], "2025-13-01", 10**30, None, ""], INSTANT)
 
     assert series.isna().all()
     assert misfits == 6
 
 
-@pytest.mark.parametrize("spelt", [1740830400, "1740830400", 1740830400000, 1740787200, 20250301, "2025-03-01"])
-def test_a_day_in_milliseconds_may_come_in_seconds_too(spelt):
-    chunk, misfits = values.convert([spelt, None], DAY, epoch_ms=True)
+@pytest.mark.parametrize("spelled", [1740830400, "1740830400", 1740830400000, 1740787200, 20250301, "2025-03-01"])
+def test_a_day_in_milliseconds_may_come_in_seconds_too(spelled):
+    chunk, misfits = values.convert([spelled, None], DAY, epoch_ms=True)
 
     assert values.to_pandas(values.join([chunk], DAY), DAY)[0] == pd.Timestamp("2025-03-01")
     assert misfits == 0
 
 
-@pytest.mark.parametrize("kind", [WHEN, DAY], ids=repr)
+@pytest.mark.parametrize("kind", [INSTANT, DAY], ids=repr)
 @pytest.mark.parametrize("day", ["1960-01-01", "1968-06-30", "1972-01-01", "2025-03-01"])
 def test_milliseconds_of_the_years_around_1970_are_not_taken_for_seconds(kind, day):
     milliseconds = pd.Timestamp(day, tz="UTC").value // 10**6
@@ -89,7 +89,7 @@ def test_milliseconds_of_the_years_around_1970_are_not_taken_for_seconds(kind, d
     assert column([milliseconds, str(milliseconds)], kind)[0].dt.strftime("%Y-%m-%d").tolist() == [day, day]
 
 
-@pytest.mark.parametrize("kind", [WHEN, DAY], ids=repr)
+@pytest.mark.parametrize("kind", [INSTANT, DAY], ids=repr)
 def test_eight_digits_are_a_day_and_fewer_are_nothing(kind):
     series, misfits = column(["20250301", 20250301, "2025", "0", 0, -7, 2025, 12.5, "-1234567"], kind)
 
@@ -98,10 +98,10 @@ def test_eight_digits_are_a_day_and_fewer_are_nothing(kind):
     assert misfits == 7
 
 
-@pytest.mark.parametrize("kind", [WHEN, DAY], ids=repr)
+@pytest.mark.parametrize("kind", [INSTANT, DAY], ids=repr)
 @pytest.mark.parametrize("other", ["2025-03-01T12:00:00Z", 1740830400000], ids=["all quickly", "one by one"])
 @pytest.mark.parametrize(
-    "spelt",
+    "spelled",
     [
         "0000-12-31T12:00:00Z",
         "0001-01-01T00:00:00Z",
@@ -121,30 +121,30 @@ def test_eight_digits_are_a_day_and_fewer_are_nothing(kind):
         1e300,
     ],
 )
-def test_a_year_that_stands_for_none_is_null_whatever_is_beside_it(kind, other, spelt):
-    series, misfits = column([other, spelt], kind)
+def test_a_year_that_stands_for_none_is_null_whatever_is_beside_it(kind, other, spelled):
+    series, misfits = column([other, spelled], kind)
 
     assert series.isna().tolist() == [False, True]
     assert misfits == 1
 
 
-@pytest.mark.parametrize("kind", [WHEN, DAY], ids=repr)
+@pytest.mark.parametrize("kind", [INSTANT, DAY], ids=repr)
 @pytest.mark.parametrize("beside", ["2025-03-01", 1740787200000], ids=["all quickly", "one by one"])
 @pytest.mark.parametrize("day", ["1678-01-01", "2261-12-31"])
 def test_the_first_and_the_last_day_that_count_are_read(kind, beside, day):
     milliseconds = pd.Timestamp(day).value // 10**6
 
-    for spelt in (day, milliseconds, str(milliseconds)):
-        series, misfits = column([spelt, beside], kind)
+    for spelled in (day, milliseconds, str(milliseconds)):
+        series, misfits = column([spelled, beside], kind)
         assert series.dt.strftime("%Y-%m-%d").tolist() == [day, "2025-03-01"]
         assert misfits == 0
 
 
 @pytest.mark.parametrize(
-    "spelt", ["1990-05-01", "1990-05-01T00:00:00.000Z", "1990-05-01T23:59:59+14:00", 641520000000, 641560000000]
+    "spelled", ["1990-05-01", "1990-05-01T00:00:00.000Z", "1990-05-01T23:59:59+14:00", 641520000000, 641560000000]
 )
-def test_a_day_is_the_day_that_is_written(spelt):
-    series, misfits = column([spelt, None], DAY)
+def test_a_day_is_the_day_that_is_written(spelled):
+    series, misfits = column([spelled, None], DAY)
 
     assert series[0] == pd.Timestamp("1990-05-01")
     assert misfits == 0
@@ -159,16 +159,16 @@ def test_numbers_come_as_numbers_or_as_text():
 
 
 @pytest.mark.parametrize("beside", [[], [1740830400000]], ids=["alone", "beside a number"])
-@pytest.mark.parametrize("spelt", ["2025-03-01 or so", "2025-03-011", "2025-03-01T24:00:00Z", "2025-03-01T12:75"])
-def test_a_day_with_something_else_behind_it_is_none_whatever_is_beside_it(spelt, beside):
-    series, misfits = column([spelt, *beside], DAY)
+@pytest.mark.parametrize("spelled", ["2025-03-01 or so", "2025-03-011", "2025-03-01T24:00:00Z", "2025-03-01T12:75"])
+def test_a_day_with_something_else_behind_it_is_none_whatever_is_beside_it(spelled, beside):
+    series, misfits = column([spelled, *beside], DAY)
 
     assert series.isna()[0]
     assert misfits == 1
 
 
 @pytest.mark.parametrize(
-    ("spelt", "moment"),
+    ("spelled", "moment"),
     [
         ("2025-3-15", "2025-03-15"),
         ("2025/03/15", "2025-03-15"),
@@ -184,25 +184,25 @@ def test_a_day_with_something_else_behind_it_is_none_whatever_is_beside_it(spelt
         ("Sat Mar 15 2025 10:00:00 GMT-0500 (Central Daylight Time)", "2025-03-15 15:00"),
     ],
 )
-def test_a_date_is_read_in_the_spellings_of_people_and_browsers(spelt, moment):
+def test_a_date_is_read_in_the_spellings_of_people_and_browsers(spelled, moment):
     at = pd.Timestamp(moment, tz="UTC")
 
-    assert column([spelt], WHEN)[0].tolist() == [at]
-    assert column([spelt], DAY)[0].tolist() == [at.tz_localize(None).normalize()]
+    assert column([spelled], INSTANT)[0].tolist() == [at]
+    assert column([spelled], DAY)[0].tolist() == [at.tz_localize(None).normalize()]
 
 
 @pytest.mark.parametrize(
-    "spelt", ["03/04/2025", "3.4.2025", "3/15/25", "15 Mars 2025", "Feb 30, 2025", "13:00 PM", "31/31/2025"]
+    "spelled", ["03/04/2025", "3.4.2025", "3/15/25", "15 Mars 2025", "Feb 30, 2025", "13:00 PM", "31/31/2025"]
 )
-def test_what_could_be_two_days_or_is_none_is_not_guessed(spelt):
-    series, misfits = column([spelt], WHEN)
+def test_what_could_be_two_days_or_is_none_is_not_guessed(spelled):
+    series, misfits = column([spelled], INSTANT)
 
     assert series.isna().all()
     assert misfits == 1
 
 
 @pytest.mark.parametrize(
-    ("spelt", "number"),
+    ("spelled", "number"),
     [
         ("1,234", 1234),
         ("1,234,567.89", 1234567.89),
@@ -216,15 +216,15 @@ def test_what_could_be_two_days_or_is_none_is_not_guessed(spelt):
         ("12,5", 12.5),
     ],
 )
-def test_an_amount_is_read_with_its_currency_and_thousands(spelt, number):
-    assert column([spelt], MONEY)[0].tolist() == [number]
+def test_an_amount_is_read_with_its_currency_and_thousands(spelled, number):
+    assert column([spelled], MONEY)[0].tolist() == [number]
 
 
 @pytest.mark.parametrize(
-    "spelt", ["1,23,456", "0,500", "12,345,6", "--5", "-$-5", "5%", "1_000", "USD", "1.2.3", "5 of 6"]
+    "spelled", ["1,23,456", "0,500", "12,345,6", "--5", "-$-5", "5%", "1_000", "USD", "1.2.3", "5 of 6"]
 )
-def test_what_could_be_two_amounts_or_is_none_is_not_guessed(spelt):
-    series, misfits = column([spelt], MONEY)
+def test_what_could_be_two_amounts_or_is_none_is_not_guessed(spelled):
+    series, misfits = column([spelled], MONEY)
 
     assert series.isna().all()
     assert misfits == 1
@@ -298,7 +298,7 @@ def test_a_lone_surrogate_does_not_lose_the_row():
 @pytest.mark.parametrize("pages", [1, 2])
 def test_a_value_can_be_set_and_no_other_frame_sees_it(kind, pages):
     wire, new = {
-        "WHEN": ("2025-03-01T12:00:00Z", NOON + pd.Timedelta("1h")),
+        "INSTANT": ("2025-03-01T12:00:00Z", NOON + pd.Timedelta("1h")),
         "DAY": ("2025-03-01", pd.Timestamp("2025-03-02")),
         "COUNT": (1, 2),
         "FLAG": (True, False),

@@ -22,8 +22,8 @@ from scripted import Scripted
 
 import hlkit as hl
 from hlkit.client.errors import HlkitError
-from hlkit.client.http.progress import Watch
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.http.progress import Progress
+from hlkit.client.resources import CATALOG
 from hlkit.sim import Simulation
 from hlkit.sim.faults import FAULTS
 
@@ -44,15 +44,15 @@ def one_warning(kind, match=None):
     assert [str(one.message) for one in seen] == [str(seen[0].message)]
 
 
-class Counting(Watch):
+class Counting(Progress):
     """Knows how many rows of each resource have arrived."""
 
     def __init__(self):
         super().__init__()
         self.rows = Counter()
 
-    def tell(self, progress):
-        self.rows[progress.resource] = progress.rows
+    def on_page(self, update):
+        self.rows[update.resource] = update.rows
 
 
 class Trial:
@@ -73,7 +73,7 @@ class Trial:
         """A location on the same cache folder, whose pages are small."""
         given = {"base_url": self.url, "cache": self.cache, "deadline": self.deadline, **given}
         loc = hl.connect(token or self.sim.token, self.sim.location_id, **given)
-        for name, resource in CATALOGUE.items():
+        for name, resource in CATALOG.items():
             if resource.paging.size:
                 most = min(self._page, resource.paging.most)
                 getattr(loc, name).resource = replace(resource, paging=replace(resource.paging, most=most))
@@ -92,7 +92,7 @@ class Trial:
         self.sim.truth.begin(name)
         with self.in_time():
             frame = call()
-        ids = frame[CATALOGUE[name].key].tolist()
+        ids = frame[CATALOG[name].key].tolist()
         assert self.sim.truth.undisturbed(name) - set(ids) == set(), "rows are missing"
         assert _several(ids) == [], "rows came twice"
         assert set(ids) - self.known(name) == set(), "rows are there that never were"
@@ -104,16 +104,16 @@ class Trial:
         assert type(error) is kind, repr(error)
         return error
 
-    def outcome(self, name="contacts", loc=None, watch=None, **given):
+    def outcome(self, name="contacts", loc=None, progress=None, **given):
         """The whole resource, or the error that bears exactly the rows that arrived."""
-        watch = watch or Counting()
+        progress = progress or Counting()
         try:
-            return self.whole(name, lambda: getattr(loc or self.loc, name)(watch=watch, **given))
+            return self.whole(name, lambda: getattr(loc or self.loc, name)(progress=progress, **given))
         except HlkitError as error:
             broken = error
         self.errors.append(broken)
-        ids = [] if broken.partial is None else broken.partial[CATALOGUE[name].key].tolist()
-        assert len(ids) == watch.rows[name]
+        ids = [] if broken.partial is None else broken.partial[CATALOG[name].key].tolist()
+        assert len(ids) == progress.rows[name]
         assert _several(ids) == []
         assert set(ids) - self.known(name) == set()
         return broken
@@ -172,7 +172,7 @@ class Trial:
 
 
 def _path(name):
-    form = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(CATALOGUE[name].path))
+    form = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(CATALOG[name].path))
     return re.compile(form)
 
 

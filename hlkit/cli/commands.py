@@ -19,7 +19,7 @@ from cyclopts.exceptions import CycloptsError
 
 from hlkit.cli import console
 from hlkit.client.errors import HlkitError, InvalidRequest
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 
 if TYPE_CHECKING:
     import inspect
@@ -287,7 +287,7 @@ def _fetches(resource: Resource) -> Callable[..., None]:
         told = frame.attrs["hlkit"]
         print(
             f"{path}: {many(len(frame), 'row')}, {many(frame.shape[1], 'column')}; "
-            f"{many(told['spent'], 'request')} spent, {many(told['saved'], 'answer')} from the cache"
+            f"{many(told['requests'], 'request')} spent, {many(told['from_cache'], 'answer')} from the cache"
         )
 
     own = [_flag(option) for option in options(resource) if option.flag is not None]
@@ -322,7 +322,7 @@ def _told(annotation: Any, words: str, negative: str | None = "") -> Any:
     return Annotated[annotation, Parameter(help=words, negative=negative)]
 
 
-for _resource in CATALOGUE.values():
+for _resource in CATALOG.values():
     fetch.command(_fetches(_resource), name=_resource.name.replace("_", "-"))
 
 
@@ -390,7 +390,7 @@ def _runs(name: str) -> Callable[..., None]:
         own[parameter.name] = _told(kind, words)
     fixed = list(inspect.signature(command).parameters.values())[:-1]
     every = [*fixed, *signature(one).parameters.values()]
-    parameters = [each.replace(annotation=own[each.name]) for each in every if each.name != "watch"]
+    parameters = [each.replace(annotation=own[each.name]) for each in every if each.name != "progress"]
     command.__name__ = name
     command.__doc__ = f"{one.question}\n\n{(inspect.getdoc(one.function) or '').partition(chr(10) + 'Parameters')[0]}"
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ from hlkit.analysis.core.groups import grouped
 from hlkit.client.disk import working_folder
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.http.progress import default
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 from hlkit.client.text import many
 from hlkit.connection import demo
 from hlkit.files.export import write_bytes
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path("hlkit-demo")
 _RESOURCES = ("location", "custom_fields", "contacts", "opportunities")
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")  # a source each; "other" is grey
+_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")  # a source each; "other" is gray
 _LAB = """\
   a notebook on the same data: make lab
   a question: {hlkit} run speed_to_lead --by source --demo"""
@@ -102,14 +102,14 @@ def _has_lab(folder: Path) -> bool:
 
 
 def _read_all(loc: Location) -> dict[str, pd.DataFrame]:
-    frames = {name: getattr(loc, name)(watch=default(shown_after=0)) for name in _RESOURCES}
+    frames = {name: getattr(loc, name)(progress=default(shown_after=0)) for name in _RESOURCES}
     spent = saved = 0
     for name, frame in frames.items():
         told = frame.attrs["hlkit"]
-        spent, saved = spent + told["spent"], saved + told["saved"]
+        spent, saved = spent + told["requests"], saved + told["from_cache"]
         print(
             f"  {name:<14} {many(len(frame), 'row'):>11}  {many(told['pages'], 'page'):>8}  "
-            f"{many(told['spent'], 'request'):>11}  {many(told['saved'], 'answer')} from the cache"
+            f"{many(told['requests'], 'request'):>11}  {many(told['from_cache'], 'answer')} from the cache"
         )
     print(f"  together {many(spent, 'request')}, {many(saved, 'answer')} from the cache")
     return frames
@@ -117,7 +117,7 @@ def _read_all(loc: Location) -> dict[str, pd.DataFrame]:
 
 def _show_head(contacts: pd.DataFrame) -> None:
     print(f"contacts: {len(contacts):,} rows, {contacts.shape[1]} columns, custom fields among them\n")
-    custom = [name for name in contacts.columns[len(CATALOGUE["contacts"].columns) :] if contacts[name].dtype != "O"]
+    custom = [name for name in contacts.columns[len(CATALOG["contacts"].columns) :] if contacts[name].dtype != "O"]
     columns = ["name", "source", "created_at", "tags", *contacts[custom].count().nlargest(3).index]
     with pd.option_context("display.width", 150, "display.max_columns", 8, "display.max_colwidth", 26):
         print(contacts[columns].assign(created_at=contacts["created_at"].dt.floor("min")).tail())
@@ -144,7 +144,7 @@ def leads_by_month(contacts: pd.DataFrame, timezone: str) -> pd.DataFrame:
     """
     source = grouped(contacts, "source")[1]
     counts = source.value_counts()
-    largest = counts.index[: len(_COLOURS) if len(counts) <= len(_COLOURS) else len(_COLOURS) - 1]
+    largest = counts.index[: len(_COLORS) if len(counts) <= len(_COLORS) else len(_COLORS) - 1]
     source = source.where(source.isin(largest), "other")
     month = contacts["created_at"].dt.tz_convert(timezone).dt.strftime("%Y-%m").rename("month")
     table = pd.crosstab(month, source.rename("source"))
@@ -159,9 +159,9 @@ def draw(table: pd.DataFrame, name: str) -> Figure:
     figure = Figure(figsize=(9, 4.8), layout="constrained", facecolor="white")
     axes = figure.subplots()
     bottom = pd.Series(0, index=table.index)
-    for source, own in zip(table.columns, _COLOURS, strict=False):
-        colour = "#999999" if source == "other" else own
-        axes.bar(range(len(table)), table[source], bottom=bottom, color=colour, label=_plain(str(source)), width=0.8)
+    for source, own in zip(table.columns, _COLORS, strict=False):
+        color = "#999999" if source == "other" else own
+        axes.bar(range(len(table)), table[source], bottom=bottom, color=color, label=_plain(str(source)), width=0.8)
         bottom = bottom + table[source]
     step = max(1, len(table) // 12)
     axes.set_xticks(range(0, len(table), step), table.index[::step], rotation=45, ha="right")

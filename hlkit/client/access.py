@@ -9,7 +9,7 @@ import pandas as pd
 
 from hlkit.client.dates import short
 from hlkit.client.errors import (
-    Cancelled,
+    Canceled,
     ConnectionFailed,
     HlkitError,
     InvalidRequest,
@@ -21,15 +21,15 @@ from hlkit.client.errors import (
     WrongLocation,
 )
 from hlkit.client.frames.names import near_names
-from hlkit.client.http.progress import Watch
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.http.progress import Progress
+from hlkit.client.resources import CATALOG
 from hlkit.client.schema import COUNT, FLAG, NUMBER, TEXT, Resource
 from hlkit.client.warning import told
 
 if TYPE_CHECKING:
     from hlkit.client.context import CacheInfo, Context
 
-_OF_ALL = (Cancelled, ConnectionFailed, InvalidToken, RateLimited, WrongLocation)  # no other would fare better
+_OF_ALL = (Canceled, ConnectionFailed, InvalidToken, RateLimited, WrongLocation)  # no other would fare better
 _COLUMNS = {
     "resource": TEXT,
     "readable": FLAG,
@@ -41,7 +41,7 @@ _COLUMNS = {
 }
 
 
-def check(context: Context, watch: Watch | None = None) -> pd.DataFrame:
+def check(context: Context, progress: Progress | None = None) -> pd.DataFrame:
     """One cheap call for each resource: may the token read it, and what would the whole cost?
 
     Gives a row for each resource: ``readable`` (null where the server failed, and so did not tell), ``rows``
@@ -49,15 +49,15 @@ def check(context: Context, watch: Watch | None = None) -> pd.DataFrame:
     where no scope helps) and the ``problem`` where there is one. A resource that is refused, or silent, does
     not stop the others; a token that is refused, a lost connection or a day without requests left does.
     """
-    rows = [_look(context, resource, watch) for resource in CATALOGUE.values()]
+    rows = [_look(context, resource, progress) for resource in CATALOG.values()]
     frame = pd.DataFrame(rows, columns=list(_COLUMNS))
     return frame.astype({name: kind.dtype for name, kind in _COLUMNS.items()})
 
 
-def _look(context: Context, resource: Resource, watch: Watch | None) -> dict[str, object]:
+def _look(context: Context, resource: Resource, progress: Progress | None) -> dict[str, object]:
     row: dict[str, object] = {"resource": resource.name, "scope": resource.scope}
     try:
-        count = rows_of(context, resource, watch)
+        count = rows_of(context, resource, progress)
     except HlkitError as error:
         if isinstance(error, _OF_ALL) and not isinstance(error, Timeout):
             raise
@@ -75,22 +75,22 @@ def _look(context: Context, resource: Resource, watch: Watch | None) -> dict[str
     }
 
 
-def rows_of(context: Context, resource: Resource, watch: Watch | None = None) -> int | None:
+def rows_of(context: Context, resource: Resource, progress: Progress | None = None) -> int | None:
     """How many rows the server says there are, from one cheap call; ``None`` where it does not say."""
     reader = context.resources[resource.name]
     if resource.parent is None:
-        return reader.announced(watch=watch)
-    first = context.resources[resource.parent.resource].raw(1, watch=watch)
+        return reader.announced(progress=progress)
+    first = context.resources[resource.parent.resource].raw(1, progress=progress)
     if first:
         with told():  # that this one has no rows is no news
-            reader.raw(1, watch=watch, **{resource.parent.key: str(first[0].get("id"))})
+            reader.raw(1, progress=progress, **{resource.parent.key: str(first[0].get("id"))})
     return None
 
 
 def cost(context: Context, resource: Resource, rows: int | None) -> int | None:
     """The requests that reading the whole takes; ``None`` where that is not known before."""
     if resource.parent is not None:
-        return rows_of(context, CATALOGUE[resource.parent.resource])
+        return rows_of(context, CATALOG[resource.parent.resource])
     if rows is None and resource.paging.most:
         return None
     return resource.paging.requests_for(rows or 0) + len(resource.passes) - 1
@@ -107,10 +107,10 @@ def costs(context: Context, names: Iterable[str]) -> pd.DataFrame:
     """
     rows = []
     for name in names:
-        if not isinstance(name, str) or name not in CATALOGUE:
-            hint = near_names(str(name), pd.Series(list(CATALOGUE)))
+        if not isinstance(name, str) or name not in CATALOG:
+            hint = near_names(str(name), pd.Series(list(CATALOG)))
             raise InvalidRequest(f"there is no resource {short(name)}", hint=hint)
-        resource, kept = CATALOGUE[name], context.cache_info(name)
+        resource, kept = CATALOG[name], context.cache_info(name)
         rows.append(
             {
                 "resource": name,

@@ -1,4 +1,4 @@
-"""What can be asked: the catalogue as a frame, searched by word. No request."""
+"""What can be asked: the catalog as a frame, searched by word. No request."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import pandas as pd
 
 from hlkit.client.dates import short
 from hlkit.client.errors import InvalidRequest
-from hlkit.client.resources import AREAS, CATALOGUE
+from hlkit.client.resources import AREAS, CATALOG
 from hlkit.client.schema import Column, Resource
 
 
-def catalogue(word: str | None = None) -> pd.DataFrame:
+def catalog(word: str | None = None) -> pd.DataFrame:
     """Every resource, or the resources and columns that a word is found in. No request.
 
     Without a word: a row a resource, with ``resource, group, scope, version, paging, columns, doc``.
     With one: a row for each resource and column that has it in its name, its description or its choices, with
     ``resource, column, kind, private, scope, doc``.
 
-    >>> catalogue("lost")[["resource", "column"]].values.tolist()
+    >>> catalog("lost")[["resource", "column"]].values.tolist()
     [['opportunities', 'status'], ['opportunities', 'lost_reason_id']]
     """
     if word is None:
-        return pd.DataFrame([_row(resource) for resource in CATALOGUE.values()])
+        return pd.DataFrame([_row(resource) for resource in CATALOG.values()])
     if not isinstance(word, str):
-        raise InvalidRequest(f"a word is searched for, not {short(word)}", hint='write it like hl.catalogue("lost")')
+        raise InvalidRequest(f"a word is searched for, not {short(word)}", hint='write it like hl.catalog("lost")')
     wanted = word.casefold().strip()
     found = [
         _found(resource, column)
-        for resource in CATALOGUE.values()
+        for resource in CATALOG.values()
         for column in (None, *resource.columns)
         if wanted in _text(resource, column)
     ]

@@ -12,15 +12,15 @@ import pandas as pd
 
 from hlkit.client import access
 from hlkit.client.context import Context
-from hlkit.client.download import Freshness, Question, Walk
+from hlkit.client.download import CachePolicy, Download, Query
 from hlkit.client.endpoint import Endpoint
-from hlkit.client.errors import InvalidRequest, MissingScope, NotKept, WrongLocation
+from hlkit.client.errors import InvalidRequest, MissingScope, NotCached, WrongLocation
 from hlkit.client.frames.names import with_names
 from hlkit.client.http.body import decode
-from hlkit.client.http.progress import Watch, default
+from hlkit.client.http.progress import Progress, default
 from hlkit.client.http.session import Session
 from hlkit.client.paths import SPELLINGS, location_parameter
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 from hlkit.client.schema import Resource
 
 # Beside the resources: what completes.
@@ -45,7 +45,7 @@ class Client(Context):
         super().__init__(session, location_id, **context)
         self.connected_by = connected_by
         self._keeps = keeps  # what lives as long as the client: the simulated location that answers it
-        self.resources: dict[str, Endpoint] = {name: Endpoint(self, resource) for name, resource in CATALOGUE.items()}
+        self.resources: dict[str, Endpoint] = {name: Endpoint(self, resource) for name, resource in CATALOG.items()}
 
     def __getattr__(self, name: str) -> Endpoint:
         resources: dict[str, Endpoint] = self.__dict__.get("resources", {})
@@ -58,7 +58,7 @@ class Client(Context):
         raise AttributeError(f"a location has no {name!r}{guess}", name=name, obj=None)  # else Python guesses too
 
     def __dir__(self) -> list[str]:
-        return [*CATALOGUE, *_PUBLIC]
+        return [*CATALOG, *_PUBLIC]
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a location is not pickled or copied, since it holds a token; connect again instead")
@@ -81,7 +81,7 @@ class Client(Context):
         )
 
     def get(self, path: str, *, version: str = "2021-07-28", refresh: bool = False, **params: Any) -> Any:
-        """The JSON of any path that reads, for what the catalogue lacks: same token, cache and pacing.
+        """The JSON of any path that reads, for what the catalog lacks: same token, cache and pacing.
 
         ``loc.get("/contacts/", limit=10)``, ``loc.get("/contacts/{contactId}/notes", contactId="...")``.
 
@@ -96,11 +96,11 @@ class Client(Context):
         resource = Resource(
             name=f"GET {path}", path=path, rows="$", doc="", columns=(), location=None, version=version
         )
-        walk = Walk(
-            Question(resource, self.location_id, passes),
+        walk = Download(
+            Query(resource, self.location_id, passes),
             self.session,
-            Freshness(self.expire_after, refresh, self.offline),
-            watch=default(),
+            CachePolicy(self.expire_after, refresh, self.offline),
+            progress=default(),
             read=decode,
         )
         try:
@@ -110,7 +110,7 @@ class Client(Context):
                 error.hint = 'give locationId=loc.location_id, or altId=loc.location_id with altType="location"'
             raise
         finally:
-            walk.watch.close()
+            walk.progress.close()
         return told.envelope.get("$", told.envelope)
 
     def _with_location(self, path: str, params: dict[str, Any], version: str) -> dict[str, Any]:
@@ -138,14 +138,14 @@ class Client(Context):
 
         return re.sub(r"\{(\w+)\}", value, path)
 
-    def check(self, *, watch: Watch | None = None) -> pd.DataFrame:
+    def check(self, *, progress: Progress | None = None) -> pd.DataFrame:
         """May the token read each resource, how much is there, what would it cost? One cheap call each.
 
         A row for each resource: ``readable`` (null where the server failed), ``rows``, ``requests`` and
         ``minutes`` to download all of it, the ``scope`` it wants and the ``problem`` where there is one. Look
         at ``loc.quota`` beside it.
         """
-        return access.check(self, watch)
+        return access.check(self, progress)
 
     def costs(self, *names: str) -> pd.DataFrame:
         """What reading each of these resources (all, without names) would cost now. No request.
@@ -153,7 +153,7 @@ class Client(Context):
         A row each: ``rows`` and ``age_s`` (seconds) of what is kept, and ``requests``: 0 while that is fresh,
         null where it was never read to its end. ``loc.check()`` asks the server.
         """
-        return access.costs(self, names or CATALOGUE)
+        return access.costs(self, names or CATALOG)
 
     def with_names(self, frame: pd.DataFrame) -> pd.DataFrame:
         """A copy of *frame* with names beside its ids: owner, user, pipeline, stage, calendar, form ...
@@ -164,10 +164,10 @@ class Client(Context):
         return with_names(frame, self._names)
 
     def _names(self, name: str) -> pd.Series | None:
-        key = CATALOGUE[name].key
+        key = CATALOG[name].key
         try:
             known = self.resources[name]()
-        except (MissingScope, NotKept) as refused:
+        except (MissingScope, NotCached) as refused:
             self._warn_once(f"the names of {name} are left out: {refused.message}", refused.hint)
             return None
         return known.drop_duplicates(key).set_index(key)["name"]

@@ -12,16 +12,16 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from hlkit.client.dates import short
-from hlkit.client.download import Freshness, Question, Walk
-from hlkit.client.errors import HlkitError, MissingScope, NotKept, advice
+from hlkit.client.download import CachePolicy, Download, Query
+from hlkit.client.errors import HlkitError, MissingScope, NotCached, advice
 from hlkit.client.frames.builder import CustomFields, column_values
 from hlkit.client.http.cache import Cache
 from hlkit.client.http.download_records import Record
-from hlkit.client.http.progress import Watch
+from hlkit.client.http.progress import Progress
 from hlkit.client.http.rate_limit import Quota
 from hlkit.client.http.session import Session
 from hlkit.client.options import seconds
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 from hlkit.client.schema import Resource
 from hlkit.client.timezones import unread, zone_named
 from hlkit.client.warning import told, warn
@@ -96,7 +96,7 @@ class Context:
         except MissingScope as refused:
             told, way = None, f"{refused.hint}; or "
             why = "the token may not read the location's time zone"
-        except NotKept as missing:
+        except NotCached as missing:
             told, way = None, f"{missing.hint}; or "
             why = "the location was never read, and offline=True asks no server"
         for name in (told, self._given_timezone):
@@ -133,12 +133,12 @@ class Context:
     # ---- custom fields
 
     def custom_fields_of(
-        self, resource: Resource, *, refresh: bool = False, watch: Watch | None = None
+        self, resource: Resource, *, refresh: bool = False, progress: Progress | None = None
     ) -> CustomFields | None:
         """The columns of the custom fields of *resource*; ``None``, with one warning, without their scope."""
         try:
-            definitions = self.resources["custom_fields"].raw(None, refresh=refresh, watch=watch)
-        except (MissingScope, NotKept) as refused:
+            definitions = self.resources["custom_fields"].raw(None, refresh=refresh, progress=progress)
+        except (MissingScope, NotCached) as refused:
             self._warn_once(
                 f"the custom fields' names are not known ({refused.message}): they stand in one column, "
                 "custom_fields, as a list of id and value",
@@ -156,7 +156,7 @@ class Context:
 
     def cache_info(self, name: str) -> CacheInfo | None:
         """How much is kept of a resource, and how old it is; no request. Raises ``CacheLocked``."""
-        resource = CATALOGUE[name]
+        resource = CATALOG[name]
         records = [one for one in self._records(resource) if one.resource == resource.name and one.pages]
         whole = [one for one in records if one.finished is not None]
         best = next(iter(whole or records), None)
@@ -180,7 +180,7 @@ class Context:
                 one for one in cache.walks() if one.resource == resource.name and self._is_all_time(resource, one)
             ]
             return sorted(walks, key=lambda record: -len(json.loads(record.parameters)))
-        question = Question(resource, self.location_id, resource.passes)
+        question = Query(resource, self.location_id, resource.passes)
         return cache.walks(self.session.question(resource.method, question.path, resource.version, question.firsts))
 
     def _is_all_time(self, resource: Resource, record: Record) -> bool:
@@ -188,13 +188,13 @@ class Context:
         assert resource.parent is not None
         name, asked = resource.parent.param, json.loads(record.parameters)
         own = {} if resource.span is None else resource.span.parameters(None, None)
-        whole = Question(resource, self.location_id, tuple({name: one.get(name), **own} for one in asked))
+        whole = Query(resource, self.location_id, tuple({name: one.get(name), **own} for one in asked))
         return whole.firsts == asked  # type: ignore[no-any-return]
 
     def _cached_rows(self, name: str) -> Any:
-        resource = CATALOGUE[name]
-        question = Question(resource, self.location_id, resource.passes)
-        walk = Walk(question, self.session, Freshness(offline=True), lock_patience=0.0)
+        resource = CATALOG[name]
+        question = Query(resource, self.location_id, resource.passes)
+        walk = Download(question, self.session, CachePolicy(offline=True), lock_patience=0.0)
         with told():
             try:
                 return [row for page in walk for row in page.rows]
@@ -204,11 +204,11 @@ class Context:
     def are_cached(self, name: str, ids: Collection[str]) -> bool:
         """Whether all these ids are among the rows of a resource that are kept; no request."""
         rows = self._cached_rows(name)
-        return bool(rows) and set(ids) <= set(column_values(rows, CATALOGUE[name].columns[0]))
+        return bool(rows) and set(ids) <= set(column_values(rows, CATALOG[name].columns[0]))
 
     def _told(self, name: str) -> str | None:
         rows = self._cached_rows("location")
-        value = column_values(rows, CATALOGUE["location"].column(name))[0] if rows else None
+        value = column_values(rows, CATALOG["location"].column(name))[0] if rows else None
         return value if isinstance(value, str) and value else None
 
     def _warn_once(self, words: str, hint: str) -> None:

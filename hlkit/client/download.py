@@ -33,8 +33,8 @@ from hlkit.client.errors import (
     HlkitError,
     IncompleteDownload,
     InvalidRequest,
+    NotCached,
     NotFound,
-    NotKept,
     ServerError,
     Timeout,
     UnexpectedResponse,
@@ -43,11 +43,11 @@ from hlkit.client.errors import (
 from hlkit.client.http.body import read_page
 from hlkit.client.http.cache import Cache
 from hlkit.client.http.download_records import RESUMED_WITHIN, Record
-from hlkit.client.http.progress import Progress, Watch
+from hlkit.client.http.progress import Progress, ProgressUpdate
 from hlkit.client.http.rate_limit import duration
 from hlkit.client.http.retry import Budget
 from hlkit.client.http.session import Call, Session
-from hlkit.client.pagination import Offset, Page, PageNumber, Paging, Position, SearchAfter, Trail
+from hlkit.client.pagination import Offset, Page, PageNumber, Paging, Position, SearchAfter, SeenRows
 from hlkit.client.schema import Resource
 from hlkit.client.warning import warn
 
@@ -58,11 +58,11 @@ _OF_ONE_PARENT = (IncompleteDownload, InvalidRequest, ServerError, Timeout, Unex
 T = TypeVar("T")
 
 
-class ShortWarning(UserWarning):
+class MissingRowsWarning(UserWarning):
     """Fewer rows came than the server announced."""
 
 
-class DamagedWalk(NotKept):
+class DamagedDownload(NotCached):
     """A page of a complete walk cannot be read any more; the whole is to be read anew."""
 
 
@@ -75,7 +75,7 @@ class StaleWarning(UserWarning):
 
 
 @dataclass(frozen=True)
-class Question:
+class Query:
     """What is asked of the server: a resource, a location, and parameters of one's own for each pass.
 
     ``family`` names, with the resource, the questions that differ from this one only in their span, which is
@@ -104,10 +104,10 @@ class Question:
         own = {name: value for name, value in own.items() if f"{{{name}}}" not in resource.path}
         return {**place, **resource.always, **own, **position}
 
-    def trail(self) -> Trail:
+    def trail(self) -> SeenRows:
         """Follows the pages of one pass."""
         resource = self.resource
-        return Trail(resource.name, resource.paging, resource.row_ids, resource.total)
+        return SeenRows(resource.name, resource.paging, resource.row_ids, resource.total)
 
     @property
     def firsts(self) -> list[dict[str, Any]]:
@@ -117,7 +117,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Freshness:
+class CachePolicy:
     """How old an answer may be, and whether the server is asked at all."""
 
     expire_after: float = 3600.0
@@ -127,13 +127,13 @@ class Freshness:
 
 
 @dataclass
-class Walk:
+class Download:
     """Iterate over it for its pages; afterwards it tells what that cost."""
 
-    question: Question
+    question: Query
     session: Session
-    freshness: Freshness = field(default_factory=Freshness)
-    watch: Watch = field(default_factory=Watch)
+    freshness: CachePolicy = field(default_factory=CachePolicy)
+    progress: Progress = field(default_factory=Progress)
     limit: int | None = None
     is_cut: bool = False  # rows that are not wanted come along: more than the limit may be needed
     heads: bool = False  # the first page of each pass is enough
@@ -163,7 +163,7 @@ class Walk:
         try:
             yield from self._read_all()
             return
-        except DamagedWalk:
+        except DamagedDownload:
             if self.pages or (self.freshness.offline and not self.is_replaced()):
                 raise
         except _Moved:
@@ -280,7 +280,7 @@ class Walk:
         name = self._name()
         records, record = self._known(name)
         if record is None and fresh.offline:
-            raise NotKept(
+            raise NotCached(
                 f"{resource.name} was never read completely, and offline=True asks no server",
                 hint="connect without offline=True and read it once",
                 resource=resource.name,
@@ -311,7 +311,9 @@ class Walk:
         self.record, self._cached = record, record.pages
         began = self._cache.since(record.started)
         if record.finished is None and record.pages and began > fresh.expire_after:
-            self.watch.note(f"{resource.name} · resumed, {record.pages:,} pages cached since {duration(began)} ago")
+            self.progress.on_note(
+                f"{resource.name} · resumed, {record.pages:,} pages cached since {duration(began)} ago"
+            )
         return record
 
     @property
@@ -351,7 +353,7 @@ class Walk:
             except CacheLocked:
                 if time.monotonic() > until:
                     raise
-            self.watch.wait(0.1)
+            self.progress.wait(0.1)
 
     def _name(self) -> str:
         resource = self.question.resource
@@ -401,7 +403,7 @@ class Walk:
 
     # ---- the pages
 
-    def _pass(self, record: Record, own: Mapping[str, Any], trail: Trail) -> Iterator[Page]:
+    def _pass(self, record: Record, own: Mapping[str, Any], trail: SeenRows) -> Iterator[Page]:
         before, rows_when_short = self.rows, -1
         has_arrived = True  # the page before, over the network
         last: Page | None = None
@@ -482,17 +484,17 @@ class Walk:
             scope=resource.scope,
             key_prefix=record.prefix,
             visit=visits[visit],
-            watch=self.watch,
+            progress=self.progress,
             budget=self._budget,
             kept_only=record.finished is not None or self.freshness.offline,
         )
 
     def _fetch(self, record: Record, call: Call) -> Page:
-        self.watch.ask()
-        damage: NotKept | None = None
+        self.progress.raise_if_canceled()
+        damage: NotCached | None = None
         try:
             page: Page = self._once_unlocked(lambda: self.session.fetch(call))
-        except NotKept as error:
+        except NotCached as error:
             damage = error
         finally:
             self.spent += call.sent
@@ -501,7 +503,7 @@ class Walk:
         if damage is not None:
             if not self.freshness.offline:
                 self._cache.forget(record)
-            raise DamagedWalk(
+            raise DamagedDownload(
                 "a page of this download is gone: it was replaced meanwhile, or its file was damaged",
                 hint="read it again",
                 resource=call.resource,
@@ -523,8 +525,8 @@ class Walk:
 
     def _tell(self, page: Page) -> None:
         quota, total = self.session.pacer.quota, self._total(page)
-        self.watch.tell(
-            Progress(
+        self.progress.on_page(
+            ProgressUpdate(
                 resource=self.question.resource.name,
                 pages=self.pages,
                 rows=self.rows,
@@ -576,7 +578,7 @@ class Walk:
             if self.record is not None:
                 self._cache.forget(self.record)  # the next call asks again
             raise IncompleteDownload(words, hint="try again in a minute", resource=name)
-        warn(f"{words}, asked twice", ShortWarning)
+        warn(f"{words}, asked twice", MissingRowsWarning)
 
 
 def _canonical(position: Position) -> str:

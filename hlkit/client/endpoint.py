@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pandas as pd
 
-from hlkit.client.download import DamagedWalk, Freshness, Question, Walk
+from hlkit.client.download import CachePolicy, DamagedDownload, Download, Query
 from hlkit.client.errors import CacheLocked, HlkitError, InvalidRequest, InvalidToken, UnexpectedResponse
 from hlkit.client.frames.builder import DataWarning, FrameBuilder, no_rows
 from hlkit.client.http.progress import default
 from hlkit.client.http.rate_limit import duration
 from hlkit.client.lookup import report_empty, with_ids
-from hlkit.client.options import Choices, chosen, docstring, signature
+from hlkit.client.options import ReadOptions, chosen, docstring, signature
 from hlkit.client.pagination import NoPaging, PageNumber
 from hlkit.client.schema import Resource
 from hlkit.client.warning import warn
@@ -95,7 +95,7 @@ class Endpoint:
             walk.settle()
             raise
         finally:
-            walk.watch.close()
+            walk.progress.close()
         report_empty(self._context, self.resource, choices, walk)
 
     def count(self, **given: Any) -> int:
@@ -133,7 +133,7 @@ class Endpoint:
             if odd := sum(page.odd for page in pages):
                 warn(no_rows(odd, self.resource.name), DataWarning)
             rows = [dict(row) for page in pages for row in page.rows][: choices.limit]
-        except DamagedWalk:
+        except DamagedDownload:
             if self._context.offline and not walk.is_replaced():
                 raise
             return self.raw(limit, **given)
@@ -141,7 +141,7 @@ class Endpoint:
             error.hint = self._way_on(error, walk, choices)
             raise
         finally:
-            walk.watch.close()
+            walk.progress.close()
         report_empty(self._context, self.resource, choices, walk)
         return rows
 
@@ -166,12 +166,12 @@ class Endpoint:
         report_empty(self._context, self.resource, choices, walk)
         return total
 
-    def _chosen(self, given: dict[str, Any]) -> Choices:
+    def _chosen(self, given: dict[str, Any]) -> ReadOptions:
         choices = chosen(self.resource, given, lambda: self._context.timezone, self._context.today)
         return with_ids(self._context, self.resource, choices)
 
     def _frame(
-        self, choices: Choices, generation: str | None = None, parents: Callable[[], pd.DataFrame] | None = None
+        self, choices: ReadOptions, generation: str | None = None, parents: Callable[[], pd.DataFrame] | None = None
     ) -> pd.DataFrame:
         """The frame; *parents* goes on with reading the rows that it is read for, where that broke off."""
         try:
@@ -193,7 +193,7 @@ class Endpoint:
                 builder.add(page.rows, page.odd)
                 if self._has_enough(builder, choices):
                     break
-        except DamagedWalk as error:
+        except DamagedDownload as error:
             if not self._context.offline or walk.is_replaced():
                 return self._frame(choices)
             self._broke(error, builder, walk, choices)
@@ -202,11 +202,11 @@ class Endpoint:
             self._broke(error, builder, walk, choices)
             raise
         finally:
-            walk.watch.close()
+            walk.progress.close()
         report_empty(self._context, self.resource, choices, walk)
         return self._finished(builder, walk, choices)
 
-    def _broke(self, error: HlkitError, builder: FrameBuilder, walk: Walk, choices: Choices) -> None:
+    def _broke(self, error: HlkitError, builder: FrameBuilder, walk: Download, choices: ReadOptions) -> None:
         """Give the error the rows that arrived, and the way to the others."""
         error.resource = error.resource or self.resource.name
         error.partial = self._finished(builder, walk, choices)
@@ -214,7 +214,7 @@ class Endpoint:
         if walk.record is not None:
             error._resume = functools.partial(self._go_on, choices, walk.record.generation)
 
-    def _way_on(self, error: HlkitError, walk: Walk, choices: Choices) -> str:
+    def _way_on(self, error: HlkitError, walk: Download, choices: ReadOptions) -> str:
         """The error's hint, and what the same call asks for when it is made again."""
         pages = 0 if isinstance(error, InvalidToken) else walk.pages_for_the_next()  # another token, another cache
         if not pages:
@@ -227,13 +227,13 @@ class Endpoint:
         return f"{error.hint}; {promise}" if error.hint else promise
 
     def _go_on(
-        self, choices: Choices, generation: str | None, parents: Callable[[], pd.DataFrame] | None = None
+        self, choices: ReadOptions, generation: str | None, parents: Callable[[], pd.DataFrame] | None = None
     ) -> pd.DataFrame:
-        if choices.watch is not None:
-            choices.watch.go_on()
+        if choices.progress is not None:
+            choices.progress.reset()
         return self._frame(choices, generation, parents)
 
-    def _finished(self, builder: FrameBuilder, walk: Walk, choices: Choices) -> pd.DataFrame:
+    def _finished(self, builder: FrameBuilder, walk: Download, choices: ReadOptions) -> pd.DataFrame:
         frame = self._cut(builder.frame(), choices)
         if choices.limit is not None:
             frame = frame.head(choices.limit)
@@ -245,23 +245,23 @@ class Endpoint:
             "fetched_at": None if walk.record is None else _iso(walk.record.fetched),
             "complete": walk.complete,
             "pages": walk.pages,
-            "spent": walk.spent,
-            "saved": walk.saved,
-            "announced": walk.announced,
-            "short": walk.short if walk.complete else 0,
+            "requests": walk.spent,
+            "from_cache": walk.saved,
+            "expected_rows": walk.announced,
+            "missing_rows": walk.short if walk.complete else 0,
         }
         return frame
 
     def _walk(
-        self, choices: Choices, *, generation: str | None = None, heads: bool = False, is_told: bool = True
-    ) -> Walk:
+        self, choices: ReadOptions, *, generation: str | None = None, heads: bool = False, is_told: bool = True
+    ) -> Download:
         location = self._context
         age = location.expire_after if choices.expire_after is None else choices.expire_after
-        walk = Walk(
+        walk = Download(
             self._question(choices),
             location.session,
-            Freshness(age, choices.refresh, location.offline, generation),
-            watch=choices.watch or default(),
+            CachePolicy(age, choices.refresh, location.offline, generation),
+            progress=choices.progress or default(),
             limit=choices.limit,
             is_cut=self._is_cut(choices),
             heads=heads,
@@ -270,9 +270,9 @@ class Endpoint:
             self._tell_cost(walk, choices)
         return walk
 
-    def _question(self, choices: Choices) -> Question:
+    def _question(self, choices: ReadOptions) -> Query:
         everyone = choices.all_parents or choices.parents is None
-        return Question(
+        return Query(
             self.resource,
             self._context.location_id,
             self._passes(choices),
@@ -281,7 +281,7 @@ class Endpoint:
             until=None if choices.until is None else choices.until.timestamp(),
         )
 
-    def _tell_cost(self, walk: Walk, choices: Choices) -> None:
+    def _tell_cost(self, walk: Download, choices: ReadOptions) -> None:
         """A request for each parent adds up: told before it starts, and asked for where it is many."""
         requests = len(walk.question.passes) - walk.kept_pages()
         if choices.limit is not None or self._context.offline:
@@ -298,9 +298,9 @@ class Endpoint:
                 hint=f"add confirm=True if it is worth that, or choose some by {parent.key}=[...]",
                 resource=self.resource.name,
             )
-        walk.watch.note(f"{self.resource.name} · {words}")
+        walk.progress.on_note(f"{self.resource.name} · {words}")
 
-    def _passes(self, choices: Choices) -> tuple[dict[str, Any], ...]:
+    def _passes(self, choices: ReadOptions) -> tuple[dict[str, Any], ...]:
         """The parameters of one's own, once for each pass; a filter by what the passes differ in leaves one."""
         resource = self.resource
         own: dict[str, Any] = {}
@@ -312,9 +312,9 @@ class Endpoint:
             else:
                 conditions.append({"field": entry.wire, "operator": entry.operator, "value": value})
         if resource.span is not None:
-            spelt = resource.span.parameters(_python(choices.since), _python(choices.until))
-            conditions += spelt.pop("filters", [])
-            own |= spelt
+            spelled = resource.span.parameters(_python(choices.since), _python(choices.until))
+            conditions += spelled.pop("filters", [])
+            own |= spelled
         if conditions:
             own["filters"] = conditions
         passes = resource.passes
@@ -324,7 +324,7 @@ class Endpoint:
             passes = ({},)
         return tuple({**one, **own} for one in passes)
 
-    def _parents(self, choices: Choices, read: Callable[[], pd.DataFrame] | None = None) -> tuple[str, ...]:
+    def _parents(self, choices: ReadOptions, read: Callable[[], pd.DataFrame] | None = None) -> tuple[str, ...]:
         """The ids that the resource is read for: those chosen, or all that there are, as fresh as is wanted."""
         parent = self.resource.parent
         assert parent is not None
@@ -334,13 +334,13 @@ class Endpoint:
         if begun is not None:
             return begun
         reader = self._context.resources[parent.resource]
-        given = {"watch": choices.watch, "refresh": choices.refresh, "expire_after": choices.expire_after}
+        given = {"progress": choices.progress, "refresh": choices.refresh, "expire_after": choices.expire_after}
         if reader.resource.model:
             given["custom_fields"] = False
         frame = reader(**given) if read is None else read()
         return tuple(frame[parent.key].dropna())
 
-    def _parents_begun(self, choices: Choices) -> tuple[str, ...] | None:
+    def _parents_begun(self, choices: ReadOptions) -> tuple[str, ...] | None:
         """The ids of the download that this call resumes, or offline reads: they may be others by now."""
         parent = self.resource.parent
         assert parent is not None
@@ -357,16 +357,16 @@ class Endpoint:
                 break
         return None
 
-    def _is_cut(self, choices: Choices) -> bool:
+    def _is_cut(self, choices: ReadOptions) -> bool:
         """Whether rows outside the span come along, so that the walk cannot count the wanted ones."""
         return choices.has_span and not (self.resource.span is not None and self.resource.span.exact)
 
-    def _has_enough(self, builder: FrameBuilder, choices: Choices) -> bool:
+    def _has_enough(self, builder: FrameBuilder, choices: ReadOptions) -> bool:
         if choices.limit is None or not self._is_cut(choices):
             return False
         return len(self._cut(builder.frame(), choices)) >= choices.limit
 
-    def _cut(self, frame: pd.DataFrame, choices: Choices) -> pd.DataFrame:
+    def _cut(self, frame: pd.DataFrame, choices: ReadOptions) -> pd.DataFrame:
         """The span once more: some servers filter by day, some ignore the filter."""
         if self.resource.when is None or not choices.has_span:
             return frame
@@ -378,11 +378,11 @@ class Endpoint:
             inside &= when < choices.until
         return frame if inside.all() else frame[inside].reset_index(drop=True)
 
-    def _builder(self, choices: Choices) -> FrameBuilder:
+    def _builder(self, choices: ReadOptions) -> FrameBuilder:
         """For the resource's columns and, where they are wanted and their definitions may be read, custom ones."""
         wanted = self.resource.model is not None and choices.custom_fields
         custom = (
-            self._context.custom_fields_of(self.resource, refresh=choices.refresh, watch=choices.watch)
+            self._context.custom_fields_of(self.resource, refresh=choices.refresh, progress=choices.progress)
             if wanted
             else None
         )

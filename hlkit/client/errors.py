@@ -16,9 +16,9 @@
     │   └── Timeout             (TimeoutError)      no answer in time
     ├── UnexpectedResponse      (ValueError)        an answer that is no answer: HTML, an empty body, no rows
     ├── IncompleteDownload      (EOFError)          the pages ended, and rows are missing
-    ├── NotKept                 (LookupError)       offline, and never read before
+    ├── NotCached                 (LookupError)       offline, and never read before
     ├── CacheLocked             (TimeoutError)      another program holds the cache file
-    ├── Cancelled               (RuntimeError)      stopped by the person who started it
+    ├── Canceled               (RuntimeError)      stopped by the person who started it
     ├── MissingColumn           (KeyError)          a frame lacks a column that is needed
     └── MissingExtra            (ImportError)       a package that only this needs is not installed
 
@@ -199,7 +199,7 @@ class IncompleteDownload(HlkitError, EOFError):
     retryable = True
 
 
-class NotKept(HlkitError, LookupError):
+class NotCached(HlkitError, LookupError):
     """Offline, and this was never read completely."""
 
 
@@ -209,7 +209,7 @@ class CacheLocked(HlkitError, TimeoutError):
     retryable = True
 
 
-class Cancelled(HlkitError, RuntimeError):
+class Canceled(HlkitError, RuntimeError):
     """Stopped by the person who started it."""
 
     retryable = True

@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from hlkit.client.dates import short
-from hlkit.client.errors import HlkitError, InvalidRequest, MissingScope, NotEnabled, NotFound, NotKept, advice
+from hlkit.client.errors import HlkitError, InvalidRequest, MissingScope, NotCached, NotEnabled, NotFound, advice
 from hlkit.client.frames.names import NAMED_BY, id_named, near_names
-from hlkit.client.options import Choices
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.options import ReadOptions
+from hlkit.client.resources import CATALOG
 from hlkit.client.schema import Resource
 from hlkit.client.warning import warn
 
 if TYPE_CHECKING:
     from hlkit.client.context import Context
-    from hlkit.client.download import Walk
+    from hlkit.client.download import Download
 
 _ID = re.compile(r"[A-Za-z0-9-]{16,40}")
 _SHOWN = 5  # ids in a message
-_UNREADABLE = (MissingScope, NotEnabled, NotKept)
+_UNREADABLE = (MissingScope, NotEnabled, NotCached)
 
 
-def with_ids(context: Context, resource: Resource, choices: Choices) -> Choices:
+def with_ids(context: Context, resource: Resource, choices: ReadOptions) -> ReadOptions:
     """The choices with the ids of what was named. Raises ``InvalidRequest`` for a name that nothing has."""
     filters, parents = dict(choices.filters), choices.parents
     for key, names in sorted(choices.names.items()):  # a pipeline before its stage
@@ -44,7 +44,7 @@ def with_ids(context: Context, resource: Resource, choices: Choices) -> Choices:
     return replace(choices, filters=filters, parents=parents, names={})
 
 
-def report_empty(context: Context, resource: Resource, choices: Choices, walk: Walk) -> None:
+def report_empty(context: Context, resource: Resource, choices: ReadOptions, walk: Download) -> None:
     """Say which values matched nothing. Raises ``InvalidRequest`` or ``NotFound`` where none of them exists."""
     if resource.parent is not None:
         if choices.parents and not choices.all_parents:
@@ -74,10 +74,10 @@ def report_empty(context: Context, resource: Resource, choices: Choices, walk: W
 
 def _is_kept(context: Context, name: str, value: str) -> bool:
     """Whether this is the id of a row that is cached: then that it has none of these is no news."""
-    return any(resource.key == name and context.are_cached(resource.name, [value]) for resource in CATALOGUE.values())
+    return any(resource.key == name and context.are_cached(resource.name, [value]) for resource in CATALOG.values())
 
 
-def _report_parents(context: Context, resource: Resource, given: Collection[str], walk: Walk) -> None:
+def _report_parents(context: Context, resource: Resource, given: Collection[str], walk: Download) -> None:
     assert resource.parent is not None
     key, param = resource.parent.key, resource.parent.param
     unknown, empty = [own[param] for own in walk.gone], [own[param] for own in walk.empty]
@@ -135,7 +135,7 @@ class _Known:
         frame: pd.DataFrame = self.context.resources[self.resource](refresh=again)
         if self.key == "stage_id" and self.pipeline_id is not None:
             frame = frame[frame["pipeline_id"] == self.pipeline_id]
-        key = "name" if self.key == "tag" else CATALOGUE[self.resource].key
+        key = "name" if self.key == "tag" else CATALOG[self.resource].key
         return frame.dropna(subset=[key]).drop_duplicates(key).set_index(key, drop=False)["name"]
 
     def id_of(self, given: str) -> str:

@@ -19,13 +19,13 @@ import pandas as pd
 from hlkit.client.dates import DATES, PERIOD, Today, Zone, bounds, short
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.frames.names import NAMED_BY
-from hlkit.client.http.progress import Watch
-from hlkit.client.schema import DAY, ID, TEXT, WHEN, Kind, Resource
+from hlkit.client.http.progress import Progress
+from hlkit.client.schema import DAY, ID, INSTANT, TEXT, Kind, Resource
 from hlkit.client.warning import warn
 
 
 @dataclass(frozen=True)
-class Choices:
+class ReadOptions:
     """What was chosen, checked.
 
     ``parents`` are the ids of the rows that a resource is read for, one by one; ``names`` the names (or ids) that
@@ -42,7 +42,7 @@ class Choices:
     parents: tuple[str, ...] | None = None
     all_parents: bool = False  # nobody chose them
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    watch: Watch | None = None
+    progress: Progress | None = None
     filters: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -50,7 +50,7 @@ class Choices:
         return self.since is not None or self.until is not None
 
 
-def chosen(resource: Resource, given: Mapping[str, Any], zone: Zone, today: Today) -> Choices:
+def chosen(resource: Resource, given: Mapping[str, Any], zone: Zone, today: Today) -> ReadOptions:
     """The choices in *given*. Raises ``InvalidRequest`` with what there is to choose.
 
     *zone* and *today* are asked only where a date needs them, and only once all else is right.
@@ -66,17 +66,19 @@ def chosen(resource: Resource, given: Mapping[str, Any], zone: Zone, today: Toda
                 resource=resource.name,
             )
     given = {name: value for name, value in given.items() if value is not None}
-    watch = given.get("watch")
-    if watch is not None and not isinstance(watch, Watch):
-        raise InvalidRequest(f"watch={short(watch)} is no watch", hint="leave it out, or derive one from Watch")
-    choices = Choices(
+    progress = given.get("progress")
+    if progress is not None and not isinstance(progress, Progress):
+        raise InvalidRequest(
+            f"progress={short(progress)} is not a Progress", hint="leave it out, or subclass Progress"
+        )
+    choices = ReadOptions(
         limit=whole_number("limit", given["limit"], 1, "leave it out for all rows") if "limit" in given else None,
         refresh=truth("refresh", given.get("refresh", False)),
         expire_after=seconds("expire_after", given["expire_after"]) if "expire_after" in given else None,
         custom_fields=truth("custom_fields", given.get("custom_fields", True)),
         confirm=truth("confirm", given.get("confirm", False)),
         parents=ids(resource.parent.key, given.get(resource.parent.key)) if resource.parent else None,
-        watch=watch,
+        progress=progress,
         names=_names(resource, given),
         filters={
             name: _value(name, entry.kind, given[name])
@@ -186,7 +188,7 @@ _COLUMN = 'give a column of ids, such as frame["{}"]'
 
 
 def _id(name: str, text: str) -> str:
-    if not _ID.fullmatch(text):  # an e-mail address among them: it is not shown
+    if not _ID.fullmatch(text):  # an email address among them: it is not shown
         named = f"; names are for {NAMED_BY[name][0]}=" if name in NAMED_BY else ""
         raise InvalidRequest(
             f"{name} takes ids, and got text that is none",
@@ -271,7 +273,7 @@ OPTIONS = {
         Option("refresh", "Ask again; only a refresh that broke off is resumed.", "bool", bool, False),
         Option("expire_after", "Seconds that a cached answer serves in this call.", "float | Timedelta | None", None),
         Option("custom_fields", "The custom fields' columns too.", "bool", bool, True),
-        Option("watch", "Is shown every page, and can stop the download.", "Watch | None", None),
+        Option("progress", "Is shown every page, and can stop the download.", "Progress | None", None),
     )
 }
 SPAN = ("since", "until", "period")
@@ -300,7 +302,7 @@ def options(resource: Resource) -> list[Option]:
             found.append(Option(parent, about, "str | Sequence[str] | None", list[str] | None))
         found.append(OPTIONS["confirm"])
     found += [OPTIONS[name] for name in ("limit", "refresh", "expire_after")]
-    return [*found, *([OPTIONS["custom_fields"]] if resource.model else []), OPTIONS["watch"]]
+    return [*found, *([OPTIONS["custom_fields"]] if resource.model else []), OPTIONS["progress"]]
 
 
 def signature(resource: Resource) -> inspect.Signature:
@@ -315,7 +317,7 @@ def docstring(resource: Resource) -> str:
         lines.append(
             f"{option.name} : {option.about}" + (f" One of {', '.join(option.known)}." if option.known else "")
         )
-    if any(column.kind in (WHEN, DAY) for column in resource.columns):
+    if any(column.kind in (INSTANT, DAY) for column in resource.columns):
         lines += [
             "",
             "Times are in UTC and in microseconds, which pd.merge_asof on pandas 3 takes beside a column of "

@@ -1,7 +1,7 @@
 """How one page leads to the next: pure, no HTTP, no pandas.
 
 A style knows the parameters of page 1 (``first``) and, given a page and what was asked for it, those of the
-next (``after``), or that there is none. ``Trail`` remembers what came and tells a road from a circle.
+next (``after``), or that there is none. ``SeenRows`` remembers what came and tells a road from a circle.
 A *position* is the dictionary of paging parameters of one request.
 """
 
@@ -76,7 +76,7 @@ class Paging:
     def first(self) -> Position:
         return {self.size: self.most} if self.size else {}
 
-    def after(self, asked: Position, page: Page, trail: Trail) -> Position | None:
+    def after(self, asked: Position, page: Page, trail: SeenRows) -> Position | None:
         return None
 
     def requests_for(self, rows: int) -> int:
@@ -120,7 +120,7 @@ class SearchAfter(Paging):
             position["sort"] = [{"field": name, "direction": direction}]
         return position
 
-    def after(self, asked: Position, page: Page, trail: Trail) -> Position | None:
+    def after(self, asked: Position, page: Page, trail: SeenRows) -> Position | None:
         if not page.rows:
             return None
         cursor = next((page.rows[-1][name] for name in self.cursor if page.rows[-1].get(name)), None)
@@ -149,7 +149,7 @@ class Cursor(Paging):
         "Read oldest first by the server's own cursor: a row that is there from beginning to end comes exactly once."
     )
 
-    def after(self, asked: Position, page: Page, trail: Trail) -> Position | None:
+    def after(self, asked: Position, page: Page, trail: SeenRows) -> Position | None:
         cursor = lookup(page.envelope, self.next)
         return self.first() | {self.param: cursor} if cursor else None
 
@@ -167,7 +167,7 @@ class StartAfterPair(Paging):
     )
     ends_on_overlap: ClassVar[bool] = True
 
-    def after(self, asked: Position, page: Page, trail: Trail) -> Position | None:
+    def after(self, asked: Position, page: Page, trail: SeenRows) -> Position | None:
         pair = {name: lookup(page.envelope, f"{self.within}.{name}") for name in self.params}
         if not page.rows or not all(pair.values()):
             return None
@@ -188,7 +188,7 @@ class StartAfterDate(Paging):
     )
     ends_on_overlap: ClassVar[bool] = True
 
-    def after(self, asked: Position, page: Page, trail: Trail) -> Position | None:
+    def after(self, asked: Position, page: Page, trail: SeenRows) -> Position | None:
         if not page.rows:
             return None
         stamps = [_stamp(row.get(self.value)) for row in page.rows]
@@ -225,7 +225,7 @@ class LastId(Paging):
     guarantee: ClassVar[str] = "Read on from the last row's id: a row that stays comes exactly once."
     ends_on_overlap: ClassVar[bool] = True
 
-    def after(self, asked: Position, page: Page, trail: Trail) -> Position | None:
+    def after(self, asked: Position, page: Page, trail: SeenRows) -> Position | None:
         if not page.rows or (self.more and not lookup(page.envelope, self.more)):
             return None
         last = lookup(page.envelope, self.next) if self.next else trail.id_of(page.rows[-1])
@@ -256,7 +256,7 @@ class Offset(Paging):
     def requests_for(self, rows: int) -> int:
         return -(-max(rows - 1, 1) // max((self.most or 2) - 1, 1))
 
-    def after(self, asked: Position, page: Page, trail: Trail) -> Position | None:
+    def after(self, asked: Position, page: Page, trail: SeenRows) -> Position | None:
         offset, size = asked[self.param], self.most or len(page)
         if offset and not trail.joins_on(page):
             return self.first() | {self.param: max(0, offset - size)}
@@ -294,7 +294,7 @@ class PageNumber(Paging):
     def requests_for(self, rows: int) -> int:
         return rows // (self.most or 1) + 1
 
-    def after(self, asked: Position, page: Page, trail: Trail) -> Position | None:
+    def after(self, asked: Position, page: Page, trail: SeenRows) -> Position | None:
         if page.rows and (self.is_full(page) or (trail.fresh and trail.is_short(page))):
             return self.first() | {self.param: asked[self.param] + 1}
         told = page.total(self.total)
@@ -311,7 +311,7 @@ class PageNumber(Paging):
 
 
 @dataclass
-class Trail:
+class SeenRows:
     """What one walk has seen: its row ids, and the positions it was sent to, in a few bytes each.
 
     ``rows`` counts distinct rows, ``fresh`` those that the last page brought. A ``round`` is one reading

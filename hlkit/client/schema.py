@@ -43,7 +43,7 @@ class Kind:
 ID = Kind("ID")
 TEXT = Kind("TEXT")
 CHOICE = Kind("CHOICE")
-WHEN = Kind("WHEN")  # an instant, in UTC
+INSTANT = Kind("INSTANT")  # an instant, in UTC
 DAY = Kind("DAY")  # a calendar day: as an instant it would slip across midnight
 NUMBER = Kind("NUMBER")
 MONEY = Kind("MONEY")  # in the row's currency, or the location's
@@ -61,7 +61,7 @@ _DTYPES: dict[str, Any] = {
     "ID": _TEXT,
     "TEXT": _TEXT,
     "CHOICE": _TEXT,
-    "WHEN": pd.DatetimeTZDtype("us", "UTC"),
+    "INSTANT": pd.DatetimeTZDtype("us", "UTC"),
     "DAY": np.dtype("datetime64[us]"),
     "NUMBER": np.dtype("float64"),
     "MONEY": np.dtype("float64"),

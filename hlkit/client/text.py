@@ -1,4 +1,4 @@
-"""Text that does nothing: no colours in a terminal, no formula in a spreadsheet; and legible on any page."""
+"""Text that does nothing: no colors in a terminal, no formula in a spreadsheet; and legible on any page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 _SEQUENCES = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours and cursor
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colors and cursor
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])(?:[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c))?"  # links, titles
     r"|\x1b[ -/]*[0-~]"
 )
@@ -24,7 +24,7 @@ _AFTER_SEMICOLON = re.compile(f"(;\\s*)(?={_STARTS})(?!{_PHONE}(?:;|\\Z))")
 
 
 def printable(text: str) -> str:
-    """*text* without colours, links and other control sequences; tabs and line breaks stay."""
+    """*text* without colors, links and other control sequences; tabs and line breaks stay."""
     if text.isprintable():
         return text
     return SURROGATES.sub("\ufffd", _CONTROLS.sub("", _SEQUENCES.sub("", text)))

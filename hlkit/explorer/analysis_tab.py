@@ -13,7 +13,7 @@ from hlkit.analysis.core.registry import ANALYSES, Analysis
 from hlkit.analysis.core.result import Result
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.options import SPAN
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 from hlkit.client.text import many
 from hlkit.explorer import html
 from hlkit.explorer.background_task import Work
@@ -139,7 +139,7 @@ class AnalysesView(View):
         )
         if "show" in self._controls:
             self._controls["show"].observe(self.does(self._show_estimate), "value")
-        has_dates = CATALOGUE[next(iter(self.asked.frames))].when is not None
+        has_dates = CATALOG[next(iter(self.asked.frames))].when is not None
         for widget in (self.preset, self.since, self.until):
             widget.disabled = not has_dates
         self._show_estimate()
@@ -207,7 +207,7 @@ class AnalysesView(View):
             self._show_stale()
             self.chosen.spent += 1
 
-        self.work.start(lambda watch: asker(watch=watch, **options), done)
+        self.work.start(lambda progress: asker(progress=progress, **options), done)
 
     def _show_progress(self) -> None:
         work = self.work
@@ -219,14 +219,14 @@ class AnalysesView(View):
         self.status.value = self.chosen.progress(work, "hlkit-words")
 
     def _show(self, result: Result) -> None:
-        self.chart.value = html.box(result.answer_html() + result.chart_html())
+        self.chart.value = html.box(result.headline_html() + result.chart_html())
         rows, zone = len(result.table), result.provenance["timezone"]
-        long = long_table(result.as_read(MOST)) if rows > _LONG else None
+        long = long_table(result.formatted(MOST)) if rows > _LONG else None
         shown = min(rows, _SHOWN if long is None else MOST)
         more = many(rows, "row") + (f"; the first {shown:,} are shown, Export writes all" if shown < rows else "")
         before, self._long = self._long, long
         if long is None:
-            self.table.value = html.table(result.as_read(_SHOWN), zone, more=more, name="hlkit-result")
+            self.table.value = html.table(result.formatted(_SHOWN), zone, more=more, name="hlkit-result")
             self.tables.children = (self.table,)
         else:
             self.table.value = html.note(more)

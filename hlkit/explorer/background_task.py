@@ -1,7 +1,7 @@
 """Work that a button starts: in a thread of its own, told of as it goes, and stopped at once.
 
 A callback of a widget must return at once, or a kernel hears no second click. So the work runs in a thread; it
-tells a watch of every page, and Cancel stops that watch. Whoever cancels is free at once: a page that is still
+tells a progress of every page, and Cancel stops that progress. Whoever cancels is free at once: a page that is still
 on its way is kept when it comes, and its run tells nothing any more.
 """
 
@@ -15,8 +15,8 @@ from typing import Any
 
 import traitlets
 
-from hlkit.client.errors import Cancelled
-from hlkit.client.http.progress import Progress, Watch, under
+from hlkit.client.errors import Canceled
+from hlkit.client.http.progress import Progress, ProgressUpdate, under
 from hlkit.client.http.rate_limit import duration
 from hlkit.client.warning import told
 
@@ -40,23 +40,23 @@ class Work(traitlets.HasTraits):
         self._thread: threading.Thread | None = None
         self._is_closed = False
 
-    def start(self, job: Callable[[Watch], Any], done: Callable[[Any], None]) -> bool:
-        """Run ``job(watch)`` in a thread, then ``done(result)`` there; False while one runs, and after ``close``."""
+    def start(self, job: Callable[[Progress], Any], done: Callable[[Any], None]) -> bool:
+        """Run ``job(progress)`` in a thread, then ``done(result)``; False while one runs, and after ``close``."""
         with self._lock:
             if self._watch is not None or self._is_closed:
                 return False
-            self._watch = watch = _Told(self._tell)
+            self._watch = progress = _Told(self._tell)
         self._set(status="running", words="starting", share=None, error=None, trace="", notes=[])
-        self._thread = threading.Thread(target=self._run, args=(job, done, watch), daemon=True, name="hlkit-work")
+        self._thread = threading.Thread(target=self._run, args=(job, done, progress), daemon=True, name="hlkit-work")
         self._thread.start()
         return True
 
     def stop(self) -> None:
         """End it at once; nothing where nothing runs, as for a click that comes late."""
         with self._lock:
-            watch, self._watch = self._watch, None
-        if watch is not None:
-            watch.stop()
+            progress, self._watch = self._watch, None
+        if progress is not None:
+            progress.cancel()
             words = "stopped; what is cached is not asked for again"
             self._set(status="stopped", words=words, share=None)
 
@@ -74,34 +74,34 @@ class Work(traitlets.HasTraits):
 
     # ---- in the thread
 
-    def _run(self, job: Callable[[Watch], Any], done: Callable[[Any], None], watch: _Told) -> None:
+    def _run(self, job: Callable[[Progress], Any], done: Callable[[Any], None], progress: _Told) -> None:
         try:
-            with told() as notes, under(watch):
-                result = job(watch)
-            if self._is_current(watch):
+            with told() as notes, under(progress):
+                result = job(progress)
+            if self._is_current(progress):
                 self.notes = list(dict.fromkeys(notes))
                 done(result)
-                self._settle(watch, status="done", words=f"done in {duration(watch.seconds)}", share=1.0)
-        except Cancelled:
-            self._settle(watch, status="stopped", words="stopped", share=None)
+                self._settle(progress, status="done", words=f"done in {duration(progress.seconds)}", share=1.0)
+        except Canceled:
+            self._settle(progress, status="stopped", words="stopped", share=None)
         except Exception as error:  # else it would vanish with the thread
             self._settle(
-                watch, status="failed", words="failed", share=None, error=error, trace=traceback.format_exc()
+                progress, status="failed", words="failed", share=None, error=error, trace=traceback.format_exc()
             )
 
-    def _is_current(self, watch: _Told) -> bool:
+    def _is_current(self, progress: _Told) -> bool:
         with self._lock:
-            return self._watch is watch
+            return self._watch is progress
 
-    def _settle(self, watch: _Told, **traits: Any) -> None:
+    def _settle(self, progress: _Told, **traits: Any) -> None:
         with self._lock:
-            if self._watch is not watch:
+            if self._watch is not progress:
                 return
             self._watch = None
         self._set(**traits)
 
-    def _tell(self, watch: _Told, words: str, share: float | None) -> None:
-        if self._is_current(watch):
+    def _tell(self, progress: _Told, words: str, share: float | None) -> None:
+        if self._is_current(progress):
             self._set(words=words, share=share)
 
     def _set(self, **traits: Any) -> None:
@@ -110,8 +110,8 @@ class Work(traitlets.HasTraits):
             setattr(self, name, traits[name])
 
 
-class _Told(Watch):
-    """A watch that tells a callback of progress, so many times a second at most."""
+class _Told(Progress):
+    """A progress that tells a callback of update, so many times a second at most."""
 
     def __init__(self, tell: Callable[[_Told, str, float | None], None]) -> None:
         super().__init__()
@@ -121,22 +121,22 @@ class _Told(Watch):
     def seconds(self) -> float:
         return time.monotonic() - self._began
 
-    def tell(self, progress: Progress) -> None:
+    def on_page(self, update: ProgressUpdate) -> None:
         if time.monotonic() - self._last < 1 / PER_SECOND:
             return
         self._last = time.monotonic()
-        share = min(1.0, progress.rows / progress.total) if progress.total else None
-        self._told(self, f"{progress}{self._left(share)}", share)
+        share = min(1.0, update.rows / update.total) if update.total else None
+        self._told(self, f"{update}{self._left(share)}", share)
 
     def _left(self, share: float | None) -> str:
         if not share or self.seconds < 1 or share == 1:
             return ""
         return f" · about {duration(self.seconds * (1 - share) / share)} left"
 
-    def waiting(self, seconds: float, why: str) -> None:
+    def on_wait(self, seconds: float, why: str) -> None:
         self._told(self, f"waiting {duration(seconds)} {why}", None)
 
-    def note(self, words: str) -> None:
+    def on_note(self, words: str) -> None:
         self._told(self, words, None)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from hlkit.analysis.core.charts import named_or_not
 from hlkit.client.errors import InvalidRequest
-from hlkit.client.http.progress import Watch
+from hlkit.client.http.progress import Progress
 from hlkit.client.schema import TEXT
 from hlkit.client.text import printable
 from hlkit.explorer import html, search, timeline
@@ -62,7 +62,7 @@ class ContactsView(View):
         self.load = W.Button(description="Load", button_style="primary", tooltip="Read all contacts")
         self.cancel = W.Button(description="Cancel", disabled=True, tooltip="Stop")
         self.status = W.HTML()
-        self.search = W.Text(description="Search", placeholder="name, e-mail, phone or company", style=LABEL)
+        self.search = W.Text(description="Search", placeholder="name, email, phone or company", style=LABEL)
         self.tag, self.source, self.owner = (self._dropdown(name) for name in ("Tag", "Source", "Owner"))
         self.since = W.DatePicker(description="From", tooltip="The first day", style=LABEL)
         self.until = W.DatePicker(description="Before", tooltip="The day after the last", style=LABEL)
@@ -158,12 +158,12 @@ class ContactsView(View):
         loc = self.chosen.loc
         again = self._whole
         if loc is not None:
-            self.work.start(lambda watch: self._read(loc, watch, refresh=again), self._loaded)
+            self.work.start(lambda progress: self._read(loc, progress, refresh=again), self._loaded)
 
     @staticmethod
-    def _read(loc: Any, watch: Watch | None, refresh: bool = False) -> pd.DataFrame:
+    def _read(loc: Any, progress: Progress | None, refresh: bool = False) -> pd.DataFrame:
         """The contacts, with the names of their owners where they may be read."""
-        contacts: pd.DataFrame = loc.contacts(watch=watch, refresh=refresh)
+        contacts: pd.DataFrame = loc.contacts(progress=progress, refresh=refresh)
         owners = loc.with_names(contacts[["owner_id"]])
         if not loc.offline:
             loc.timezone.key  # noqa: B018  the zone that days are in: read once, and kept
@@ -190,7 +190,7 @@ class ContactsView(View):
         fields = [name for name in contacts.columns if name not in FIRST and contacts[name].notna().any()]
         choices: dict[W.Widget, list[tuple[str, Any]]] = {
             self.tag: [(_label(one), one) for one in search.options(contacts["tags"])],
-            self.source: [(_label(one), one) for one in search.options(contacts["source"], search.spelt)],
+            self.source: [(_label(one), one) for one in search.options(contacts["source"], search.spelled)],
             self.owner: [(_label(name), one) for name, one in sorted(owners.itertuples(index=False, name=None))],
             self.field: [(_label(name), name) for name in fields],
         }
@@ -268,7 +268,7 @@ class ContactsView(View):
             self.page.value = html.note("Choose a contact first.")
             return
         read = functools.partial(timeline.read, loc, contact, everything=everything)
-        if self.opening.start(lambda watch: read(watch=watch), self._show_one(contact)):
+        if self.opening.start(lambda progress: read(progress=progress), self._show_one(contact)):
             self._opened, self.page.value = contact, ""
 
     def _show_one(self, contact: str) -> Callable[[timeline.Read], None]:

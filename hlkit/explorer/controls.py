@@ -30,7 +30,7 @@ def in_rows(children: Sequence[W.Widget]) -> W.GridBox:
 
 
 def controls(analysis: Analysis, columns: list[str], given: Mapping[str, Any]) -> dict[str, W.Widget]:
-    """A labelled widget for each choice that a person makes; *given* are values to begin with."""
+    """A labeled widget for each choice that a person makes; *given* are values to begin with."""
     made = {}
     for name, parameter in analysis.choices.items():
         if name not in analysis.fills:

@@ -174,7 +174,7 @@ class LocationView(View):
         """Ask what the token may read, in a thread."""
         loc = self.chosen.loc
         if loc is not None:
-            self.work.start(lambda watch: loc.check(watch=watch), self._show_check)
+            self.work.start(lambda progress: loc.check(progress=progress), self._show_check)
 
     def _show_check(self, check: pd.DataFrame) -> None:
         self.check = check

@@ -8,7 +8,7 @@ import ipywidgets as W
 import pandas as pd
 
 from hlkit.client.http.rate_limit import duration
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 from hlkit.client.text import many
 from hlkit.explorer import html
 from hlkit.explorer.view import NO_LOCATION, View
@@ -76,7 +76,7 @@ class QuotaView(View):
 
     @property
     def frame(self) -> pd.DataFrame | None:
-        return None if self.chosen.loc is None else self.chosen.loc.costs(*CATALOGUE)
+        return None if self.chosen.loc is None else self.chosen.loc.costs(*CATALOG)
 
     @property
     def code(self) -> str:

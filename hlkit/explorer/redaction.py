@@ -22,7 +22,7 @@ from hlkit.analysis.leads.attribution import TOUCHES
 from hlkit.analysis.people.matching import WEIGHTS
 from hlkit.analysis.sales.close_curve import COHORT
 from hlkit.client.frames.names import NAMED_BY
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 from hlkit.client.schema import TEXT, Kind
 from hlkit.files.summary import pseudonym
 
@@ -37,11 +37,11 @@ _NUMBERS = r"-?\d+(\.\d+)?"
 _FORMS = {
     "ID": r"[\w.:-]+",
     "FLAG": "True|False",
-    "WHEN": r"\d+-\d\d-\d\d( \d\d:\d\d)?",
+    "INSTANT": r"\d+-\d\d-\d\d( \d\d:\d\d)?",
     "DAY": r"\d+-\d\d-\d\d",
     **dict.fromkeys(("COUNT", "NUMBER", "MONEY", "SHARE"), _NUMBERS),
 }
-# HighLevel's own words, where the catalogue has no list of them.
+# HighLevel's own words, where the catalog has no list of them.
 _STATES = (
     "new|booked|confirmed|showed|noshow|cancelled|invalid|pending|scheduled|queued|sent|delivered|opened|clicked|read|"
     "received|failed|undelivered|opt_out|completed|answered|busy|no-answer|canceled|voicemail|active|draft|published"
@@ -52,7 +52,7 @@ _FORMS_OF_NAMES = {
     "currency": "[A-Z]{3}",
     COHORT: r"\d{4}-\d\d",
 }
-# Choices of an analysis that the location's own words fill.
+# ReadOptions of an analysis that the location's own words fill.
 _FORMS_OF_CHOICES = {"pipeline": r"(?!)", "website": r"(?!)", "country": "[A-Z]{2}", "currency": "[A-Z]{3}"}
 # In a sentence of hlkit's, what it quotes and what it lists came from the location.
 _QUOTED = re.compile(r"(?<![\w=])(['\"])(?!hlkit\[)(?:\\.|(?!\1)[^\\])*\1(?!\w)", re.DOTALL)
@@ -64,16 +64,16 @@ Kinds = Mapping[str, Kind]
 @functools.cache
 def _private() -> frozenset[str]:
     """Columns that can name a person, in whichever resource: a user's name beside an id too."""
-    declared = {column.name for one in CATALOGUE.values() for column in one.columns if column.private}
+    declared = {column.name for one in CATALOG.values() for column in one.columns if column.private}
     people = {name for name, resource in NAMED_BY.values() if resource == "users"}
     return frozenset(declared | people | {"contact"})
 
 
 @functools.cache
 def _declared() -> Mapping[str, tuple[Kind, ...]]:
-    """The kinds that the catalogue declares under each name."""
+    """The kinds that the catalog declares under each name."""
     kinds: dict[str, tuple[Kind, ...]] = {}
-    for resource in CATALOGUE.values():
+    for resource in CATALOG.values():
         for column in resource.columns:
             kinds[column.name] = (*kinds.get(column.name, ()), column.kind)
     return kinds
@@ -92,7 +92,7 @@ def hidden_name(column: object) -> str:
 def hidden(frame: pd.DataFrame, kinds: Kinds | None = None) -> pd.DataFrame:
     """*frame* with pseudonyms in the place of whatever can name a person.
 
-    Shown are ids, numbers, instants, yes and no, and the known values of a choice, in columns that the catalogue
+    Shown are ids, numbers, instants, yes and no, and the known values of a choice, in columns that the catalog
     or *kinds* (the columns of an analysis) declares and that are not private; and the groups that hlkit makes.
     Every other text has a pseudonym, the same for the same value, in this process alone; other numbers and
     days become null. A custom field has a pseudonym for its name, too.

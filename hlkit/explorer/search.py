@@ -51,9 +51,9 @@ class Book:
             mask &= _contains(self._text, word)
         if wanted.tag is not None:
             mask &= np.array([wanted.tag in tags for tags in self._tags], dtype=bool)
-        if wanted.source is not None:  # however it is spelt, as analyses count it
+        if wanted.source is not None:  # however it is spelled, as analyses count it
             sources = contacts["source"].str.strip().str.casefold()
-            mask &= sources.eq(spelt(wanted.source)).to_numpy(dtype=bool, na_value=False)
+            mask &= sources.eq(spelled(wanted.source)).to_numpy(dtype=bool, na_value=False)
         if wanted.owner_id is not None:
             mask &= contacts["owner_id"].eq(wanted.owner_id).to_numpy(dtype=bool, na_value=False)
         if wanted.since is not None:
@@ -94,7 +94,7 @@ def code(wanted: Wanted, zone: str, *, name: str = "contacts") -> str:
     if wanted.tag is not None:
         masks.append(f'{name}["tags"].map(lambda tags: {wanted.tag!r} in (tags or ()))')
     if wanted.source is not None:
-        masks.append(f'{name}["source"].str.strip().str.casefold().eq({spelt(wanted.source)!r})')
+        masks.append(f'{name}["source"].str.strip().str.casefold().eq({spelled(wanted.source)!r})')
     if wanted.owner_id is not None:
         masks.append(f'{name}["owner_id"].eq({wanted.owner_id!r})')
     for sign, day in ((">=", wanted.since), ("<", wanted.until)):
@@ -115,7 +115,7 @@ def code(wanted: Wanted, zone: str, *, name: str = "contacts") -> str:
 _METHODS = {">=": "ge", "<": "lt"}
 
 
-def spelt(value: str) -> str:
+def spelled(value: str) -> str:
     """A source as analyses count it: its case and the blanks around it say nothing."""
     return value.strip().casefold()
 

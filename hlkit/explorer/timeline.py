@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hlkit.client.errors import MissingScope, NotFound, NotKept
-from hlkit.client.http.progress import Watch
-from hlkit.client.schema import TEXT, WHEN
+from hlkit.client.errors import MissingScope, NotCached, NotFound
+from hlkit.client.http.progress import Progress
+from hlkit.client.schema import INSTANT, TEXT
 from hlkit.client.warning import told
 from hlkit.explorer.html import text
 
 if TYPE_CHECKING:
     from hlkit.location import Location
 
-_COLUMNS = {"at": WHEN, "what": TEXT, "text": TEXT}
+_COLUMNS = {"at": INSTANT, "what": TEXT, "text": TEXT}
 # Where the server gives one contact's rows alone; the others are shown once those of all contacts are kept.
 _OF_ONE = ("messages", "notes")
 _OF_ALL = ("appointments", "opportunities", "tasks")
@@ -114,7 +114,7 @@ def events(contact_id: str, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 Read = tuple[dict[str, pd.DataFrame], dict[str, str], list[str]]
 
 
-def read(loc: Location, contact_id: str, watch: Watch | None = None, *, everything: bool = False) -> Read:
+def read(loc: Location, contact_id: str, progress: Progress | None = None, *, everything: bool = False) -> Read:
     """The frames that hold the contact's events, why others are refused, and which were never read.
 
     Messages and notes cost a request or two, since the server gives one contact's alone; appointments,
@@ -127,11 +127,11 @@ def read(loc: Location, contact_id: str, watch: Watch | None = None, *, everythi
         for name in (*_OF_ONE, *_OF_ALL):
             try:
                 if name in _OF_ONE:
-                    frames[name] = getattr(loc, name)(contact_id=contact_id, watch=watch)
+                    frames[name] = getattr(loc, name)(contact_id=contact_id, progress=progress)
                 else:
-                    frames[name] = getattr(loc if everything else loc.cached, name)(watch=watch)
+                    frames[name] = getattr(loc if everything else loc.cached, name)(progress=progress)
             except (MissingScope, NotFound) as error:
                 refused[name] = f"{error.message}: {error.hint}"
-            except NotKept:
+            except NotCached:
                 unread.append(name)
     return frames, refused, unread

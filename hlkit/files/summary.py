@@ -1,6 +1,6 @@
 """What is in a frame, a row per column, and nobody in it.
 
-A value is shown only where the catalogue declares its column and does not mark it private. Everything else, a
+A value is shown only where the catalog declares its column and does not mark it private. Everything else, a
 custom field or a column of the user's own too, shows pseudonyms: equal for equal values, made with a key that
 this process alone holds, so that nobody finds the value by trying all phone numbers.
 """
@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from hlkit.client.errors import InvalidRequest
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 from hlkit.client.schema import COUNT, FLAG, SHARE, TEXT, Column
 
 _KEY = secrets.token_bytes(32)
@@ -41,8 +41,8 @@ _COLUMNS = {
 _SOMEBODY = re.compile(r"\S@\S|(?<![\w])\+?\(?\d(?:[\s().\-/]*\d){6,}(?![\w])")
 
 
-def profile(frame: pd.DataFrame) -> pd.DataFrame:
-    """What each column of *frame* holds, without showing a name, an e-mail address or a phone number.
+def summarize(frame: pd.DataFrame) -> pd.DataFrame:
+    """What each column of *frame* holds, without showing a name, an email address or a phone number.
 
     Gives a row per column: ``kind`` (by dtype, in words), ``private`` (its values are not shown), ``rows``,
     ``nulls`` (share of rows, 0 to 1, with no value or an empty list), ``uniques`` (of a list: distinct items),
@@ -74,18 +74,18 @@ def pseudonym(value: Any, word: str = "text") -> str:
     return f"{word}_{hashlib.blake2b(text, key=_KEY, digest_size=6).hexdigest()}"
 
 
-# ---- what the catalogue says of a column
+# ---- what the catalog says of a column
 
 
 def _resource(frame: pd.DataFrame) -> str | None:
     told = frame.attrs.get("hlkit")
     name = told.get("resource") if isinstance(told, dict) else None
-    return name if isinstance(name, str) and name in CATALOGUE else None
+    return name if isinstance(name, str) and name in CATALOG else None
 
 
 def _declared(label: Hashable, resource: str | None) -> list[Column]:
     """What the frame's resource declares under that name; where it is not known, what any does."""
-    places = CATALOGUE.values() if resource is None else [CATALOGUE[resource]]
+    places = CATALOG.values() if resource is None else [CATALOG[resource]]
     return [column for place in places for column in place.columns if column.name == label]
 
 

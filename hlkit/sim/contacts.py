@@ -37,7 +37,7 @@ SAME_TOUCH = 0.70
 NEVER, MEDIAN_MINUTES, SIGMA = 0.15, 18.0, 1.0
 AUTOMATED = 0.90
 
-DUPLICATES = ("format", "no e-mail", "no phone", "new e-mail", "new phone", "nickname", "typo", "name and address")
+DUPLICATES = ("format", "no email", "no phone", "new email", "new phone", "nickname", "typo", "name and address")
 DUPLICATE_SHARE, COUPLE_SHARE, MAILBOX_SHARE = 0.12, 0.03, 0.005
 NO_MAIL, NO_PHONE, BAD = 0.12, 0.18, 0.04
 
@@ -51,7 +51,7 @@ TRAPS = {
 }
 
 PLAIN, NICKNAME, TYPO, LOWER, UPPER = range(5)  # how a name is written
-WELL, FORMATTED, WRONG = range(3)  # how an e-mail or a phone is written
+WELL, FORMATTED, WRONG = range(3)  # how an email or a phone is written
 DND_NONE, DND_ACTIVE, DND_PERMANENT = range(3)
 NO_BIRTHDAY = 99_999  # days after 1970
 
@@ -223,7 +223,7 @@ def _couples(columns: dict[str, Array], groups: dict[str, Array]) -> None:
 
 
 def _defects(columns: dict[str, Array], groups: dict[str, Array], rng: np.random.Generator) -> None:
-    """Missing and wrong e-mails and phones; never on rows whose duplicate or partner is planted."""
+    """Missing and wrong emails and phones; never on rows whose duplicate or partner is planted."""
     rows = groups["rest"]
     share = len(columns["given"]) / max(1, len(rows))
     twins = DUPLICATE_SHARE * 2 / len(DUPLICATES)

@@ -190,7 +190,7 @@ def _export(data: Data, asked: Asked) -> Given:
 
 
 def _messages_mask(data: Data, wanted: dict[str, str | None]) -> Array:
-    """Every kind of message but e-mail, unless a channel is named."""
+    """Every kind of message but email, unless a channel is named."""
     table = data.table("messages")
     columns = table.columns
     channel = wanted["channel"]

@@ -1,4 +1,4 @@
-"""The seeded messages as columns: automations, first answers, conversations, calls, e-mail, activity.
+"""The seeded messages as columns: automations, first answers, conversations, calls, email, activity.
 
 What a person wrote has the source "app" and a user; what a workflow wrote has neither. Activity
 rows come as outbound messages of the app too, as in the live export: they answer nobody. The odd
@@ -175,7 +175,7 @@ def _automations(people: dict[str, Array], rng: np.random.Generator) -> dict[str
 
 
 def _first_answers(people: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
-    """The first thing a person sent to each lead that was ever answered: a call, an SMS or an e-mail."""
+    """The first thing a person sent to each lead that was ever answered: a call, an SMS or an email."""
     who = np.flatnonzero(people["answered"] >= 0)
     sent = people["answered"][who]
     kind = rng.choice([CALL, SMS, EMAIL], len(who), p=(0.35, 0.5, 0.15))
@@ -265,7 +265,7 @@ def _calls(people: dict[str, Array], rng: np.random.Generator, clock: Clock) -> 
 
 
 def _mailings(people: dict[str, Array], rng: np.random.Generator, clock: Clock) -> dict[str, Array]:
-    """E-mail of workflows to each lead, and of campaigns at ten o'clock on a Tuesday."""
+    """Email of workflows to each lead, and of campaigns at ten o'clock on a Tuesday."""
     created = people["created"]
     first = np.flatnonzero(rng.random(len(created)) < 0.9)
     later = np.flatnonzero(rng.random(len(created)) < 0.5)

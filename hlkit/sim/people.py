@@ -1,4 +1,4 @@
-"""Columns of contacts into the texts of a row: names, e-mails, phones, sources, custom values."""
+"""Columns of contacts into the texts of a row: names, emails, phones, sources, custom values."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _written(first: str, last: str | None, how: int) -> tuple[str, str | None]:
 
 
 def emails(columns: Columns, rows: Array) -> list[str | None]:
-    """The e-mail of each row: its mailbox's number keeps it apart from all others."""
+    """The email of each row: its mailbox's number keeps it apart from all others."""
     box = columns["mail"][rows]
     owner = box.clip(0)
     given, family = columns["given"][owner].tolist(), columns["family"][owner].tolist()

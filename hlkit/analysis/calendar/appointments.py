@@ -71,7 +71,7 @@ _SHOWN = {
     "unmarked_share": SHARE,
     "unmarked_low": SHARE,
     "unmarked_high": SHARE,
-    "lead_time_p50_h": NUMBER,
+    "lead_time_median_h": NUMBER,
     "small": FLAG,
 }
 
@@ -120,7 +120,7 @@ def appointments(
     -------
     A row for each group, hours, weekdays and lead times in their order: ``booked`` and, of them, ``showed``,
     ``noshow``, ``cancelled`` and ``unmarked``; ``show_share`` with its interval and the bounds ``show_floor`` and
-    ``show_ceiling``; ``cancel_share`` and ``unmarked_share`` with theirs; ``lead_time_p50_h`` (the median hours
+    ``show_ceiling``; ``cancel_share`` and ``unmarked_share`` with theirs; ``lead_time_median_h`` (the median hours
     from booking to start; one entered afterwards has 0) and ``small`` (fewer than 20 marked, or of fewer than 20
     contacts). For "heatmap" 168 rows, Monday 0 o'clock first: ``weekday`` and ``hour``, the counts and
     ``show_share``.
@@ -206,7 +206,7 @@ def _group_of(
 def _summary(rows: pd.DataFrame) -> dict[str, Any]:
     shares = {name: values[0] for name, values in _shares(rows, np.zeros(len(rows), dtype="int64"), 1).items()}
     lead = rows["lead"].dropna()
-    return shares | {"lead_time_p50_h": float(lead.median()) if len(lead) else np.nan}
+    return shares | {"lead_time_median_h": float(lead.median()) if len(lead) else np.nan}
 
 
 def _shares(rows: pd.DataFrame, group: Array, groups: int) -> dict[str, Any]:
@@ -236,7 +236,7 @@ def _heatmap(columns: pd.DataFrame, cell: Array) -> pd.DataFrame:
 # ---- its answers
 
 
-@appointments.answer(show="groups")
+@appointments.headline_for(show="groups")
 def who_comes(table: pd.DataFrame) -> str:
     """The show rate, by group, and what the appointments that nobody marked could make of it."""
     by = str(table.columns[0])
@@ -248,7 +248,7 @@ def who_comes(table: pd.DataFrame) -> str:
     return f"{said} {low:.0%} to {high:.0%} overall, depending on {many(unmarked, 'unmarked appointment')}."
 
 
-@appointments.answer(show="heatmap")
+@appointments.headline_for(show="heatmap")
 def when_they_come(table: pd.DataFrame) -> str:
     """The busiest hour; no cell is said to differ from others."""
     if not table["booked"].sum():
@@ -290,8 +290,8 @@ def week(table: pd.DataFrame, ax: Axes) -> None:
         for row, column, part, small in zip(
             days, (hour - first).tolist(), table["show_share"].tolist(), few, strict=True
         ):
-            said, colour = f"{100 * part:.0f}", INK if part > (least + 1) / 2 else "white"
-            ax.text(column, row, said, ha="center", va="center", color=colour, fontsize=6 if small else 9)
+            said, color = f"{100 * part:.0f}", INK if part > (least + 1) / 2 else "white"
+            ax.text(column, row, said, ha="center", va="center", color=color, fontsize=6 if small else 9)
     step = 1 if grid.shape[1] <= 14 else 3
     ax.set_xticks(range(0, grid.shape[1], step), HOURS[first : last + 1 : step])
     ax.tick_params(labelsize=8)

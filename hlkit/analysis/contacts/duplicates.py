@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.charts import BLUE, GREY, INK, SKY, dots, most, rows_of_names
+from hlkit.analysis.core.charts import BLUE, GRAY, INK, SKY, dots, most, rows_of_names
 from hlkit.analysis.core.groups import (
     SMALL,
     column,
@@ -25,7 +25,7 @@ from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.run_log import remark
 from hlkit.analysis.people.matching import WEIGHTS, Found, People, components, find
 from hlkit.analysis.people.normalize import Codes, likeness
-from hlkit.client.schema import COUNT, FLAG, ID, SHARE, TEXT, WHEN
+from hlkit.client.schema import COUNT, FLAG, ID, INSTANT, SHARE, TEXT
 from hlkit.client.text import many
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ FILLED = (
             "contact": TEXT,
             "email": TEXT,
             "phone": TEXT,
-            "created_at": WHEN,
+            "created_at": INSTANT,
             "owner_id": ID,
             "evidence": TEXT,
             "score": SHARE,
@@ -83,10 +83,10 @@ FILLED = (
         },
     },
     definition=(
-        "Two contacts are taken for one person where a named evidence holds: the same e-mail or the same phone and "
+        "Two contacts are taken for one person where a named evidence holds: the same email or the same phone and "
         "a first name that is close (letters, or a short form such as Bob); the full name and the address, the "
-        "birthday, or the postcode with nothing that speaks against it. E-mails and phones are compared after "
-        "writing them alike; nearly the same e-mail is no evidence. Rows that hang together by such pairs are a "
+        "birthday, or the postcode with nothing that speaks against it. Emails and phones are compared after "
+        "writing them alike; nearly the same email is no evidence. Rows that hang together by such pairs are a "
         "cluster; its suggested survivor has the most fields filled, then is the oldest; duplicates are the others. "
         "hlkit reports, and merges nothing."
     ),
@@ -110,7 +110,7 @@ def duplicates(
     (contacts of a cluster beside its survivor) and their share of ``n``. ``score`` is 0 to 1: one less the
     product of the doubts that each evidence leaves, for ordering, not a probability. Raises ``MissingColumn``.
 
-    Couples on one phone and shared mailboxes stay apart: there the first names differ. An e-mail or phone with
+    Couples on one phone and shared mailboxes stay apart: there the first names differ. An email or phone with
     more than 3 first names on it counts only where last names agree too, and with more than 30 it is taken for a
     placeholder and not at all. A name is evidence only where chance would hardly bring a namesake there.
     Without the extra ``dedupe`` names count as close where they are equal, a short form, or begin alike.
@@ -212,7 +212,7 @@ def _contacts(
             "contact_id": contacts["contact_id"].iloc[rows].array,
             "contact": _names(contacts, rows),
             **{name: column(contacts, name).iloc[rows].array for name in ("email", "phone", "owner_id")},
-            "created_at": column(contacts, "created_at", WHEN).iloc[rows].array,
+            "created_at": column(contacts, "created_at", INSTANT).iloc[rows].array,
             "evidence": _told(bits[rows], also)[0],
             "score": score[rows],
             "filled": clusters.filled,
@@ -279,7 +279,7 @@ def _summary(contacts: pd.DataFrame, clusters: _Clusters, by: str | None) -> pd.
 # ---- its answers
 
 
-@duplicates.answer(show="contacts")
+@duplicates.headline_for(show="contacts")
 def how_many_are_twice(table: pd.DataFrame) -> str:
     one = table.drop_duplicates("contact_id")
     people = one["cluster"].nunique()
@@ -293,18 +293,18 @@ def _people(count: int) -> str:
     return "one person" if count == 1 else f"{count:,} people"
 
 
-@duplicates.answer(show="pairs")
+@duplicates.headline_for(show="pairs")
 def why_they_pair(table: pd.DataFrame) -> str:
     most_ = largest(table.groupby("evidence", as_index=False).agg(pairs=("score", "size")), "pairs", " pairs")
     return f"{many(len(table), 'pair')} of contacts seem to be one person each. The most common evidence: {most_}."
 
 
-@duplicates.answer(show="evidence")
+@duplicates.headline_for(show="evidence")
 def which_evidence(table: pd.DataFrame) -> str:
     return f"The most common evidence: {largest(table, 'pairs')} of {many(table['pairs'].sum(), 'pair')}."
 
 
-@duplicates.answer(show="summary")
+@duplicates.headline_for(show="summary")
 def share_that_is_twice(table: pd.DataFrame) -> str:
     return compared(table, "duplicate", "Duplicate contacts, not counting the one to keep")
 
@@ -372,4 +372,4 @@ def _bars(table: pd.DataFrame, ax: Axes, what: str) -> None:
 
 
 def _below(ax: Axes, text: str) -> None:
-    ax.annotate(text, (0, -0.2), xycoords="axes fraction", color=GREY, fontsize=8, va="top", annotation_clip=False)
+    ax.annotate(text, (0, -0.2), xycoords="axes fraction", color=GRAY, fontsize=8, va="top", annotation_clip=False)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from hlkit.analysis.core.charts import (
     BLUE,
-    GREY,
+    GRAY,
     INK,
     ORANGE,
     PALE,
@@ -114,7 +114,7 @@ def _with_interval(*names: str) -> dict[str, Kind]:
         },
     },
     definition=(
-        "An e-mail address or a phone number is valid where it can be right by the rules of addresses and numbering "
+        "An email address or a phone number is valid where it can be right by the rules of addresses and numbering "
         "plans: nobody is asked whether it is in use, landlines are not told from mobiles, and an address that "
         "HighLevel has found wrong is not valid. A number without a country code is read as one of the contact's "
         "country, else of the location's. A channel is blocked by do not disturb, on all channels or on that one, "
@@ -122,7 +122,7 @@ def _with_interval(*names: str) -> dict[str, Kind]:
         "n contacts, with 95% Wilson intervals; failed_share is of the sent messages whose fate is known (delivered, "
         "opened, clicked or read, or for a call rung through; against failed and undelivered), its interval at the "
         "effective number of messages where a contact got several. The score of a contact is the mean of six checks, "
-        "each a sixth: valid e-mail, valid phone, name, owner, source, country."
+        "each a sixth: valid email, valid phone, name, owner, source, country."
     ),
     only={"messages": "channels"},
 )
@@ -357,11 +357,11 @@ def _columns(show: str) -> Any:
 # ---- its answers
 
 
-@quality.answer(show="channels")
+@quality.headline_for(show="channels")
 def whom_we_reach(table: pd.DataFrame) -> str:
-    """The share that each channel reaches, and the main reason for the others; of groups, whom e-mail reaches."""
+    """The share that each channel reaches, and the main reason for the others; of groups, whom email reaches."""
     if not table.iloc[:, 0].eq(ALL).all():
-        return compared(table[table["channel"] == "email"], "reachable", "Can be reached by e-mail")
+        return compared(table[table["channel"] == "email"], "reachable", "Can be reached by email")
     rows = {row["channel"]: row for _, row in table.iterrows() if pd.notna(row["reachable_share"])}
     if not rows:
         return ""
@@ -376,7 +376,7 @@ def whom_we_reach(table: pd.DataFrame) -> str:
 
 def _reason(row: pd.Series) -> str:
     """The most common reason why a channel does not reach a contact."""
-    address = "e-mail address" if row["channel"] == "email" else "phone number"
+    address = "email address" if row["channel"] == "email" else "phone number"
     parts = {
         f"no {address}": 1 - row["has_share"],
         f"no valid {address}": row["has_share"] - row["valid_share"],
@@ -386,16 +386,16 @@ def _reason(row: pd.Series) -> str:
     return f"{reason} ({parts[reason]:.0%})" if parts[reason] > 0 else ""
 
 
-@quality.answer(show="contacts")
+@quality.headline_for(show="contacts")
 def how_many_are_known(table: pd.DataFrame) -> str:
     reached, full = int(truths(table["reachable"]).sum()), int((table["score"] > 1 - 1e-9).sum())
     return (
-        f"{reached:,} of {many(len(table), 'contact')} can be reached by e-mail, SMS or calls; "
+        f"{reached:,} of {many(len(table), 'contact')} can be reached by email, SMS or calls; "
         f"{full:,} pass all six checks."
     )
 
 
-@quality.answer(show="fields")
+@quality.headline_for(show="fields")
 def what_is_missing(table: pd.DataFrame) -> str:
     usual = table[table["field"].isin(_USUAL)]
     if not table.iloc[:, 0].eq(ALL).all() or not usual["missing"].sum():
@@ -409,8 +409,8 @@ def what_is_missing(table: pd.DataFrame) -> str:
 
 # The fields that a chart shows, as far as they are there: what most teams fill in.
 _USUAL = ("email", "phone", "name", "last_name", "source", "owner_id", "country", "city", "address", "tags")
-_COLOURS = dict(zip(CHANNELS, PALETTE, strict=False))
-_SPOKEN = {"email": "e-mail", "sms": "SMS", "call": "calls"}
+_COLORS = dict(zip(CHANNELS, PALETTE, strict=False))
+_SPOKEN = {"email": "email", "sms": "SMS", "call": "calls"}
 
 
 @quality.chart("reachable_share", show="channels")
@@ -436,8 +436,8 @@ def _bars(table: pd.DataFrame, ax: Axes) -> None:
         "none given": (1 - has, PALE),
     }
     start = np.zeros(len(table))
-    for name, (width, colour) in parts.items():
-        ax.barh(places, width, left=start, color=colour, height=0.55, linewidth=0, label=name)
+    for name, (width, color) in parts.items():
+        ax.barh(places, width, left=start, color=color, height=0.55, linewidth=0, label=name)
         start = start + width
     low, high = table["reachable_low"].to_numpy("float64"), table["reachable_high"].to_numpy("float64")
     intervals(ax, places, low, high, INK, 1.5, alpha=1)
@@ -462,16 +462,16 @@ def _dots(table: pd.DataFrame, groups: pd.Series, ax: Axes) -> None:
     shown = most(sizes, ax, "n")
     places = rows_of_names(ax, shown["group"].tolist(), shown["n"].tolist())
     at = pd.Series(places, index=shown["group"])
-    for offset, (channel, colour) in zip((-0.2, 0, 0.2), _COLOURS.items(), strict=True):
+    for offset, (channel, color) in zip((-0.2, 0, 0.2), _COLORS.items(), strict=True):
         rows = table[(table["channel"] == channel) & groups.isin(shown["group"])]
         place = at.reindex(groups[rows.index]).to_numpy("float64") + offset
-        colours = np.where(truths(rows["small"]), GREY, colour).tolist()
+        colors = np.where(truths(rows["small"]), GRAY, color).tolist()
         low, high = rows["reachable_low"].to_numpy("float64"), rows["reachable_high"].to_numpy("float64")
-        intervals(ax, place, low, high, colours, 1.5, alpha=0.6)
-        points(ax, rows["reachable_share"].to_numpy("float64"), place, colours, 22)
-        points(ax, [], [], colour, 22, label=_SPOKEN[channel])
+        intervals(ax, place, low, high, colors, 1.5, alpha=0.6)
+        points(ax, rows["reachable_share"].to_numpy("float64"), place, colors, 22)
+        points(ax, [], [], color, 22, label=_SPOKEN[channel])
     if truths(shown["small"]).any():
-        points(ax, [], [], GREY, 22, label="fewer than 20")
+        points(ax, [], [], GRAY, 22, label="fewer than 20")
     gridlines(ax, "x")
     ax.set_xlabel("share of contacts that can be reached (line: 95% interval)")
 
@@ -501,7 +501,7 @@ def fields(table: pd.DataFrame, ax: Axes) -> None:
 
 
 def _matrix(table: pd.DataFrame, groups: pd.Series, ax: Axes) -> None:
-    """The missing share of each field in each group, as a number on its colour."""
+    """The missing share of each field in each group, as a number on its color."""
     sizes = most(table.assign(group=groups).drop_duplicates("group"), ax, "n")
     names = sizes["group"].tolist()
     shares = table.assign(group=groups).pivot_table(
@@ -522,6 +522,6 @@ def _matrix(table: pd.DataFrame, groups: pd.Series, ax: Axes) -> None:
     ax.tick_params(axis="x", length=0)
     for row, values in enumerate(shares.to_numpy("float64")):
         for place, part in enumerate(values):
-            colour = "white" if part > 0.55 else "black"
-            ax.text(place, row, f"{part:.0%}", ha="center", va="center", color=colour, fontsize=7)
+            color = "white" if part > 0.55 else "black"
+            ax.text(place, row, f"{part:.0%}", ha="center", va="center", color=color, fontsize=7)
     ax.set_xlabel("share of contacts in which it is missing")

@@ -14,11 +14,11 @@ from hlkit.analysis.core.registry import ANALYSES, Analysis, listing, listing_ht
 from hlkit.analysis.core.result import Provenance, Result
 from hlkit.client.dates import as_text, bounds, instant
 from hlkit.client.dates import check as check_dates
-from hlkit.client.errors import HlkitError, InvalidRequest, MissingScope, NotFound, NotKept
+from hlkit.client.errors import HlkitError, InvalidRequest, MissingScope, NotCached, NotFound
 from hlkit.client.frames.names import NAMED_BY
-from hlkit.client.http.progress import Watch
+from hlkit.client.http.progress import Progress
 from hlkit.client.options import OPTIONS, SPAN
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 from hlkit.client.timezones import zone
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class BoundAnalysis:
     def __repr__(self) -> str:
         return f"loc.analyses.{self.analysis.name}{self.__signature__}\n{self.analysis.question}"
 
-    def __call__(self, *, refresh: bool = False, watch: Watch | None = None, **given: Any) -> Result:
+    def __call__(self, *, refresh: bool = False, progress: Progress | None = None, **given: Any) -> Result:
         span = {name: given.pop(name) for name in SPAN if name in given}
         self._check(span, given)
         loc = self._location
@@ -51,7 +51,7 @@ class BoundAnalysis:
         today = loc.today if as_of is None else as_of.tz_convert(loc.timezone).date
         since, until = bounds(span, lambda: loc.timezone, today)
         ends = {name: moment for name, moment in (("since", since), ("until", until)) if moment is not None}
-        frames, without = self._frames(given.get("show"), ends, {"refresh": refresh, "watch": watch})
+        frames, without = self._frames(given.get("show"), ends, {"refresh": refresh, "progress": progress})
         given["as_of"] = self._as_of(frames) if as_of is None else as_of
         given = self._known(place.key) | given
         if "until" in self.analysis.fills and until is not None:
@@ -73,9 +73,9 @@ class BoundAnalysis:
             rows=told["rows"],
             left_out=told["left_out"],
             without=without,
-            short=_short(frames),
-            spent=loc.session.sent - before,
-            saved=sum(read.get("saved", 0) for read in reads),
+            missing_rows=_missing_rows(frames),
+            requests=loc.session.sent - before,
+            from_cache=sum(read.get("from_cache", 0) for read in reads),
         )
         told["provenance"] = dict(provenance)
         return Result(table, self.analysis, provenance)
@@ -104,12 +104,12 @@ class BoundAnalysis:
             chosen = dict(span) if place == 0 else {}
             if place > 0 and name in _FOLLOW and "since" in span:
                 chosen["since"] = span["since"]
-            if chosen and CATALOGUE[name].when is None:
+            if chosen and CATALOG[name].when is None:
                 raise InvalidRequest(f"{name} have no date to choose by", hint="leave since and until out")
             refused: HlkitError | None = None
             try:
                 frames[name] = self._location.resources[name](**chosen, **reading)
-            except (MissingScope, NotKept, NotFound) as error:
+            except (MissingScope, NotCached, NotFound) as error:
                 refused = error
             if refused is not None:
                 if needed:
@@ -130,7 +130,7 @@ class BoundAnalysis:
         """What the location knows of itself. The zone is read in any case: it is the one *as_of* is written in."""
         known: dict[str, Any] = {"timezone": zone}
         wanted = set(self.analysis.fills) - {"as_of", "timezone", "until"}
-        with contextlib.suppress(MissingScope, NotKept):
+        with contextlib.suppress(MissingScope, NotCached):
             row = self._location.resources["location"]() if wanted else pd.DataFrame()
             told = {name: next(iter(row[name].dropna()), None) for name in wanted}
             known |= {name: value for name, value in told.items() if value}
@@ -149,10 +149,10 @@ class BoundAnalysis:
             frames[resource] = named
 
 
-def _short(frames: Mapping[str, pd.DataFrame | None]) -> dict[str, int]:
+def _missing_rows(frames: Mapping[str, pd.DataFrame | None]) -> dict[str, int]:
     """How many rows fewer came than were announced, of each frame that is short."""
     told = {name: frame.attrs.get("hlkit", {}) for name, frame in frames.items() if frame is not None}
-    return {name: read["short"] for name, read in told.items() if read.get("short")}
+    return {name: read["missing_rows"] for name, read in told.items() if read.get("missing_rows")}
 
 
 def _needed(analysis: str, resource: str, refused: HlkitError) -> HlkitError:
@@ -171,13 +171,13 @@ def signature(analysis: Analysis) -> inspect.Signature:
     own = [one for one in inspect.signature(analysis).parameters.values() if one.name not in analysis.frames]
     choices = [one for one in own if one.name not in ("as_of", "timezone", "until")]
     first = next(iter(analysis.frames))
-    span = [OPTIONS[name].parameter for name in SPAN] if CATALOGUE[first].when else []
+    span = [OPTIONS[name].parameter for name in SPAN] if CATALOG[first].when else []
     filled = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
         for name in ("as_of", "timezone")
         if name == "as_of" or name in analysis.fills
     ]
-    parameters = [*choices, *span, *filled, OPTIONS["refresh"].parameter, OPTIONS["watch"].parameter]
+    parameters = [*choices, *span, *filled, OPTIONS["refresh"].parameter, OPTIONS["progress"].parameter]
     return inspect.Signature(parameters, return_annotation="Result")
 
 

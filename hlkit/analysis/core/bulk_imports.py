@@ -10,7 +10,7 @@ import pandas as pd
 
 from hlkit.analysis.core.groups import column
 from hlkit.analysis.core.run_log import left_out, remark, truths
-from hlkit.client.schema import TEXT, WHEN
+from hlkit.client.schema import INSTANT, TEXT
 
 Imports = Literal["exclude", "include"]
 
@@ -46,7 +46,7 @@ def is_import(frame: pd.DataFrame) -> pd.Series:
     That is one of at least 50 created within a minute, or of 200 within ten minutes, or one whose ``source``,
     ``created_by``, ``created_by_channel`` or ``first_medium``, as far as *frame* has them, says import.
     """
-    created = column(frame, "created_at", WHEN)
+    created = column(frame, "created_at", INSTANT)
     known = created.notna().to_numpy()
     seconds = created.dt.as_unit("us").dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]")
     burst = np.zeros(len(frame), dtype=bool)

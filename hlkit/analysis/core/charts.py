@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 Chart = Callable[[pd.DataFrame, "Axes"], object]
 
-INK, GREY, PALE = "#1a1a1a", "#8c8c8c", "#d9d9d9"
-# Okabe & Ito's palette: told apart also by the colour-blind.
+INK, GRAY, PALE = "#1a1a1a", "#8c8c8c", "#d9d9d9"
+# Okabe & Ito's palette: told apart also by the color-blind.
 BLUE, ORANGE, GREEN, RED, SKY, PINK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"
 PALETTE = (BLUE, ORANGE, GREEN, RED, SKY, PINK)
 SIZE = 9  # points of text; notes are one smaller
@@ -114,7 +114,7 @@ def _set_look(ax: Axes) -> None:
     """Colors and sizes of the axes."""
     ax.set_axisbelow("line")
     ax.tick_params(color=INK, labelcolor=INK, labelsize=SIZE)
-    ax.spines[:].set_color(GREY)
+    ax.spines[:].set_color(GRAY)
     for axis in (ax.xaxis, ax.yaxis):
         axis.label.set(color=INK, fontsize=SIZE, fontweight="normal")
         axis.labelpad = 4
@@ -159,7 +159,7 @@ def _nothing(ax: Axes, table: pd.DataFrame, needs: Sequence[str]) -> None:
     columns = ", ".join(needs)
     why = f"none of the {len(table):,} rows has a value of {columns}" if len(table) else "the table has no rows"
     words = "\n".join(["nothing to show yet", *textwrap.wrap(f"({why})", 50)])
-    ax.text(0.5, 0.5, words, ha="center", va="center", transform=ax.transAxes, color=GREY, fontsize=SIZE)
+    ax.text(0.5, 0.5, words, ha="center", va="center", transform=ax.transAxes, color=GRAY, fontsize=SIZE)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
 
@@ -249,7 +249,7 @@ def most(table: pd.DataFrame, ax: Axes, by: str | None = None, count: int = MOST
             xycoords="axes fraction",
             ha="right",
             va="bottom",
-            color=GREY,
+            color=GRAY,
             fontsize=8,
         )
     return shown
@@ -374,7 +374,7 @@ def medians_beside(
         label = f"median {how_long(minutes)}" if np.isfinite(minutes) else "no median yet"
         if all_hours is not None and np.isfinite(all_hours[place]):
             label += f"\n({how_long(all_hours[place])} in all hours)"
-        color = GREY if small is not None and small[place] else INK
+        color = GRAY if small is not None and small[place] else INK
         ax.text(1.05, place, label, va="center", color=color, fontsize=size, linespacing=1.0)
 
 
@@ -409,14 +409,14 @@ def dots(
     *,
     counts: pd.Series | None = None,
     small: pd.Series | None = None,
-    colour: str = BLUE,
+    color: str = BLUE,
 ) -> None:
-    """A share per row as a dot in its 95% interval, on a percent axis; small groups are grey."""
+    """A share per row as a dot in its 95% interval, on a percent axis; small groups are gray."""
     places = rows_of_names(ax, list(names), None if counts is None else counts.fillna(0).tolist())
-    grey = np.zeros(len(share), dtype=bool) if small is None else small.fillna(False).to_numpy(dtype=bool)
-    colours = np.where(grey, GREY, colour).tolist()
-    intervals(ax, places, low, high, colours)
-    points(ax, share.to_numpy("float64"), places, colours, 36)
+    gray = np.zeros(len(share), dtype=bool) if small is None else small.fillna(False).to_numpy(dtype=bool)
+    colors = np.where(gray, GRAY, color).tolist()
+    intervals(ax, places, low, high, colors)
+    points(ax, share.to_numpy("float64"), places, colors, 36)
     percents(ax)
-    if grey.any():
-        ax.annotate("gray: fewer than 20 rows", (0, -0.2), xycoords="axes fraction", color=GREY, fontsize=8, va="top")
+    if gray.any():
+        ax.annotate("gray: fewer than 20 rows", (0, -0.2), xycoords="axes fraction", color=GRAY, fontsize=8, va="top")

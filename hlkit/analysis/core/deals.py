@@ -16,7 +16,7 @@ from hlkit.analysis.core.comparison import comparable
 from hlkit.analysis.core.groups import SMALL, column, days_between, effective_rows_of_one, key_of, need
 from hlkit.analysis.core.run_log import drop, remark
 from hlkit.analysis.core.survival import Incidence, cumulative_incidence
-from hlkit.client.schema import NUMBER, SHARE, WHEN, Kind
+from hlkit.client.schema import INSTANT, NUMBER, SHARE, Kind
 
 CLOSED = ("won", "lost", "abandoned")
 AGES = (30, 60, 90)  # days
@@ -35,8 +35,8 @@ def as_they_were(opportunities: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFra
     *as_of* in any case; both are null where they are not known.
     """
     status = opportunities["status"].str.strip().str.lower()
-    created = column(opportunities, "created_at", WHEN)
-    closed_at = column(opportunities, "status_changed_at", WHEN)
+    created = column(opportunities, "created_at", INSTANT)
+    closed_at = column(opportunities, "status_changed_at", INSTANT)
     closed = status.isin(CLOSED)
     undated = closed & closed_at.isna()
     if undated.any() and "stage_changed_at" in opportunities:

@@ -14,7 +14,7 @@ from hlkit.analysis.core.comparison import compare, overlaps
 from hlkit.analysis.core.deals import AGES, at_one_age
 from hlkit.analysis.core.groups import ALL, NONE, SMALL, UNNAMED
 from hlkit.client.frames.names import NAMED_BY
-from hlkit.client.resources import CATALOGUE
+from hlkit.client.resources import CATALOG
 from hlkit.client.schema import ID
 from hlkit.client.text import BREAKS, many, printable
 
@@ -86,7 +86,7 @@ def _is_key(table: pd.DataFrame, column: object) -> bool:
 @functools.cache
 def _ids() -> frozenset[str]:
     """HighLevel's own ids: a custom field that ends alike holds what somebody wrote."""
-    return frozenset(column.name for one in CATALOGUE.values() for column in one.columns if column.kind is ID)
+    return frozenset(column.name for one in CATALOG.values() for column in one.columns if column.kind is ID)
 
 
 def _short(text: object, most: int) -> object:

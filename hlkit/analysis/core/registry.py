@@ -5,7 +5,7 @@ a resource it can do without; keyword-only parameters are the analyst's choices,
 ``timezone`` and some others the location fills in. From it come ``hl.analyses.x``, ``loc.analyses.x``,
 ``hlkit run x``, its flags and its dropdowns. The files of this folder are found by looking.
 
-The wrapper makes every analysis robust once: frames are typed as the catalogue says, rows later than *as_of*
+The wrapper makes every analysis robust once: frames are typed as the catalog says, rows later than *as_of*
 and repeated ids are left out and counted, choices are checked, and the table has its declared columns and
 dtypes also when it is empty. What a run tells of itself stands in ``table.attrs["hlkit"]``.
 """
@@ -35,8 +35,8 @@ from hlkit.analysis.core.run_log import RUN, Notes, drop, remark
 from hlkit.client.dates import DATES, as_text, from_epochs, instant, short
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.options import number, plain
-from hlkit.client.resources import CATALOGUE
-from hlkit.client.schema import DAY, LIST, NUMBER, TEXT, WHEN, YEARS, Kind
+from hlkit.client.resources import CATALOG
+from hlkit.client.schema import DAY, INSTANT, LIST, NUMBER, TEXT, YEARS, Kind
 from hlkit.client.text import many, pairs_html
 from hlkit.client.timezones import zone
 
@@ -226,7 +226,7 @@ class Analysis:
     def _fitted(
         self, name: str, frame: pd.DataFrame | None, as_of: pd.Timestamp | None, labels: Sequence[Hashable]
     ) -> pd.DataFrame | None:
-        """A frame as the catalogue types it: each id once, and nothing later than *as_of*.
+        """A frame as the catalog types it: each id once, and nothing later than *as_of*.
 
         *labels* are the columns that were chosen.
         """
@@ -237,11 +237,11 @@ class Analysis:
             raise InvalidRequest(
                 f"{self.name} needs the frame {name}, and got {got}", hint=f"give it loc.{name}(), or a frame like it"
             )
-        kinds = {one.name: one.kind for one in CATALOGUE[name].columns} if name in CATALOGUE else {}
+        kinds = {one.name: one.kind for one in CATALOG[name].columns} if name in CATALOG else {}
         frame = _plain(frame, name, {*kinds, *labels})
-        if name in CATALOGUE:
+        if name in CATALOG:
             frame = _without_odd_years(typed(frame, kinds, name), kinds, name)
-            key = CATALOGUE[name].key
+            key = CATALOG[name].key
             if key in frame and not frame[key].is_unique:
                 twice = frame[key].duplicated(keep="last") & frame[key].notna()
                 frame = drop(frame, twice, f"{name} that repeat an id")
@@ -318,7 +318,7 @@ class Analysis:
 
     # ---- saying it
 
-    def answer(self, *, show: str | None = None) -> Callable[[Answer], Answer]:
+    def headline_for(self, *, show: str | None = None) -> Callable[[Answer], Answer]:
         """Mark the function that answers the question from the table (of *show*), in a sentence or two.
 
         It gets names in the place of ids, and texts that fit into a line.
@@ -330,7 +330,7 @@ class Analysis:
 
         return keep
 
-    def say(self, table: pd.DataFrame) -> str:
+    def headline(self, table: pd.DataFrame) -> str:
         """The answer that a table of this analysis gives; that there are no rows, where there are none."""
         answer = self._answers.get(self._show_of(table)) or self._answers.get(None)
         with np.errstate(**_NUMPY):
@@ -516,8 +516,8 @@ def _without_odd_years(frame: pd.DataFrame, kinds: Columns, name: str) -> pd.Dat
     begin, end = (pd.Timestamp(year=year, month=1, day=1, tz="UTC") for year in (YEARS[0], YEARS[1] + 1))
     changed: dict[str, pd.Series] = {}
     for column, kind in kinds.items():
-        if kind in (WHEN, DAY) and column in frame:
-            zone = "UTC" if kind is WHEN else None
+        if kind in (INSTANT, DAY) and column in frame:
+            zone = "UTC" if kind is INSTANT else None
             odd = (frame[column] < begin.tz_convert(zone)) | (frame[column] >= end.tz_convert(zone))
             if odd.any():
                 changed[column] = frame[column].mask(odd)
@@ -527,7 +527,7 @@ def _without_odd_years(frame: pd.DataFrame, kinds: Columns, name: str) -> pd.Dat
 
 
 _KINDS = {
-    "WHEN": "instants",
+    "INSTANT": "instants",
     "DAY": "days",
     "LIST": "lists",
     "COUNT": "counts",
@@ -542,9 +542,9 @@ HALVES = pd.Float64Dtype()  # what an analysis gives for counts that are shared:
 def _cast(column: pd.Series, kind: Kind) -> pd.Series:
     if column.dtype == kind.dtype or kind is LIST:
         return column
-    if kind in (WHEN, DAY) and pd.api.types.is_any_real_numeric_dtype(column):
+    if kind in (INSTANT, DAY) and pd.api.types.is_any_real_numeric_dtype(column):
         column = from_epochs(column)
-    if kind is WHEN:  # one without a zone is read as UTC, as everything in a frame of hlkit
+    if kind is INSTANT:  # one without a zone is read as UTC, as everything in a frame of hlkit
         return pd.to_datetime(column, utc=True, format="ISO8601").astype(kind.dtype)
     if kind is DAY:
         return pd.to_datetime(column, format="ISO8601").dt.tz_localize(None).astype(kind.dtype)

@@ -47,8 +47,10 @@ class Provenance(dict[str, Any]):
             ("left out", left_out or "nothing"),
         ]
         lines += [("done without", f"{name}: {why}") for name, why in self["without"].items()]
-        lines += [("short", f"{count:,} {name} fewer than announced") for name, count in self["short"].items()]
-        lines.append(("spent", f"{many(self['spent'], 'request')}, {many(self['saved'], 'answer')} from the cache"))
+        for name, count in self["missing_rows"].items():
+            lines.append(("missing rows", f"{count:,} {name} fewer than expected"))
+        cached = many(self["from_cache"], "response")
+        lines.append(("requests", f"{many(self['requests'], 'request')}, {cached} from the cache"))
         return lines
 
     def __repr__(self) -> str:
@@ -70,9 +72,9 @@ class Result:
         return self.analysis.question
 
     @property
-    def answer(self) -> str:
+    def headline(self) -> str:
         """The answer in a sentence or two, from the table alone; blank where there is none."""
-        return self.analysis.say(self.table)
+        return self.analysis.headline(self.table)
 
     @property
     def shown(self) -> str | None:
@@ -128,7 +130,7 @@ class Result:
     def __repr__(self) -> str:
         table, more = self._shown()
         rows = _in_blocks(table) if len(table) else "(no rows)  " + ", ".join(map(str, table.columns))
-        question = "\n".join([self.question, *textwrap.wrap(self.answer, _width())])
+        question = "\n".join([self.question, *textwrap.wrap(self.headline, _width())])
         parts = [question, rows + more, self.definition, repr(self.provenance)]
         return "\n\n".join(parts)
 
@@ -138,14 +140,14 @@ class Result:
     def _repr_html_(self) -> str:
         return (
             f'<div style="{INK};padding:8px 12px;max-width:70em;overflow-x:auto">'
-            f"{self.answer_html()}{self.chart_html()}{self.table_html()}"
+            f"{self.headline_html()}{self.chart_html()}{self.table_html()}"
             f'<p style="max-width:50em">{escape(self.definition)}</p>'
             f"<details><summary>Where this comes from</summary>{self.provenance._repr_html_()}</details></div>"
         )
 
-    def answer_html(self) -> str:
+    def headline_html(self) -> str:
         """The answer as a bold line, escaped; nothing where there is none."""
-        said = self.answer
+        said = self.headline
         return f'<p style="max-width:50em"><b>{escape(said)}</b></p>' if said else ""
 
     def chart_html(self) -> str:
@@ -163,9 +165,9 @@ class Result:
 
     def _shown(self) -> tuple[pd.DataFrame, str]:
         more = len(self.table) - _SHOWN
-        return self.as_read(_SHOWN), f"\n… and {more:,} more rows: .table" if more > 0 else ""
+        return self.formatted(_SHOWN), f"\n… and {more:,} more rows: .table" if more > 0 else ""
 
-    def as_read(self, rows: int) -> pd.DataFrame:
+    def formatted(self, rows: int) -> pd.DataFrame:
         """The first *rows* as people read them, all texts: an instant in the zone, a number with few digits.
 
         Ids come last, unless the table is grouped by them.

@@ -80,7 +80,7 @@ def cumulative_incidence(wait: Any, ended: Any, so: Any, weight: Any = None, wor
     otherwise: 1 in the long run, whatever the share.
 
     Source: Aalen & Johansen, Scand. J. Statist. 5, 1978; the variance by the delta method, as in Marubini &
-    Valsecchi, "Analysing Survival Data from Clinical Trials and Observational Studies", 1995, ch. 10.
+    Valsecchi, "Analyzing Survival Data from Clinical Trials and Observational Studies", 1995, ch. 10.
     """
     wait, so = np.asarray(wait, dtype="float64"), truths(so)
     weight = np.ones(len(wait)) if weight is None else np.asarray(weight, dtype="float64")

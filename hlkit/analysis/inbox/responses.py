@@ -10,7 +10,7 @@ import pandas as pd
 
 from hlkit.analysis.core.charts import (
     BLUE,
-    GREY,
+    GRAY,
     INK,
     color_bar,
     dots,
@@ -51,7 +51,7 @@ from hlkit.analysis.core.run_log import drop, left_out, remark, truths
 from hlkit.analysis.core.survival import kaplan_meier, waiting
 from hlkit.client.dates import short
 from hlkit.client.errors import InvalidRequest
-from hlkit.client.schema import COUNT, FLAG, ID, NUMBER, SHARE, TEXT, WHEN
+from hlkit.client.schema import COUNT, FLAG, ID, INSTANT, NUMBER, SHARE, TEXT
 from hlkit.client.text import many
 
 if TYPE_CHECKING:
@@ -68,21 +68,21 @@ CHANNEL = "message_channel"
             "answered": COUNT,
             "user_unknown": COUNT,
             "waiting": COUNT,
-            "p50_min": NUMBER,
+            "median_min": NUMBER,
             "p90_min": NUMBER,
-            "met_share": SHARE,
-            "met_low": SHARE,
-            "met_high": SHARE,
+            "on_time_share": SHARE,
+            "on_time_low": SHARE,
+            "on_time_high": SHARE,
             "small": FLAG,
         },
-        "heatmap": {"weekday": TEXT, "hour": COUNT, "inbound": COUNT, "turns": COUNT, "p50_min": NUMBER},
+        "heatmap": {"weekday": TEXT, "hour": COUNT, "inbound": COUNT, "turns": COUNT, "median_min": NUMBER},
         "turns": {
             "contact_id": ID,
             "conversation_id": ID,
             "user_id": ID,
             "type": TEXT,
-            "started_at": WHEN,
-            "answered_at": WHEN,
+            "started_at": INSTANT,
+            "answered_at": INSTANT,
             "wait_min": NUMBER,
             "messages": COUNT,
         },
@@ -90,8 +90,8 @@ CHANNEL = "message_channel"
     definition=(
         "A turn is what one contact writes until a person replies. It waits from its {start} message, in minutes of "
         "the {clock} clock. A turn without a reply counts as still waiting (Kaplan-Meier), so medians count it. "
-        "met_share is the share answered within the target of {target_min} minutes; a turn that waits longer missed "
-        "it, one that waits and still has time is in neither. A last word of thanks waits as a question does. "
+        "on_time_share is the share answered within the target of {target_min} minutes; a turn that waits longer "
+        "missed it, one that waits and still has time is in neither. A last word of thanks waits as a question does. "
         "Intervals are 95% Wilson, at the effective number of turns where a contact has several."
     ),
     noun="incoming messages",
@@ -139,11 +139,11 @@ def responses(
     Returns
     -------
     For "groups" a row for each value of *by*: ``turns``, those ``answered`` (of them ``user_unknown`` by a call
-    that names no user) and ``waiting``, ``p50_min`` and ``p90_min`` (minutes until so many of all turns are
-    answered; null where it never comes so far), ``met_share`` with its interval, and ``small`` (fewer than 20
+    that names no user) and ``waiting``, ``median_min`` and ``p90_min`` (minutes until so many of all turns are
+    answered; null where it never comes so far), ``on_time_share`` with its interval, and ``small`` (fewer than 20
     turns that met or missed the target, or of fewer than 20 contacts).
     For "heatmap" 168 rows, Monday 0 o'clock first: ``weekday`` and ``hour`` in *timezone*, ``inbound``
-    (messages), ``turns`` that began then, and their ``p50_min``.
+    (messages), ``turns`` that began then, and their ``median_min``.
     For "turns" a row each, who still waits first and the longest on top: contact, conversation, the user who
     answered, the message type, ``started_at`` and ``answered_at`` (UTC), ``wait_min`` (until *as_of*, if nobody
     answered) and ``messages`` that the contact sent in it.
@@ -198,9 +198,9 @@ def responses(
             "answered": int(answered.sum()),
             "user_unknown": int(turn["unknown"].sum()),
             "waiting": int((~answered).sum()),
-            "p50_min": p50,
+            "median_min": p50,
             "p90_min": p90,
-            **with_interval("met", int(met.sum()), int(known.sum()), effective),
+            **with_interval("on_time", int(met.sum()), int(known.sum()), effective),
             "small": min(int(known.sum()), contacts) < SMALL,
         }
 
@@ -238,7 +238,7 @@ def _say_untargeted(channel: pd.Series, target: pd.Series) -> None:
     without = channel[target.isna()].fillna(NONE).value_counts()
     if len(without):
         counts = ", ".join(f"{name} ({count:,})" for name, count in without.items())
-        remark(f"Turns of channels without a target are in no met_share: {counts}.")
+        remark(f"Turns of channels without a target are in no on_time_share: {counts}.")
 
 
 # ---- turns
@@ -371,7 +371,7 @@ def _heatmap(inbound: pd.Series, turns: pd.DataFrame, timezone: str) -> pd.DataF
             **a_week(),
             "inbound": np.bincount(day * 24 + hour, minlength=168),
             "turns": sizes,
-            "p50_min": [waiting(wait[span], answered[span])[0] for span in spans],
+            "median_min": [waiting(wait[span], answered[span])[0] for span in spans],
         }
     )
 
@@ -379,23 +379,23 @@ def _heatmap(inbound: pd.Series, turns: pd.DataFrame, timezone: str) -> pd.DataF
 # ---- its answers
 
 
-@responses.answer(show="groups")
+@responses.headline_for(show="groups")
 def who_is_answered(table: pd.DataFrame) -> str:
     """How fast all are answered and how many in time, or which groups are answered in time more and less often."""
     target = choice(table, "target_min")
     within = f"within {how_long(target)}" if isinstance(target, (int, float)) else "within the target"
 
     def median(row: pd.Series) -> str:
-        return f", median {wait_in_words(table, row['p50_min'])}" if pd.notna(row["p50_min"]) else ""
+        return f", median {wait_in_words(table, row['median_min'])}" if pd.notna(row["median_min"]) else ""
 
     waiting_ = int(table["waiting"].sum())
     if len(table) == 1 and table.iloc[0, 0] == ALL:
         row = table.iloc[0]
-        met = f"{percent(row, 'met')} answered {within}" if pd.notna(row["met_share"]) else ""
+        met = f"{percent(row, 'met')} answered {within}" if pd.notna(row["on_time_share"]) else ""
         wait = median(row).removeprefix(", ").replace("median", "median reply", 1) or "no median yet"
-        first = f"{wait}{of_clock(table)}" if pd.notna(row["p50_min"]) else wait
+        first = f"{wait}{of_clock(table)}" if pd.notna(row["median_min"]) else wait
         return f"{first[:1].upper()}{first[1:]}; {f'{met}; ' if met else ''}{_still_wait(waiting_)}."
-    said = compared(table, "met", f"Answered {within}{of_clock(table)}", median)
+    said = compared(table, "on_time", f"Answered {within}{of_clock(table)}", median)
     rest = f"{_still_wait(waiting_).capitalize()}." if waiting_ and not overlaps(table) else ""
     return f"{said} {rest}".strip()
 
@@ -405,7 +405,7 @@ def _still_wait(count: int) -> str:
     return f"{count:,} people are still waiting" if count != 1 else "one person is still waiting"
 
 
-@responses.answer(show="heatmap")
+@responses.headline_for(show="heatmap")
 def when_they_write(table: pd.DataFrame) -> str:
     """The busiest hours of the week."""
     came = table["inbound"].fillna(0)
@@ -420,7 +420,7 @@ def when_they_write(table: pd.DataFrame) -> str:
     )
 
 
-@responses.answer(show="turns")
+@responses.headline_for(show="turns")
 def who_still_waits(table: pd.DataFrame) -> str:
     """How many still wait, since when, and how long a reply takes."""
     still = table[table["answered_at"].isna().to_numpy()]
@@ -437,7 +437,7 @@ def who_still_waits(table: pd.DataFrame) -> str:
 # ---- charts
 
 
-@responses.chart("met_share", show="groups")
+@responses.chart("on_time_share", show="groups")
 def in_time(table: pd.DataFrame, ax: Axes) -> None:
     """The share of each group that was answered in time; beside it the median."""
     target = choice(table, "target_min")
@@ -445,9 +445,9 @@ def in_time(table: pd.DataFrame, ax: Axes) -> None:
     names = [str(name) for name in table.iloc[:, 0]]
     if table.columns[0] in ("user_id", "user"):
         names = ["no reply yet" if name == NONE else name for name in names]
-    low, high = table["met_low"], table["met_high"]
-    dots(ax, names, table["met_share"], low, high, counts=table["turns"], small=table["small"])
-    medians_beside(ax, table["p50_min"].tolist())
+    low, high = table["on_time_low"], table["on_time_high"]
+    dots(ax, names, table["on_time_share"], low, high, counts=table["turns"], small=table["small"])
+    medians_beside(ax, table["median_min"].tolist())
     ax.set_xlim(-0.02, 1.02)
     within = f" within {how_long(target)}" if isinstance(target, (int, float)) else " within the target"
     ax.set_xlabel(f"turns answered{within} (95% interval)")
@@ -475,7 +475,7 @@ def curve(table: pd.DataFrame, ax: Axes) -> None:
     ax.tick_params(axis="x", labelsize=7)
     p50 = waiting(table["wait_min"], answered)[0]
     if np.isfinite(p50):
-        ax.plot([max(p50, 0.1)] * 2, [0, 0.5], color=GREY, linewidth=1, linestyle=":", marker="")
+        ax.plot([max(p50, 0.1)] * 2, [0, 0.5], color=GRAY, linewidth=1, linestyle=":", marker="")
         ax.annotate(
             f"median {how_long(p50)}",
             (max(p50, 0.1), 0.5),

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hlkit.analysis.core.bulk_imports import Imports, imported
-from hlkit.analysis.core.charts import BLUE, GREY, INK, ORANGE, PALE, intervals, most, points, rows_of_names
+from hlkit.analysis.core.charts import BLUE, GRAY, INK, ORANGE, PALE, intervals, most, points, rows_of_names
 from hlkit.analysis.core.deals import (
     AGES,
     Abandoned,
@@ -61,7 +61,7 @@ _GONE, _NOBODY = -1, -2  # in the place of a contact: one that no row has, and n
     "Which sources bring leads, deals and cash?",
     columns={
         "leads": COUNT,
-        "opps": COUNT,
+        "opportunities": COUNT,
         "won": COUNT,
         "lost": COUNT,
         "open_share": SHARE,
@@ -108,8 +108,8 @@ def attribution(
     Takes contacts (contact_id, source, the first_* and last_* columns, updated_at), opportunities (contact_id,
     status, value, created_at, status_changed_at) and, where they may be read, transactions (contact_id, status,
     amount, amount_refunded, currency, is_live, merged_from_contact_id). Gives one row per group, most wins first:
-    ``leads``, ``opps``, ``won`` and ``lost`` (counts, with halves where credit is split), ``open_share`` (of
-    ``opps``), ``followed_days`` (the age that at least 10 deals have reached), ``win_30d_share``,
+    ``leads``, ``opportunities``, ``won`` and ``lost`` (counts, with halves where credit is split), ``open_share`` (of
+    ``opportunities``), ``followed_days`` (the age that at least 10 deals have reached), ``win_30d_share``,
     ``win_60d_share`` and ``win_90d_share`` with their intervals (won within so many days, of all),
     ``win_naive_share`` with its interval (won of won + lost), ``median_days_to_win`` (days), ``pipeline_value``,
     in the location's currency, ``cash`` and ``cash_per_lead`` in ``currency``, ``last_touch_after_sale`` (a
@@ -149,7 +149,7 @@ def attribution(
     deals["late"] = _may_be_late(contacts, deals, by, website)
     value = _credited(deals.loc[deals["status"] == "open", ["contact", "pipeline_value"]], credit, "pipeline_value")
     deals = deals[~imported(opportunities, imports, "opportunities")].merge(credit, on="contact")
-    counted = ("opps", "won", "lost", "open", "late")
+    counted = ("opportunities", "won", "lost", "open", "late")
     sums = deals[list(counted)].mul(deals["credit"], axis=0).groupby(deals["group"]).sum()
     is_lead = np.append(~imported(contacts, imports, "contacts"), [False, False])  # places -2 and -1 are nobody
     leads = credit[is_lead[credit["contact"]]].groupby("group")["credit"].sum()
@@ -159,7 +159,7 @@ def attribution(
     names = leads.index.union(sums.index).union(value.index).union(cash.index)
     table = sums.reindex(names, fill_value=0).assign(leads=leads.reindex(names, fill_value=0.0))
     table = table.assign(**with_interval("win_naive", table["won"], table["won"] + table["lost"]))
-    table["open_share"] = share(table["open"], table["opps"])
+    table["open_share"] = share(table["open"], table["opportunities"])
     table["pipeline_value"] = value.reindex(names, fill_value=0.0)
     of_deals = pd.DataFrame({name: _wins(group) for name, group in deals.groupby("group")}).T
     table = table.assign(**of_deals.reindex(index=names, columns=["median_days_to_win", *win_columns(*AGES)]))
@@ -168,10 +168,14 @@ def attribution(
     table["currency"] = money
     table["cash_per_lead"] = share(of_leads.reindex(names, fill_value=0.0), table["leads"]) if paid_known else np.nan
     table["last_touch_after_sale"] = table["late"] if "updated_at" in contacts else np.nan
-    table["small"] = table["opps"] < SMALL
+    table["small"] = table["opportunities"] < SMALL
     if model == "split":
-        table = table.astype(dict.fromkeys(("leads", "opps", "won", "lost", "last_touch_after_sale"), HALVES))
-    table = table.sort_values(["won", "leads", "opps"], ascending=False, kind="stable").drop(columns=["late", "open"])
+        table = table.astype(
+            dict.fromkeys(("leads", "opportunities", "won", "lost", "last_touch_after_sale"), HALVES)
+        )
+    table = table.sort_values(["won", "leads", "opportunities"], ascending=False, kind="stable").drop(
+        columns=["late", "open"]
+    )
     table.insert(0, group_column(by, attribution.columns), table.index.to_numpy())
     if OTHERS in names:
         remark(f"{OTHERS} are not among those asked about: created outside since and until, or deleted.")
@@ -348,7 +352,7 @@ def _deals(deals: pd.DataFrame, places: _Places) -> pd.DataFrame:
             "contact": (place := places(deals["contact_id"])),
             "contact_id": pd.Series(place).where(place >= 0),  # of whom nothing is known, each deal is on its own
             "status": status,
-            "opps": 1.0,
+            "opportunities": 1.0,
             "won": status == "won",
             "lost": status.isin(("lost", "abandoned")),
             "open": status == "open",
@@ -419,7 +423,7 @@ def _payments(
 # ---- its answers
 
 
-@attribution.answer()
+@attribution.headline_for()
 def who_brings(table: pd.DataFrame) -> str:
     """Who brings most leads and most cash, and whose deals are won most often."""
     money = f" {_first(table['currency'])}" if _first(table["currency"]) else ""
@@ -466,14 +470,14 @@ def bars(table: pd.DataFrame, ax: Axes) -> None:
     highest = float(np.nanmax(np.append(table[f"win_{age}d_high"].to_numpy("float64"), 0.0)))
     highest = max(0.1, np.ceil(highest * 10) / 10)
     small = table["small"].fillna(False).to_numpy(dtype=bool)
-    colours = np.where(small, GREY, ORANGE).tolist()
+    colors = np.where(small, GRAY, ORANGE).tolist()
     low, middle, high = (
         _AT + _WIDE * table[f"win_{age}d_{part}"].to_numpy("float64") / highest for part in ("low", "share", "high")
     )
     steps = np.array([0, 0.5, 1])
     ax.vlines(_AT + _WIDE * steps, -0.5, len(table) - 0.5, color=PALE, linewidth=0.8, linestyles="-", zorder=0)
-    intervals(ax, places, low, high, colours, alpha=1)
-    points(ax, middle, places, colours, 36)
+    intervals(ax, places, low, high, colors, alpha=1)
+    points(ax, middle, places, colors, 36)
     ax.set_xticks(_AT + _WIDE * steps, [f"{part:.0%}" for part in highest * steps])
 
     captions = [(0.0, "leads (gray) / won (blue)"), (_AT, f"deals won within\n{age} days (95% CI)")]
@@ -498,7 +502,7 @@ def bars(table: pd.DataFrame, ax: Axes) -> None:
     ax.tick_params(axis="x", length=0)
     if small.any():
         ax.annotate(
-            "gray: fewer than 20 deals", (0, -0.22), xycoords="axes fraction", color=GREY, fontsize=8, va="top"
+            "gray: fewer than 20 deals", (0, -0.22), xycoords="axes fraction", color=GRAY, fontsize=8, va="top"
         )
 
 

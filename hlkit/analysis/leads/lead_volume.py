@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from hlkit.analysis.core.bulk_imports import Imports, without_imports
-from hlkit.analysis.core.charts import BLUE, GREY, ORANGE, PALETTE, RED, SKY, gridlines, legend, most, points
+from hlkit.analysis.core.charts import BLUE, GRAY, ORANGE, PALETTE, RED, SKY, gridlines, legend, most, points
 from hlkit.analysis.core.groups import WEEKDAYS, by_size, group_column, grouped, key_of, need, wilson
 from hlkit.analysis.core.headlines import largest
 from hlkit.analysis.core.registry import analysis
@@ -380,7 +380,7 @@ def _share_now(now: Any, then: Any, dispersion: Any) -> tuple[Any, Any]:
 # ---- its headlines
 
 
-@lead_volume.answer(show="days")
+@lead_volume.headline_for(show="days")
 def headline_of_days(table: pd.DataFrame) -> str:
     """How many leads came in a day lately and before, and the latest of the unusual days."""
     if _has_groups(table):
@@ -452,7 +452,7 @@ def _verdict(now: int, then: int, dispersion: float) -> str:
     return "a significant change" if low > 0.5 or high < 0.5 else "no significant change"
 
 
-@lead_volume.answer(show="weeks")
+@lead_volume.headline_for(show="weeks")
 def headline_of_weeks(table: pd.DataFrame) -> str:
     """The leads of the last full week and of the one before it, and whether that is a significant change."""
     whole = table[truths(table["whole"])]
@@ -481,13 +481,13 @@ def days(table: pd.DataFrame, ax: Axes) -> None:
     date, leads = table["date"].to_numpy(), table["leads"].to_numpy("float64")
     top = leads.max()
     if len(table) > _DENSE:
-        points(ax, date, leads, GREY, 3, linewidths=0, alpha=0.7, label="day", zorder=1)
+        points(ax, date, leads, GRAY, 3, linewidths=0, alpha=0.7, label="day", zorder=1)
     else:
         if table["expected"].notna().any():
             low, high = table["low"].to_numpy("float64"), table["high"].to_numpy("float64")
             top = max(top, np.nanmax(high))
             ax.fill_between(date, low, high, color=SKY, alpha=0.25, linewidth=0, step="mid", label="expected range")
-        ax.plot(date, leads, color=GREY, linewidth=0.8, linestyle="-", marker=".", markersize=4, label="day")
+        ax.plot(date, leads, color=GRAY, linewidth=0.8, linestyle="-", marker=".", markersize=4, label="day")
     if len(table) >= 14:
         ax.plot(date, _smooth(leads, 7), color=BLUE, linewidth=1.6, linestyle="-", marker="", label="7-day average")
     _unusual_days(table, ax)
@@ -508,7 +508,7 @@ def _recent(table: pd.DataFrame, ax: Axes) -> pd.DataFrame:
     count = int(table.loc[early, "leads"].sum())
     if count:
         note = f"not shown: {many(count, 'lead')} before {start:%Y-%m-%d}"
-        ax.annotate(note, (0, 1), xycoords="axes fraction", ha="left", va="bottom", color=GREY, fontsize=8)
+        ax.annotate(note, (0, 1), xycoords="axes fraction", ha="left", va="bottom", color=GRAY, fontsize=8)
     return table[~early]
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from hlkit.analysis.core.bulk_imports import Imports, without_imports
 from hlkit.analysis.core.charts import (
     BLUE,
-    GREY,
+    GRAY,
     INK,
     ORANGE,
     SKY,
@@ -55,7 +55,7 @@ from hlkit.analysis.core.messages import Messages, Reply, read_messages, remark_
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.run_log import drop, remark
 from hlkit.analysis.core.survival import cumulative_incidence, kaplan_meier, waiting
-from hlkit.client.schema import COUNT, FLAG, NUMBER, SHARE, TEXT, WHEN
+from hlkit.client.schema import COUNT, FLAG, INSTANT, NUMBER, SHARE, TEXT
 from hlkit.client.text import many
 
 if TYPE_CHECKING:
@@ -74,19 +74,19 @@ LANDMARK = 24 * 60  # minutes: by then it is known how long each lead waited, as
             "answered": COUNT,
             "user_unknown": COUNT,
             "contacted_before": COUNT,
-            "p50_min": NUMBER,
-            "median_all_hours_min": NUMBER,
+            "median_min": NUMBER,
+            "all_hours_median_min": NUMBER,
             "p90_min": NUMBER,
-            "answered_p50_min": NUMBER,
+            "answered_median_min": NUMBER,
             "answered_p90_min": NUMBER,
             **{f"within_{at}_{end}": SHARE for at in WITHIN for end in ("share", "low", "high")},
-            "never_share": SHARE,
-            "never_low": SHARE,
-            "never_high": SHARE,
-            "any_p50_min": NUMBER,
+            "no_reply_share": SHARE,
+            "no_reply_low": SHARE,
+            "no_reply_high": SHARE,
+            "any_message_median_min": NUMBER,
             "small": FLAG,
         },
-        "pays": {
+        "win_rate_by_wait": {
             "wait": TEXT,
             "n": COUNT,
             "deals": COUNT,
@@ -102,16 +102,16 @@ LANDMARK = 24 * 60  # minutes: by then it is known how long each lead waited, as
     },
     definition=(
         "From a contact's creation to the first reply of a person, in minutes of the {clock} clock; "
-        "median_all_hours_min counts all hours. A contact created by its own call, or by a message that a person "
+        "all_hours_median_min counts all hours. A contact created by its own call, or by a message that a person "
         "sent, up to 10 minutes before is answered at once; one that a person wrote to earlier is contacted_before, "
         "and waits for its next reply. An unanswered lead counts as still waiting (Kaplan-Meier), so medians and "
         "shares include it; p90_min is blank where fewer than nine in ten are answered so far. user_unknown are the "
         "leads whose first reply is a call that names no user. Intervals are 95% Wilson, wider where leads still "
-        "wait, since how long they will is not known yet. any_p50_min is the median in all hours to any message or "
-        "call that went out, automated ones too."
+        "wait, since how long they will is not known yet. any_message_median_min is the median in all hours to any "
+        "message or call that went out, automated ones too."
     ),
     noun="leads",
-    only={"opportunities": "pays"},
+    only={"opportunities": "win_rate_by_wait"},
 )
 def speed_to_lead(
     contacts: pd.DataFrame,
@@ -120,7 +120,7 @@ def speed_to_lead(
     *,
     as_of: pd.Timestamp,
     timezone: str = "UTC",
-    show: Literal["wait", "pays"] = "wait",
+    show: Literal["wait", "win_rate_by_wait"] = "wait",
     by: str | None = "source",
     clock: Literal["office", "wall"] = "office",
     office: str = OFFICE,
@@ -132,8 +132,8 @@ def speed_to_lead(
     """Wait from each contact's creation to the first message or call by a person.
 
     Takes one row per contact (contact_id, created_at, *by*), one per message (contact_id, sent_at, direction,
-    origin, user_id, status, type; call_status and call_duration_s, if there), and for ``show="pays"`` one per
-    opportunity (contact_id, created_at, status; status_changed_at if there). Which rows are a reply is the table
+    origin, user_id, status, type; call_status and call_duration_s, if there), and for ``show="win_rate_by_wait"`` one
+    per opportunity (contact_id, created_at, status; status_changed_at if there). Which rows are a reply is the table
     in ``hlkit.analysis.core.messages``.
 
     The clock starts when the contact was created, also where it wrote later: a lead that asks again while it waits
@@ -142,26 +142,27 @@ def speed_to_lead(
     Parameters
     ----------
     show
-        "wait" gives how long leads wait, by group; "pays" the share of deals won by how long the lead waited.
+        "wait" gives how long leads wait, by group; "win_rate_by_wait" the share of deals won by how long the lead
+        waited.
     by
         A column of the contacts, for "wait".
     reply
         "attempt" counts a person's message or call, also a call that was not answered; "connected" only messages and
         calls in which somebody talked; "any" automations too.
     abandoned
-        For "pays": abandoned deals count as lost, or are left out.
+        For "win_rate_by_wait": abandoned deals count as lost, or are left out.
 
     Returns
     -------
     For "wait" a row for each value of *by*, slowest first: ``n`` and ``answered`` (leads), ``user_unknown`` (answered
     by a call that names no user), ``contacted_before`` (those a person had written to over 10 minutes before they
-    were created), ``p50_min`` and ``p90_min`` (minutes of *clock* until so many of all leads are answered; null where
-    it never comes so far), ``median_all_hours_min`` (the median in minutes of all hours), ``answered_p50_min`` and
-    ``answered_p90_min`` (the same of those who are ever answered), the shares answered within 5, 15 and 60
-    minutes and ``never_share`` with their intervals, ``any_p50_min`` (minutes of all hours) and ``small`` (fewer
-    than 20 leads).
-    For "pays" a row for each length of ``wait``: ``n`` (leads), ``deals`` (leads that have one: their first counts),
-    ``won`` and ``lost``, ``open_share``, ``followed_days`` (the age that at least 10 of the deals have reached),
+    were created), ``median_min`` and ``p90_min`` (minutes of *clock* until so many of all leads are answered; null if
+    that share is not reached), ``all_hours_median_min`` (the median in minutes of all hours),
+    ``answered_median_min`` and ``answered_p90_min`` (the same of those who are ever answered), the shares answered
+    within 5, 15 and 60 minutes and ``no_reply_share`` with their intervals, ``any_message_median_min`` (minutes of
+    all hours) and ``small`` (fewer than 20 leads).
+    For "win_rate_by_wait" a row for each length of ``wait``: ``n`` (leads), ``deals`` (leads with a deal: their first
+    counts), ``won`` and ``lost``, ``open_share``, ``followed_days`` (the age that at least 10 deals have reached),
     ``win_30d_share``, ``win_60d_share`` and ``win_90d_share`` with their intervals (won within so many days of the
     deal's creation, of all), ``win_naive_share`` (won of won and lost) with its interval, and ``small`` (fewer than
     20 deals). Deals that closed within 24 hours of their lead's creation, on the same clock, are left out: a lead can
@@ -185,7 +186,7 @@ def speed_to_lead(
     remark_on_reply(reply)
     first = _first_replies(leads, messages["sent_at"], whose, read, reply)
     answered_at = first["at"]
-    if show == "pays":
+    if show == "win_rate_by_wait":
         return _pays(
             leads,
             answered_at,
@@ -212,12 +213,12 @@ def speed_to_lead(
         return _summary(one["wait"], one["answered"]) | {
             "user_unknown": int(one["unknown"].sum()),
             "contacted_before": int(one["before"].sum()),
-            "median_all_hours_min": waiting(one["all_hours"], one["answered"])[0],
-            "any_p50_min": waiting(one["any_wait"], one["any"])[0],
+            "all_hours_median_min": waiting(one["all_hours"], one["answered"])[0],
+            "any_message_median_min": waiting(one["any_wait"], one["any"])[0],
         }
 
     table = per_group(waits, key_of(leads, by), speed_to_lead.columns, summary)
-    return table.sort_values("p50_min", ascending=False, na_position="first", kind="stable")
+    return table.sort_values("median_min", ascending=False, na_position="first", kind="stable")
 
 
 def _rows_of(leads: pd.DataFrame, contact_id: pd.Series) -> Array:
@@ -255,7 +256,7 @@ def _first_replies(
     nobody = read.names_nobody[counts]
     is_first = at[nobody] == first[whose[counts][nobody]]
     unknown[whose[counts][nobody][is_first]] = True
-    instants = pd.Series(first, index=leads.index).mask(first == never).dt.tz_localize("UTC").astype(WHEN.dtype)
+    instants = pd.Series(first, index=leads.index).mask(first == never).dt.tz_localize("UTC").astype(INSTANT.dtype)
     return pd.DataFrame({"at": instants, "before": before, "unknown": unknown}, index=leads.index)
 
 
@@ -266,15 +267,15 @@ def _summary(wait: pd.Series, answered: pd.Series) -> dict[str, Any]:
     told: dict[str, Any] = {"n": n, "answered": int(answered.sum()), "small": n < SMALL}
     ever = 1 - never if len(still) else 0.0
     quantiles = (0.5, 0.9, 0.5 * ever, 0.9 * ever)
-    names = ("p50_min", "p90_min", "answered_p50_min", "answered_p90_min")
+    names = ("median_min", "p90_min", "answered_median_min", "answered_p90_min")
     told |= dict(zip(names, waiting(wait, answered, quantiles), strict=True))
     if ever <= 0:
-        told |= {"answered_p50_min": np.nan, "answered_p90_min": np.nan}
+        told |= {"answered_median_min": np.nan, "answered_p90_min": np.nan}
     ends = cumulative_incidence(wait, answered, answered)
     for at in WITHIN:  # null where nobody was watched for so long
         parts = zip(("share", "low", "high"), ends.at(float(at)), strict=True)
         told |= {f"within_{at}_{part}": float(value) for part, value in parts}
-    return told | _interval("never", never, worth[-1] if len(worth) else 0.0)
+    return told | _interval("no_reply", never, worth[-1] if len(worth) else 0.0)
 
 
 def _interval(name: str, part: float, size: float) -> dict[str, float]:
@@ -312,13 +313,13 @@ def _pays(
     if deals is None:
         remark("The opportunities could not be read, so nobody knows who won.")
         deals = pd.DataFrame({"contact_id": [], "created_at": [], "status": []}, dtype=TEXT.dtype)
-        deals["created_at"] = deals["created_at"].astype(WHEN.dtype)
+        deals["created_at"] = deals["created_at"].astype(INSTANT.dtype)
     need(deals, "contact_id", "created_at", "status")
     deals = without_abandoned(as_they_were(deals, as_of), abandoned)
     deals = deals[deals["contact_id"].notna()].sort_values("created_at", kind="stable").drop_duplicates("contact_id")
     place = _rows_of(leads, deals["contact_id"])
     deals, place = deals[place >= 0], place[place >= 0]
-    closed_at = pd.Series(None, index=leads.index, dtype=WHEN.dtype)
+    closed_at = pd.Series(None, index=leads.index, dtype=INSTANT.dtype)
     closed_at.iloc[place] = deals["closed_at"].array
     at_once = (wait_until(closed_at).to_numpy("float64") < LANDMARK)[place]
     deals, place = drop(deals, at_once, "opportunities that closed within 24 h of their lead"), place[~at_once]
@@ -354,14 +355,14 @@ def _pays(
 # ---- its answers
 
 
-@speed_to_lead.answer(show="wait")
+@speed_to_lead.headline_for(show="wait")
 def who_waits(table: pd.DataFrame) -> str:
     """How many are answered within an hour, which groups differ in that, and how many have no reply yet."""
     if len(table) == 1:
         return _one_waits(table, table.iloc[0])
 
     def median(row: pd.Series) -> str:
-        return f", median {wait_in_words(table, row['p50_min'])}" if pd.notna(row["p50_min"]) else ""
+        return f", median {wait_in_words(table, row['median_min'])}" if pd.notna(row["median_min"]) else ""
 
     said = compared(table, "within_60", f"Answered within an hour{of_clock(table)}", median)
     n, answered = int(table["n"].sum()), int(table["answered"].sum())
@@ -372,16 +373,16 @@ def who_waits(table: pd.DataFrame) -> str:
 def _one_waits(table: pd.DataFrame, row: pd.Series) -> str:
     n, whose = float(row["n"]), "" if row.iloc[0] == ALL else f" for {row.iloc[0]}"
     few = f" From {many(n, 'lead')}: too few to say much." if n < SMALL else ""
-    if pd.isna(row["p50_min"]):
+    if pd.isna(row["median_min"]):
         return f"No median wait yet{whose}: {row['answered']:,} of {many(n, 'lead')} have a reply.{few}"
-    wait = wait_in_words(table, row["p50_min"])
-    if choice(table, "clock") == "office" and pd.notna(row["median_all_hours_min"]):
-        wait += f" in office hours, {how_long(row['median_all_hours_min'])} in all hours"
-    never = f"; {percent(row, 'never')} have no reply yet" if row["never_share"] > 0 else ""
+    wait = wait_in_words(table, row["median_min"])
+    if choice(table, "clock") == "office" and pd.notna(row["all_hours_median_min"]):
+        wait += f" in office hours, {how_long(row['all_hours_median_min'])} in all hours"
+    never = f"; {percent(row, 'no_reply')} have no reply yet" if row["no_reply_share"] > 0 else ""
     return f"Median wait{whose} {wait}{never}.{few}"
 
 
-@speed_to_lead.answer(show="pays")
+@speed_to_lead.headline_for(show="win_rate_by_wait")
 def whether_it_pays(table: pd.DataFrame) -> str:
     """The lengths of wait at which more, or fewer, deals are won."""
     if not table["deals"].sum():
@@ -394,34 +395,34 @@ def whether_it_pays(table: pd.DataFrame) -> str:
 _SHADES = ((5, "5 min", BLUE), (15, "15 min", SKY), (60, "1 h", ORANGE))
 
 
-@speed_to_lead.chart("within_60_share", "never_share", show="wait")
+@speed_to_lead.chart("within_60_share", "no_reply_share", show="wait")
 def answered_within(table: pd.DataFrame, ax: Axes) -> None:
     """Of each group the shares answered within 5 min, 15 min and 1 h, and ever; beside it the median."""
     table = most(table, ax, "n")
     places = rows_of_names(ax, table.iloc[:, 0].tolist(), table["n"].tolist())
     small = table["small"].fillna(False).to_numpy(dtype=bool)
     # Each a little lower than the one before: intervals of few leads would lie on one another.
-    for step, (at, name, colour) in enumerate(_SHADES):
+    for step, (at, name, color) in enumerate(_SHADES):
         low, high = table[f"within_{at}_low"], table[f"within_{at}_high"]
-        _marks(ax, places + 0.16 * step - 0.24, low, table[f"within_{at}_share"], high, colour, name)
-    low, ever, high = (1 - table[f"never_{end}"] for end in ("high", "share", "low"))
-    _marks(ax, places + 0.24, low, ever, high, GREY, "ever")
-    all_hours = table["median_all_hours_min"].tolist() if choice(table, "clock") == "office" else None
-    medians_beside(ax, table["p50_min"].tolist(), small.tolist(), all_hours)
+        _marks(ax, places + 0.16 * step - 0.24, low, table[f"within_{at}_share"], high, color, name)
+    low, ever, high = (1 - table[f"no_reply_{end}"] for end in ("high", "share", "low"))
+    _marks(ax, places + 0.24, low, ever, high, GRAY, "ever")
+    all_hours = table["all_hours_median_min"].tolist() if choice(table, "clock") == "office" else None
+    medians_beside(ax, table["median_min"].tolist(), small.tolist(), all_hours)
     for tick, few in zip(ax.get_yticklabels(), small.tolist(), strict=True):
-        tick.set_color(GREY if few else INK)
+        tick.set_color(GRAY if few else INK)
     ax.set_xlim(-0.02, 1.02)
     percents(ax)
     ax.set_xlabel("leads answered within (bars: 95% interval)")
     legend(ax, handletextpad=0.2, handlelength=2)
 
 
-def _marks(ax: Axes, places: Array, low: pd.Series, at: pd.Series, high: pd.Series, colour: str, name: str) -> None:
-    intervals(ax, places, low, high, colour)
-    points(ax, at.to_numpy("float64"), places, colour, 30, label=name)
+def _marks(ax: Axes, places: Array, low: pd.Series, at: pd.Series, high: pd.Series, color: str, name: str) -> None:
+    intervals(ax, places, low, high, color)
+    points(ax, at.to_numpy("float64"), places, color, 30, label=name)
 
 
-@speed_to_lead.chart("win_30d_share", show="pays")
+@speed_to_lead.chart("win_30d_share", show="win_rate_by_wait")
 def win_by_wait(table: pd.DataFrame, ax: Axes) -> None:
     """The share of deals won by the age at which lengths of wait are compared."""
     age = at_one_age(table)[0] or AGES[0]

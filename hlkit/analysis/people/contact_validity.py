@@ -1,4 +1,4 @@
-"""Whether an e-mail address and a phone number can be right: by their rules, without asking anybody.
+"""Whether an email address and a phone number can be right: by their rules, without asking anybody.
 
 email-validator and phonenumbers know the rules. Asked for each row they take 20 seconds for a million, so
 what is plain is judged first by array operations that give the very same answer; they are asked for the rest.
@@ -23,7 +23,7 @@ from hlkit.client.schema import TEXT
 
 Mask = npt.NDArray[np.bool_]
 
-# ---- e-mail
+# ---- email
 
 _ATOM = r"[a-zA-Z0-9_!#$%&'*+\-/=?^`{|}~]+"
 _LABEL = r"[a-zA-Z0-9](?:-?[a-zA-Z0-9])*"  # never two dashes in a row: such a name may be an encoded one
@@ -40,9 +40,9 @@ def valid_email(emails: pd.Series) -> pd.Series:
     """
     texts = _arrow(emails)
     try:
-        library = extra("email_validator", "dedupe", "to check e-mail addresses")
+        library = extra("email_validator", "dedupe", "to check email addresses")
     except MissingExtra:
-        _by_shape("e-mail addresses", "name@domain.ending")
+        _by_shape("email addresses", "name@domain.ending")
         return pd.Series(matches(texts, _EMAIL_SHAPE), index=emails.index)
     special = "|".join(re.escape(name) for name in library.SPECIAL_USE_DOMAIN_NAMES)
     short = _mask(pc.less_equal(pc.utf8_length(texts), _PLAIN_LENGTH))

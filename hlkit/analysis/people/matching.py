@@ -36,7 +36,7 @@ Mask = Any  # of truth values, one for each pair
 
 # How sure each evidence makes, from 0 to 1: for ordering pairs, not a probability.
 WEIGHTS = {
-    "e-mail": 0.97,
+    "email": 0.97,
     "phone": 0.93,
     "also": 0.98,
     "name and address": 0.95,
@@ -45,7 +45,7 @@ WEIGHTS = {
 }
 ALL_AGAINST_ALL = 40  # rows of a block; in a larger one each is compared with the next few alone
 NEXT = 5
-CROWD = 3  # first names on one e-mail or phone, from which on last names must agree too
+CROWD = 3  # first names on one email or phone, from which on last names must agree too
 OWN_KEY = 8  # the same for the column that is said to name a person
 PLACEHOLDER = 30  # first names, from which on it is nobody's own
 BY_CHANCE = 0.05  # namesakes to be expected by chance, up to which a name is evidence
@@ -56,7 +56,7 @@ CHUNK = 1_000_000  # pairs compared at once
 
 @dataclass
 class _Shared:
-    """E-mails, phones or keys: which rows have which, a row as often as it has several; by value, how many
+    """Emails, phones or keys: which rows have which, a row as often as it has several; by value, how many
     first names are on it."""
 
     rows: Codes
@@ -266,7 +266,7 @@ def find(p: People) -> Found:
         *(
             (name, test, shared.rows, shared.keys, shared.names)
             for name, test, shared in (
-                ("e-mail", same_mail, p.mail),
+                ("email", same_mail, p.mail),
                 ("phone", same_phone, p.phone),
                 ("also", same_key, p.key),
             )

@@ -1,4 +1,4 @@
-"""What people are known by, written alike so that it can be compared: names, e-mails, phones, addresses.
+"""What people are known by, written alike so that it can be compared: names, emails, phones, addresses.
 
 All of it works on whole columns. A text becomes a code, the same for the same text; -1 is none.
 """
@@ -60,7 +60,7 @@ def _legible(value: Any) -> str:
 
 
 def seconds(items: Sequence[Any], name: str) -> list[str]:
-    """A contact's other e-mails or phones as texts, of a list of texts or of objects that have them as *name*."""
+    """A contact's other emails or phones as texts, of a list of texts or of objects that have them as *name*."""
     found = (item.get(name) if isinstance(item, dict) else item for item in items)
     return [str(one) for one in found if isinstance(one, (str, int)) and not isinstance(one, bool)]
 

@@ -10,7 +10,7 @@ import pandas as pd
 from hlkit.analysis.core.bulk_imports import Imports, without_imports
 from hlkit.analysis.core.charts import (
     BLUE,
-    GREY,
+    GRAY,
     INK,
     ORANGE,
     PALE,
@@ -231,7 +231,7 @@ def _in_order(table: pd.DataFrame, by: str | None) -> pd.DataFrame:
 # ---- its answers
 
 
-@close_curve.answer(show="curve")
+@close_curve.headline_for(show="curve")
 def how_many_are_won(table: pd.DataFrame) -> str:
     """What became of the deals by the last day that is known, and when half of those wins had come."""
     if table.iloc[:, 0].nunique() > 1:
@@ -262,7 +262,7 @@ def _at_ages(table: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-@close_curve.answer(show="summary")
+@close_curve.headline_for(show="summary")
 def how_they_end(table: pd.DataFrame) -> str:
     if len(table) > 1:
         return compared_wins(table)
@@ -329,13 +329,13 @@ def _areas(table: pd.DataFrame, ax: Axes) -> None:
 def _lines(groups: dict[str, pd.DataFrame], ax: Axes) -> None:
     """Several groups: the share won of each, dashed where there are few deals."""
     ends: dict[str, tuple[float, str]] = {}
-    for (name, rows), colour in zip(groups.items(), PALETTE, strict=False):
+    for (name, rows), color in zip(groups.items(), PALETTE, strict=False):
         few = bool(rows["small"].iloc[0])
         line, day = "--" if few else "-", rows["day"].to_numpy("float64")
-        ax.plot(day, rows["won_share"], color=colour, linewidth=2, linestyle=line, marker="")
-        ax.fill_between(day, rows["won_low"], rows["won_high"], color=colour, alpha=0.08, linewidth=0)
+        ax.plot(day, rows["won_share"], color=color, linewidth=2, linestyle=line, marker="")
+        ax.fill_between(day, rows["won_low"], rows["won_high"], color=color, alpha=0.08, linewidth=0)
         last = float(rows["won_share"].iloc[-1])
-        ends[f"{name} {last:.0%} (n = {int(rows['n'].iloc[0]):,})"] = last, colour
+        ends[f"{name} {last:.0%} (n = {int(rows['n'].iloc[0]):,})"] = last, color
     ax.set_ylim(0, min(1.0, max(0.05, *(1.3 * float(rows["won_share"].max()) for rows in groups.values()))))
     ax.set_ylabel("share of deals won")
     gridlines(ax, "y")
@@ -375,7 +375,7 @@ def rates(table: pd.DataFrame, ax: Axes) -> None:
     top = min(1.0, float(high.max()))
     ax.set_xlim(-0.015 * top, 1.03 * top)
     ax.set_xlabel(f"deals won within {age} days (95% interval)")
-    ax.annotate("median\nto win", (1.03, 1.0), xycoords="axes fraction", va="bottom", color=GREY, fontsize=8)
+    ax.annotate("median\nto win", (1.03, 1.0), xycoords="axes fraction", va="bottom", color=GRAY, fontsize=8)
     for place, days in enumerate(table["median_days_to_win"].tolist()):
         label = "none yet" if np.isnan(days) else many(np.ceil(max(days, 1)), "day")
-        ax.annotate(label, (1.03, place), xycoords=("axes fraction", "data"), va="center", color=GREY, fontsize=8)
+        ax.annotate(label, (1.03, place), xycoords=("axes fraction", "data"), va="center", color=GRAY, fontsize=8)

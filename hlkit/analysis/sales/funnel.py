@@ -11,8 +11,8 @@ import pandas as pd
 from hlkit.analysis.core.bulk_imports import is_import
 from hlkit.analysis.core.charts import (
     BLUE,
+    GRAY,
     GREEN,
-    GREY,
     INK,
     ORANGE,
     PALE,
@@ -66,7 +66,7 @@ _GROUPS = 4  # in one chart
         "abandoned": COUNT,
         "value": MONEY,
         "entered": COUNT,
-        "reached_before": COUNT,
+        "reached_previous": COUNT,
         "reached": COUNT,
         "step_share": SHARE,
         "step_low": SHARE,
@@ -97,7 +97,7 @@ def funnel(
     as_of: pd.Timestamp,
     timezone: str = "UTC",
     by: str | None = None,
-    match: Literal["created", "vendor"] = "created",
+    match: Literal["created", "highlevel"] = "created",
     pipeline: str | None = None,
     changed_since: str | None = None,
     changed_until: str | None = None,
@@ -111,7 +111,7 @@ def funnel(
     stage, in their order, and a last one for the step "(won)": ``in_stage`` (deals that stand there, of any
     status), ``open``, ``won`` and ``lost`` among them, ``abandoned`` of the lost, ``value`` (of the open ones, in
     the location's currency), ``entered`` (deals of the pipeline), ``reached`` (of which came so far),
-    ``reached_before`` (to the step before), ``step_share`` of that and ``total_share`` of ``entered`` with their
+    ``reached_previous`` (to the step before), ``step_share`` of that and ``total_share`` of ``entered`` with their
     intervals, and ``small`` (fewer than 20 before). The step "(won)" has the ``open_share`` of all deals,
     ``followed_days`` (the age that at least 10 of them have reached), and ``win_30d_share``, ``win_60d_share``
     and ``win_90d_share`` with their intervals (won within so many days, of all). Deals in a stage that no longer
@@ -123,13 +123,13 @@ def funnel(
     by
         A column of the deals: a funnel for each of its values.
     match
-        "created" takes deals by their creation (since and until choose which); "vendor" gives the numbers of
+        "created" takes deals by their creation (since and until choose which); "highlevel" gives the numbers of
         HighLevel's dashboard, which takes deals by the last change of their status (changed_since and
         changed_until; leave since and until out) and has no step for a stage hidden from its funnel.
     pipeline
         One pipeline by its name or id; all if left out.
     changed_since
-        With match="vendor": deals whose status changed on this date or later, in the location's zone.
+        With match="highlevel": deals whose status changed on this date or later, in the location's zone.
     changed_until
         And up to, without, this date.
     abandoned
@@ -177,13 +177,13 @@ _AT, _ROAD = "(at)", "(pipeline)"  # the step of a deal's stage on its road, fro
 def _chosen(
     deals: pd.DataFrame, match: str, changed_since: str | None, changed_until: str | None, timezone: str
 ) -> pd.DataFrame:
-    """With ``match="vendor"``, the deals whose status changed in the span."""
+    """With ``match="highlevel"``, the deals whose status changed in the span."""
     if changed_since is None and changed_until is None:
         return deals
-    if match != "vendor":
+    if match != "highlevel":
         raise InvalidRequest(
             "changed_since and changed_until choose by the change of status, as HighLevel's dashboard does",
-            hint='add match="vendor", or choose by creation with since and until',
+            hint='add match="highlevel", or choose by creation with since and until',
         )
     need(deals, "status_changed_at")
     changed = deals["status_changed_at"]
@@ -208,7 +208,7 @@ def _road(stages: pd.DataFrame, match: str) -> pd.DataFrame:
     ids = known["pipeline_id"].fillna(NONE)
     order = pd.factorize(stages["pipeline_id"].fillna(NONE))[1]
     step = pd.Series(True, index=known.index)
-    if match == "vendor" and "in_funnel" in known:
+    if match == "highlevel" and "in_funnel" in known:
         step = known["in_funnel"].fillna(True).astype(bool)
         if not step.all():
             remark("A stage that is hidden from HighLevel's funnel is no step; its deals reached those before it.")
@@ -325,7 +325,7 @@ def _table(deals: pd.DataFrame, groups: pd.Series, road: pd.DataFrame, names: pd
         **{status: told(of[status]) for status in _STATUSES},
         "value": told(value),
         "entered": total,
-        "reached_before": prior,
+        "reached_previous": prior,
         "reached": step,
         **with_interval("step", step, prior),
         **with_interval("total", step, total),
@@ -358,7 +358,7 @@ def _with_wins(table: pd.DataFrame, deals: pd.DataFrame, groups: pd.Series, comp
 # ---- its answers
 
 
-@funnel.answer()
+@funnel.headline_for()
 def where_they_fall(table: pd.DataFrame) -> str:
     """Of the pipeline with the most deals, where they fall out and where they stand; of groups, who wins."""
     first = table["pipeline_id"].iloc[int(table["entered"].fillna(0).to_numpy("int64").argmax())]
@@ -427,7 +427,7 @@ def bars(table: pd.DataFrame, ax: Axes) -> None:
         if by is None
         else f"{names}{count}{where}, by {by.removesuffix('_id')}{more}"
     )
-    ax.annotate(words, (0, 1), xycoords="axes fraction", ha="left", va="bottom", color=GREY, fontsize=8)
+    ax.annotate(words, (0, 1), xycoords="axes fraction", ha="left", va="bottom", color=GRAY, fontsize=8)
     lines = ax.get_xlabel().count("\n")
     handles, labels = ax.get_legend_handles_labels()
     kinds = dict(zip(labels, handles, strict=True))  # each once
@@ -541,8 +541,8 @@ def _draw_steps(table: pd.DataFrame, places: Array, ax: Axes, as_shares: bool) -
         ("won", GREEN, np.where(is_won, number["reached"], np.where(is_step, 0, number["won"]))),
     ]
     left = np.zeros(len(table))
-    for label, colour, width in parts:
-        ax.barh(places, width / unit, left=left, color=colour, height=0.72, linewidth=0, label=label)
+    for label, color, width in parts:
+        ax.barh(places, width / unit, left=left, color=color, height=0.72, linewidth=0, label=label)
         left += width / unit
     small = table["small"].fillna(False).to_numpy(dtype=bool)
     longest = max(1.0, np.nanmax(number["reached"], initial=0.0) / unit, left.max())
@@ -554,7 +554,7 @@ def _draw_steps(table: pd.DataFrame, places: Array, ax: Axes, as_shares: bool) -
             step, low, high = (number[f"step_{name}"][row] for name in ("share", "low", "high"))
             told += f" · {step:.0%} ({100 * low:.0f} to {100 * high:.0f})"
         end = max(left[row], 0 if np.isnan(reached) else reached / unit)
-        ax.text(end + 0.015 * longest, place, told, va="center", fontsize=size, color=GREY if small[row] else INK)
+        ax.text(end + 0.015 * longest, place, told, va="center", fontsize=size, color=GRAY if small[row] else INK)
     return float(longest)
 
 

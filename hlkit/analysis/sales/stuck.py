@@ -10,7 +10,7 @@ import pandas as pd
 from hlkit.analysis.core.bulk_imports import is_import
 from hlkit.analysis.core.charts import (
     BLUE,
-    GREY,
+    GRAY,
     INK,
     RED,
     SIZE,
@@ -38,7 +38,7 @@ from hlkit.analysis.core.groups import (
 from hlkit.analysis.core.headlines import compared, largest
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.run_log import remark, truths
-from hlkit.client.schema import COUNT, FLAG, ID, MONEY, NUMBER, SHARE, TEXT, WHEN
+from hlkit.client.schema import COUNT, FLAG, ID, INSTANT, MONEY, NUMBER, SHARE, TEXT
 from hlkit.client.text import many
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ _MAY_LACK = (
     ("owner_id", ID),
     ("contact_id", ID),
     ("value", MONEY),
-    ("acted_at", WHEN),
+    ("acted_at", INSTANT),
 )
 
 
@@ -235,11 +235,11 @@ def _steps(
     tasks: pd.DataFrame | None, appointments: pd.DataFrame | None, as_of: pd.Timestamp, timezone: str
 ) -> pd.DataFrame:
     """Open tasks and upcoming appointments: contact_id, at (due or starts), what (text) and rank."""
-    parts = [_step(pd.Series(dtype=TEXT.dtype), pd.Series(dtype=WHEN.dtype), "", _UPCOMING)]
+    parts = [_step(pd.Series(dtype=TEXT.dtype), pd.Series(dtype=INSTANT.dtype), "", _UPCOMING)]
     if tasks is not None:
         need(tasks, "contact_id", "is_completed")
         todo = tasks[~truths(tasks["is_completed"])]
-        due = column(todo, "due_at", WHEN)
+        due = column(todo, "due_at", INSTANT)
         today = as_of.tz_convert(timezone).normalize()
         rank = np.where(due.isna(), _UNDATED, np.where(truths(due >= today), _UPCOMING, _OVERDUE))
         parts.append(_step(todo["contact_id"], due, _TASKS[rank], rank))
@@ -324,7 +324,7 @@ def _in_order(table: pd.DataFrame, stages: pd.DataFrame) -> pd.DataFrame:
 # ---- its answers
 
 
-@stuck.answer(show="deals")
+@stuck.headline_for(show="deals")
 def how_many_are_stuck(table: pd.DataFrame) -> str:
     """How many open deals are stuck, what they are worth, and the stage that has the most of them."""
     rows = table[truths(table["stuck"])]
@@ -339,7 +339,7 @@ def how_many_are_stuck(table: pd.DataFrame) -> str:
     return f"{counted}{value}." + (f" The stage with the most: {stage}." if stage else "")
 
 
-@stuck.answer(show="stages")
+@stuck.headline_for(show="stages")
 def where_they_are_stuck(table: pd.DataFrame) -> str:
     named = table.assign(**{str(table.columns[0]): _stage_names(table)}) if table.columns[0] == "stage_id" else table
     return compared(named, "stuck", "Share of open deals that are stuck")
@@ -370,7 +370,7 @@ def strip(table: pd.DataFrame, ax: Axes) -> None:
     late = truths(table["days_in_stage"] > table["limit_days"]) & ~is_stuck
     dot: dict[str, Any] = {"alpha": 0.7, "linewidths": 0, "rasterized": True, "zorder": 1}
     for which, color, label in (
-        (~is_stuck & ~late, GREY, "within the limit"),
+        (~is_stuck & ~late, GRAY, "within the limit"),
         (late, BLUE, "over the limit, next step planned"),
         (is_stuck, RED, "stuck"),
     ):
@@ -413,7 +413,7 @@ def shares(table: pd.DataFrame, ax: Axes) -> None:
         shown["stuck_high"],
         counts=shown["n"],
         small=shown["small"],
-        colour=RED,
+        color=RED,
     )
     top = min(1.0, float(shown["stuck_high"].max()))
     ax.set_xlim(-0.015 * top, 1.03 * top)

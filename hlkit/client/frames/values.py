@@ -23,7 +23,7 @@ _ARROW: dict[str, Any] = {
     "ID": pa.string(),
     "TEXT": pa.string(),
     "CHOICE": pa.string(),
-    "WHEN": _INSTANT,
+    "INSTANT": _INSTANT,
     "DAY": _DAY,
     "NUMBER": pa.float64(),
     "MONEY": pa.float64(),
@@ -75,11 +75,11 @@ def _quickly(found: list[Any], kind: str) -> Any:
     if kind in ("ID", "CHOICE"):
         array = pa.array(found, pa.string())
         return pc.if_else(pc.equal(array, ""), None, array) if "" in found else array
-    if kind in ("WHEN", "DAY"):
+    if kind in ("INSTANT", "DAY"):
         texts = pa.array(found, pa.string())
         if kind == "DAY" and pc.all(pc.match_substring_regex(texts, _DAY_AND_TIME)).as_py() is False:
             raise ValueError
-        times = texts.cast(_INSTANT) if kind == "WHEN" else pc.utf8_slice_codeunits(texts, 0, 10).cast(_DAY)
+        times = texts.cast(_INSTANT) if kind == "INSTANT" else pc.utf8_slice_codeunits(texts, 0, 10).cast(_DAY)
         if not all(end is None or _is_plausible(end) for end in pc.min_max(times.cast(pa.int64())).as_py().values()):
             raise OverflowError
         return times
@@ -101,7 +101,7 @@ def _one_by_one(found: list[Any], kind: str, epoch_ms: bool) -> tuple[Any, int]:
         except (_MisfitError, TypeError, ValueError, OverflowError):
             fitting.append(None)
             misfits += 1
-    if kind in ("WHEN", "DAY"):
+    if kind in ("INSTANT", "DAY"):
         return pa.array(fitting, pa.int64()).cast(_ARROW[kind]), misfits
     return pa.array(fitting, _ARROW[kind]), misfits
 
@@ -122,10 +122,10 @@ def to_pandas(joined: Any, kind: Kind) -> Any:
         return series
     if name in ("ID", "TEXT", "CHOICE", "COUNT", "FLAG"):
         return pd.Series(kind.dtype.__from_arrow__(joined))
-    if name in ("WHEN", "DAY"):
+    if name in ("INSTANT", "DAY"):
         stamps = joined.combine_chunks().cast(_DAY).to_numpy(zero_copy_only=False)
         series = pd.Series(stamps.astype("datetime64[us]"))
-        return series.dt.tz_localize("UTC") if name == "WHEN" else series
+        return series.dt.tz_localize("UTC") if name == "INSTANT" else series
     return pd.Series(joined.to_numpy().astype(np.float64))
 
 
@@ -257,7 +257,7 @@ _READERS: dict[str, Callable[..., Any]] = {
     "ID": _id,
     "TEXT": _text,
     "CHOICE": _id,
-    "WHEN": _instant,
+    "INSTANT": _instant,
     "DAY": _day,
     "NUMBER": _number,
     "MONEY": _number,

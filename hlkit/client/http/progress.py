@@ -1,9 +1,9 @@
-"""Progress and stop: what a walk is told to, and asked.
+"""Progress of a download, and a way to cancel it.
 
-A walk tells its watch of every page and asks it before each request whether to go on; every wait is the
-watch's, so that Ctrl-C and a Cancel button end it at once. ``Line`` shows one line in a terminal and a bar's
-text in a notebook, on anything over a second, and nothing in a log. A stream that cannot show it (replaced,
-closed, of an old encoding) never breaks the reading.
+A download reports every page to its ``Progress`` and asks it before each request whether to go on. All waiting is
+done in it, so that Ctrl-C and a Cancel button take effect at once. ``ProgressBar`` shows a line in a terminal and a
+bar in a notebook for anything that takes over a second, and nothing in a log. A stream that cannot show it (replaced,
+closed, of an old encoding) never breaks the download.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from hlkit.client.errors import Cancelled
+from hlkit.client.errors import Canceled
 
 SHOWN_AFTER = 1.0  # seconds: what is quicker needs no line
 
 
 @dataclass(frozen=True)
-class Progress:
+class ProgressUpdate:
     """How far a walk is: pages and rows so far, the announced total, requests spent, saved and left."""
 
     resource: str
@@ -46,48 +46,48 @@ class Progress:
         return " · ".join(parts)
 
 
-class Watch:
-    """A silent watch. Override ``tell`` to show progress; call ``stop`` from anywhere to end the walk."""
+class Progress:
+    """Shows nothing. Override ``on_page`` to show progress; call ``cancel`` from any thread to end the download."""
 
     def __init__(self) -> None:
         self._stop = threading.Event()
 
-    def tell(self, progress: Progress) -> None:
+    def on_page(self, update: ProgressUpdate) -> None:
         """Called after each page."""
 
-    def waiting(self, seconds: float, why: str) -> None:
+    def on_wait(self, seconds: float, why: str) -> None:
         """Called before a wait that a person would notice."""
 
-    def note(self, words: str) -> None:
+    def on_note(self, words: str) -> None:
         """Called before a dear read starts, with what it will cost."""
 
     def close(self) -> None:
         """Called once, at the end of the walk."""
 
-    def stop(self) -> None:
+    def cancel(self) -> None:
         """End the walk within a second; what arrived is kept."""
         self._stop.set()
 
-    def go_on(self) -> None:
+    def reset(self) -> None:
         """Take the stop back, so that the walk can be resumed."""
         self._stop.clear()
 
     @property
-    def stopped(self) -> bool:
+    def is_canceled(self) -> bool:
         return self._stop.is_set()
 
-    def ask(self) -> None:
-        """Raise ``Cancelled`` where the walk was stopped."""
-        if self.stopped:
-            raise Cancelled("stopped", hint="make the call again")
+    def raise_if_canceled(self) -> None:
+        """Raise ``Canceled`` where the walk was stopped."""
+        if self.is_canceled:
+            raise Canceled("stopped", hint="make the call again")
 
     def wait(self, seconds: float) -> None:
-        """Wait, or raise ``Cancelled`` as soon as the walk is stopped."""
+        """Wait, or raise ``Canceled`` as soon as the walk is stopped."""
         self._stop.wait(max(seconds, 0))
-        self.ask()
+        self.raise_if_canceled()
 
 
-class Line(Watch):
+class ProgressBar(Progress):
     """One line that tells resource, pages, rows, requests left and seconds."""
 
     def __init__(self, *, shown_after: float = SHOWN_AFTER) -> None:
@@ -97,14 +97,14 @@ class Line(Watch):
         self._bar: Any = None
         self._text = ""
 
-    def tell(self, progress: Progress) -> None:
-        self._text = str(progress)
+    def on_page(self, update: ProgressUpdate) -> None:
+        self._text = str(update)
         self._show(self._text)
 
-    def waiting(self, seconds: float, why: str) -> None:
+    def on_wait(self, seconds: float, why: str) -> None:
         self._show(" · ".join(filter(None, (self._text, f"waiting {seconds:.0f} s {why}"))), ahead=seconds)
 
-    def note(self, words: str) -> None:
+    def on_note(self, words: str) -> None:
         self._text, self._shown_after = words, 0.0
         self._show(words)
 
@@ -142,25 +142,25 @@ def _encodable(text: str) -> str:
         return text.replace("·", "-").encode(encoding, "replace").decode(encoding)
 
 
-_CURRENT: ContextVar[Watch | None] = ContextVar("_CURRENT", default=None)
+_CURRENT: ContextVar[Progress | None] = ContextVar("_CURRENT", default=None)
 
 
 @contextlib.contextmanager
-def under(watch: Watch) -> Iterator[None]:
-    """Within it, in this thread, what is read without a watch of its own is under *watch*, and stops with it."""
-    token = _CURRENT.set(watch)
+def under(progress: Progress) -> Iterator[None]:
+    """Within it, in this thread, a read without a progress of its own uses *progress*, and is canceled with it."""
+    token = _CURRENT.set(progress)
     try:
         yield
     finally:
         _CURRENT.reset(token)
 
 
-def default(shown_after: float = SHOWN_AFTER) -> Watch:
-    """The watch that the caller is under; else a line in a terminal or a notebook, and elsewhere a silent one."""
+def default(shown_after: float = SHOWN_AFTER) -> Progress:
+    """The progress that the caller is under; else a line in a terminal or a notebook, and elsewhere a silent one."""
     current = _CURRENT.get()
     if current is not None:
         return current
-    return Line(shown_after=shown_after) if _somebody_looks_on() else Watch()
+    return ProgressBar(shown_after=shown_after) if _somebody_looks_on() else Progress()
 
 
 def _somebody_looks_on() -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from hlkit.client.errors import QuotaExhausted, RateLimited
 from hlkit.client.http import fork
-from hlkit.client.http.progress import Watch
+from hlkit.client.http.progress import Progress
 
 BURST, INTERVAL = 100, 10.0  # where no answer tells: requests per so many seconds
 UNTOLD = 25  # requests in flight before the first answer: the smallest budget there is (a trial's)
@@ -75,7 +75,7 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-class Pacer:
+class RateLimiter:
     """Hands out slots. Safe between threads; ``clock`` is monotonic, ``now`` is the time of day."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic, now: Callable[[], float] = time.time) -> None:
@@ -102,14 +102,14 @@ class Pacer:
         """Seconds that so many requests take, by what the server has told of its limits so far."""
         return max(requests * A_REQUEST, (math.ceil(requests / self._size) - 1) * self._interval)
 
-    def take(self, watch: Watch, longest: float = _FLYING) -> None:
+    def take(self, progress: Progress, longest: float = _FLYING) -> None:
         """Wait for a slot and take it.
 
         Raises ``QuotaExhausted`` where the day's budget is known to be gone, and ``RateLimited`` where the next
         slot is free only after *longest* seconds: a server may report an interval of minutes.
         """
         while True:
-            watch.ask()
+            progress.raise_if_canceled()
             with self._lock:
                 self._refuse_an_empty_day()
                 seconds = self._seconds_to_a_slot()
@@ -119,8 +119,8 @@ class Pacer:
             if longest < seconds < _FLYING:
                 raise self._burst_exhausted(seconds)
             if NOTICED < seconds < _FLYING:
-                watch.waiting(seconds, "for the burst limit")
-            watch.wait(min(seconds, 0.05) if seconds == _FLYING else seconds)
+                progress.on_wait(seconds, "for the burst limit")
+            progress.wait(min(seconds, 0.05) if seconds == _FLYING else seconds)
 
     def give_back(self, headers: Mapping[str, str] | None) -> None:
         """An answer came (or none, with ``None``): its slot is usable again one interval from now."""

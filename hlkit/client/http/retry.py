@@ -29,7 +29,7 @@ class Budget:
 
 
 @dataclass
-class Tries:
+class RetryState:
     """The attempts of one request within ``deadline`` seconds.
 
     ``spent`` counts the seconds of attempts and of waits between them, not those for a slot of our own pacing.

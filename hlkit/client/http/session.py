@@ -29,10 +29,10 @@ from requests_cache import CacheMixin
 
 from hlkit.client.errors import (
     CacheLocked,
-    Cancelled,
+    Canceled,
     HlkitError,
     InvalidRequest,
-    NotKept,
+    NotCached,
     NotReadOnly,
     RateLimited,
     UnexpectedResponse,
@@ -41,9 +41,9 @@ from hlkit.client.errors import (
 from hlkit.client.http import fork
 from hlkit.client.http import responses as answers
 from hlkit.client.http.cache import Cache
-from hlkit.client.http.progress import Watch
-from hlkit.client.http.rate_limit import INTERVAL, Pacer
-from hlkit.client.http.retry import Budget, Tries
+from hlkit.client.http.progress import Progress
+from hlkit.client.http.rate_limit import INTERVAL, RateLimiter
+from hlkit.client.http.retry import Budget, RetryState
 from hlkit.client.http.token import Token, same_host
 from hlkit.client.http.transport import Adapter, Answer, Failure, attempt
 
@@ -71,7 +71,7 @@ class Call:
     resource: str = ""
     scope: str = ""
     key_prefix: str = ""
-    watch: Watch = field(default_factory=Watch)
+    progress: Progress = field(default_factory=Progress)
     budget: Budget = field(default_factory=Budget)
     doubts: Callable[[Any], bool] = lambda page: False
     visit: int = 1  # the same question asked a second time in one walk is another answer
@@ -91,7 +91,7 @@ class _PacedSession(requests.Session):
         deadline: float,
         searches: frozenset[str],
         clock: Callable[[], float] = time.monotonic,
-        pacer: Pacer | None = None,
+        pacer: RateLimiter | None = None,
     ) -> None:
         super().__init__()
         self.mount("https://", Adapter())
@@ -99,7 +99,7 @@ class _PacedSession(requests.Session):
         self.base_url, self._token, self.deadline = base_url, token, deadline
         self._searches = searches
         self._clock = clock
-        self.pacer = pacer or Pacer(clock=clock)
+        self.pacer = pacer or RateLimiter(clock=clock)
         self._tells_its_ends = False
         self.sent = self.saved = 0  # requests, and answers that were kept, since this session began
 
@@ -107,12 +107,12 @@ class _PacedSession(requests.Session):
         flight: _Flight = given["flight"]
         call = flight.call
         if call.kept_only:
-            raise NotKept("a kept page cannot be read any more", hint="read it again")
+            raise NotCached("a kept page cannot be read any more", hint="read it again")
         self._only_reads(request)
         self._only_to_our_host(request)
-        tries, unsure = Tries(self.deadline, call.budget), list[Answer]()
+        tries, unsure = RetryState(self.deadline, call.budget), list[Answer]()
         while True:
-            self.pacer.take(flight.watch, max(self.deadline, INTERVAL))
+            self.pacer.take(flight.progress, max(self.deadline, INTERVAL))
             flight.sent += 1
             self.sent += 1
             began = self._clock()
@@ -127,7 +127,7 @@ class _PacedSession(requests.Session):
                 call.budget.give_back()
                 return _response(request, self._best(unsure, flight))
             _log.debug("%s %s: %s, attempt %d", call.method, call.path, type(error).__name__, tries.made)
-            self._wait(tries, error, outcome, flight.watch)
+            self._wait(tries, error, outcome, flight.progress)
 
     def _asks(self, flight: _Flight) -> int:
         """How often to ask for an answer that may have been cut: a server that tells its ends is held to that."""
@@ -169,7 +169,7 @@ class _PacedSession(requests.Session):
             error.message = self._token.scrub(error.message)
         return error
 
-    def _wait(self, tries: Tries, error: HlkitError, outcome: Answer | Failure, watch: Watch) -> None:
+    def _wait(self, tries: RetryState, error: HlkitError, outcome: Answer | Failure, progress: Progress) -> None:
         """Wait for the next attempt. Raises where there is none."""
         asked = answers.retry_after(outcome, time.time())
         is_limit = isinstance(error, RateLimited)
@@ -181,8 +181,8 @@ class _PacedSession(requests.Session):
         if is_limit:
             self.pacer.hold(seconds)
         if seconds > 1:
-            watch.waiting(seconds, "to try again")
-        watch.wait(seconds)
+            progress.on_wait(seconds, "to try again")
+        progress.wait(seconds)
 
     def _only_reads(self, request: requests.PreparedRequest) -> None:
         path = urlsplit(request.url or "").path.removeprefix(urlsplit(self.base_url).path)
@@ -253,7 +253,7 @@ class Session(CacheMixin, _PacedSession):
             if flight.error is None:
                 with contextlib.suppress(UnexpectedResponse, WrongLocation):  # then we ask for ourselves
                     return call.check(flight.body)
-            elif not isinstance(flight.error, Cancelled):  # else the others left, just as we came
+            elif not isinstance(flight.error, Canceled):  # else the others left, just as we came
                 raise copy.copy(flight.error)
 
     def question(self, method: str, path: str, version: str, parameters: object) -> str:
@@ -278,17 +278,17 @@ class Session(CacheMixin, _PacedSession):
         """The flight for this answer: the one that is on its way already, or a new one."""
         with self._board_lock:
             flight = self._flying.get(key)
-            if flight is None or flight.watch.stopped or call.kept_only != flight.call.kept_only:
+            if flight is None or flight.progress.is_canceled or call.kept_only != flight.call.kept_only:
                 flight = self._flying[key] = _Flight(self, key, request, call)
                 flight.start()
-            flight.aboard = {**flight.aboard, id(call): call.watch}
+            flight.aboard = {**flight.aboard, id(call): call.progress}
             return flight
 
     def _leave(self, flight: _Flight, call: Call) -> None:
         with self._board_lock:
-            flight.aboard = {name: watch for name, watch in flight.aboard.items() if name != id(call)}
+            flight.aboard = {name: progress for name, progress in flight.aboard.items() if name != id(call)}
             if not flight.aboard:
-                flight.watch.stop()
+                flight.progress.cancel()
         if flight.call is call:
             call.sent = flight.sent
 
@@ -301,7 +301,7 @@ class Session(CacheMixin, _PacedSession):
         request = requests.Request(
             call.method,
             self.base_url + call.path,
-            params={name: _spelt(value) for name, value in call.params.items() if value is not None},
+            params={name: _spelled(value) for name, value in call.params.items() if value is not None},
             data=None if call.body is None else _canonical(call.body),
             headers={
                 "Version": call.version,
@@ -324,19 +324,19 @@ class Session(CacheMixin, _PacedSession):
         return flight.key
 
 
-class _Relay(Watch):
-    """A flight's own watch: it passes on what it is told, and is stopped when nobody waits any more."""
+class _Relay(Progress):
+    """A flight's own progress: it passes on what it is told, and is stopped when nobody waits any more."""
 
     def __init__(self, flight: _Flight) -> None:
         super().__init__()
         self._flight = flight
 
     @property
-    def stopped(self) -> bool:
-        return super().stopped or all(watch.stopped for watch in self._flight.aboard.values())
+    def is_canceled(self) -> bool:
+        return super().is_canceled or all(progress.is_canceled for progress in self._flight.aboard.values())
 
-    def waiting(self, seconds: float, why: str) -> None:
-        self._flight.call.watch.waiting(seconds, why)
+    def on_wait(self, seconds: float, why: str) -> None:
+        self._flight.call.progress.on_wait(seconds, why)
 
 
 class _Flight(threading.Thread):
@@ -346,8 +346,8 @@ class _Flight(threading.Thread):
         super().__init__(name="hlkit-flight", daemon=True)
         self._session, self._request = session, request
         self.key, self.call = key, call
-        self.aboard = {id(call): call.watch}  # who waits; replaced as a whole, so that it can be read at any time
-        self.watch = _Relay(self)
+        self.aboard = {id(call): call.progress}  # who waits; replaced as a whole, so that it can be read at any time
+        self.progress = _Relay(self)
         self.landed = threading.Event()
         self.sent = 0
         self.page: Any = None
@@ -385,13 +385,13 @@ class _Flight(threading.Thread):
 
 
 def _wait_for(flight: _Flight, call: Call) -> None:
-    """Wait until the answer is there. Raises ``Cancelled`` or ``KeyboardInterrupt`` within ``GRACE`` seconds."""
+    """Wait until the answer is there. Raises ``Canceled`` or ``KeyboardInterrupt`` within ``GRACE`` seconds."""
     try:
         while not flight.landed.wait(0.05):
-            call.watch.ask()
-    except (KeyboardInterrupt, Cancelled):
+            call.progress.raise_if_canceled()
+    except (KeyboardInterrupt, Canceled):
         if set(flight.aboard) <= {id(call)}:
-            flight.watch.stop()  # no further attempt; a page that is on its way still lands
+            flight.progress.cancel()  # no further attempt; a page that is on its way still lands
             flight.landed.wait(GRACE)
         raise
 
@@ -411,7 +411,7 @@ def _response(request: requests.PreparedRequest, answer: Answer) -> requests.Res
     return response
 
 
-def _spelt(value: Any) -> Any:
+def _spelled(value: Any) -> Any:
     """A query's value as the API spells it: ``true``, not ``True``."""
     return ("true" if value else "false") if isinstance(value, bool) else value
 

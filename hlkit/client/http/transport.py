@@ -280,7 +280,7 @@ def _unpacked(body: bytes, encoding: str) -> bytes | Failure:
 
 
 def _told(error: Exception) -> Failure:
-    """What went wrong, in words that quote no request: its address may hold a person's e-mail."""
+    """What went wrong, in words that quote no request: its address may hold a person's email."""
     inner = _innermost(error)
     words = f"{type(inner).__name__}: {inner}" if isinstance(inner, OSError) else type(inner).__name__
     if isinstance(inner, (ssl.SSLCertVerificationError, CertificateError)):

@@ -1,4 +1,4 @@
-"""The catalogue: every resource as one entry of data, a file per area. A new entry is found by itself."""
+"""The catalog: every resource as one entry of data, a file per area. A new entry is found by itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hlkit.client.schema import Resource
 
 _AREAS = (crm, conversations, calendars, work, forms, money, marketing, location)
 
-CATALOGUE: dict[str, Resource] = {
+CATALOG: dict[str, Resource] = {
     entry.name: entry for area in _AREAS for entry in vars(area).values() if isinstance(entry, Resource)
 }
 AREAS: dict[str, str] = {

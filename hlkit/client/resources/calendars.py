@@ -1,6 +1,6 @@
 """Calendars, and the appointments in them."""
 
-from hlkit.client.schema import CHOICE, FLAG, ID, LIST, NUMBER, TEXT, WHEN, Column, Milliseconds, Parent, Resource
+from hlkit.client.schema import CHOICE, FLAG, ID, INSTANT, LIST, NUMBER, TEXT, Column, Milliseconds, Parent, Resource
 
 CALENDARS = Resource(
     name="calendars",
@@ -46,10 +46,10 @@ APPOINTMENTS = Resource(
         Column("contact_id", "contactId", ID),
         Column("owner_id", "assignedUserId", ID, doc="joins users.user_id"),
         Column("status", ("appointmentStatus", "appoinmentStatus"), TEXT, doc="new, confirmed, showed, noshow ..."),
-        Column("starts_at", "startTime", WHEN),
-        Column("ends_at", "endTime", WHEN),
-        Column("created_at", "dateAdded", WHEN),
-        Column("updated_at", "dateUpdated", WHEN),
+        Column("starts_at", "startTime", INSTANT),
+        Column("ends_at", "endTime", INSTANT),
+        Column("created_at", "dateAdded", INSTANT),
+        Column("updated_at", "dateUpdated", INSTANT),
         Column("origin", "createdBy.source", TEXT, doc="what booked it: a person, a booking page, a workflow ..."),
         Column("user_id", "createdBy.userId", ID, doc="who booked it; joins users.user_id"),
         Column("is_recurring", "isRecurring", FLAG),

@@ -6,10 +6,10 @@ from hlkit.client.schema import (
     COUNT,
     FLAG,
     ID,
+    INSTANT,
     LIST,
     NUMBER,
     TEXT,
-    WHEN,
     Column,
     Filter,
     Milliseconds,
@@ -22,8 +22,8 @@ MESSAGES = Resource(
     path="/conversations/messages/export",
     rows="messages",
     doc=(
-        "Every message, call and activity of the location, a row each: one pass over everything but e-mail, "
-        "then one over e-mail. An e-mail's text is not in it."
+        "Every message, call and activity of the location, a row each: one pass over everything but email, "
+        "then one over email. An email's text is not in it."
     ),
     when="sent_at",
     span=StartDate("startDate"),  # which date it filters is not documented (June 2026): never an end date
@@ -32,7 +32,7 @@ MESSAGES = Resource(
     paging=Cursor(size="limit", most=500),
     total="total",
     always={"sortBy": "createdAt", "sortOrder": "asc"},
-    passes=({}, {"channel": "Email"}),  # without a channel, everything but e-mail comes
+    passes=({}, {"channel": "Email"}),  # without a channel, everything but email comes
     filters={
         "channel": Filter(
             CHOICE("Call", "SMS", "Email", "WhatsApp", "Instagram", "Facebook"),
@@ -47,7 +47,7 @@ MESSAGES = Resource(
         Column("message_id", "id", ID),
         Column("conversation_id", "conversationId", ID),
         Column("contact_id", "contactId", ID),
-        Column("sent_at", "dateAdded", WHEN),
+        Column("sent_at", "dateAdded", INSTANT),
         Column("direction", "direction", CHOICE("inbound", "outbound"), doc="seen from the location"),
         Column("type", "messageType", TEXT, doc="the channel: TYPE_SMS, TYPE_CALL, TYPE_EMAIL ..."),
         Column(
@@ -89,9 +89,9 @@ CONVERSATIONS = Resource(
         Column("conversation_id", "id", ID),
         Column("contact_id", "contactId", ID),
         Column("owner_id", "assignedTo", ID, doc="joins users.user_id"),
-        Column("created_at", "dateAdded", WHEN),
-        Column("updated_at", "dateUpdated", WHEN),
-        Column("last_message_at", "lastMessageDate", WHEN),
+        Column("created_at", "dateAdded", INSTANT),
+        Column("updated_at", "dateUpdated", INSTANT),
+        Column("last_message_at", "lastMessageDate", INSTANT),
         Column("last_message_type", "lastMessageType", TEXT),
         Column("last_message_direction", "lastMessageDirection", CHOICE("inbound", "outbound")),
         Column("last_message", "lastMessageBody", TEXT, private=True),

@@ -1,7 +1,7 @@
 """Forms and surveys, and what people answered in them."""
 
 from hlkit.client.pagination import Offset, PageNumber
-from hlkit.client.schema import ID, LIST, TEXT, WHEN, Column, Days, Filter, Resource
+from hlkit.client.schema import ID, INSTANT, LIST, TEXT, Column, Days, Filter, Resource
 
 # Without a start the server gives the last month only (June 2026): a constant before any account is sent.
 _ALL_TIME = Days("startAt", "endAt", always_from="2010-01-01")
@@ -49,7 +49,7 @@ FORM_SUBMISSIONS = Resource(
         Column("submission_id", "id", ID),
         Column("form_id", "formId", ID),
         Column("contact_id", "contactId", ID),
-        Column("created_at", "createdAt", WHEN),
+        Column("created_at", "createdAt", INSTANT),
         Column("name", "name", TEXT, private=True),
         Column("email", "email", TEXT, private=True),
         Column("page_url", "others.eventData.page.url", TEXT, private=True),

@@ -1,6 +1,6 @@
 """The location itself, its users, and what it defines: custom fields, custom values, tags."""
 
-from hlkit.client.schema import CHOICE, COUNT, FLAG, ID, LIST, TEXT, WHEN, Column, Resource
+from hlkit.client.schema import CHOICE, COUNT, FLAG, ID, INSTANT, LIST, TEXT, Column, Resource
 
 LOCATION = Resource(
     name="location",
@@ -24,7 +24,7 @@ LOCATION = Resource(
         Column("email", ("email", "business.email"), TEXT, private=True),
         Column("phone", "phone", TEXT, private=True),
         Column("company_id", "companyId", ID, doc="the agency that owns the location"),
-        Column("created_at", "dateAdded", WHEN),
+        Column("created_at", "dateAdded", INSTANT),
     ),
 )
 
@@ -67,7 +67,7 @@ CUSTOM_FIELDS = Resource(
         Column("options", "picklistOptions", LIST, item="label"),
         Column("folder_id", "parentId", ID, doc="joins custom_field_id of the folder"),
         Column("placeholder", "placeholder", TEXT),
-        Column("created_at", "dateAdded", WHEN),
+        Column("created_at", "dateAdded", INSTANT),
     ),
 )
 

@@ -1,6 +1,6 @@
 """What runs by itself, and what is linked to: workflows, campaigns, trigger links."""
 
-from hlkit.client.schema import COUNT, ID, TEXT, WHEN, Column, Resource
+from hlkit.client.schema import COUNT, ID, INSTANT, TEXT, Column, Resource
 
 WORKFLOWS = Resource(
     name="workflows",
@@ -13,8 +13,8 @@ WORKFLOWS = Resource(
         Column("name", "name", TEXT),
         Column("status", "status", TEXT),
         Column("version", "version", COUNT),
-        Column("created_at", "createdAt", WHEN),
-        Column("updated_at", "updatedAt", WHEN),
+        Column("created_at", "createdAt", INSTANT),
+        Column("updated_at", "updatedAt", INSTANT),
     ),
 )
 

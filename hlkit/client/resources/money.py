@@ -4,7 +4,21 @@ One sale may be all of an order, an invoice and a transaction: never add their a
 """
 
 from hlkit.client.pagination import Offset
-from hlkit.client.schema import CHOICE, COUNT, DAY, FLAG, ID, LIST, MONEY, TEXT, WHEN, Column, Days, Filter, Resource
+from hlkit.client.schema import (
+    CHOICE,
+    COUNT,
+    DAY,
+    FLAG,
+    ID,
+    INSTANT,
+    LIST,
+    MONEY,
+    TEXT,
+    Column,
+    Days,
+    Filter,
+    Resource,
+)
 
 _HUNDRED = Offset(size="limit", most=100, param="offset")
 _OF_THE_LOCATION = {"altType": "location"}
@@ -20,7 +34,7 @@ _SOURCE = (
     Column("source_name", ("entitySourceName", "sourceName"), TEXT),
     Column("source_id", ("entitySourceId", "sourceId"), ID),
 )
-_TIMES = (Column("created_at", "createdAt", WHEN), Column("updated_at", "updatedAt", WHEN))
+_TIMES = (Column("created_at", "createdAt", INSTANT), Column("updated_at", "updatedAt", INSTANT))
 _LIVE = Column("is_live", "liveMode", FLAG, doc="false: a test, no money moved")
 
 INVOICES = Resource(
@@ -120,7 +134,7 @@ TRANSACTIONS = Resource(
         _LIVE,
         *_SOURCE,
         *_TIMES,
-        Column("fulfilled_at", "fulfilledAt", WHEN),
+        Column("fulfilled_at", "fulfilledAt", INSTANT),
     ),
 )
 

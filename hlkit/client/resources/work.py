@@ -1,7 +1,7 @@
 """What people are to do and have written down: tasks and notes."""
 
 from hlkit.client.pagination import Offset
-from hlkit.client.schema import FLAG, ID, TEXT, WHEN, Column, Parent, Resource
+from hlkit.client.schema import FLAG, ID, INSTANT, TEXT, Column, Parent, Resource
 
 TASKS = Resource(
     name="tasks",
@@ -18,10 +18,10 @@ TASKS = Resource(
         Column("body", "body", TEXT, private=True),
         Column("contact_id", "contactId", ID),
         Column("owner_id", "assignedTo", ID, doc="joins users.user_id"),
-        Column("due_at", "dueDate", WHEN),
+        Column("due_at", "dueDate", INSTANT),
         Column("is_completed", "completed", FLAG),
-        Column("created_at", ("dateAdded", "createdAt"), WHEN),
-        Column("updated_at", ("dateUpdated", "updatedAt"), WHEN),
+        Column("created_at", ("dateAdded", "createdAt"), INSTANT),
+        Column("updated_at", ("dateUpdated", "updatedAt"), INSTANT),
     ),
 )
 
@@ -37,7 +37,7 @@ NOTES = Resource(
         Column("note_id", "id", ID),
         Column("contact_id", "contactId", ID),
         Column("user_id", "userId", ID, doc="who wrote it; joins users.user_id"),
-        Column("created_at", "dateAdded", WHEN),
+        Column("created_at", "dateAdded", INSTANT),
         Column("title", "title", TEXT, private=True),
         Column("body", ("bodyText", "body"), TEXT, private=True),
         Column("is_pinned", "pinned", FLAG),
