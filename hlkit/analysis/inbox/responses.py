@@ -391,7 +391,7 @@ def who_is_answered(table: pd.DataFrame) -> str:
     waiting_ = int(table["waiting"].sum())
     if len(table) == 1 and table.iloc[0, 0] == ALL:
         row = table.iloc[0]
-        met = f"{percent(row, 'met')} answered {within}" if pd.notna(row["on_time_share"]) else ""
+        met = f"{percent(row, 'on_time')} answered {within}" if pd.notna(row["on_time_share"]) else ""
         wait = median(row).removeprefix(", ").replace("median", "median reply", 1) or "no median yet"
         first = f"{wait}{of_clock(table)}" if pd.notna(row["median_min"]) else wait
         return f"{first[:1].upper()}{first[1:]}; {f'{met}; ' if met else ''}{_still_wait(waiting_)}."
