@@ -12,7 +12,8 @@ from hlkit.client.errors import CacheLocked
 from hlkit.client.http.cache import Cache
 from hlkit.client.http.rate_limit import duration
 from hlkit.client.resources import CATALOG
-from hlkit.client.text import INK, many, pairs_html, printable
+from hlkit.client.text import many, printable
+from hlkit.display.html import INK, pairs_html
 
 
 def _has_rows(kept: CacheInfo) -> bool:

@@ -25,9 +25,10 @@ from hypothesis import strategies as st
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.frames.builder import DataWarning, FrameBuilder
 from hlkit.client.schema import COUNT, DAY, FLAG, INSTANT, LIST, MONEY, TEXT, Column
-from hlkit.client.text import harmless, printable
+from hlkit.client.text import printable
 from hlkit.files import export
 from hlkit.files.export import write
+from hlkit.files.spreadsheet import harmless
 
 SUFFIXES = [".parquet", ".csv", ".xlsx", ".jsonl"]
 SIGNS = ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"]

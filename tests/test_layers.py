@@ -19,7 +19,7 @@ LAYERS = [
         *("client.resources", "client.catalog", "client.http", "client.download", "client.frames"),
         *("client.options", "client.profiles", "client.context", "client.lookup", "client.endpoint"),
         *("client.access", "client.client"),
-        *("files", "analysis.core", "analysis.people", "analysis"),
+        *("display", "files", "analysis.core", "analysis.people", "analysis"),
         *("location", "connection", "login_guide", "explorer", "app", "cli"),
     )
 ]

@@ -24,7 +24,7 @@ from hlkit.client.frames.names import near_names
 from hlkit.client.http.progress import Progress
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import COUNT, FLAG, NUMBER, TEXT, Resource
-from hlkit.client.warning import told
+from hlkit.client.warning import collect_warnings
 
 if TYPE_CHECKING:
     from hlkit.client.context import CacheInfo, Context
@@ -82,7 +82,7 @@ def rows_of(context: Context, resource: Resource, progress: Progress | None = No
         return reader.announced(progress=progress)
     first = context.resources[resource.parent.resource].raw(1, progress=progress)
     if first:
-        with told():  # that this one has no rows is no news
+        with collect_warnings():  # that this one has no rows is no news
             reader.raw(1, progress=progress, **{resource.parent.key: str(first[0].get("id"))})
     return None
 

@@ -24,7 +24,7 @@ from hlkit.client.options import seconds
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import Resource
 from hlkit.client.timezones import unread, zone_named
-from hlkit.client.warning import told, warn
+from hlkit.client.warning import collect_warnings, warn
 
 
 class Readable(Protocol):
@@ -195,7 +195,7 @@ class Context:
         resource = CATALOG[name]
         question = Query(resource, self.location_id, resource.passes)
         walk = Download(question, self.session, CachePolicy(offline=True), lock_patience=0.0)
-        with told():
+        with collect_warnings():
             try:
                 return [row for page in walk for row in page.rows]
             except HlkitError:

@@ -1,4 +1,4 @@
-"""A warning points at the caller's own line."""
+"""Warnings that point at the caller's own line, or are collected to be shown elsewhere."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from types import FrameType
 
-_TOLD: ContextVar[list[str] | None] = ContextVar("_TOLD", default=None)
+_COLLECTED: ContextVar[list[str] | None] = ContextVar("_COLLECTED", default=None)
 
 
 @contextmanager
-def told() -> Iterator[list[str]]:
-    """Within it, in this thread, warnings of ours come into the list instead: for a screen of one's own."""
-    words: list[str] = []
-    token = _TOLD.set(words)
+def collect_warnings() -> Iterator[list[str]]:
+    """Collect hlkit's warnings in a list instead of issuing them, in this thread: for callers that show them."""
+    messages: list[str] = []
+    token = _COLLECTED.set(messages)
     try:
-        yield words
+        yield messages
     finally:
-        _TOLD.reset(token)
+        _COLLECTED.reset(token)
 
 
-def warn(words: str, kind: type[Warning] = UserWarning) -> None:
-    """Warn at the line that called into hlkit from outside, however deep in it this is.
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line outside hlkit that called into it, however deep in hlkit this is.
 
-    The outermost of our frames decides, since requests-cache and others stand between two of ours, and functools
-    above the outermost where that is a cached property.
+    The outermost frame of hlkit decides, because other packages (requests-cache) can stand between two of its
+    frames. A functools frame directly above belongs to hlkit too: it is a cached property.
     """
-    listener = _TOLD.get()
-    if listener is not None:
-        listener.append(words)
+    collected = _COLLECTED.get()
+    if collected is not None:
+        collected.append(message)
         return
     frame: FrameType | None = sys._getframe(1)
-    level = found = 2
+    level = outside = 2
     while frame is not None:
         module = frame.f_globals.get("__name__")
-        if f"{module}.".startswith("hlkit.") or (module == "functools" and found == level):
-            found = level + 1
+        if f"{module}.".startswith("hlkit.") or (module == "functools" and outside == level):
+            outside = level + 1
         frame, level = frame.f_back, level + 1
     try:
-        warnings.warn(words, kind, stacklevel=found)
-    except Warning:  # a filter makes it an error
+        warnings.warn(message, category, stacklevel=outside)
+    except Warning:  # the user's filter turns it into an error
         raise
     except Exception:
-        pass  # sys.stderr was closed or replaced by what cannot write it: no reason to lose what was read
+        pass  # sys.stderr is closed or broken: no reason to lose the data that was read

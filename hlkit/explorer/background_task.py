@@ -18,7 +18,7 @@ import traitlets
 from hlkit.client.errors import Canceled
 from hlkit.client.http.progress import Progress, ProgressUpdate, under
 from hlkit.client.http.rate_limit import duration
-from hlkit.client.warning import told
+from hlkit.client.warning import collect_warnings
 
 PER_SECOND = 10  # updates: more only flood the browser's connection
 
@@ -76,7 +76,7 @@ class Work(traitlets.HasTraits):
 
     def _run(self, job: Callable[[Progress], Any], done: Callable[[Any], None], progress: _Told) -> None:
         try:
-            with told() as notes, under(progress):
+            with collect_warnings() as notes, under(progress):
                 result = job(progress)
             if self._is_current(progress):
                 self.notes = list(dict.fromkeys(notes))

@@ -9,7 +9,7 @@ from pathlib import Path
 import ipywidgets as W
 
 from hlkit.client.disk import named, working_folder
-from hlkit.client.warning import told
+from hlkit.client.warning import collect_warnings
 from hlkit.explorer import html
 from hlkit.explorer.controls import LABEL
 from hlkit.explorer.view import Chosen
@@ -38,7 +38,7 @@ class Saving:
 
     def _save(self, ending: str) -> None:
         try:
-            with told() as notes:
+            with collect_warnings() as notes:
                 path = self._write(named(self.folder.value), ending)
         except Exception as error:  # a disk can fail in many ways
             self.written.value = self._chosen.failure(error, traceback.format_exc())

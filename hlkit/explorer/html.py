@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from hlkit.client.errors import HlkitError, advice
-from hlkit.client.text import BREAKS, INK, pairs_html, printable
+from hlkit.client.text import BREAKS, printable
+from hlkit.display.html import INK, pairs_html
 
 _BOX = f"{INK};padding:8px 12px;border-radius:4px;line-height:1.4;overflow-x:auto;max-width:100%;"
 _CELL = f"{INK};text-align:left;vertical-align:top;padding:2px 12px 2px 0;border:0;"

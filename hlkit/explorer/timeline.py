@@ -13,7 +13,7 @@ import pandas as pd
 from hlkit.client.errors import MissingScope, NotCached, NotFound
 from hlkit.client.http.progress import Progress
 from hlkit.client.schema import INSTANT, TEXT
-from hlkit.client.warning import told
+from hlkit.client.warning import collect_warnings
 from hlkit.explorer.html import text
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def read(loc: Location, contact_id: str, progress: Progress | None = None, *, ev
     frames: dict[str, pd.DataFrame] = {}
     refused: dict[str, str] = {}
     unread: list[str] = []
-    with told():
+    with collect_warnings():
         for name in (*_OF_ONE, *_OF_ALL):
             try:
                 if name in _OF_ONE:

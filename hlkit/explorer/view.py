@@ -13,7 +13,7 @@ import pandas as pd
 import traitlets
 
 from hlkit.client.errors import HlkitError, InvalidToken, MissingScope
-from hlkit.client.warning import told
+from hlkit.client.warning import collect_warnings
 from hlkit.explorer import html
 from hlkit.explorer.background_task import Work
 from hlkit.explorer.redaction import hidden, hidden_name, hidden_result, hidden_words
@@ -51,7 +51,7 @@ class Chosen(traitlets.HasTraits):
         """What *read* gives, ``None`` without a location or where nothing is kept; no warning."""
         if self.loc is None:
             return None
-        with told(), contextlib.suppress(HlkitError):
+        with collect_warnings(), contextlib.suppress(HlkitError):
             return read(self.loc)
         return None
 

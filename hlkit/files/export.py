@@ -24,9 +24,10 @@ import pandas as pd
 from hlkit.client import disk
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.frames.builder import DataWarning
-from hlkit.client.text import BREAKS, NO_XML, SURROGATES, harmless, one_line, without_nul
+from hlkit.client.text import BREAKS, SURROGATES
 from hlkit.client.timezones import zone
 from hlkit.client.warning import warn
+from hlkit.files.spreadsheet import NO_XML, harmless, one_line, without_nul
 
 _EXCEL_ROWS, _EXCEL_COLUMNS, _EXCEL_CELL, _EXCEL_HEADING = 1_048_576, 16_384, 32_767, 255
 

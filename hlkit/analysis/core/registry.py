@@ -37,8 +37,9 @@ from hlkit.client.errors import InvalidRequest
 from hlkit.client.options import number, plain
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import DAY, INSTANT, LIST, NUMBER, TEXT, YEARS, Kind
-from hlkit.client.text import many, pairs_html
+from hlkit.client.text import many
 from hlkit.client.timezones import zone
+from hlkit.display.html import pairs_html
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -20,7 +20,8 @@ from hlkit.analysis.core.registry import Analysis
 from hlkit.client.disk import named
 from hlkit.client.frames.names import NAMED_BY
 from hlkit.client.schema import COUNT, NUMBER, Kind
-from hlkit.client.text import BREAKS, INK, many, pairs_html, printable
+from hlkit.client.text import BREAKS, many, printable
+from hlkit.display.html import INK, pairs_html
 from hlkit.files.export import place, write, write_bytes
 
 if TYPE_CHECKING:

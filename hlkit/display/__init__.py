@@ -1,0 +1,1 @@
+"""What cards, results and widgets share to show things as HTML."""
