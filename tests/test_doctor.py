@@ -37,7 +37,7 @@ def test_it_tells_what_is_there_and_what_to_do(capsys):
 
     names = {row["name"] for row in rows}
     assert {"Python", "hlkit", "pandas", "pyarrow", "requests", "requests-cache", "ipywidgets"} <= names
-    assert {"jupyterlab", "voila", "scipy", "statsmodels", "rapidfuzz"} <= names, "of every extra"
+    assert {"jupyterlab", "voila", "holidays", "rapidfuzz"} <= names, "of every extra"
     assert {"browser", "keyring", "cache", "saved locations"} <= names
     assert all(row["name"] in said for row in rows)
     assert all(row["advice"] for row in rows if not row["well"])
@@ -55,14 +55,14 @@ def test_it_runs_where_hlkit_is_not_installed(monkeypatch):
 
 def test_what_an_extra_brings_and_is_not_there_names_the_extra(monkeypatch):
     def gone(name):
-        if name in ("voila", "scipy"):
+        if name in ("voila", "holidays"):
             raise doctor.PackageNotFoundError(name)
         return "1.0"
 
     monkeypatch.setattr(doctor, "version", gone)
 
     assert found("voila") == doctor.Finding("voila", "not installed", advice='pip install "hlkit[app]"')
-    assert found("scipy").advice == 'pip install "hlkit[stats]"'
+    assert found("holidays").advice == 'pip install "hlkit[holidays]"'
 
 
 def test_what_hlkit_cannot_do_without_is_not_well(monkeypatch):

@@ -181,16 +181,17 @@ def test_the_column_of_groups_is_never_called_as_a_column_of_the_table():
 
 
 def test_a_package_that_is_missing_is_told_with_the_extra_that_brings_it(monkeypatch):
-    assert extra("math", "stats", "to count") is sys.modules["math"]
-    monkeypatch.setitem(sys.modules, "scipy.stats", None)
-    with pytest.raises(MissingExtra, match="to test groups hlkit needs scipy") as error:
-        extra("scipy.stats", "stats", "to test groups")
-    assert error.value.hint == 'pip install "hlkit[stats]"'
+    assert extra("math", "dedupe", "to count") is sys.modules["math"]
+    monkeypatch.setitem(sys.modules, "rapidfuzz.distance", None)
+    with pytest.raises(MissingExtra, match="to compare names hlkit needs rapidfuzz") as error:
+        extra("rapidfuzz.distance", "dedupe", "to compare names")
+    assert error.value.hint == 'pip install "hlkit[dedupe]"'
 
     monkeypatch.setitem(sys.modules, "holidays", None)
     office_hours.cache_clear()
-    with pytest.raises(MissingExtra, match="holidays"):
+    with pytest.raises(MissingExtra, match="holidays") as error:
         office_hours("Mon-Fri 8-18", "US")
+    assert error.value.hint == 'pip install "hlkit[holidays]"'
 
 
 # ---- shares

@@ -387,7 +387,7 @@ def test_more_groups_than_anybody_reads_are_refused():
 
 
 def test_the_means_are_those_of_statsmodels():
-    api = pytest.importorskip("statsmodels.api", reason='uv pip install "hlkit[stats]"')
+    api = pytest.importorskip("statsmodels.api", reason="uv pip install --group test")
     rng = np.random.default_rng(3)
     day = np.arange(300)
     weekday = (day + 2) % 7
@@ -401,7 +401,7 @@ def test_the_means_are_those_of_statsmodels():
 
 
 def test_by_chance_alone_a_day_in_a_thousand_is_unusual():
-    poisson = pytest.importorskip("scipy.stats", reason='uv pip install "hlkit[stats]"').poisson
+    poisson = pytest.importorskip("scipy.stats", reason="uv pip install --group test").poisson
     for mean in (6, 10, 25, 100, 400):
         root = np.sqrt(mean + 3 / 8)
         high, low = (root + UNUSUAL / 2) ** 2 - 3 / 8, max(root - UNUSUAL / 2, np.sqrt(3 / 8)) ** 2 - 3 / 8

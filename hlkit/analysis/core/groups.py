@@ -367,7 +367,7 @@ def _spans(part: str, text: str) -> list[tuple[int, tuple[int, int]]]:
 
 
 def _holidays(country: str) -> frozenset[Any]:
-    country_holidays = extra("holidays", "stats", "to know a country's holidays").country_holidays
+    country_holidays = extra("holidays", "holidays", "to know a country's holidays").country_holidays
     name, _, part = country.partition("-")
     problem = None
     try:
