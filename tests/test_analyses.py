@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from made import AS_OF, drawn, frame, frames_for, typed
 
 import hlkit as hl
-from hlkit.analysis.core.groups import ALL, NONE, group_column
+from hlkit.analysis.core.groups import ALL, NONE, group_column_name
 from hlkit.client.errors import HlkitError, InvalidRequest, MissingColumn
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import TEXT
@@ -133,7 +133,7 @@ def test_groups_sum_to_the_whole(name, show, seed, rows, nulls, data):
     parts = ask(analysis, frames, show=show, by=by)
 
     declared = analysis.columns_of(show)
-    column = group_column(by, declared)
+    column = group_column_name(by, declared)
     if column not in parts or "group" not in whole:
         return  # not a table of groups
     assert set(whole["group"]) <= {ALL}

@@ -14,15 +14,15 @@ from matplotlib.figure import Figure
 import hlkit as hl
 from hlkit.analysis.core.charts import (
     checked_axes,
-    dots,
+    dot_plot,
     draw,
     drawable,
-    durations,
-    most,
-    named_or_not,
+    duration_axis,
+    label_rows,
+    name_or_placeholder,
     new_axes,
     picture,
-    rows_of_names,
+    top_groups,
 )
 from hlkit.client.errors import InvalidRequest
 
@@ -98,13 +98,13 @@ def test_names_stand_in_the_place_of_ids_where_they_are_known():
 
     assert seen[0].columns.tolist() == ["owner_id", "n"]
     assert seen[0]["owner_id"].tolist() == ["Ann", "unknown owner …x7Qp", "(none)"]
-    assert named_or_not(table["owner"], table["owner_id"], "owner").tolist() == seen[0]["owner_id"].tolist()
+    assert name_or_placeholder(table["owner"], table["owner_id"], "owner").tolist() == seen[0]["owner_id"].tolist()
 
 
 def test_two_of_one_name_stay_two_on_a_chart_and_in_an_answer():
     table = pd.DataFrame({"owner_id": ["u1x7Qp", "u2k3Lm", "u1x7Qp", "u4"], "owner": ["Ann", "Ann", "Ann", "Bo"]})
 
-    names = named_or_not(table["owner"], table["owner_id"], "owner").tolist()
+    names = name_or_placeholder(table["owner"], table["owner_id"], "owner").tolist()
 
     assert names == ["Ann …x7Qp", "Ann …k3Lm", "Ann …x7Qp", "Bo"]
 
@@ -123,7 +123,7 @@ def test_long_names_that_begin_alike_stay_apart():
 def test_more_groups_than_a_chart_can_hold_are_told():
     ax = axes()
 
-    shown = most(pd.DataFrame({"name": list("abcdefghijklmnopq"), "n": range(17)}), ax, "n")
+    shown = top_groups(pd.DataFrame({"name": list("abcdefghijklmnopq"), "n": range(17)}), ax, "n")
 
     assert shown["name"].tolist() == list("fghijklmnopq")
     assert words(ax) == ["and 5 more in the table"]
@@ -132,7 +132,7 @@ def test_more_groups_than_a_chart_can_hold_are_told():
 def test_rows_of_names_are_read_from_the_top():
     ax = axes()
 
-    places = rows_of_names(ax, ["first", "second"], [1000, 2])
+    places = label_rows(ax, ["first", "second"], [1000, 2])
 
     assert places.tolist() == [0, 1]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["first (n = 1,000)", "second (n = 2)"]
@@ -144,7 +144,7 @@ def test_rows_of_long_names_do_not_overlap(count):
     figure = Figure(figsize=(6, 4), layout="constrained")
     ax = figure.subplots()
 
-    rows_of_names(ax, [str(drawable(f"a source with a name as long as this, {place}")) for place in range(count)])
+    label_rows(ax, [str(drawable(f"a source with a name as long as this, {place}")) for place in range(count)])
     ax.set(title="A question\nof two lines?", xlabel="share of contacts")
     figure.draw_without_rendering()
 
@@ -156,7 +156,7 @@ def test_rows_of_long_names_do_not_overlap(count):
 def test_an_axis_of_times_has_the_ticks_that_people_say():
     ax = axes()
     ax.plot([1, 2000], [0, 1])
-    durations(ax)
+    duration_axis(ax)
     ax.set_xlim(0.9, 2000)
     ax.figure.canvas.draw()
 
@@ -274,7 +274,7 @@ def test_the_fonts_are_the_notebooks_own_where_they_are_installed():
     ax = axes()
     share = pd.Series([0.5])
     with mpl.rc_context({"font.family": ["DejaVu Serif", "No Such Font"]}):
-        draw(pd.DataFrame({"n": [1]}), ax, lambda _, ax: dots(ax, ["a"], share, share, share), "Who?", ["n"])
+        draw(pd.DataFrame({"n": [1]}), ax, lambda _, ax: dot_plot(ax, ["a"], share, share, share), "Who?", ["n"])
 
     assert ax.get_yticklabels()[0].get_fontfamily() == ["DejaVu Serif", "DejaVu Sans"]
 
@@ -316,7 +316,7 @@ def test_a_chart_is_drawn_on_axes_of_x_and_y(made):
 
 def test_a_chart_is_pickled_with_the_names_of_its_ticks():
     ax = axes()
-    draw(pd.DataFrame({"n": [1]}), ax, lambda _, ax: (ax.set_ylim(0, 12_500), durations(ax)), "How long?", ["n"])
+    draw(pd.DataFrame({"n": [1]}), ax, lambda _, ax: (ax.set_ylim(0, 12_500), duration_axis(ax)), "How long?", ["n"])
 
     again = pickle.loads(pickle.dumps(ax.figure)).axes[0]
 

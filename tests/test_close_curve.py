@@ -8,7 +8,7 @@ from made import drawn, typed
 
 import hlkit as hl
 from hlkit.analysis.core.groups import wilson
-from hlkit.analysis.core.survival import waiting
+from hlkit.analysis.core.survival import survival_quantiles
 from hlkit.client.errors import InvalidRequest, MissingColumn
 
 close_curve = hl.analyses.close_curve
@@ -330,7 +330,7 @@ def test_the_naive_ways_miss_what_is_planted(repeat_work):
     recent = frame["created_at"] > NOW - pd.Timedelta(days=60)
 
     # Kaplan-Meier on the wins, with the lost ones as if they could still be won
-    won_by = waiting(age, frame["status"] == "won", (0.65, 0.9))
+    won_by = survival_quantiles(age, frame["status"] == "won", (0.65, 0.9))
     assert np.isfinite(won_by).all(), "it claims that nine in ten are won"
     # the median of the deals of the last 60 days that have closed
     assert age[recent & closed].median() < planted["days_to_close_median"] - 3

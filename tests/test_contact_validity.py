@@ -154,7 +154,7 @@ def test_without_the_libraries_the_shape_decides(monkeypatch):
     def missing(*_):
         raise MissingExtra("it is not installed", hint='pip install "hlkit[dedupe]"')
 
-    monkeypatch.setattr(contact_validity, "extra", missing)
+    monkeypatch.setattr(contact_validity, "import_extra", missing)
 
     emails = texts(["ann@example.com", "ann@example", "ann berg@example.com", "ann", None])
     assert valid_email(emails).tolist() == [True, False, False, False, False]

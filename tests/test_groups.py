@@ -11,19 +11,19 @@ from hlkit.analysis.core import groups as module
 from hlkit.analysis.core.groups import (
     ALL,
     NONE,
+    assign_groups,
     days_between,
-    extra,
-    group_column,
-    grouped,
-    lookup,
-    minutes,
-    need,
+    group_column_name,
+    import_extra,
+    map_keys,
+    minutes_between,
     office_hours,
     per_group,
+    require_columns,
     share,
     wilson,
 )
-from hlkit.analysis.core.run_log import RUN, Notes
+from hlkit.analysis.core.run_log import CURRENT_RUN, RunLog
 from hlkit.client.errors import InvalidRequest, MissingColumn, MissingExtra
 from hlkit.client.schema import COUNT, INSTANT, TEXT
 
@@ -46,12 +46,12 @@ def texts(*values):
 def test_a_column_that_lacks_is_told_with_the_nearest():
     frame = pd.DataFrame({"created_at": [1], "source": ["a"]})
 
-    need(frame, "created_at", None)
+    require_columns(frame, "created_at", None)
     with pytest.raises(MissingColumn, match="has no column 'creatd_at'") as error:
-        need(frame, "creatd_at")
+        require_columns(frame, "creatd_at")
     assert "did you mean 'created_at'?" in error.value.hint
     with pytest.raises(MissingColumn) as error:
-        need(frame, "zzz")
+        require_columns(frame, "zzz")
     assert "created_at, source" in error.value.hint
 
 
@@ -59,13 +59,13 @@ def test_lookup_keeps_the_place_and_the_dtype_also_of_nothing():
     known = instants("2025-01-06 09:00", "2025-01-07 09:00").set_axis(["a", "b"])
     keys = texts("b", "x", None, "a").set_axis([5, 5, 6, 7])
 
-    found = lookup(keys, known)
+    found = map_keys(keys, known)
 
     assert found.index.tolist() == [5, 5, 6, 7]
     assert found.isna().tolist() == [False, True, True, False]
     assert found.iloc[0] == known["b"]
-    assert lookup(texts(), known).dtype == INSTANT.dtype
-    assert lookup(texts("a"), known.head(0)).dtype == INSTANT.dtype
+    assert map_keys(texts(), known).dtype == INSTANT.dtype
+    assert map_keys(texts("a"), known.head(0)).dtype == INSTANT.dtype
 
 
 # ---- groups
@@ -73,11 +73,11 @@ def test_lookup_keeps_the_place_and_the_dtype_also_of_nothing():
 
 def groups(values, by="source", dtype=None):
     frame = pd.DataFrame({by: pd.Series(values, dtype=dtype or (TEXT.dtype if len(values) == 0 else None))})
-    return grouped(frame, by)[1].tolist()
+    return assign_groups(frame, by)[1].tolist()
 
 
 def test_without_a_column_all_are_one_group():
-    frame, keys = grouped(pd.DataFrame({"x": [1, 2]}), None)
+    frame, keys = assign_groups(pd.DataFrame({"x": [1, 2]}), None)
 
     assert keys.tolist() == [ALL, ALL]
     assert len(frame) == 2
@@ -103,13 +103,13 @@ def test_ids_that_differ_in_case_are_two():
 
 
 def test_a_list_counts_in_each_of_its_items_once():
-    notes = Notes()
-    token = RUN.set(notes)
+    notes = RunLog()
+    token = CURRENT_RUN.set(notes)
     frame = pd.DataFrame({"tags": [["a", "b", "a"], [], None, ["B", "b "]], "n": [1, 2, 3, 4]})
     try:
-        longer, keys = grouped(frame, "tags")
+        longer, keys = assign_groups(frame, "tags")
     finally:
-        RUN.reset(token)
+        CURRENT_RUN.reset(token)
 
     assert list(zip(longer["n"], keys, strict=True)) == [(1, "a"), (1, "b"), (2, NONE), (3, NONE), (4, "b")]
     assert notes.remarks == [
@@ -138,13 +138,13 @@ def test_numbers_and_dates_and_truths_are_called_as_people_write_them():
 def test_a_list_of_any_kind_counts_in_each_of_its_items(value):
     column = pd.Series([value, None], dtype="object")
 
-    assert sorted(grouped(pd.DataFrame({"x": [1, 2]}), column.rename("tags"))[1]) == [NONE, "a", "b"]
+    assert sorted(assign_groups(pd.DataFrame({"x": [1, 2]}), column.rename("tags"))[1]) == [NONE, "a", "b"]
 
 
 def test_a_list_of_arrow_counts_in_each_of_its_items():
     column = pd.Series([["a", "b"], None], dtype=pd.ArrowDtype(pa.list_(pa.string())))
 
-    assert grouped(pd.DataFrame({"tags": column}), "tags")[1].tolist() == ["a", "b", NONE]
+    assert assign_groups(pd.DataFrame({"tags": column}), "tags")[1].tolist() == ["a", "b", NONE]
 
 
 def test_values_to_group_by_are_those_of_the_rows_that_are_left():
@@ -173,18 +173,18 @@ def test_per_group_of_nothing_has_its_columns():
 
 
 def test_the_column_of_groups_is_never_called_as_a_column_of_the_table():
-    assert group_column(None, ["n"]) == "group"
-    assert group_column("source", ["n"]) == "source"
-    assert group_column("value", ["n", "value"]) == "value (group)"
+    assert group_column_name(None, ["n"]) == "group"
+    assert group_column_name("source", ["n"]) == "source"
+    assert group_column_name("value", ["n", "value"]) == "value (group)"
     table = per_group(pd.DataFrame({"n": [7, 7]}), "n", {"n": COUNT}, lambda one: {"n": len(one)})
     assert table.to_dict("list") == {"n (group)": ["7"], "n": [2]}
 
 
 def test_a_package_that_is_missing_is_told_with_the_extra_that_brings_it(monkeypatch):
-    assert extra("math", "dedupe", "to count") is sys.modules["math"]
+    assert import_extra("math", "dedupe", "to count") is sys.modules["math"]
     monkeypatch.setitem(sys.modules, "rapidfuzz.distance", None)
     with pytest.raises(MissingExtra, match="to compare names hlkit needs rapidfuzz") as error:
-        extra("rapidfuzz.distance", "dedupe", "to compare names")
+        import_extra("rapidfuzz.distance", "dedupe", "to compare names")
     assert error.value.hint == 'pip install "hlkit[dedupe]"'
 
     monkeypatch.setitem(sys.modules, "holidays", None)
@@ -236,7 +236,7 @@ def test_the_share_of_nothing_is_null():
 
 
 def office_minutes(start, end, office="Mon-Fri 8-18", zone=CHICAGO, **given):
-    return minutes(instants(start), instants(end), "office", zone, office_hours(office, **given)).tolist()[0]
+    return minutes_between(instants(start), instants(end), "office", zone, office_hours(office, **given)).tolist()[0]
 
 
 @pytest.mark.parametrize(
@@ -258,9 +258,9 @@ def test_minutes_of_the_office(start, end, expected):
 def test_the_wall_counts_all_minutes_and_days():
     start, end = instants("2025-03-08 12:00", "2025-01-06 09:20"), instants("2025-03-09 12:00", "2025-01-06 09:00")
 
-    assert minutes(start, end).tolist() == [23 * 60, 0]  # clocks went forward that night
+    assert minutes_between(start, end).tolist() == [23 * 60, 0]  # clocks went forward that night
     assert days_between(start, end).tolist() == [23 / 24, 0]
-    assert minutes(start, pd.Timestamp("2025-03-08T19:00Z")).tolist()[0] == 60
+    assert minutes_between(start, pd.Timestamp("2025-03-08T19:00Z")).tolist()[0] == 60
 
 
 @pytest.mark.parametrize(
@@ -287,9 +287,11 @@ def test_null_stays_null_and_nothing_is_nothing():
     start, end = instants("2025-01-06 09:00", None, "2025-01-06 09:00"), instants("2025-01-06 10:00", None, None)
 
     for clock in ("office", "wall"):
-        assert minutes(start, end, clock, CHICAGO).tolist() == pytest.approx([60, np.nan, np.nan], nan_ok=True)
-        assert minutes(start.head(0), end.head(0), clock, CHICAGO).dtype == "float64"
-        assert minutes(start.iloc[1:2], end.iloc[1:2], clock, CHICAGO).isna().all()
+        assert minutes_between(start, end, clock, CHICAGO).tolist() == pytest.approx(
+            [60, np.nan, np.nan], nan_ok=True
+        )
+        assert minutes_between(start.head(0), end.head(0), clock, CHICAGO).dtype == "float64"
+        assert minutes_between(start.iloc[1:2], end.iloc[1:2], clock, CHICAGO).isna().all()
 
 
 def test_an_office_that_is_closed_all_the_time_has_no_minutes():

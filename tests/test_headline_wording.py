@@ -9,7 +9,7 @@ from made import AS_OF, frames_for
 from test_analyses import EVERY, ask, shows
 
 import hlkit as hl
-from hlkit.analysis.core.headlines import compared, largest
+from hlkit.analysis.core.headlines import compare_groups, largest_group
 from hlkit.analysis.core.result import Provenance, Result
 
 MAIN = {name: shows(hl.analyses[name])[0] for name in hl.analyses}
@@ -216,15 +216,15 @@ def groups(*rows):
 def test_a_group_without_a_name_is_told_and_never_the_winner():
     table = groups(("(none)", 0.9, 0.8, 1.0, False), ("a", 0.5, 0.4, 0.6, False), ("b", 0.2, 0.1, 0.3, False))
 
-    assert compared(table, "x", "Share") == (
+    assert compare_groups(table, "x", "Share") == (
         "Share: a, 50% (40 to 60), against b, 20% (10 to 30), a significant difference (p = .0023)."
     )
-    assert largest(table.assign(n=[9, 5, 2]), "n") == "a, 5, behind (none), 9"
+    assert largest_group(table.assign(n=[9, 5, 2]), "n") == "a, 5, behind (none), 9"
     assert (
-        compared(table.assign(small=True), "x", "Share")
+        compare_groups(table.assign(small=True), "x", "Share")
         == "Share: no named group has 20 rows or more, too few to compare."
     )
-    assert compared(table.assign(x_share=np.nan), "x", "Share") == ""
+    assert compare_groups(table.assign(x_share=np.nan), "x", "Share") == ""
 
 
 def test_a_custom_field_is_named_and_no_id_of_highlevel():

@@ -16,7 +16,7 @@ import pytest
 
 import hlkit as hl
 from hlkit.analysis.core import comparison
-from hlkit.analysis.core.groups import MOST_GROUPS, NONE, OTHER, UNKNOWN_USER, wilson
+from hlkit.analysis.core.groups import MAX_GROUPS, NONE, OTHER, UNKNOWN_USER, wilson
 
 
 def benchmark(name):
@@ -369,13 +369,13 @@ def test_credit_that_is_split_is_never_compared():
 
 
 def test_of_over_1000_groups_the_smallest_are_together_and_never_compared():
-    sizes = {f"s{number}": (10, 25) for number in range(MOST_GROUPS - 1)}
+    sizes = {f"s{number}": (10, 25) for number in range(MAX_GROUPS - 1)}
     sizes |= {f"t{number}": (20, 20) for number in range(101)}
 
     table = reachable(**sizes)
 
     email = table[table["channel"] == "email"].set_index("source")
-    assert len(email) == MOST_GROUPS
+    assert len(email) == MAX_GROUPS
     assert email.loc[OTHER, ["n", "reachable_share"]].tolist() == [2020, 1]
     definition = table.attrs["hlkit"]["definition"]
     assert "source has 1,100 values: the 101 with the fewest rows are together in (other)." in definition
@@ -383,9 +383,9 @@ def test_of_over_1000_groups_the_smallest_are_together_and_never_compared():
 
 
 def test_1000_groups_are_all_shown():
-    table = reachable(**{f"s{number}": (1, 2) for number in range(MOST_GROUPS)})
+    table = reachable(**{f"s{number}": (1, 2) for number in range(MAX_GROUPS)})
 
-    assert table["source"].nunique() == MOST_GROUPS
+    assert table["source"].nunique() == MAX_GROUPS
     assert OTHER not in set(table["source"])
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 import hlkit as hl
-from hlkit.analysis.core.bulk_imports import is_import
+from hlkit.analysis.core.bulk_imports import is_bulk_import
 from hlkit.client.schema import INSTANT, TEXT
 
 MINUTE = pd.Timestamp("2025-01-06T09:00Z")
@@ -34,7 +34,7 @@ APART = [3600 * hour for hour in range(1, 40)]
     ],
 )
 def test_fifty_rows_in_a_minute_or_two_hundred_in_ten_are_an_import(times, imported):
-    flags = is_import(created(*APART[::-1], *times))
+    flags = is_bulk_import(created(*APART[::-1], *times))
 
     assert flags.tolist() == [False] * len(APART) + [imported > 0] * len(times)
 
@@ -45,14 +45,14 @@ def test_what_says_import_is_one():
 
     expected = [True] * 5 + [False] * 3
     for column in ("source", "created_by", "created_by_channel", "first_medium"):
-        assert is_import(frame.assign(**{column: pd.Series(sources, dtype=TEXT.dtype)})).tolist() == expected
-        assert is_import(frame.assign(**{column: sources})).tolist() == expected
+        assert is_bulk_import(frame.assign(**{column: pd.Series(sources, dtype=TEXT.dtype)})).tolist() == expected
+        assert is_bulk_import(frame.assign(**{column: sources})).tolist() == expected
 
 
 def test_a_row_without_a_date_is_judged_by_what_it_says():
     frame = created(1, 2).assign(created_at=pd.Series([pd.NaT] * 2, dtype=INSTANT.dtype), source=["import", "ads"])
 
-    assert is_import(frame).tolist() == [True, False]
+    assert is_bulk_import(frame).tolist() == [True, False]
 
 
 @pytest.mark.parametrize("name", [name for name in hl.analyses if "imports" in hl.analyses[name].choices])

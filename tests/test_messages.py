@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from hlkit.analysis.core import messages as module
-from hlkit.analysis.core.messages import read_messages
+from hlkit.analysis.core.messages import classify_messages
 from hlkit.client.schema import TEXT
 
 LINES = re.findall(r"^    ([A-Z_]+ .*?) +\| (.*)$", module.__doc__, re.MULTILINE)
@@ -47,7 +47,7 @@ def test_the_table_has_every_form():
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: "-".join(form[:6]))
 def test_each_form_is_a_reply_or_none_as_the_table_says(form):
     *shape, connected, attempt, every = form
-    read = read_messages(frame(*rows(*shape)))
+    read = classify_messages(frame(*rows(*shape)))
 
     for reply, expected in (("connected", connected), ("attempt", attempt), ("any", every)):
         assert set(read.replies(reply).tolist()) == {expected == "yes"}, reply
@@ -66,7 +66,7 @@ def respelled(row):
 def test_the_spelling_of_a_word_makes_no_difference(form):
     given = list(rows(*form[:6]))
 
-    plain, other = read_messages(frame(*given)), read_messages(frame(*map(respelled, given)))
+    plain, other = classify_messages(frame(*given)), classify_messages(frame(*map(respelled, given)))
 
     for name, mask in vars(plain).items():
         assert mask.tolist() == vars(other)[name].tolist(), name
@@ -94,7 +94,7 @@ def test_the_spelling_of_a_word_makes_no_difference(form):
 def test_what_a_contact_wrote(row, written):
     given = {"direction": "inbound", "status": "delivered"} | row
 
-    assert read_messages(frame(given)).written.tolist() == [written]
+    assert classify_messages(frame(given)).inbound_messages.tolist() == [written]
 
 
 def test_a_call_that_nobody_took_is_missed_and_one_without_a_user_names_nobody():
@@ -106,18 +106,18 @@ def test_a_call_that_nobody_took_is_missed_and_one_without_a_user_names_nobody()
         call | {"call_status": "completed", "status": "no-answer"},  # whichever says less happened
     ]
 
-    read = read_messages(frame(*given))
+    read = classify_messages(frame(*given))
 
-    assert read.talked.tolist() == [True, True, False, False]
-    assert read.missed.tolist() == [False, False, True, True]
-    assert read.names_nobody.tolist() == [False, True, False, False]
+    assert read.answered_calls.tolist() == [True, True, False, False]
+    assert read.missed_calls.tolist() == [False, False, True, True]
+    assert read.unknown_user.tolist() == [False, True, False, False]
 
 
 def test_a_frame_without_the_columns_of_calls_will_do():
     given = frame({"type": "TYPE_CALL", "direction": "outbound", "origin": "app", "user_id": "u1", "status": "sent"})
 
-    read = read_messages(given.drop(columns=["call_status", "call_duration_s"]))
+    read = classify_messages(given.drop(columns=["call_status", "call_duration_s"]))
 
     assert read.replies().tolist() == [True]
     assert read.replies("connected").tolist() == [False]
-    assert read_messages(given.iloc[:0]).replies().tolist() == []
+    assert classify_messages(given.iloc[:0]).replies().tolist() == []

@@ -194,8 +194,8 @@ def test_without_the_extra_the_shape_of_addresses_decides_and_it_says_so(monkeyp
     def missing(*_):
         raise MissingExtra("it is not installed", hint='pip install "hlkit[dedupe]"')
 
-    monkeypatch.setattr(contact_validity, "extra", missing)
-    monkeypatch.setattr("hlkit.analysis.contacts.quality.extra", missing)
+    monkeypatch.setattr(contact_validity, "import_extra", missing)
+    monkeypatch.setattr("hlkit.analysis.contacts.quality.import_extra", missing)
 
     table = quality(contacts(contact("a"), contact("b", email="no", phone="1", do_not_disturb=True)), country="US")
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from hlkit.analysis.core.groups import wilson
-from hlkit.analysis.core.survival import cumulative_incidence, kaplan_meier, waiting
+from hlkit.analysis.core.survival import cumulative_incidence, kaplan_meier, survival_quantiles
 
 ORACLES = "oracles run beside the lowest versions: uv pip install --group oracles"
 
@@ -21,7 +21,9 @@ def test_kaplan_meier_by_hand():
 
     assert times.tolist() == [2, 3, 4, 6]
     assert still == pytest.approx([4 / 5, 4 / 5, 4 / 5 * 1 / 3, 4 / 5 * 1 / 3])
-    assert waiting([4, 2, 3, 4, 6], [1, 1, 0, 1, 0], (0.2, 0.5, 0.9)) == pytest.approx((2, 4, np.nan), nan_ok=True)
+    assert survival_quantiles([4, 2, 3, 4, 6], [1, 1, 0, 1, 0], (0.2, 0.5, 0.9)) == pytest.approx(
+        (2, 4, np.nan), nan_ok=True
+    )
     assert [ended_by([4, 2, 3, 4, 6], [1, 1, 0, 1, 0], at) for at in (1, 2, 3.9, 4, 6)] == pytest.approx(
         [0, 0.2, 0.2, 1 - 4 / 15, 1 - 4 / 15]
     )
@@ -30,19 +32,19 @@ def test_kaplan_meier_by_hand():
 
 
 def test_nobody_waiting_and_nobody_known_is_null_or_left_out():
-    assert np.isnan(waiting([], [])[0])
+    assert np.isnan(survival_quantiles([], [])[0])
     assert np.isnan(ended_by([], [], 1))
-    assert waiting([np.nan, 3], [True, True]) == (3,)
-    assert waiting(pd.Series([1.0, 2.0]), pd.Series([True, None], dtype="boolean")) == (1,)
+    assert survival_quantiles([np.nan, 3], [True, True]) == (3,)
+    assert survival_quantiles(pd.Series([1.0, 2.0]), pd.Series([True, None], dtype="boolean")) == (1,)
 
 
 def test_the_medians_of_waltons_flies_and_of_leukemia():
     datasets = pytest.importorskip("lifelines.datasets", reason=ORACLES)
     flies, patients = datasets.load_waltons(), datasets.load_leukemia()
 
-    medians = {name: waiting(one["T"], one["E"])[0] for name, one in flies.groupby("group")}
+    medians = {name: survival_quantiles(one["T"], one["E"])[0] for name, one in flies.groupby("group")}
     assert medians == {"miR-137": 26, "control": 58}
-    medians = {treated: waiting(one["t"], one["status"])[0] for treated, one in patients.groupby("Rx")}
+    medians = {treated: survival_quantiles(one["t"], one["status"])[0] for treated, one in patients.groupby("Rx")}
     assert medians == {0: 23, 1: 8}  # 6-MP, control: Freireich et al., 1963
 
 
@@ -88,7 +90,7 @@ def test_cumulative_incidence_by_hand():
     assert wins.times.tolist() == [0, 1, 2, 3, 4, 5]
     assert wins.share == pytest.approx([0, 1 / 5, 1 / 5, 1 / 5, 1 / 5 + 4 / 15, 7 / 15])
     assert losses.share == pytest.approx([0, 0, 0, 4 / 15, 4 / 15, 4 / 15])
-    assert wins.share + losses.share + wins.still == pytest.approx(np.ones(6))
+    assert wins.share + losses.share + wins.remaining == pytest.approx(np.ones(6))
     assert wins.at([0.5, 4.2])[0] == pytest.approx([0, 7 / 15])
     assert np.isnan(wins.at([6, np.nan, -1])).all()
     assert np.isnan(cumulative_incidence([], [], []).at(3.0)).all()
@@ -146,7 +148,7 @@ def test_cumulative_incidence_is_that_of_lifelines_and_statsmodels():
     # these are fewer than all: the interval is Wilson's at that many rows.
     watched_on = (np.sort(seen)[:, None] < np.sort(seen)[None, :]).sum(axis=1)[99:299]  # after each time; 0 leads
     middle = slice(100, 300)
-    half = 0.5 * ((wins.still[middle] / watched_on) ** 2 - 1 / 400**2)
+    half = 0.5 * ((wins.remaining[middle] / watched_on) ** 2 - 1 / 400**2)
     variance = fitted.variance_.to_numpy()[middle] + half
     worth = wins.share[middle] * (1 - wins.share[middle]) / variance
     assert wins.low[middle] == pytest.approx(wilson(wins.share[middle] * worth, worth)[0], abs=1e-9)
@@ -160,7 +162,7 @@ def test_a_weight_counts_a_row_as_several():
         [10, 10, 20, 30, 40], [True, True, False, True, True], [True, True, False, False, True], [1, 1, 1, 0.5, 0.5]
     )
 
-    for name in ("times", "share", "low", "high", "still"):
+    for name in ("times", "share", "low", "high", "remaining"):
         assert vars(weighted)[name] == pytest.approx(vars(twice)[name]), name
     # 2 of 4 at 10; then 2/4 wait, of whom 1 of the last 1 half and half
     assert weighted.share[1:] == pytest.approx([0.5, 0.5, 0.5, 0.75])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hlkit.analysis.core.groups import grouped
+from hlkit.analysis.core.groups import assign_groups
 from hlkit.client.disk import working_folder
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.http.progress import default
@@ -142,7 +142,7 @@ def leads_by_month(contacts: pd.DataFrame, timezone: str) -> pd.DataFrame:
 
     Spellings of a source that differ in case or in blanks around it are one.
     """
-    source = grouped(contacts, "source")[1]
+    source = assign_groups(contacts, "source")[1]
     counts = source.value_counts()
     largest = counts.index[: len(_COLORS) if len(counts) <= len(_COLORS) else len(_COLORS) - 1]
     source = source.where(source.isin(largest), "other")

@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets as W
 import pandas as pd
 
-from hlkit.analysis.core.charts import named_or_not
+from hlkit.analysis.core.charts import name_or_placeholder
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.http.progress import Progress
 from hlkit.client.schema import TEXT
@@ -177,7 +177,7 @@ class ContactsView(View):
     def _show(self, contacts: pd.DataFrame) -> None:
         contacts = self.chosen.shown(contacts)
         names = contacts["owner"] if "owner" in contacts else pd.Series(None, contacts.index, TEXT.dtype)
-        contacts = contacts.assign(owner=named_or_not(names, contacts["owner_id"], "owner"))
+        contacts = contacts.assign(owner=name_or_placeholder(names, contacts["owner_id"], "owner"))
         self.book = Book(contacts, self.chosen.zone)
         self.selected, self._page = contacts, 0
         self._fill(contacts)

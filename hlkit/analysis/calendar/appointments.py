@@ -7,28 +7,28 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.charts import INK, PALE, as_percent, color_bar, dots, most, week_of
+from hlkit.analysis.core.charts import INK, PALE, dot_plot, draw_color_bar, format_percent, top_groups, week_matrix
 from hlkit.analysis.core.comparison import overlaps
 from hlkit.analysis.core.groups import (
     HOURS,
     SMALL,
     WEEKDAYS,
     Array,
-    a_week,
-    called,
-    column,
-    effective_rows_of,
-    key_of,
-    need,
-    of_contact,
-    on_the_wall,
+    column_or_nulls,
+    contact_values,
+    effective_rows_by_group,
+    group_keys,
+    labels_at,
+    local_weekday_hour,
     per_group,
+    require_columns,
     share,
-    with_interval,
+    share_with_interval,
+    week_grid,
 )
-from hlkit.analysis.core.headlines import compared, no_rows
+from hlkit.analysis.core.headlines import compare_groups, no_rows_headline
 from hlkit.analysis.core.registry import analysis
-from hlkit.analysis.core.run_log import drop, remark
+from hlkit.analysis.core.run_log import drop_rows, remark
 from hlkit.client.schema import COUNT, FLAG, NUMBER, SHARE, TEXT
 from hlkit.client.text import many
 
@@ -132,12 +132,12 @@ def appointments(
     Source: HighLevel's appointment report counts what was marked alone. Bounds: Manski, "Partial Identification
     of Probability Distributions", Springer, 2003, ch. 1.
     """
-    need(appointments, "starts_at", "status")
+    require_columns(appointments, "starts_at", "status")
     past, state = _past(appointments, as_of)
     columns = pd.DataFrame({name: state == name for name in ("showed", "noshow", "cancelled", "unmarked")})
     columns["lead"] = _lead_hours(past)
-    columns["contact"] = column(past, "contact_id")
-    day, hour = on_the_wall(past["starts_at"], timezone)
+    columns["contact"] = column_or_nulls(past, "contact_id")
+    day, hour = local_weekday_hour(past["starts_at"], timezone)
 
     if show == "heatmap":
         return _heatmap(columns, day * 24 + hour)
@@ -155,17 +155,17 @@ def appointments(
 
 def _past(booked: pd.DataFrame, as_of: pd.Timestamp) -> tuple[pd.DataFrame, pd.Series]:
     """The appointments whose start has passed, and whether each was showed, noshow, cancelled or unmarked."""
-    booked = drop(booked, booked["starts_at"].isna(), "appointments without a start")
+    booked = drop_rows(booked, booked["starts_at"].isna(), "appointments without a start")
     if "is_deleted" in booked:
-        booked = drop(booked, booked["is_deleted"], "appointments that were deleted")
-    booked = drop(booked, booked["starts_at"] >= as_of, "appointments to come")
+        booked = drop_rows(booked, booked["is_deleted"], "appointments that were deleted")
+    booked = drop_rows(booked, booked["starts_at"] >= as_of, "appointments to come")
     word = booked["status"].fillna("").str.lower().str.replace(r"[^a-z]", "", regex=True)
     unknown = sorted(set(booked["status"][~word.isin(_STATES)].tolist()))
     if unknown:
         named = ", ".join(repr(str(one)[:20]) for one in unknown[:5])
         remark(f"Statuses that hlkit does not know count as unmarked: {named}{' ...' * (len(unknown) > 5)}.")
     state = word.map(_STATES).fillna("unmarked").astype(TEXT.dtype)
-    valid = drop(booked, state == "invalid", "appointments marked invalid")
+    valid = drop_rows(booked, state == "invalid", "appointments marked invalid")
     return valid, state[valid.index]
 
 
@@ -187,19 +187,19 @@ def _group_of(
 ) -> Any:
     """The value of *by* of each appointment."""
     if by in past:
-        return key_of(past, by)
+        return group_keys(past, by)
     if by == "hour":
-        return called(HOURS, hour)
+        return labels_at(HOURS, hour)
     if by == "weekday":
-        return called(WEEKDAYS, day)
+        return labels_at(WEEKDAYS, day)
     if by == "lead_time":
         names = np.array([*LEAD_TIMES, None], dtype=object)
         place = np.searchsorted(_UP_TO, lead.to_numpy("float64"), side="left")
         return pd.array(names[np.where(lead.isna(), len(LEAD_TIMES), place)], dtype=TEXT.dtype)
     if contacts is not None and by in contacts:
-        need(booked, "contact_id")
-        return of_contact(contacts, by, past["contact_id"])
-    need(booked, by)
+        require_columns(booked, "contact_id")
+        return contact_values(contacts, by, past["contact_id"])
+    require_columns(booked, by)
     raise AssertionError(by)
 
 
@@ -221,8 +221,8 @@ def _shares(rows: pd.DataFrame, group: Array, groups: int) -> dict[str, Any]:
         ("cancel", "cancelled", np.ones(len(rows), dtype=bool), booked),
         ("unmarked", "unmarked", ~is_["cancelled"], due),
     ):
-        effective, contacts = effective_rows_of(is_[hit][among], rows["contact"][among], group[among], groups)
-        shares |= with_interval(name, counts[hit], of, effective)
+        effective, contacts = effective_rows_by_group(is_[hit][among], rows["contact"][among], group[among], groups)
+        shares |= share_with_interval(name, counts[hit], of, effective)
         if name == "show":
             shares["small"] = np.minimum(marked, contacts) < SMALL
     shares["show_floor"], shares["show_ceiling"] = share(counts["showed"], due), share(due - counts["noshow"], due)
@@ -230,7 +230,7 @@ def _shares(rows: pd.DataFrame, group: Array, groups: int) -> dict[str, Any]:
 
 
 def _heatmap(columns: pd.DataFrame, cell: Array) -> pd.DataFrame:
-    return pd.DataFrame({**a_week(), **_shares(columns, cell, 168)})[list(_CELLS)]
+    return pd.DataFrame({**week_grid(), **_shares(columns, cell, 168)})[list(_CELLS)]
 
 
 # ---- its answers
@@ -240,7 +240,7 @@ def _heatmap(columns: pd.DataFrame, cell: Array) -> pd.DataFrame:
 def who_comes(table: pd.DataFrame) -> str:
     """The show rate, by group, and what the appointments that nobody marked could make of it."""
     by = str(table.columns[0])
-    said = compared(table, "show", f"Show rate by {by.replace('_', ' ')}" if by in _ORDERED else "Show rate")
+    said = compare_groups(table, "show", f"Show rate by {by.replace('_', ' ')}" if by in _ORDERED else "Show rate")
     marked, unmarked = table["showed"].sum() + table["noshow"].sum(), table["unmarked"].sum()
     if not marked or not unmarked or overlaps(table):
         return said or ("No appointment has been marked as showed or no-show yet." if not marked else "")
@@ -252,7 +252,7 @@ def who_comes(table: pd.DataFrame) -> str:
 def when_they_come(table: pd.DataFrame) -> str:
     """The busiest hour; no cell is said to differ from others."""
     if not table["booked"].sum():
-        return no_rows("past appointments", table)
+        return no_rows_headline("past appointments", table)
     top = table.iloc[int(table["booked"].to_numpy("int64").argmax())]
     when = f"{top['weekday']}s at {int(top['hour'])}:00"
     return f"Most appointments are on {when}: {top['booked']:,} of {table['booked'].sum():,}."
@@ -264,10 +264,12 @@ def when_they_come(table: pd.DataFrame) -> str:
 @appointments.chart("show_share", "show_ceiling", show="groups")
 def who_came(table: pd.DataFrame, ax: Axes) -> None:
     """The share who came, in its interval; in a band what the unmarked could make of it."""
-    table = most(table, ax, "booked")
+    table = top_groups(table, ax, "booked")
     names = [str(name) for name in table.iloc[:, 0]]
     marked = table["showed"] + table["noshow"]
-    dots(ax, names, table["show_share"], table["show_low"], table["show_high"], counts=marked, small=table["small"])
+    dot_plot(
+        ax, names, table["show_share"], table["show_low"], table["show_high"], counts=marked, small=table["small"]
+    )
     places = np.arange(len(table))
     ax.hlines(places, table["show_floor"], table["show_ceiling"], color=PALE, linewidth=9, linestyles="-", zorder=1)
     ax.set_xlim(-0.02, 1.02)
@@ -279,7 +281,7 @@ def week(table: pd.DataFrame, ax: Axes) -> None:
     """The share who came by weekday and hour, from the first hour with appointments to the last."""
     hour = table["hour"].to_numpy("int64")
     first, last = int(hour.min()), int(hour.max())
-    grid = week_of(ax, table, "show_share")[:, first : last + 1]
+    grid = week_matrix(ax, table, "show_share")[:, first : last + 1]
     least = float(np.floor(min(0.9, np.nanmin(grid)) * 10) / 10)
     image = ax.imshow(
         grid, cmap="cividis", aspect="auto", vmin=least, vmax=1, origin="upper", interpolation="nearest"
@@ -296,4 +298,4 @@ def week(table: pd.DataFrame, ax: Axes) -> None:
     ax.set_xticks(range(0, grid.shape[1], step), HOURS[first : last + 1 : step])
     ax.tick_params(labelsize=8)
     ax.set_xlabel("start, at the location (small numbers: fewer than 20 marked)")
-    color_bar(ax, image, "show rate, of those marked", as_percent)
+    draw_color_bar(ax, image, "show rate, of those marked", format_percent)

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.charts import BLUE, GRAY, INK, SKY, dots, most, rows_of_names
+from hlkit.analysis.core.charts import BLUE, GRAY, INK, SKY, dot_plot, label_rows, top_groups
 from hlkit.analysis.core.groups import (
     SMALL,
-    column,
-    effective_rows_of_one,
-    group_column,
-    grouped,
-    key_of,
-    need,
+    assign_groups,
+    column_or_nulls,
+    effective_rows_of_group,
+    group_column_name,
+    group_keys,
     per_group,
-    with_interval,
+    require_columns,
+    share_with_interval,
 )
-from hlkit.analysis.core.headlines import compared, largest
+from hlkit.analysis.core.headlines import compare_groups, largest_group
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.run_log import remark
 from hlkit.analysis.people.matching import WEIGHTS, Found, People, components, find
@@ -125,7 +125,7 @@ def duplicates(
     Source: Christen, "Data Matching", Springer 2012; Fellegi & Sunter, "A Theory for Record Linkage", JASA 64,
     1969.
     """
-    need(contacts, "contact_id", by, also)
+    require_columns(contacts, "contact_id", by, also)
     people = People(contacts, country, also)
     if likeness() is None:
         remark('Names nearly the same were not compared; pip install "hlkit[dedupe]" brings what does it.')
@@ -190,7 +190,7 @@ def _names(contacts: pd.DataFrame, rows: Codes) -> Any:
     """A name to judge by: the whole name, else first and last, else the company."""
 
     def text(name: str) -> pd.Series:
-        return column(contacts, name).iloc[rows].astype(TEXT.dtype).reset_index(drop=True)
+        return column_or_nulls(contacts, name).iloc[rows].astype(TEXT.dtype).reset_index(drop=True)
 
     written = (text("first_name").fillna("") + " " + text("last_name").fillna("")).str.strip()
     return written.where(written != "", text("name")).fillna(text("company_name")).array
@@ -211,19 +211,19 @@ def _contacts(
             "cluster_size": clusters.size,
             "contact_id": contacts["contact_id"].iloc[rows].array,
             "contact": _names(contacts, rows),
-            **{name: column(contacts, name).iloc[rows].array for name in ("email", "phone", "owner_id")},
-            "created_at": column(contacts, "created_at", INSTANT).iloc[rows].array,
+            **{name: column_or_nulls(contacts, name).iloc[rows].array for name in ("email", "phone", "owner_id")},
+            "created_at": column_or_nulls(contacts, "created_at", INSTANT).iloc[rows].array,
             "evidence": _told(bits[rows], also)[0],
             "score": score[rows],
             "filled": clusters.filled,
             "suggested_survivor": clusters.survives,
         }
     )
-    key = key_of(contacts, by)
+    key = group_keys(contacts, by)
     if key is None:
         return table
-    table, keys = grouped(table, key.iloc[rows].reset_index(drop=True), most=None)
-    table.insert(0, group_column(by, table.columns), keys)
+    table, keys = assign_groups(table, key.iloc[rows].reset_index(drop=True), most=None)
+    table.insert(0, group_column_name(by, table.columns), keys)
     return table
 
 
@@ -270,10 +270,10 @@ def _summary(contacts: pd.DataFrame, clusters: _Clusters, by: str | None) -> pd.
         n, twice = len(group), int(group["more"].sum())
         told = {"n": n, "clusters": int(group["survives"].sum()), "duplicates": twice, "small": n < SMALL}
         # The rows of a cluster stand and fall together.
-        effective = effective_rows_of_one(group["more"], group["cluster"])[0]
-        return told | with_interval("duplicate", twice, n, effective)
+        effective = effective_rows_of_group(group["more"], group["cluster"])[0]
+        return told | share_with_interval("duplicate", twice, n, effective)
 
-    return per_group(rows, key_of(contacts, by), duplicates.columns_of("summary"), summary)
+    return per_group(rows, group_keys(contacts, by), duplicates.columns_of("summary"), summary)
 
 
 # ---- its answers
@@ -283,7 +283,7 @@ def _summary(contacts: pd.DataFrame, clusters: _Clusters, by: str | None) -> pd.
 def how_many_are_twice(table: pd.DataFrame) -> str:
     one = table.drop_duplicates("contact_id")
     people = one["cluster"].nunique()
-    most_ = largest(
+    most_ = largest_group(
         one.groupby("evidence", as_index=False).agg(contacts=("contact_id", "size")), "contacts", " contacts"
     )
     return f"{many(len(one), 'contact')} seem to be {_people(people)}. The most common evidence: {most_}."
@@ -295,18 +295,18 @@ def _people(count: int) -> str:
 
 @duplicates.headline_for(show="pairs")
 def why_they_pair(table: pd.DataFrame) -> str:
-    most_ = largest(table.groupby("evidence", as_index=False).agg(pairs=("score", "size")), "pairs", " pairs")
+    most_ = largest_group(table.groupby("evidence", as_index=False).agg(pairs=("score", "size")), "pairs", " pairs")
     return f"{many(len(table), 'pair')} of contacts seem to be one person each. The most common evidence: {most_}."
 
 
 @duplicates.headline_for(show="evidence")
 def which_evidence(table: pd.DataFrame) -> str:
-    return f"The most common evidence: {largest(table, 'pairs')} of {many(table['pairs'].sum(), 'pair')}."
+    return f"The most common evidence: {largest_group(table, 'pairs')} of {many(table['pairs'].sum(), 'pair')}."
 
 
 @duplicates.headline_for(show="summary")
 def share_that_is_twice(table: pd.DataFrame) -> str:
-    return compared(table, "duplicate", "Duplicate contacts, not counting the one to keep")
+    return compare_groups(table, "duplicate", "Duplicate contacts, not counting the one to keep")
 
 
 # ---- and charts
@@ -335,9 +335,9 @@ def bars_of_evidence(table: pd.DataFrame, ax: Axes) -> None:
 
 @duplicates.chart("duplicate_share", show="summary")
 def shares(table: pd.DataFrame, ax: Axes) -> None:
-    table = most(table, ax, "n")
+    table = top_groups(table, ax, "n")
     name = table.columns[0]
-    dots(
+    dot_plot(
         ax,
         table[name].tolist(),
         table["duplicate_share"],
@@ -352,8 +352,8 @@ def shares(table: pd.DataFrame, ax: Axes) -> None:
 
 def _bars(table: pd.DataFrame, ax: Axes, what: str) -> None:
     """How many *what* by evidence, the clusters they make up beside each bar."""
-    table = most(table, ax)
-    places = rows_of_names(ax, table["evidence"].tolist())
+    table = top_groups(table, ax)
+    places = label_rows(ax, table["evidence"].tolist())
     counts = table[what].to_numpy("float64")
     single = ~table["evidence"].str.contains(" + ", regex=False).to_numpy(dtype=bool)
     ax.barh(places, counts, color=np.where(single, SKY, BLUE).tolist(), height=0.7, linewidth=0)

@@ -18,33 +18,33 @@ from hlkit.analysis.core.charts import (
     PALETTE,
     RED,
     SIZE,
-    as_percent,
-    dots,
-    gridlines,
-    intervals,
-    legend,
-    most,
-    points,
-    rows_of_names,
+    dot_plot,
+    draw_gridlines,
+    draw_intervals,
+    draw_legend,
+    draw_points,
+    format_percent,
+    label_rows,
+    top_groups,
 )
 from hlkit.analysis.core.groups import (
     ALL,
     SMALL,
     Array,
-    by_size,
-    column,
+    assign_groups,
+    column_or_nulls,
     effective_n,
-    extra,
-    group_column,
-    grouped,
-    key_of,
-    lookup,
-    need,
-    with_interval,
+    group_column_name,
+    group_keys,
+    import_extra,
+    map_keys,
+    rank_by_size,
+    require_columns,
+    share_with_interval,
 )
-from hlkit.analysis.core.headlines import compared, largest
+from hlkit.analysis.core.headlines import compare_groups, largest_group
 from hlkit.analysis.core.registry import analysis
-from hlkit.analysis.core.run_log import left_out, remark, truths
+from hlkit.analysis.core.run_log import as_mask, record_left_out, remark
 from hlkit.analysis.people.contact_validity import matches, valid_email, valid_phone
 from hlkit.client.errors import MissingExtra
 from hlkit.client.schema import COUNT, FLAG, ID, SHARE, TEXT, Kind
@@ -157,7 +157,7 @@ def quality(
     Source: E.164 and its national plans as in Google's libphonenumber; RFC 5321 and 5322 as in email-validator;
     "Do not disturb" in HighLevel's help, article 48001215386.
     """
-    need(contacts, "contact_id", by)
+    require_columns(contacts, "contact_id", by)
     if show == "fields":
         return _fields(contacts, by)
     flags = _flags(contacts, country)
@@ -173,27 +173,27 @@ def quality(
 
 def _flags(contacts: pd.DataFrame, country: str | None) -> pd.DataFrame:
     """What is known of each contact, in the order of *contacts*."""
-    email, phone = column(contacts, "email"), column(contacts, "phone")
-    names = [_filled(column(contacts, name)) for name in ("name", "first_name", "last_name")]
-    found_right = truths(column(contacts, "is_valid_email", FLAG).fillna(True))  # or never looked at
-    regions = column(contacts, "country").str.strip().str.upper()
+    email, phone = column_or_nulls(contacts, "email"), column_or_nulls(contacts, "phone")
+    names = [_filled(column_or_nulls(contacts, name)) for name in ("name", "first_name", "last_name")]
+    found_right = as_mask(column_or_nulls(contacts, "is_valid_email", FLAG).fillna(True))  # or never looked at
+    regions = column_or_nulls(contacts, "country").str.strip().str.upper()
     out = pd.DataFrame(
         {
             "contact_id": contacts["contact_id"],
-            "owner_id": column(contacts, "owner_id"),
+            "owner_id": column_or_nulls(contacts, "owner_id"),
             "has_email": _filled(email),
             "has_phone": _filled(phone),
             "has_name": names[0] | names[1] | names[2],
-            "has_owner": _filled(column(contacts, "owner_id")),
-            "has_source": _filled(column(contacts, "source")),
-            "has_country": _filled(column(contacts, "country")),
+            "has_owner": _filled(column_or_nulls(contacts, "owner_id")),
+            "has_source": _filled(column_or_nulls(contacts, "source")),
+            "has_country": _filled(column_or_nulls(contacts, "country")),
             "valid_email": valid_email(email) & found_right,
             "valid_phone": valid_phone(phone, regions.where(regions.str.len() == 2, _known(country))),
         }
     )
-    everywhere = truths(column(contacts, "do_not_disturb", FLAG))
+    everywhere = as_mask(column_or_nulls(contacts, "do_not_disturb", FLAG))
     for channel in CHANNELS:
-        status = column(contacts, f"{channel}_do_not_disturb").str.lower()
+        status = column_or_nulls(contacts, f"{channel}_do_not_disturb").str.lower()
         out[f"{channel}_blocked"] = everywhere | status.isin(_BLOCKED)
     out["reachable"] = _reaches(out, "email") | _reaches(out, "sms") | _reaches(out, "call")
     out["score"] = sum(out[check] * weight for check, weight in SCORE.items())
@@ -205,7 +205,7 @@ def _known(country: str | None) -> str | None:
     """The location's country, or none where no phone numbers are known by it."""
     code = (country or "").strip().upper()
     try:
-        known = extra("phonenumbers", "dedupe", "to check phone numbers").SUPPORTED_REGIONS
+        known = import_extra("phonenumbers", "dedupe", "to check phone numbers").SUPPORTED_REGIONS
     except MissingExtra:
         return None
     if code in known:
@@ -247,10 +247,10 @@ def _holds(value: Any) -> bool:
 
 def _groups(contacts: pd.DataFrame, by: str | None) -> tuple[Array, Array, list[str]]:
     """The rows of all groups, the number of each group, and the groups' names, the largest first."""
-    places, keys = grouped(
-        pd.DataFrame({"row": np.arange(len(contacts))}, index=contacts.index), key_of(contacts, by)
+    places, keys = assign_groups(
+        pd.DataFrame({"row": np.arange(len(contacts))}, index=contacts.index), group_keys(contacts, by)
     )
-    codes, names = by_size(keys)
+    codes, names = rank_by_size(keys)
     return places["row"].to_numpy(), codes, names.tolist()
 
 
@@ -258,7 +258,7 @@ def _shares(counts: dict[str, Any], n: Any) -> dict[str, Any]:
     """The columns of some shares of *n* with their intervals."""
     told: dict[str, Any] = {}
     for name, count in counts.items():
-        told |= with_interval(name, count, n)
+        told |= share_with_interval(name, count, n)
     return told
 
 
@@ -290,7 +290,7 @@ def _channels(
             effective = effective_n(failed[rows], sent[rows], codes, len(names))
             part |= {
                 "sent": count(sent),
-                **with_interval("failed", count(failed), count(sent), effective),
+                **share_with_interval("failed", count(failed), count(sent), effective),
                 "opted_out": count(opted_out),
             }
         else:
@@ -298,7 +298,7 @@ def _channels(
         order = np.arange(len(names)) * len(CHANNELS) + place
         parts.append(pd.DataFrame({_GROUP: names, **part, "small": n < SMALL, _ORDER: order}))
     table = pd.concat(parts).sort_values(_ORDER).drop(columns=_ORDER)
-    return table.rename(columns={_GROUP: group_column(by, _columns("channels"))})
+    return table.rename(columns={_GROUP: group_column_name(by, _columns("channels"))})
 
 
 _GROUP, _ORDER = "(group)", "(order)"
@@ -306,15 +306,15 @@ _GROUP, _ORDER = "(group)", "(order)"
 
 def _fates(messages: pd.DataFrame, contacts: pd.DataFrame) -> dict[str, tuple[Any, Any, Any]]:
     """By channel, for each contact: how many messages arrived, how many failed, and how many met an opt-out."""
-    need(messages, "contact_id", "type", "direction", "status")
+    require_columns(messages, "contact_id", "type", "direction", "status")
     kinds, values = pd.factorize(messages["type"].fillna(""))
     channel = np.array([*map(_channel, values), None], dtype=object)[kinds]
-    out = truths(messages["direction"] == "outbound") & pd.notna(channel)
+    out = as_mask(messages["direction"] == "outbound") & pd.notna(channel)
     sent, channel = messages[out], channel[out]
     known = pd.Series(np.arange(len(contacts), dtype="float64"), index=contacts["contact_id"])
-    places = lookup(sent["contact_id"], known[known.index.notna()]).to_numpy("float64")
+    places = map_keys(sent["contact_id"], known[known.index.notna()]).to_numpy("float64")
     mine = ~np.isnan(places)
-    left_out(int((~mine).sum()), "messages to people who are not among the contacts")
+    record_left_out(int((~mine).sum()), "messages to people who are not among the contacts")
     status = sent["status"].str.lower()
     if "call_status" in sent:  # what became of a call stands in its own field, where there is one
         called = (channel == "call") & sent["call_status"].notna().to_numpy()
@@ -345,9 +345,9 @@ def _fields(contacts: pd.DataFrame, by: str | None) -> pd.DataFrame:
         part = {_GROUP: names, "field": str(field), "n": n, "missing": missing, **_shares({"missing": missing}, n)}
         parts.append(pd.DataFrame({**part, "small": n < SMALL, _ORDER: np.arange(len(names))}))
     if not parts:
-        return pd.DataFrame({name: [] for name in (group_column(by, _columns("fields")), *_columns("fields"))})
+        return pd.DataFrame({name: [] for name in (group_column_name(by, _columns("fields")), *_columns("fields"))})
     table = pd.concat(parts).sort_values([_ORDER, "missing_share"], ascending=[True, False], kind="stable")
-    return table.drop(columns=_ORDER).rename(columns={_GROUP: group_column(by, _columns("fields"))})
+    return table.drop(columns=_ORDER).rename(columns={_GROUP: group_column_name(by, _columns("fields"))})
 
 
 def _columns(show: str) -> Any:
@@ -361,7 +361,7 @@ def _columns(show: str) -> Any:
 def whom_we_reach(table: pd.DataFrame) -> str:
     """The share that each channel reaches, and the main reason for the others; of groups, whom email reaches."""
     if not table.iloc[:, 0].eq(ALL).all():
-        return compared(table[table["channel"] == "email"], "reachable", "Can be reached by email")
+        return compare_groups(table[table["channel"] == "email"], "reachable", "Can be reached by email")
     rows = {row["channel"]: row for _, row in table.iterrows() if pd.notna(row["reachable_share"])}
     if not rows:
         return ""
@@ -388,7 +388,7 @@ def _reason(row: pd.Series) -> str:
 
 @quality.headline_for(show="contacts")
 def how_many_are_known(table: pd.DataFrame) -> str:
-    reached, full = int(truths(table["reachable"]).sum()), int((table["score"] > 1 - 1e-9).sum())
+    reached, full = int(as_mask(table["reachable"]).sum()), int((table["score"] > 1 - 1e-9).sum())
     return (
         f"{reached:,} of {many(len(table), 'contact')} can be reached by email, SMS or calls; "
         f"{full:,} pass all six checks."
@@ -400,7 +400,7 @@ def what_is_missing(table: pd.DataFrame) -> str:
     usual = table[table["field"].isin(_USUAL)]
     if not table.iloc[:, 0].eq(ALL).all() or not usual["missing"].sum():
         return ""
-    worst = largest(usual[["field", "missing"]], "missing")
+    worst = largest_group(usual[["field", "missing"]], "missing")
     of = many(usual["n"].max(), "contact")
     return f"Of the fields that most teams fill in, most often missing: {worst} of {of}."
 
@@ -421,13 +421,13 @@ def channels(table: pd.DataFrame, ax: Axes) -> None:
     else:
         _dots(table, first, ax)
     ax.set_xlim(0, 1)
-    ax.xaxis.set_major_formatter(as_percent)
-    legend(ax, y=-0.18)
+    ax.xaxis.set_major_formatter(format_percent)
+    draw_legend(ax, y=-0.18)
 
 
 def _bars(table: pd.DataFrame, ax: Axes) -> None:
     """What becomes of all contacts on each channel: reached, blocked, wrong, not there."""
-    places = rows_of_names(ax, [_SPOKEN[channel] for channel in table["channel"]])
+    places = label_rows(ax, [_SPOKEN[channel] for channel in table["channel"]])
     reachable, valid, has = (table[f"{name}_share"].to_numpy("float64") for name in ("reachable", "valid", "has"))
     parts = {
         "can be reached": (reachable, BLUE),
@@ -440,7 +440,7 @@ def _bars(table: pd.DataFrame, ax: Axes) -> None:
         ax.barh(places, width, left=start, color=color, height=0.55, linewidth=0, label=name)
         start = start + width
     low, high = table["reachable_low"].to_numpy("float64"), table["reachable_high"].to_numpy("float64")
-    intervals(ax, places, low, high, INK, 1.5, alpha=1)
+    draw_intervals(ax, places, low, high, INK, 1.5, alpha=1)
     for place, part in zip(places, reachable, strict=True):
         inside = part > 0.15
         ax.text(
@@ -459,20 +459,20 @@ def _bars(table: pd.DataFrame, ax: Axes) -> None:
 def _dots(table: pd.DataFrame, groups: pd.Series, ax: Axes) -> None:
     """The share that can be reached in each group, a dot for each channel."""
     sizes = table.assign(group=groups).drop_duplicates("group")
-    shown = most(sizes, ax, "n")
-    places = rows_of_names(ax, shown["group"].tolist(), shown["n"].tolist())
+    shown = top_groups(sizes, ax, "n")
+    places = label_rows(ax, shown["group"].tolist(), shown["n"].tolist())
     at = pd.Series(places, index=shown["group"])
     for offset, (channel, color) in zip((-0.2, 0, 0.2), _COLORS.items(), strict=True):
         rows = table[(table["channel"] == channel) & groups.isin(shown["group"])]
         place = at.reindex(groups[rows.index]).to_numpy("float64") + offset
-        colors = np.where(truths(rows["small"]), GRAY, color).tolist()
+        colors = np.where(as_mask(rows["small"]), GRAY, color).tolist()
         low, high = rows["reachable_low"].to_numpy("float64"), rows["reachable_high"].to_numpy("float64")
-        intervals(ax, place, low, high, colors, 1.5, alpha=0.6)
-        points(ax, rows["reachable_share"].to_numpy("float64"), place, colors, 22)
-        points(ax, [], [], color, 22, label=_SPOKEN[channel])
-    if truths(shown["small"]).any():
-        points(ax, [], [], GRAY, 22, label="fewer than 20")
-    gridlines(ax, "x")
+        draw_intervals(ax, place, low, high, colors, 1.5, alpha=0.6)
+        draw_points(ax, rows["reachable_share"].to_numpy("float64"), place, colors, 22)
+        draw_points(ax, [], [], color, 22, label=_SPOKEN[channel])
+    if as_mask(shown["small"]).any():
+        draw_points(ax, [], [], GRAY, 22, label="fewer than 20")
+    draw_gridlines(ax, "x")
     ax.set_xlabel("share of contacts that can be reached (line: 95% interval)")
 
 
@@ -495,20 +495,20 @@ def fields(table: pd.DataFrame, ax: Axes) -> None:
         _matrix(shown, groups[shown.index], ax)
         return
     low, high = shown["missing_low"], shown["missing_high"]
-    dots(ax, shown["field"].tolist(), shown["missing_share"], low, high, small=shown["small"])
+    dot_plot(ax, shown["field"].tolist(), shown["missing_share"], low, high, small=shown["small"])
     ax.set_xlim(-0.02, 1.02)
     ax.set_xlabel("share of contacts in which it is missing (line: 95% interval)")
 
 
 def _matrix(table: pd.DataFrame, groups: pd.Series, ax: Axes) -> None:
     """The missing share of each field in each group, as a number on its color."""
-    sizes = most(table.assign(group=groups).drop_duplicates("group"), ax, "n")
+    sizes = top_groups(table.assign(group=groups).drop_duplicates("group"), ax, "n")
     names = sizes["group"].tolist()
     shares = table.assign(group=groups).pivot_table(
         index="group", columns="field", values="missing_share", sort=False, dropna=False
     )
     shares = shares.reindex(index=names, columns=[name for name in _USUAL if name in shares] or list(shares))
-    rows_of_names(ax, names, sizes["n"].tolist())
+    label_rows(ax, names, sizes["n"].tolist())
     ax.imshow(
         shares.to_numpy("float64"),
         cmap="Blues",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from hlkit.analysis.core.charts import named_or_not
+from hlkit.analysis.core.charts import name_or_placeholder
 from hlkit.analysis.core.registry import ANALYSES, Analysis, listing, listing_html, unknown
 from hlkit.analysis.core.result import Provenance, Result
 from hlkit.client.dates import as_text, bounds, instant
@@ -145,7 +145,7 @@ class BoundAnalysis:
                 continue
             named = self._location.with_names(frame)
             if by in named:  # a user who was deleted has no name, and is somebody all the same
-                named[by] = named_or_not(named[by], named[id_column], str(by), apart=by != "stage")
+                named[by] = name_or_placeholder(named[by], named[id_column], str(by), apart=by != "stage")
             frames[resource] = named
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hlkit.analysis.core.groups import column
-from hlkit.analysis.core.run_log import left_out, remark, truths
+from hlkit.analysis.core.groups import column_or_nulls
+from hlkit.analysis.core.run_log import as_mask, record_left_out, remark
 from hlkit.client.schema import INSTANT, TEXT
 
 Imports = Literal["exclude", "include"]
@@ -20,40 +20,40 @@ _SAYS_SO = r"(?i)(?:\b|_)(?:(?:bulk|csv)[ _-]?)?import(?:s|ed|er|ing)?(?:\b|_)"
 _SOURCES = ("source", "created_by", "created_by_channel", "first_medium")  # where HighLevel writes how a row was made
 
 
-def without_imports(frame: pd.DataFrame, imports: Imports, what: str) -> pd.DataFrame:
+def drop_imports(frame: pd.DataFrame, imports: Imports, what: str) -> pd.DataFrame:
     """*frame* without the rows of an import, which are counted and reported; all of it with ``"include"``.
 
     *what* is what its rows are: contacts, opportunities.
     """
-    return frame[~imported(frame, imports, what)]
+    return frame[~find_imports(frame, imports, what)]
 
 
-def imported(frame: pd.DataFrame, imports: Imports, what: str) -> npt.NDArray[np.bool_]:
+def find_imports(frame: pd.DataFrame, imports: Imports, what: str) -> npt.NDArray[np.bool_]:
     """Whether each row is to be left out as one of an import; how many are is reported."""
     if imports == "include":
         return np.zeros(len(frame), dtype=bool)
-    flags = is_import(frame).to_numpy(dtype=bool)
+    flags = is_bulk_import(frame).to_numpy(dtype=bool)
     count = int(flags.sum())
     if count:
         remark(f'{count:,} imported {what} are left out; imports="include" keeps them.')
-        left_out(count, f"{what} of an import")
+        record_left_out(count, f"{what} of an import")
     return flags
 
 
-def is_import(frame: pd.DataFrame) -> pd.Series:
+def is_bulk_import(frame: pd.DataFrame) -> pd.Series:
     """Whether each row came with an import.
 
     That is one of at least 50 created within a minute, or of 200 within ten minutes, or one whose ``source``,
     ``created_by``, ``created_by_channel`` or ``first_medium``, as far as *frame* has them, says import.
     """
-    created = column(frame, "created_at", INSTANT)
+    created = column_or_nulls(frame, "created_at", INSTANT)
     known = created.notna().to_numpy()
     seconds = created.dt.as_unit("us").dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]")
     burst = np.zeros(len(frame), dtype=bool)
     burst[known] = _in_a_burst(seconds[known].astype("int64") / 1e6)
     for name in _SOURCES:
         if name in frame:
-            burst |= truths(frame[name].astype(TEXT.dtype).str.contains(_SAYS_SO, regex=True))
+            burst |= as_mask(frame[name].astype(TEXT.dtype).str.contains(_SAYS_SO, regex=True))
     return pd.Series(burst, index=frame.index)
 
 

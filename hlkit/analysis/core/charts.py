@@ -33,7 +33,7 @@ INK, GRAY, PALE = "#1a1a1a", "#8c8c8c", "#d9d9d9"
 BLUE, ORANGE, GREEN, RED, SKY, PINK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"
 PALETTE = (BLUE, ORANGE, GREEN, RED, SKY, PINK)
 SIZE = 9  # points of text; notes are one smaller
-MOST = 12  # groups in one chart: more would not be readable
+MAX_ROWS = 12  # groups in one chart: more would not be readable
 _LONGEST = 26  # letters in a line of a name on an axis
 
 
@@ -131,7 +131,7 @@ def _settle(ax: Axes, there: Collection[object] = ()) -> None:
     parts = {artist for artist in ax.findobj() if artist not in there}
     for axis in (ax.xaxis, ax.yaxis):
         if isinstance(axis.get_major_formatter(), ScalarFormatter):
-            axis.set_major_formatter(FuncFormatter(as_number))
+            axis.set_major_formatter(FuncFormatter(format_number))
         parts |= {axis.label, axis.get_offset_text()}
         for tick in axis.get_major_ticks(max(_TICKS, len(axis.get_majorticklocs()))):
             parts.update(tick.findobj())
@@ -173,23 +173,23 @@ def _safe(table: pd.DataFrame) -> pd.DataFrame:
     for column, (name, _) in NAMED_BY.items():
         if column in out and name in out:
             in_pipelines = column == "stage_id" and "pipeline_id" in table  # charts tell these apart by the pipeline
-            out[column] = named_or_not(out[name], out[column], name, apart=not in_pipelines)
+            out[column] = name_or_placeholder(out[name], out[column], name, apart=not in_pipelines)
             out = out.drop(columns=name)
-    return each_text(out, drawable)
+    return map_texts(out, drawable)
 
 
-def each_text(table: pd.DataFrame, function: Callable[[object], object]) -> pd.DataFrame:
+def map_texts(table: pd.DataFrame, function: Callable[[object], object]) -> pd.DataFrame:
     """The table with *function* of each text in it; texts of a column that it makes alike are numbered."""
     out = table.copy()
     for name in table:
         if isinstance(table[name].dtype, pd.StringDtype) or table[name].dtype == object:
-            made = apart(table[name], function)
+            made = distinct_texts(table[name], function)
             texts = [made[value] if isinstance(value, str) else value for value in table[name]]
             out[name] = pd.Series(texts, index=table.index, dtype=table[name].dtype)
     return out
 
 
-def apart(values: Iterable[object], function: Callable[[str], object]) -> dict[str, object]:
+def distinct_texts(values: Iterable[object], function: Callable[[str], object]) -> dict[str, object]:
     """*function* of each text among *values*, each different from the others."""
     made: dict[str, object] = {}
     alike: Counter[object] = Counter()
@@ -200,7 +200,7 @@ def apart(values: Iterable[object], function: Callable[[str], object]) -> dict[s
     return made
 
 
-def named_or_not(names: pd.Series, ids: pd.Series, what: str, apart: bool = True) -> pd.Series:
+def name_or_placeholder(names: pd.Series, ids: pd.Series, what: str, apart: bool = True) -> pd.Series:
     """The name, or for an id that nobody knows any more "unknown owner …x7Qp"; a group such as (none) stays.
 
     With *apart*, a name that several ids have is told with the end of the id, too: "Ann Lee …x7Qp".
@@ -238,7 +238,7 @@ def _has(letter: int, fonts: tuple[str, ...]) -> bool:
 # ---- what several charts draw
 
 
-def most(table: pd.DataFrame, ax: Axes, by: str | None = None, count: int = MOST) -> pd.DataFrame:
+def top_groups(table: pd.DataFrame, ax: Axes, by: str | None = None, count: int = MAX_ROWS) -> pd.DataFrame:
     """The first rows of *table* (the largest by *by*), as many as a chart can hold; the rest is told below it."""
     shown = table.head(count) if by is None else table.loc[table[by].nlargest(count).sort_index().index]
     if len(shown) < len(table):
@@ -255,7 +255,7 @@ def most(table: pd.DataFrame, ax: Axes, by: str | None = None, count: int = MOST
     return shown
 
 
-def rows_of_names(ax: Axes, names: Sequence[str], counts: Sequence[float] | None = None) -> np.ndarray:
+def label_rows(ax: Axes, names: Sequence[str], counts: Sequence[float] | None = None) -> np.ndarray:
     """Name the rows of a horizontal chart, the first on top, with *n* where there are *counts*; their places."""
     places = np.arange(len(names))
     told = (
@@ -286,7 +286,7 @@ _DURATIONS = {  # minutes
 }
 
 
-def durations(ax: Axes, axis: Literal["x", "y"] = "x", unit: Literal["minutes", "days"] = "minutes") -> None:
+def duration_axis(ax: Axes, axis: Literal["x", "y"] = "x", unit: Literal["minutes", "days"] = "minutes") -> None:
     """A logarithmic axis of times, with the ticks that people say: 5 min, 1 h, 1 day."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -297,27 +297,27 @@ def durations(ax: Axes, axis: Literal["x", "y"] = "x", unit: Literal["minutes", 
     one.set_major_locator(FixedLocator(list(names)))
     one.set_minor_locator(NullLocator())
     one.set_major_formatter(FuncFormatter(functools.partial(_name_at, names)))
-    gridlines(ax, axis)
+    draw_gridlines(ax, axis)
 
 
-def gridlines(ax: Axes, axis: Literal["x", "y"]) -> None:
+def draw_gridlines(ax: Axes, axis: Literal["x", "y"]) -> None:
     """Pale lines behind what is drawn."""
     ax.grid(True, axis=axis, color=PALE, linewidth=0.6, linestyle="-", alpha=1)
     ax.set_axisbelow(True)
 
 
-def percents(ax: Axes, axis: Literal["x", "y"] = "x") -> None:
+def percent_axis(ax: Axes, axis: Literal["x", "y"] = "x") -> None:
     """An axis of shares, told in percent, with a grid."""
-    (ax.xaxis if axis == "x" else ax.yaxis).set_major_formatter(as_percent)
-    gridlines(ax, axis)
+    (ax.xaxis if axis == "x" else ax.yaxis).set_major_formatter(format_percent)
+    draw_gridlines(ax, axis)
 
 
-def as_percent(share: float, _: float = 0) -> str:
+def format_percent(share: float, _: float = 0) -> str:
     """A share as the label of a tick: 40%."""
     return f"{share:.0%}"
 
 
-def as_number(value: float, _: float = 0) -> str:
+def format_number(value: float, _: float = 0) -> str:
     """A number as the label of a tick: 12,500."""
     return f"{value:,.10g}"
 
@@ -326,7 +326,7 @@ def _name_at(names: Mapping[float, str], value: float, _: float = 0) -> str:
     return names.get(value, "")
 
 
-def points(ax: Axes, x: Any, y: Any, color: Any, size: float, **more: Any) -> None:
+def draw_points(ax: Axes, x: Any, y: Any, color: Any, size: float, **more: Any) -> None:
     """A dot for each *x* and *y*, of one color or one each; *size* is its area in square points."""
     from matplotlib.markers import MarkerStyle
 
@@ -335,13 +335,15 @@ def points(ax: Axes, x: Any, y: Any, color: Any, size: float, **more: Any) -> No
     ax.scatter(x, y, s=size, marker=marker, **{"linewidths": 1.5, "zorder": 3, **colors, **more})
 
 
-def intervals(ax: Axes, places: Any, low: Any, high: Any, colors: Any, width: float = 2, alpha: float = 0.5) -> None:
+def draw_intervals(
+    ax: Axes, places: Any, low: Any, high: Any, colors: Any, width: float = 2, alpha: float = 0.5
+) -> None:
     """A line from *low* to *high* at each of the *places*."""
     low, high = (np.asarray(end, dtype="float64") for end in (low, high))
     ax.hlines(places, low, high, colors=colors, linewidth=width, alpha=alpha, linestyles="-", zorder=2)
 
 
-def legend(ax: Axes, x: float = 0.5, y: float = -0.16, **more: Any) -> None:
+def draw_legend(ax: Axes, x: float = 0.5, y: float = -0.16, **more: Any) -> None:
     """The legend below the chart, in a row."""
     spaces = {"columnspacing": 1.2, "handlelength": 1.4, "handletextpad": 0.6, "labelspacing": 0.5, "borderpad": 0.4}
     counts = {"ncols": 4, "numpoints": 1, "scatterpoints": 1, "markerscale": 1}
@@ -349,7 +351,7 @@ def legend(ax: Axes, x: float = 0.5, y: float = -0.16, **more: Any) -> None:
     ax.legend(loc="upper center", bbox_to_anchor=(x, y), **{**spaces, **counts, **look, **more})
 
 
-def color_bar(ax: Axes, image: AxesImage, label: str, form: Any = None) -> None:
+def draw_color_bar(ax: Axes, image: AxesImage, label: str, form: Any = None) -> None:
     """What the colors of *image* mean, at the right of *ax*."""
     assert ax.figure is not None
     bar = ax.figure.colorbar(image, ax=ax)
@@ -362,7 +364,7 @@ def color_bar(ax: Axes, image: AxesImage, label: str, form: Any = None) -> None:
     bar.set_label(label, color=INK, fontsize=SIZE)
 
 
-def medians_beside(
+def label_medians(
     ax: Axes,
     medians: Sequence[float],
     small: Sequence[bool] | None = None,
@@ -371,14 +373,14 @@ def medians_beside(
     """At the right of each row, whose shares end at 1, its median in minutes; and that of all hours, if given."""
     size = 6 if all_hours is not None and len(medians) > 8 else 8  # two lines in each of many rows would overlap
     for place, minutes in enumerate(medians):
-        label = f"median {how_long(minutes)}" if np.isfinite(minutes) else "no median yet"
+        label = f"median {format_minutes(minutes)}" if np.isfinite(minutes) else "no median yet"
         if all_hours is not None and np.isfinite(all_hours[place]):
-            label += f"\n({how_long(all_hours[place])} in all hours)"
+            label += f"\n({format_minutes(all_hours[place])} in all hours)"
         color = GRAY if small is not None and small[place] else INK
         ax.text(1.05, place, label, va="center", color=color, fontsize=size, linespacing=1.0)
 
 
-def week_of(ax: Axes, table: pd.DataFrame, what: str) -> np.ndarray:
+def week_matrix(ax: Axes, table: pd.DataFrame, what: str) -> np.ndarray:
     """The values of *what* by weekday and hour, null where there is none; names the rows of *ax*."""
     grid = np.full((7, 24), np.nan)
     day = table["weekday"].map({name: place for place, name in enumerate(WEEKDAYS)}).to_numpy("int64")
@@ -389,7 +391,7 @@ def week_of(ax: Axes, table: pd.DataFrame, what: str) -> np.ndarray:
     return grid
 
 
-def how_long(minutes: float) -> str:
+def format_minutes(minutes: float) -> str:
     """A time as people say it: 40 s, 18 min, 3.5 h, 12 days; a dash where there is none."""
     if not np.isfinite(minutes):
         return "-"
@@ -400,7 +402,7 @@ def how_long(minutes: float) -> str:
     return f"{minutes / 1440:,.0f} days"
 
 
-def dots(
+def dot_plot(
     ax: Axes,
     names: Sequence[str],
     share: pd.Series,
@@ -412,11 +414,11 @@ def dots(
     color: str = BLUE,
 ) -> None:
     """A share per row as a dot in its 95% interval, on a percent axis; small groups are gray."""
-    places = rows_of_names(ax, list(names), None if counts is None else counts.fillna(0).tolist())
+    places = label_rows(ax, list(names), None if counts is None else counts.fillna(0).tolist())
     gray = np.zeros(len(share), dtype=bool) if small is None else small.fillna(False).to_numpy(dtype=bool)
     colors = np.where(gray, GRAY, color).tolist()
-    intervals(ax, places, low, high, colors)
-    points(ax, share.to_numpy("float64"), places, colors, 36)
-    percents(ax)
+    draw_intervals(ax, places, low, high, colors)
+    draw_points(ax, share.to_numpy("float64"), places, colors, 36)
+    percent_axis(ax)
     if gray.any():
         ax.annotate("gray: fewer than 20 rows", (0, -0.2), xycoords="axes fraction", color=GRAY, fontsize=8, va="top")

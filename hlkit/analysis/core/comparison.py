@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from hlkit.analysis.core.groups import NONE, UNNAMED, Z95, Floats
-from hlkit.analysis.core.run_log import truths
+from hlkit.analysis.core.run_log import as_mask
 
 LEVEL = 0.05
 
@@ -52,7 +52,7 @@ def compare(table: pd.DataFrame, share: str) -> Comparison:
     fit = comparable(table).dropna(subset=[f"{share}_share"])
     fit = fit.sort_values(f"{share}_share", ascending=False, kind="stable")
     part = fit[f"{share}_share"].to_numpy("float64")
-    n = effective_rows(part, *(fit[f"{share}_{end}"].to_numpy("float64") for end in ("low", "high")))
+    n = rows_from_interval(part, *(fit[f"{share}_{end}"].to_numpy("float64") for end in ("low", "high")))
     p, direction = compare_shares(part * n, n)
     return Comparison(fit, float(p), direction > 0, direction < 0)
 
@@ -62,7 +62,7 @@ def comparable(table: pd.DataFrame) -> pd.DataFrame:
     if overlaps(table):
         return table.iloc[:0]
     named = ~table.iloc[:, 0].fillna(NONE).isin(UNNAMED)
-    return table[truths(named & ~table["small"].fillna(True).astype(bool))]
+    return table[as_mask(named & ~table["small"].fillna(True).astype(bool))]
 
 
 def overlaps(table: pd.DataFrame) -> bool:
@@ -70,7 +70,7 @@ def overlaps(table: pd.DataFrame) -> bool:
     return bool(table.attrs.get("hlkit", {}).get("overlap", False))
 
 
-def effective_rows(share: Any, low: Any, high: Any) -> Any:
+def rows_from_interval(share: Any, low: Any, high: Any) -> Any:
     """The number of rows whose 95% Wilson interval of *share* is *low* to *high*; null where it is not known.
 
     A bound L of that interval solves (share - L)^2 = z^2 L (1 - L) / n. The one farther from the share is used.

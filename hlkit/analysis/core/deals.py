@@ -13,8 +13,15 @@ import numpy as np
 import pandas as pd
 
 from hlkit.analysis.core.comparison import comparable
-from hlkit.analysis.core.groups import SMALL, column, days_between, effective_rows_of_one, key_of, need
-from hlkit.analysis.core.run_log import drop, remark
+from hlkit.analysis.core.groups import (
+    SMALL,
+    column_or_nulls,
+    days_between,
+    effective_rows_of_group,
+    group_keys,
+    require_columns,
+)
+from hlkit.analysis.core.run_log import drop_rows, remark
 from hlkit.analysis.core.survival import Incidence, cumulative_incidence
 from hlkit.client.schema import INSTANT, NUMBER, SHARE, Kind
 
@@ -27,7 +34,7 @@ Abandoned = Literal["lost", "exclude"]
 # ---- what they were
 
 
-def as_they_were(opportunities: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
+def deals_as_of(opportunities: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     """The deals with their ``status`` at *as_of*, ``closed_at``, ``age`` and ``watched``; none is left out.
 
     A deal that closed later than *as_of* was open then. One that is closed without a date closed when its stage last
@@ -35,8 +42,8 @@ def as_they_were(opportunities: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFra
     *as_of* in any case; both are null where they are not known.
     """
     status = opportunities["status"].str.strip().str.lower()
-    created = column(opportunities, "created_at", INSTANT)
-    closed_at = column(opportunities, "status_changed_at", INSTANT)
+    created = column_or_nulls(opportunities, "created_at", INSTANT)
+    closed_at = column_or_nulls(opportunities, "status_changed_at", INSTANT)
     closed = status.isin(CLOSED)
     undated = closed & closed_at.isna()
     if undated.any() and "stage_changed_at" in opportunities:
@@ -57,24 +64,26 @@ def as_they_were(opportunities: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFra
     )
 
 
-def until(opportunities: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
+def dated_deals_as_of(opportunities: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     """The same, without those that have no date of creation, no known status, or closed at an unknown time."""
-    need(opportunities, "created_at", "status", "status_changed_at")
-    deals = drop(opportunities, opportunities["created_at"].isna(), "opportunities without a date")
+    require_columns(opportunities, "created_at", "status", "status_changed_at")
+    deals = drop_rows(opportunities, opportunities["created_at"].isna(), "opportunities without a date")
     status = deals["status"].str.strip().str.lower()
-    deals = drop(deals, ~status.isin(("open", *CLOSED)), "opportunities of no known status")
-    deals = as_they_were(deals, as_of)
-    return drop(deals, deals["age"].isna(), "closed opportunities without a date of it")
+    deals = drop_rows(deals, ~status.isin(("open", *CLOSED)), "opportunities of no known status")
+    deals = deals_as_of(deals, as_of)
+    return drop_rows(deals, deals["age"].isna(), "closed opportunities without a date of it")
 
 
-def key_of_deals(opportunities: pd.DataFrame, deals: pd.DataFrame, by: Hashable) -> pd.Series | None:
+def deal_group_keys(opportunities: pd.DataFrame, deals: pd.DataFrame, by: Hashable) -> pd.Series | None:
     """What *deals* are grouped by: their status as they were, any other column as *opportunities* have it."""
-    return key_of(deals if by == "status" else opportunities, by)
+    return group_keys(deals if by == "status" else opportunities, by)
 
 
 def without_abandoned(deals: pd.DataFrame, abandoned: Abandoned) -> pd.DataFrame:
     """*deals*, as they were, in which abandoned ones are lost, or are left out and counted."""
-    return deals if abandoned == "lost" else drop(deals, deals["status"] == "abandoned", "abandoned opportunities")
+    return (
+        deals if abandoned == "lost" else drop_rows(deals, deals["status"] == "abandoned", "abandoned opportunities")
+    )
 
 
 # ---- what became of them
@@ -102,7 +111,7 @@ def _worth(deals: pd.DataFrame) -> float:
     """How many independent deals each is worth: 1 where each is of another contact."""
     if "contact_id" not in deals or not deals["contact_id"].dropna().duplicated().any():
         return 1.0
-    return effective_rows_of_one(deals["status"] == "won", deals["contact_id"])[0] / len(deals)
+    return effective_rows_of_group(deals["status"] == "won", deals["contact_id"])[0] / len(deals)
 
 
 def days_to_win(wins: Incidence, losses: Incidence) -> tuple[float, float]:
@@ -141,7 +150,7 @@ def wins_at_ages(deals: pd.DataFrame, wins: Incidence, *ages: int) -> dict[str, 
     return shares
 
 
-def at_one_age(table: pd.DataFrame) -> tuple[int | None, pd.DataFrame, pd.DataFrame]:
+def at_common_age(table: pd.DataFrame) -> tuple[int | None, pd.DataFrame, pd.DataFrame]:
     """The age in days at which the groups of *table* are compared, those groups, and those followed for too short.
 
     It is the largest of 30, 60 and 90 days that every group followed for 30 days has reached; None if none has been.

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hlkit.analysis.core.run_log import groups_overlap, name_of, remark
+from hlkit.analysis.core.run_log import frame_name, record_overlap, remark
 from hlkit.client.dates import short
 from hlkit.client.errors import InvalidRequest, MissingColumn, MissingExtra
 from hlkit.client.schema import TEXT, Kind
@@ -30,7 +30,7 @@ NONE, ALL, OTHER = "(none)", "(all)", "(other)"
 UNKNOWN_USER = "(user unknown)"
 # Groups that are no group of somebody's own: not compared.
 UNNAMED = frozenset({NONE, ALL, OTHER, UNKNOWN_USER, "(other contacts)", "(deleted stage)", "(deleted pipeline)"})
-MOST_GROUPS = 1000  # the smallest of more are put together
+MAX_GROUPS = 1000  # the smallest of more are put together
 SMALL = 20  # a group with fewer rows is marked: its numbers say little
 OFFICE = "Mon-Fri 8-18"
 Z95 = 1.959963984540054  # the normal quantile of a two-sided 95% interval
@@ -39,19 +39,19 @@ Z95 = 1.959963984540054  # the normal quantile of a two-sided 95% interval
 # ---- columns and groups
 
 
-def need(frame: pd.DataFrame, *columns: Hashable) -> None:
+def require_columns(frame: pd.DataFrame, *columns: Hashable) -> None:
     """Raise ``MissingColumn`` where *frame* lacks one of *columns* (``None`` asks for nothing)."""
     for column in columns:
         if column is not None and column not in frame.columns:
             names = [str(name) for name in frame.columns]
             near = difflib.get_close_matches(str(column), names, n=1)
             raise MissingColumn(
-                f"{name_of(frame)} has no column {short(column)}",
+                f"{frame_name(frame)} has no column {short(column)}",
                 hint=f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names[:40])}",
             )
 
 
-def lookup(keys: pd.Series, known: pd.Series) -> pd.Series:
+def map_keys(keys: pd.Series, known: pd.Series) -> pd.Series:
     """For each of *keys* what *known* has under it in its index, in its dtype; null where it has nothing.
 
     ``Series.map`` fails on an empty series of instants, and merging copies both frames.
@@ -60,7 +60,7 @@ def lookup(keys: pd.Series, known: pd.Series) -> pd.Series:
     return found.set_axis(keys.index)
 
 
-def column(frame: pd.DataFrame, name: str, kind: Kind = TEXT) -> pd.Series:
+def column_or_nulls(frame: pd.DataFrame, name: str, kind: Kind = TEXT) -> pd.Series:
     """A column of *frame*, or nulls of its kind where there is none of that name."""
     known: pd.Series = frame[name] if name in frame else pd.Series(None, index=frame.index, dtype=kind.dtype)
     return known
@@ -69,32 +69,34 @@ def column(frame: pd.DataFrame, name: str, kind: Kind = TEXT) -> pd.Series:
 Key = Hashable | pd.Series  # to group by: the name of a column, or the values themselves
 
 
-def of_contact(contacts: pd.DataFrame, by: Hashable, ids: pd.Series) -> pd.Series:
+def contact_values(contacts: pd.DataFrame, by: Hashable, ids: pd.Series) -> pd.Series:
     """What the contacts of *ids* have in the column *by*."""
-    need(contacts, "contact_id")
+    require_columns(contacts, "contact_id")
     known = contacts["contact_id"].notna()
-    values = values_of(contacts, by)[known].set_axis(pd.Index(contacts["contact_id"][known]))
-    return lookup(ids, values)
+    values = column_values(contacts, by)[known].set_axis(pd.Index(contacts["contact_id"][known]))
+    return map_keys(ids, values)
 
 
-def key_of(frame: pd.DataFrame, by: Hashable) -> pd.Series | None:
+def group_keys(frame: pd.DataFrame, by: Hashable) -> pd.Series | None:
     """The column *by*, to group rows by; None for None.
 
     Take it before *frame* gets columns of the analysis's own, which may have the same name. Raises
     ``MissingColumn``.
     """
-    return None if by is None else values_of(frame, by)
+    return None if by is None else column_values(frame, by)
 
 
-def values_of(frame: pd.DataFrame, by: Hashable) -> pd.Series:
-    need(frame, by)
+def column_values(frame: pd.DataFrame, by: Hashable) -> pd.Series:
+    require_columns(frame, by)
     values = frame[by]
     if isinstance(values.dtype, pd.ArrowDtype) and values.dtype.kind == "O":
         values = values.astype("object")
     return values
 
 
-def grouped(frame: pd.DataFrame, by: Key | None, most: int | None = MOST_GROUPS) -> tuple[pd.DataFrame, pd.Series]:
+def assign_groups(
+    frame: pd.DataFrame, by: Key | None, most: int | None = MAX_GROUPS
+) -> tuple[pd.DataFrame, pd.Series]:
     """*frame* and the group of each of its rows, as text.
 
     *by* is one of its columns, or the values of its rows by their index: of those alone, where it has more. A null
@@ -104,7 +106,7 @@ def grouped(frame: pd.DataFrame, by: Key | None, most: int | None = MOST_GROUPS)
     """
     if by is None:
         return frame, pd.Series(ALL, index=frame.index, dtype=TEXT.dtype)
-    column = by if isinstance(by, pd.Series) else values_of(frame, by)
+    column = by if isinstance(by, pd.Series) else column_values(frame, by)
     name, rows = str(column.name), None
     if not column.index.equals(frame.index):
         column = column.loc[frame.index]
@@ -114,7 +116,7 @@ def grouped(frame: pd.DataFrame, by: Key | None, most: int | None = MOST_GROUPS)
         rows = column.index
         column, frame = column.reset_index(drop=True), frame.iloc[rows].reset_index(drop=True)
         remark(f"A row with several {name} counts in the group of each, so groups overlap and are not tested.")
-        groups_overlap()
+        record_overlap()
     if column.dtype == object:
         column = pd.Series([_hashable(value) for value in column], dtype=object)
     codes, values = pd.factorize(column)
@@ -168,7 +170,7 @@ def _one_spelling(names: list[str], counts: Array) -> list[str]:
     return [best[name.casefold()][1] for name in names]
 
 
-def by_size(keys: pd.Series) -> tuple[Array, Array]:
+def rank_by_size(keys: pd.Series) -> tuple[Array, Array]:
     """The number of each row's group, and the groups' names: the largest first, then as they came."""
     codes, names = pd.factorize(keys)
     order = np.argsort(-np.bincount(codes, minlength=len(names)), kind="stable")
@@ -187,26 +189,26 @@ def per_group(
 
     The first column is called as *by* is, or ``group`` where there is none.
     """
-    frame, keys = grouped(frame, by)
-    codes, names = by_size(keys)
+    frame, keys = assign_groups(frame, by)
+    codes, names = rank_by_size(keys)
     order = np.argsort(codes, kind="stable")
     ordered, sizes = frame.iloc[order], np.bincount(codes, minlength=len(names))
     ends = np.cumsum(sizes)
     spans = zip((ends - sizes).tolist(), ends.tolist(), strict=True)
     told = [summary(ordered.iloc[start:end]) for start, end in spans]
-    first = group_column(by.name if isinstance(by, pd.Series) else by, columns)
+    first = group_column_name(by.name if isinstance(by, pd.Series) else by, columns)
     table = pd.DataFrame(told, columns=list(columns))
     table.insert(0, first, pd.array(list(names), dtype=TEXT.dtype))
     return table
 
 
-def group_column(by: Hashable, columns: Iterable[str]) -> str:
+def group_column_name(by: Hashable, columns: Iterable[str]) -> str:
     """What the column of groups is called; never as one of *columns*."""
     name = "group" if by is None else str(by)
     return f"{name} (group)" if name in columns else name
 
 
-def extra(package: str, name: str, why: str) -> Any:
+def import_extra(package: str, name: str, why: str) -> Any:
     """The module *package*, which the extra *name* of hlkit brings. Raises ``MissingExtra``."""
     try:
         return importlib.import_module(package)
@@ -242,7 +244,7 @@ def share(k: Any, n: Any) -> Any:
     return float(out) if out.ndim == 0 else out
 
 
-def with_interval(name: str, k: Any, n: Any, effective: Any = None) -> dict[str, Any]:
+def share_with_interval(name: str, k: Any, n: Any, effective: Any = None) -> dict[str, Any]:
     """The columns ``{name}_share``, ``{name}_low`` and ``{name}_high`` of *k* of *n*, arrays or numbers.
 
     *effective* is the number of rows that the interval is of, where these are not independent.
@@ -278,7 +280,7 @@ def effective_n(hits: Any, trials: Any, group: Array, groups: int) -> Floats:
     return np.where(rows == contacts, rows, np.minimum(np.where(alike, contacts, worth), rows))
 
 
-def effective_rows_of(hit: Any, contact: Any, group: Array, groups: int) -> tuple[Floats, Array]:
+def effective_rows_by_group(hit: Any, contact: Any, group: Array, groups: int) -> tuple[Floats, Array]:
     """The same of rows, each a *hit* or not, of a *contact*; and how many contacts there are in each group.
 
     A row of nobody known is a contact of its own.
@@ -294,9 +296,9 @@ def effective_rows_of(hit: Any, contact: Any, group: Array, groups: int) -> tupl
     return effective_n(hits, trials, whose, groups), np.bincount(whose, minlength=groups)
 
 
-def effective_rows_of_one(hit: Any, contact: Any) -> tuple[float, int]:
+def effective_rows_of_group(hit: Any, contact: Any) -> tuple[float, int]:
     """The same of the rows of one group."""
-    effective, contacts = effective_rows_of(hit, contact, np.zeros(len(hit), dtype="int64"), 1)
+    effective, contacts = effective_rows_by_group(hit, contact, np.zeros(len(hit), dtype="int64"), 1)
     return float(effective[0]), int(contacts[0])
 
 
@@ -316,7 +318,7 @@ def _t95(df: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class Office:
+class OfficeHours:
     """When the office is open: by weekday (0 is Monday) the spans, in minutes after midnight, in their order."""
 
     hours: Mapping[int, tuple[tuple[int, int], ...]]
@@ -330,7 +332,7 @@ _SPAN = re.compile(
 
 
 @functools.lru_cache(maxsize=32)
-def office_hours(text: str, holidays: str | None = None) -> Office:
+def office_hours(text: str, holidays: str | None = None) -> OfficeHours:
     """``"Mon-Fri 8-18"``, ``"Mon-Thu 8-12, Mon-Thu 13-17:30, Sat 10-14"`` or, across midnight, ``"Mon-Fri 22-6"``.
 
     *holidays* is a country, ``"US"`` or ``"US-IL"``. Raises ``InvalidRequest`` with how to write it, and
@@ -346,7 +348,7 @@ def office_hours(text: str, holidays: str | None = None) -> Office:
                     f"{short(text)} says twice when the office is open on {name}", hint="say it once"
                 )
             hours[day] = tuple(spans)
-    return Office(hours, _holidays(holidays) if holidays else frozenset())
+    return OfficeHours(hours, _holidays(holidays) if holidays else frozenset())
 
 
 def _spans(part: str, text: str) -> list[tuple[int, tuple[int, int]]]:
@@ -367,7 +369,7 @@ def _spans(part: str, text: str) -> list[tuple[int, tuple[int, int]]]:
 
 
 def _holidays(country: str) -> frozenset[Any]:
-    country_holidays = extra("holidays", "holidays", "to know a country's holidays").country_holidays
+    country_holidays = import_extra("holidays", "holidays", "to know a country's holidays").country_holidays
     name, _, part = country.partition("-")
     problem = None
     try:
@@ -379,12 +381,12 @@ def _holidays(country: str) -> frozenset[Any]:
     )
 
 
-def minutes(
+def minutes_between(
     start: pd.Series,
     end: pd.Series | pd.Timestamp,
     clock: Literal["office", "wall"] = "wall",
     timezone: str = "UTC",
-    office: Office | None = None,
+    office: OfficeHours | None = None,
 ) -> pd.Series:
     """Minutes from *start* to *end*, on the wall's clock or those in which the office was open.
 
@@ -411,7 +413,7 @@ def minutes(
     return pd.Series(np.where(known, (until(end) - until(start)).clip(min=0), np.nan), index=start.index)
 
 
-def _openings(first: pd.Timestamp, last: pd.Timestamp, timezone: str, office: Office) -> tuple[Array, Array]:
+def _openings(first: pd.Timestamp, last: pd.Timestamp, timezone: str, office: OfficeHours) -> tuple[Array, Array]:
     """When the office opened and closed, in epoch microseconds, on each working day of the span."""
     first, last = (instant.tz_convert(timezone).tz_localize(None).normalize() for instant in (first, last))
     days = pd.date_range(first, last, freq="D", unit="us")
@@ -433,22 +435,22 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 HOURS = tuple(f"{hour}:00" for hour in range(24))
 
 
-def on_the_wall(instants: pd.Series, timezone: str) -> tuple[Array, Array]:
+def local_weekday_hour(instants: pd.Series, timezone: str) -> tuple[Array, Array]:
     """The weekday (0 is Monday) and the hour of each instant on the location's wall."""
     local = instants.dt.tz_convert(timezone)
     return local.dt.day_of_week.to_numpy("int64"), local.dt.hour.to_numpy("int64")
 
 
-def called(names: Sequence[str], places: Array) -> Any:
+def labels_at(names: Sequence[str], places: Array) -> Any:
     """*names*, such as ``WEEKDAYS``, by their places, as text."""
     return pd.array(np.array(names, dtype=object)[places], dtype=TEXT.dtype)
 
 
-def a_week() -> dict[str, Array]:
+def week_grid() -> dict[str, Array]:
     """The columns ``weekday`` and ``hour`` of a week's 168 cells, Monday 0 o'clock first."""
     return {"weekday": np.repeat(WEEKDAYS, 24), "hour": np.tile(np.arange(24), 7)}
 
 
 def days_between(start: pd.Series, end: pd.Series | pd.Timestamp) -> pd.Series:
     """Days from *start* to *end*, with their fractions; an end before its start is 0 days away."""
-    return minutes(start, end) / (24 * 60)
+    return minutes_between(start, end) / (24 * 60)

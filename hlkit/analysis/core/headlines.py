@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.charts import each_text, how_long, named_or_not
+from hlkit.analysis.core.charts import format_minutes, map_texts, name_or_placeholder
 from hlkit.analysis.core.comparison import compare, overlaps
-from hlkit.analysis.core.deals import AGES, at_one_age
+from hlkit.analysis.core.deals import AGES, at_common_age
 from hlkit.analysis.core.groups import ALL, NONE, SMALL, UNNAMED
 from hlkit.client.frames.names import NAMED_BY
 from hlkit.client.resources import CATALOG
@@ -22,25 +22,25 @@ Answer = Callable[[pd.DataFrame], str]
 _SAID, _ANSWER = 40, 300  # letters of a name in an answer; of an answer
 
 
-def say(table: pd.DataFrame, answer: Answer | None, noun: str) -> str:
+def write_headline(table: pd.DataFrame, answer: Answer | None, noun: str) -> str:
     """What *answer* says of *table*, in one line; of a table without rows, that there are none of *noun*.
 
     It gets the table with names in the place of ids, and texts cut to 40 letters.
     """
     about = table.attrs.get("hlkit", {})
     if not len(table) or next(iter(about.get("rows", {}).values()), 1) == 0:
-        return no_rows(noun, table)
+        return no_rows_headline(noun, table)
     if answer is None or table.isna().to_numpy().all():
         return ""
     named = _without_ids(table)
     keys = [column for column in named if _is_key(table, column)]  # not to be said: they count rows
-    short = each_text(named.drop(columns=keys), lambda text: _short(text, _SAID)).join(named[keys])
+    short = map_texts(named.drop(columns=keys), lambda text: _short(text, _SAID)).join(named[keys])
     short = short[[column for column in table if column in short]]
     short.attrs = dict(table.attrs)
     return str(_short(answer(short), _ANSWER))
 
 
-def no_rows(noun: str, table: pd.DataFrame) -> str:
+def no_rows_headline(noun: str, table: pd.DataFrame) -> str:
     """That there are none of *noun* in the span of dates that was asked about; and what was left out."""
     about = table.attrs.get("hlkit", {})
     since, until = (_date(about.get("span", {}).get(end)) for end in ("since", "until"))
@@ -72,7 +72,9 @@ def _without_ids(table: pd.DataFrame) -> pd.DataFrame:
         known = out[name] if name in out else pd.Series(None, out.index, out[column].dtype)
         names = known.mask(known == out[column])  # where nobody knew the name, the id may stand in its place
         in_pipelines = key == "stage_id" and "pipeline_id" in table
-        told = named_or_not(names, out[column], key.removesuffix("_id").replace("_", " "), apart=not in_pipelines)
+        told = name_or_placeholder(
+            names, out[column], key.removesuffix("_id").replace("_", " "), apart=not in_pipelines
+        )
         out = out.assign(**{column: told}).drop(columns=[name] if name in out else [])
     return out
 
@@ -80,7 +82,7 @@ def _without_ids(table: pd.DataFrame) -> pd.DataFrame:
 def _is_key(table: pd.DataFrame, column: object) -> bool:
     """Whether a column has the ids of the rows themselves, and not of what they are grouped or told apart by."""
     key = str(column).removesuffix(" (group)")
-    return key in _ids() and key not in NAMED_BY and key != choice(table, "by")
+    return key in _ids() and key not in NAMED_BY and key != option_value(table, "by")
 
 
 @functools.cache
@@ -97,18 +99,20 @@ def _short(text: object, most: int) -> object:
     return plain if len(plain) <= most else f"{plain[: most - 1]}…"
 
 
-def choice(table: pd.DataFrame, name: str) -> Any:
+def option_value(table: pd.DataFrame, name: str) -> Any:
     """What was chosen for *name* when the table was made; None where nobody knows."""
     return table.attrs.get("hlkit", {}).get("choices", {}).get(name)
 
 
-def percent(row: pd.Series, share: str) -> str:
+def percent_with_interval(row: pd.Series, share: str) -> str:
     """A share with its interval: 78% (75 to 81)."""
     low, high = 100 * row[f"{share}_low"], 100 * row[f"{share}_high"]
     return f"{row[f'{share}_share']:.0%}" + (f" ({low:.0f} to {high:.0f})" if np.isfinite(low + high) else "")
 
 
-def compared(table: pd.DataFrame, share: str, what: str, also: Callable[[pd.Series], str] = lambda row: "") -> str:
+def compare_groups(
+    table: pd.DataFrame, share: str, what: str, also: Callable[[pd.Series], str] = lambda row: ""
+) -> str:
     """*what*, a share: of one group, or over several and the groups that differ from all the others together."""
     if len(table) == 1:
         return _one(table.iloc[0], share, what, also)
@@ -127,16 +131,16 @@ def compared(table: pd.DataFrame, share: str, what: str, also: Callable[[pd.Seri
     if not np.isfinite(result.p):
         return f"{what}: {_range(groups, share)}, too few rows to test the difference."
     if not result.is_significant:
-        return f"{what}: {_range(groups, share)}; no significant difference ({p_value(result.p)})."
+        return f"{what}: {_range(groups, share)}; no significant difference ({format_p(result.p)})."
     higher = _several(groups[result.higher], share, also)
     lower = _several(groups[result.lower].iloc[::-1], share, also)
     parts = [f"{names} {where}" for names, where in ((higher, "above"), (lower, "below")) if names]
     if not parts:
-        return f"{what}: {_range(groups, share)}; they differ ({p_value(result.p)}), but no single group stands out."
+        return f"{what}: {_range(groups, share)}; they differ ({format_p(result.p)}), but no single group stands out."
     if len(groups) == 2:
         first, second = (_named(row, share, also) for _, row in groups.iterrows())
-        return f"{what}: {first}, against {second}, a significant difference ({p_value(result.p)})."
-    return f"{what}: {' and '.join(parts)} the others, a significant difference ({p_value(result.p)})."
+        return f"{what}: {first}, against {second}, a significant difference ({format_p(result.p)})."
+    return f"{what}: {' and '.join(parts)} the others, a significant difference ({format_p(result.p)})."
 
 
 def _one(row: pd.Series, share: str, what: str, also: Callable[[pd.Series], str] = lambda row: "") -> str:
@@ -144,7 +148,7 @@ def _one(row: pd.Series, share: str, what: str, also: Callable[[pd.Series], str]
         return ""
     whose = "" if row.iloc[0] == ALL else f"{row.iloc[0]} "
     few = f", from fewer than {SMALL} rows: too few to say much" if pd.notna(row["small"]) and row["small"] else ""
-    return f"{what}: {whose}{percent(row, share)}{also(row)}{few}."
+    return f"{what}: {whose}{percent_with_interval(row, share)}{also(row)}{few}."
 
 
 def _range(groups: pd.DataFrame, share: str) -> str:
@@ -162,17 +166,17 @@ def _several(groups: pd.DataFrame, share: str, also: Callable[[pd.Series], str])
 
 
 def _named(row: pd.Series, share: str, also: Callable[[pd.Series], str]) -> str:
-    return f"{row.iloc[0]}, {percent(row, share)}{also(row)}"
+    return f"{row.iloc[0]}, {percent_with_interval(row, share)}{also(row)}"
 
 
-def compared_wins(table: pd.DataFrame) -> str:
+def compare_win_rates(table: pd.DataFrame) -> str:
     """The shares of deals that groups have won at one age that all of them have reached."""
     if len(table) == 1:
         known = [age for age in AGES if pd.notna(table[f"win_{age}d_share"].iloc[0])]
         return _one(table.iloc[0], f"win_{max(known)}d", f"Won within {max(known)} days") if known else ""
     if overlaps(table):
         return "Win rates are not compared: groups overlap."
-    age, old, young = at_one_age(table)
+    age, old, young = at_common_age(table)
     names = [str(name) for name in young.iloc[:, 0]]
     rest = f" Not followed for {AGES[0]} days yet: {_listed(names)}." if names else ""
     if age is None or len(old) < 2:
@@ -180,7 +184,7 @@ def compared_wins(table: pd.DataFrame) -> str:
         return (
             f"Win rates are not compared: {few} of {SMALL} deals or more has been followed for {AGES[0]} days.{rest}"
         )
-    return compared(old, f"win_{age}d", f"Won within {age} days") + rest
+    return compare_groups(old, f"win_{age}d", f"Won within {age} days") + rest
 
 
 def _listed(names: list[str]) -> str:
@@ -190,14 +194,14 @@ def _listed(names: list[str]) -> str:
     return " and ".join(names)
 
 
-def p_value(p: float) -> str:
+def format_p(p: float) -> str:
     """p = .042, or p < .001; with a digit more where rounding would hide on which side of .05 it is."""
     if not 0.001 <= p < 0.995:
         return "p < .001" if p < 0.001 else "p > .99"
     return f"p = {p:{'.3f' if 0.045 < p < 0.055 else '.2g'}}".replace("0.", ".", 1)
 
 
-def largest(table: pd.DataFrame, column: str, unit: str = "") -> str:
+def largest_group(table: pd.DataFrame, column: str, unit: str = "") -> str:
     """The named group with most of *column*, and how much; a group without a name is told if it has more."""
     names = table.iloc[:, 0].fillna(NONE).astype(str).tolist()
     pairs = list(zip(names, table[column].fillna(0).astype("float64").tolist(), strict=True))
@@ -211,14 +215,14 @@ def largest(table: pd.DataFrame, column: str, unit: str = "") -> str:
     return f"{told}, behind {other}, {more:,.0f}{unit}" if more > most_ else told
 
 
-def of_clock(table: pd.DataFrame) -> str:
+def clock_note(table: pd.DataFrame) -> str:
     """What to add to a time that is counted in office hours alone."""
-    return " (office hours)" if choice(table, "clock") == "office" else ""
+    return " (office hours)" if option_value(table, "clock") == "office" else ""
 
 
-def wait_in_words(table: pd.DataFrame, minutes: float) -> str:
+def format_wait(table: pd.DataFrame, minutes: float) -> str:
     """A time of the table's clock as people say it."""
     # A day of office hours has no 24 of them: long waits stay in hours.
-    if choice(table, "clock") == "office" and minutes >= 48 * 60:
+    if option_value(table, "clock") == "office" and minutes >= 48 * 60:
         return f"{minutes / 60:,.0f} h"
-    return how_long(minutes)
+    return format_minutes(minutes)

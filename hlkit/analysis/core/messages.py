@@ -93,8 +93,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hlkit.analysis.core.groups import column, need
-from hlkit.analysis.core.run_log import remark, truths
+from hlkit.analysis.core.groups import column_or_nulls, require_columns
+from hlkit.analysis.core.run_log import as_mask, remark
 from hlkit.client.schema import NUMBER
 
 Reply = Literal["attempt", "connected", "any"]
@@ -132,7 +132,7 @@ def remark_on_reply(reply: Reply) -> None:
 
 
 @dataclass(frozen=True)
-class Messages:
+class MessageKinds:
     """What each row of a frame of messages is, as truth values in its order.
 
     ``talked``: a call in which a person spoke with the contact. ``sent``: another message that a person sent.
@@ -140,26 +140,26 @@ class Messages:
     wrote. ``missed``: an inbound call or voicemail that nobody took. ``names_nobody``: a reply without a user.
     """
 
-    talked: Mask
-    sent: Mask
-    tried: Mask
+    answered_calls: Mask
+    human_messages: Mask
+    attempted_calls: Mask
     automated: Mask
-    written: Mask
-    missed: Mask
-    names_nobody: Mask
+    inbound_messages: Mask
+    missed_calls: Mask
+    unknown_user: Mask
 
     def replies(self, reply: Reply = "attempt") -> Mask:
         """Whether each is a reply to the contact."""
-        by_a_person = self.talked | self.sent
+        is_human_reply = self.answered_calls | self.human_messages
         if reply == "connected":
-            return by_a_person
-        tried = by_a_person | self.tried
-        return tried if reply == "attempt" else tried | self.automated
+            return is_human_reply
+        is_attempt = is_human_reply | self.attempted_calls
+        return is_attempt if reply == "attempt" else is_attempt | self.automated
 
 
-def read_messages(messages: pd.DataFrame) -> Messages:
+def classify_messages(messages: pd.DataFrame) -> MessageKinds:
     """What each of *messages* is, by the table at the top of this file."""
-    need(messages, "direction", "origin", "user_id", "status", "type")
+    require_columns(messages, "direction", "origin", "user_id", "status", "type")
     kind = _words(messages["type"])
     is_message = ~kind.matches(_NO_MESSAGE)
     call, voicemail = kind.matches(_CALL), kind.matches(_VOICEMAIL)
@@ -168,13 +168,13 @@ def read_messages(messages: pd.DataFrame) -> Messages:
 
     direction = _words(messages["direction"])
     inbound, outbound = direction.starts("INBOUND") & is_message, direction.starts("OUTBOUND") & is_message
-    user = truths(messages["user_id"].fillna("").astype("str").str.strip() != "")
+    user = as_mask(messages["user_id"].fillna("").astype("str").str.strip() != "")
     by_a_user = user & (~machine | manual)
 
-    status, call_status = _words(messages["status"]), _words(column(messages, "call_status"))
+    status, call_status = _words(messages["status"]), _words(column_or_nulls(messages, "call_status"))
     happened = ~(status.among(_UNSENT + _OPT_OUT) | (call & call_status.among(_UNSENT)))
     unanswered = call & (status.among(_UNANSWERED) | call_status.among(_UNANSWERED))
-    seconds = column(messages, "call_duration_s", NUMBER).to_numpy("float64")
+    seconds = column_or_nulls(messages, "call_duration_s", NUMBER).to_numpy("float64")
     long_enough = np.where(by_a_user | (user & inbound), ~(seconds < 1), seconds >= 1)
     completed = call & happened & ~unanswered & (status.among(_TALKED) | call_status.among(_TALKED)) & long_enough
 
@@ -182,14 +182,14 @@ def read_messages(messages: pd.DataFrame) -> Messages:
     sent = outbound & happened & by_a_user & ~call & ~voicemail
     tried = outbound & happened & by_a_user & call & ~talked
     written = inbound & ~call & ~voicemail & ~kind.starts("CAMPAIGN") & ~status.among(_OPT_OUT)
-    return Messages(
-        talked=talked,
-        sent=sent,
-        tried=tried,
+    return MessageKinds(
+        answered_calls=talked,
+        human_messages=sent,
+        attempted_calls=tried,
         automated=outbound & happened & ~talked & ~sent & ~tried,
-        written=written,
-        missed=inbound & (call | voicemail) & ~talked,
-        names_nobody=talked & ~user,
+        inbound_messages=written,
+        missed_calls=inbound & (call | voicemail) & ~talked,
+        unknown_user=talked & ~user,
     )
 
 
@@ -215,9 +215,9 @@ class _Words:
 
 def _words(values: pd.Series) -> _Words:
     codes, words = pd.factorize(values)
-    return _Words(codes, [*map(coded, words), ""])  # -1, of a null, is the last
+    return _Words(codes, [*map(normalize_code, words), ""])  # -1, of a null, is the last
 
 
-def coded(word: object) -> str:
+def normalize_code(word: object) -> str:
     """A type, status or the like as one code however it is spelled: NO_ANSWER for no-answer, SMS for TYPE_SMS."""
     return re.sub(r"[^A-Z0-9]+", "_", str(word).upper()).strip("_").removeprefix("TYPE_")

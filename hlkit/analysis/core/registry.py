@@ -30,8 +30,8 @@ import pandas as pd
 
 from hlkit.analysis.core.charts import Chart, checked_axes, draw, new_axes
 from hlkit.analysis.core.groups import office_hours
-from hlkit.analysis.core.headlines import Answer, say
-from hlkit.analysis.core.run_log import RUN, Notes, drop, remark
+from hlkit.analysis.core.headlines import Answer, write_headline
+from hlkit.analysis.core.run_log import CURRENT_RUN, RunLog, drop_rows, remark
 from hlkit.client.dates import DATES, as_text, from_epochs, instant, short
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.options import number, plain
@@ -178,8 +178,8 @@ class Analysis:
         taken |= {name: given.pop(name) for name in self.frames if name in given}
         chosen = self.chosen(given, _labels(taken.values()))
         as_of = chosen["as_of"]
-        notes = Notes()
-        token = RUN.set(notes)
+        notes = RunLog()
+        token = CURRENT_RUN.set(notes)
         try:
             with np.errstate(**_NUMPY):
                 labels = [chosen[name] for name in _LABELS if chosen.get(name) is not None]
@@ -188,7 +188,7 @@ class Analysis:
                 own = {name: value for name, value in chosen.items() if name in self._parameters}
                 table = self._typed(self.function(**fitted, **own), chosen.get("show"))
         finally:
-            RUN.reset(token)
+            CURRENT_RUN.reset(token)
         table.attrs["hlkit"] = self._told(fitted, chosen, as_of, notes)
         return table
 
@@ -245,10 +245,10 @@ class Analysis:
             key = CATALOG[name].key
             if key in frame and not frame[key].is_unique:
                 twice = frame[key].duplicated(keep="last") & frame[key].notna()
-                frame = drop(frame, twice, f"{name} that repeat an id")
+                frame = drop_rows(frame, twice, f"{name} that repeat an id")
         for column in _WHEN if as_of is not None else ():
             if column in kinds and column in frame:
-                frame = drop(frame, frame[column] > as_of, f"{name} later than as_of")
+                frame = drop_rows(frame, frame[column] > as_of, f"{name} later than as_of")
         return frame
 
     def _typed(self, table: pd.DataFrame, show: str | None) -> pd.DataFrame:
@@ -269,7 +269,7 @@ class Analysis:
         frames: Mapping[str, pd.DataFrame | None],
         chosen: Mapping[str, Any],
         as_of: pd.Timestamp | None,
-        notes: Notes,
+        notes: RunLog,
     ) -> dict[str, Any]:
         """What a run tells of itself, in JSON values."""
         values = {name: value for name, value in chosen.items() if name not in _SPAN}
@@ -335,7 +335,7 @@ class Analysis:
         """The answer that a table of this analysis gives; that there are no rows, where there are none."""
         answer = self._answers.get(self._show_of(table)) or self._answers.get(None)
         with np.errstate(**_NUMPY):
-            return say(table, answer, self.noun)
+            return write_headline(table, answer, self.noun)
 
     def _show_of(self, table: pd.DataFrame) -> str | None:
         """Which of its tables this is, by its columns."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hlkit.analysis.core.groups import Array, Floats, wilson
-from hlkit.analysis.core.run_log import truths
+from hlkit.analysis.core.run_log import as_mask
 
 
 def kaplan_meier(wait: Any, ended: Any) -> tuple[Floats, Floats]:
@@ -31,12 +31,12 @@ def kaplan_meier(wait: Any, ended: Any) -> tuple[Floats, Floats]:
 
 def _known(wait: Any, ended: Any) -> tuple[Floats, Array]:
     wait = np.asarray(wait, dtype="float64")
-    ended = truths(ended)
+    ended = as_mask(ended)
     known = ~np.isnan(wait)
     return (wait, ended) if known.all() else (wait[known], ended[known])
 
 
-def waiting(wait: Any, ended: Any, quantiles: Sequence[float] = (0.5,)) -> tuple[float, ...]:
+def survival_quantiles(wait: Any, ended: Any, quantiles: Sequence[float] = (0.5,)) -> tuple[float, ...]:
     """How long it takes until these shares of all have ended, by Kaplan-Meier; null where it never comes so far."""
     times, still = kaplan_meier(wait, ended)
     places = [np.flatnonzero(still <= 1 - quantile + 1e-12) for quantile in quantiles]
@@ -55,7 +55,7 @@ class Incidence:
     share: Floats
     low: Floats
     high: Floats
-    still: Floats
+    remaining: Floats
 
     def at(self, when: Any) -> tuple[Floats, Floats, Floats]:
         """Share, low and high at *when*; null where nobody was watched so long."""
@@ -63,7 +63,7 @@ class Incidence:
         if not len(self.times):
             return (np.full(when.shape, np.nan),) * 3
         place = np.searchsorted(self.times, when, side="right") - 1
-        seen = (place >= 0) & ~np.isnan(when) & ((when <= self.times[-1]) | (self.still[-1] <= 1e-12))
+        seen = (place >= 0) & ~np.isnan(when) & ((when <= self.times[-1]) | (self.remaining[-1] <= 1e-12))
         share, low, high = (np.where(seen, one[place], np.nan) for one in (self.share, self.low, self.high))
         return share, low, high
 
@@ -82,7 +82,7 @@ def cumulative_incidence(wait: Any, ended: Any, so: Any, weight: Any = None, wor
     Source: Aalen & Johansen, Scand. J. Statist. 5, 1978; the variance by the delta method, as in Marubini &
     Valsecchi, "Analyzing Survival Data from Clinical Trials and Observational Studies", 1995, ch. 10.
     """
-    wait, so = np.asarray(wait, dtype="float64"), truths(so)
+    wait, so = np.asarray(wait, dtype="float64"), as_mask(so)
     weight = np.ones(len(wait)) if weight is None else np.asarray(weight, dtype="float64")
     so, weight = so[~np.isnan(wait)], weight[~np.isnan(wait)]
     wait, ended = _known(wait, ended)

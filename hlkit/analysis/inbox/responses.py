@@ -12,14 +12,14 @@ from hlkit.analysis.core.charts import (
     BLUE,
     GRAY,
     INK,
-    color_bar,
-    dots,
-    durations,
-    how_long,
-    medians_beside,
-    most,
-    percents,
-    week_of,
+    dot_plot,
+    draw_color_bar,
+    duration_axis,
+    format_minutes,
+    label_medians,
+    percent_axis,
+    top_groups,
+    week_matrix,
 )
 from hlkit.analysis.core.comparison import overlaps
 from hlkit.analysis.core.groups import (
@@ -30,25 +30,32 @@ from hlkit.analysis.core.groups import (
     SMALL,
     UNKNOWN_USER,
     WEEKDAYS,
-    a_week,
-    called,
-    column,
-    effective_rows_of_one,
-    lookup,
-    minutes,
-    need,
-    of_contact,
+    column_or_nulls,
+    column_values,
+    contact_values,
+    effective_rows_of_group,
+    labels_at,
+    local_weekday_hour,
+    map_keys,
+    minutes_between,
     office_hours,
-    on_the_wall,
     per_group,
-    values_of,
-    with_interval,
+    require_columns,
+    share_with_interval,
+    week_grid,
 )
-from hlkit.analysis.core.headlines import choice, compared, no_rows, of_clock, percent, wait_in_words
-from hlkit.analysis.core.messages import Reply, coded, read_messages, remark_on_reply
+from hlkit.analysis.core.headlines import (
+    clock_note,
+    compare_groups,
+    format_wait,
+    no_rows_headline,
+    option_value,
+    percent_with_interval,
+)
+from hlkit.analysis.core.messages import Reply, classify_messages, normalize_code, remark_on_reply
 from hlkit.analysis.core.registry import analysis
-from hlkit.analysis.core.run_log import drop, left_out, remark, truths
-from hlkit.analysis.core.survival import kaplan_meier, waiting
+from hlkit.analysis.core.run_log import as_mask, drop_rows, record_left_out, remark
+from hlkit.analysis.core.survival import kaplan_meier, survival_quantiles
 from hlkit.client.dates import short
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.schema import COUNT, FLAG, ID, INSTANT, NUMBER, SHARE, TEXT
@@ -154,14 +161,14 @@ def responses(
 
     Source: HighLevel's help, "SLA reporting for conversations" (155000007658), June 2026.
     """
-    need(messages, "contact_id", "sent_at")
+    require_columns(messages, "contact_id", "sent_at")
     hours = office_hours(office, holidays)
     remark_on_reply(reply)
     targets = _targets(target_min)
     sent = _spoken(messages, reply)
     turns = _turns(sent)
     begun = turns["started_at"] if start == "first" else turns["newest_at"]
-    turns["wait_min"] = minutes(begun, turns["answered_at"].fillna(as_of), clock, timezone, hours)
+    turns["wait_min"] = minutes_between(begun, turns["answered_at"].fillna(as_of), clock, timezone, hours)
 
     if show == "turns":
         waits = turns["answered_at"].isna()
@@ -189,10 +196,10 @@ def responses(
 
     def summary(turn: pd.DataFrame) -> dict[str, Any]:
         wait, answered = turn["wait"], turn["answered"]
-        p50, p90 = waiting(wait, answered, (0.5, 0.9))
+        p50, p90 = survival_quantiles(wait, answered, (0.5, 0.9))
         met, missed = answered & (wait <= turn["target"]), wait > turn["target"]
         known = (met | missed).to_numpy(dtype=bool)
-        effective, contacts = effective_rows_of_one(met[known], turn["contact"][known])
+        effective, contacts = effective_rows_of_group(met[known], turn["contact"][known])
         return {
             "turns": len(turn),
             "answered": int(answered.sum()),
@@ -200,7 +207,7 @@ def responses(
             "waiting": int((~answered).sum()),
             "median_min": p50,
             "p90_min": p90,
-            **with_interval("on_time", int(met.sum()), int(known.sum()), effective),
+            **share_with_interval("on_time", int(met.sum()), int(known.sum()), effective),
             "small": min(int(known.sum()), contacts) < SMALL,
         }
 
@@ -246,16 +253,16 @@ def _say_untargeted(channel: pd.Series, target: pd.Series) -> None:
 
 def _spoken(messages: pd.DataFrame, reply: Reply) -> pd.DataFrame:
     """What people wrote and what answered them, each contact's in order of time."""
-    read = read_messages(messages)
-    left_out(int(read.missed.sum()), "calls that came in and that nobody took")
+    read = classify_messages(messages)
+    record_left_out(int(read.missed_calls.sum()), "calls that came in and that nobody took")
     answers = read.replies(reply)
     columns = [name for name in ("contact_id", "conversation_id", "user_id", "type", "sent_at") if name in messages]
-    keep = answers | read.written
-    sent = messages.loc[keep, columns].assign(inbound=read.written[keep])
-    sent["user_id"] = sent["user_id"].mask(truths(sent["user_id"].str.strip() == ""))
-    sent["conversation_id"] = column(sent, "conversation_id")
+    keep = answers | read.inbound_messages
+    sent = messages.loc[keep, columns].assign(inbound=read.inbound_messages[keep])
+    sent["user_id"] = sent["user_id"].mask(as_mask(sent["user_id"].str.strip() == ""))
+    sent["conversation_id"] = column_or_nulls(sent, "conversation_id")
     lost = sent["sent_at"].isna() | (sent["contact_id"].isna() & sent["conversation_id"].isna())
-    sent = drop(sent, lost, "messages without a contact or a date")
+    sent = drop_rows(sent, lost, "messages without a contact or a date")
     who = pd.factorize(sent["contact_id"].fillna(sent["conversation_id"]))[0]
     # At the same instant the question comes before its answer.
     order = np.lexsort((~sent["inbound"].to_numpy(dtype=bool), sent["sent_at"].to_numpy("int64"), who))
@@ -311,18 +318,18 @@ def _group_of(
         users = turns["user_id"]
         if by == "user":
             known = messages[["user_id", "user"]].dropna().drop_duplicates("user_id").set_index("user_id")["user"]
-            users = lookup(users, known).fillna(users)
+            users = map_keys(users, known).fillna(users)
         return users.mask(turns["answered_at"].notna() & turns["user_id"].isna(), UNKNOWN_USER).array
     if by in messages:
-        return values_of(messages, by).loc[turns["row"]].array
+        return column_values(messages, by).loc[turns["row"]].array
     if by in ("hour", "weekday"):
-        day, hour = on_the_wall(turns["started_at"], timezone)
-        return called(HOURS, hour) if by == "hour" else called(WEEKDAYS, day)
+        day, hour = local_weekday_hour(turns["started_at"], timezone)
+        return labels_at(HOURS, hour) if by == "hour" else labels_at(WEEKDAYS, day)
     if by == CHANNEL:
         return channel.array
     if contacts is not None and by in contacts:
-        return of_contact(contacts, by, turns["contact_id"]).array
-    need(messages, by)
+        return contact_values(contacts, by, turns["contact_id"]).array
+    require_columns(messages, by)
     raise AssertionError(by)
 
 
@@ -353,13 +360,13 @@ CHANNEL_NAMES = tuple(dict.fromkeys(_CHANNELS.values()))
 def _channel(types: pd.Series) -> Any:
     """The channel of each type of message, in words; one that is not known by its own words."""
     codes, names = pd.factorize(types)
-    words = [_CHANNELS.get(name, name.replace("_", " ").capitalize()) for name in map(coded, names)]
+    words = [_CHANNELS.get(name, name.replace("_", " ").capitalize()) for name in map(normalize_code, names)]
     return pd.Series(np.array([*words, None], dtype=object)[codes], index=types.index, dtype=TEXT.dtype)
 
 
 def _heatmap(inbound: pd.Series, turns: pd.DataFrame, timezone: str) -> pd.DataFrame:
-    day, hour = on_the_wall(inbound, timezone)
-    start_day, start_hour = on_the_wall(turns["started_at"], timezone)
+    day, hour = local_weekday_hour(inbound, timezone)
+    start_day, start_hour = local_weekday_hour(turns["started_at"], timezone)
     cell = start_day * 24 + start_hour
     wait, answered = turns["wait_min"].to_numpy(), turns["answered_at"].notna().to_numpy()
     order = np.argsort(cell, kind="stable")
@@ -368,10 +375,10 @@ def _heatmap(inbound: pd.Series, turns: pd.DataFrame, timezone: str) -> pd.DataF
     spans = [order[end - size : end] for end, size in zip(ends.tolist(), sizes.tolist(), strict=True)]
     return pd.DataFrame(
         {
-            **a_week(),
+            **week_grid(),
             "inbound": np.bincount(day * 24 + hour, minlength=168),
             "turns": sizes,
-            "median_min": [waiting(wait[span], answered[span])[0] for span in spans],
+            "median_min": [survival_quantiles(wait[span], answered[span])[0] for span in spans],
         }
     )
 
@@ -382,20 +389,20 @@ def _heatmap(inbound: pd.Series, turns: pd.DataFrame, timezone: str) -> pd.DataF
 @responses.headline_for(show="groups")
 def who_is_answered(table: pd.DataFrame) -> str:
     """How fast all are answered and how many in time, or which groups are answered in time more and less often."""
-    target = choice(table, "target_min")
-    within = f"within {how_long(target)}" if isinstance(target, (int, float)) else "within the target"
+    target = option_value(table, "target_min")
+    within = f"within {format_minutes(target)}" if isinstance(target, (int, float)) else "within the target"
 
     def median(row: pd.Series) -> str:
-        return f", median {wait_in_words(table, row['median_min'])}" if pd.notna(row["median_min"]) else ""
+        return f", median {format_wait(table, row['median_min'])}" if pd.notna(row["median_min"]) else ""
 
     waiting_ = int(table["waiting"].sum())
     if len(table) == 1 and table.iloc[0, 0] == ALL:
         row = table.iloc[0]
-        met = f"{percent(row, 'on_time')} answered {within}" if pd.notna(row["on_time_share"]) else ""
+        met = f"{percent_with_interval(row, 'on_time')} answered {within}" if pd.notna(row["on_time_share"]) else ""
         wait = median(row).removeprefix(", ").replace("median", "median reply", 1) or "no median yet"
-        first = f"{wait}{of_clock(table)}" if pd.notna(row["median_min"]) else wait
+        first = f"{wait}{clock_note(table)}" if pd.notna(row["median_min"]) else wait
         return f"{first[:1].upper()}{first[1:]}; {f'{met}; ' if met else ''}{_still_wait(waiting_)}."
-    said = compared(table, "on_time", f"Answered {within}{of_clock(table)}", median)
+    said = compare_groups(table, "on_time", f"Answered {within}{clock_note(table)}", median)
     rest = f"{_still_wait(waiting_).capitalize()}." if waiting_ and not overlaps(table) else ""
     return f"{said} {rest}".strip()
 
@@ -410,7 +417,7 @@ def when_they_write(table: pd.DataFrame) -> str:
     """The busiest hours of the week."""
     came = table["inbound"].fillna(0)
     if not came.sum():
-        return no_rows("incoming messages", table)
+        return no_rows_headline("incoming messages", table)
     top = table[(came == came.max()).to_numpy(dtype=bool)]
     day, hour = top["weekday"].iloc[0], int(top["hour"].iloc[0])
     alike = f", as many as in {many(len(top) - 1, 'other hour')} of the week" if len(top) > 1 else ""
@@ -424,8 +431,8 @@ def when_they_write(table: pd.DataFrame) -> str:
 def who_still_waits(table: pd.DataFrame) -> str:
     """How many still wait, since when, and how long a reply takes."""
     still = table[table["answered_at"].isna().to_numpy()]
-    half = waiting(table["wait_min"], table["answered_at"].notna())[0]
-    median = f"; median reply {wait_in_words(table, half)}{of_clock(table)} over {many(len(table), 'turn')}"
+    half = survival_quantiles(table["wait_min"], table["answered_at"].notna())[0]
+    median = f"; median reply {format_wait(table, half)}{clock_note(table)} over {many(len(table), 'turn')}"
     median = median if np.isfinite(half) else ""
     if not len(still):
         return f"Nobody is waiting for a reply{median}."
@@ -440,29 +447,29 @@ def who_still_waits(table: pd.DataFrame) -> str:
 @responses.chart("on_time_share", show="groups")
 def in_time(table: pd.DataFrame, ax: Axes) -> None:
     """The share of each group that was answered in time; beside it the median."""
-    target = choice(table, "target_min")
-    table = most(table, ax, "turns")
+    target = option_value(table, "target_min")
+    table = top_groups(table, ax, "turns")
     names = [str(name) for name in table.iloc[:, 0]]
     if table.columns[0] in ("user_id", "user"):
         names = ["no reply yet" if name == NONE else name for name in names]
     low, high = table["on_time_low"], table["on_time_high"]
-    dots(ax, names, table["on_time_share"], low, high, counts=table["turns"], small=table["small"])
-    medians_beside(ax, table["median_min"].tolist())
+    dot_plot(ax, names, table["on_time_share"], low, high, counts=table["turns"], small=table["small"])
+    label_medians(ax, table["median_min"].tolist())
     ax.set_xlim(-0.02, 1.02)
-    within = f" within {how_long(target)}" if isinstance(target, (int, float)) else " within the target"
+    within = f" within {format_minutes(target)}" if isinstance(target, (int, float)) else " within the target"
     ax.set_xlabel(f"turns answered{within} (95% interval)")
 
 
 @responses.chart("inbound", show="heatmap")
 def week(table: pd.DataFrame, ax: Axes) -> None:
     """What came in, by weekday and hour."""
-    grid = np.nan_to_num(week_of(ax, table, "inbound"))
+    grid = np.nan_to_num(week_matrix(ax, table, "inbound"))
     image = ax.imshow(
         grid, cmap="Blues", aspect="auto", vmin=0, vmax=max(1.0, grid.max()), origin="upper", interpolation="nearest"
     )
     ax.set_xticks(range(0, 24, 3), HOURS[::3])
     ax.set_xlabel("hour of the day at the location")
-    color_bar(ax, image, "messages that came in")
+    draw_color_bar(ax, image, "messages that came in")
 
 
 @responses.chart("wait_min", show="turns")
@@ -471,13 +478,13 @@ def curve(table: pd.DataFrame, ax: Axes) -> None:
     answered = table["answered_at"].notna()
     times, still = kaplan_meier(table["wait_min"], answered)
     ax.step(np.maximum(times, 0.1), 1 - still, where="post", color=BLUE, linewidth=2, linestyle="-", marker="")
-    durations(ax)
+    duration_axis(ax)
     ax.tick_params(axis="x", labelsize=7)
-    p50 = waiting(table["wait_min"], answered)[0]
+    p50 = survival_quantiles(table["wait_min"], answered)[0]
     if np.isfinite(p50):
         ax.plot([max(p50, 0.1)] * 2, [0, 0.5], color=GRAY, linewidth=1, linestyle=":", marker="")
         ax.annotate(
-            f"median {how_long(p50)}",
+            f"median {format_minutes(p50)}",
             (max(p50, 0.1), 0.5),
             (6, -12),
             textcoords="offset points",
@@ -485,6 +492,6 @@ def curve(table: pd.DataFrame, ax: Axes) -> None:
             fontsize=8,
         )
     ax.set_ylim(0, 1.02)
-    percents(ax, "y")
+    percent_axis(ax, "y")
     ax.set_xlabel(f"wait (log scale; {len(table):,} turns, {int((~answered).sum()):,} still waiting)")
     ax.set_ylabel("turns answered")

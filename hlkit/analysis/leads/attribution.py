@@ -15,14 +15,24 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hlkit.analysis.core.bulk_imports import Imports, imported
-from hlkit.analysis.core.charts import BLUE, GRAY, INK, ORANGE, PALE, intervals, most, points, rows_of_names
+from hlkit.analysis.core.bulk_imports import Imports, find_imports
+from hlkit.analysis.core.charts import (
+    BLUE,
+    GRAY,
+    INK,
+    ORANGE,
+    PALE,
+    draw_intervals,
+    draw_points,
+    label_rows,
+    top_groups,
+)
 from hlkit.analysis.core.deals import (
     AGES,
     Abandoned,
-    as_they_were,
-    at_one_age,
+    at_common_age,
     days_to_win,
+    deals_as_of,
     win_columns,
     wins_and_losses,
     wins_at_ages,
@@ -33,18 +43,18 @@ from hlkit.analysis.core.groups import (
     NONE,
     SMALL,
     Array,
-    column,
-    group_column,
-    grouped,
-    key_of,
-    lookup,
-    need,
+    assign_groups,
+    column_or_nulls,
+    group_column_name,
+    group_keys,
+    map_keys,
+    require_columns,
     share,
-    with_interval,
+    share_with_interval,
 )
-from hlkit.analysis.core.headlines import compared_wins, largest
+from hlkit.analysis.core.headlines import compare_win_rates, largest_group
 from hlkit.analysis.core.registry import HALVES, analysis
-from hlkit.analysis.core.run_log import drop, groups_overlap, left_out, remark
+from hlkit.analysis.core.run_log import drop_rows, record_left_out, record_overlap, remark
 from hlkit.client.schema import COUNT, FLAG, MONEY, NUMBER, SHARE, TEXT
 from hlkit.client.text import many
 
@@ -137,28 +147,28 @@ def attribution(
     Source: "Understanding Attribution Source", help.gohighlevel.com article 48001219997; "Understand Lead
     Sources", help.leadconnectorhq.com article 155000006180.
     """
-    need(contacts, "contact_id")
-    need(opportunities, "contact_id", "status")
+    require_columns(contacts, "contact_id")
+    require_columns(opportunities, "contact_id", "status")
     if transactions is not None:
-        need(transactions, "contact_id", "status", "amount")
+        require_columns(transactions, "contact_id", "status", "amount")
     contacts = contacts.reset_index(drop=True)
-    opportunities = without_abandoned(as_they_were(opportunities, as_of), abandoned).reset_index(drop=True)
+    opportunities = without_abandoned(deals_as_of(opportunities, as_of), abandoned).reset_index(drop=True)
     credit = _credits(contacts, by, model, website)
     places = _places(contacts, transactions)
     deals = _deals(opportunities, places)
     deals["late"] = _may_be_late(contacts, deals, by, website)
     value = _credited(deals.loc[deals["status"] == "open", ["contact", "pipeline_value"]], credit, "pipeline_value")
-    deals = deals[~imported(opportunities, imports, "opportunities")].merge(credit, on="contact")
+    deals = deals[~find_imports(opportunities, imports, "opportunities")].merge(credit, on="contact")
     counted = ("opportunities", "won", "lost", "open", "late")
     sums = deals[list(counted)].mul(deals["credit"], axis=0).groupby(deals["group"]).sum()
-    is_lead = np.append(~imported(contacts, imports, "contacts"), [False, False])  # places -2 and -1 are nobody
+    is_lead = np.append(~find_imports(contacts, imports, "contacts"), [False, False])  # places -2 and -1 are nobody
     leads = credit[is_lead[credit["contact"]]].groupby("group")["credit"].sum()
     paid, money = _payments(transactions, places, currency)
     cash, of_leads = (_credited(rows, credit, "cash") for rows in (paid, paid[is_lead[paid["contact"]]]))
 
     names = leads.index.union(sums.index).union(value.index).union(cash.index)
     table = sums.reindex(names, fill_value=0).assign(leads=leads.reindex(names, fill_value=0.0))
-    table = table.assign(**with_interval("win_naive", table["won"], table["won"] + table["lost"]))
+    table = table.assign(**share_with_interval("win_naive", table["won"], table["won"] + table["lost"]))
     table["open_share"] = share(table["open"], table["opportunities"])
     table["pipeline_value"] = value.reindex(names, fill_value=0.0)
     of_deals = pd.DataFrame({name: _wins(group) for name, group in deals.groupby("group")}).T
@@ -176,7 +186,7 @@ def attribution(
     table = table.sort_values(["won", "leads", "opportunities"], ascending=False, kind="stable").drop(
         columns=["late", "open"]
     )
-    table.insert(0, group_column(by, attribution.columns), table.index.to_numpy())
+    table.insert(0, group_column_name(by, attribution.columns), table.index.to_numpy())
     if OTHERS in names:
         remark(f"{OTHERS} are not among those asked about: created outside since and until, or deleted.")
     return table
@@ -197,11 +207,11 @@ def _credits(contacts: pd.DataFrame, by: str | None, model: str, website: str | 
                 "credit": 1 / len(keys),
             }
         )
-        long, groups = grouped(long, "touch")
+        long, groups = assign_groups(long, "touch")
         if model == "split":
-            groups_overlap()
+            record_overlap()
     else:
-        long, groups = grouped(pd.DataFrame({"contact": place, "credit": 1.0}), key_of(contacts, by))
+        long, groups = assign_groups(pd.DataFrame({"contact": place, "credit": 1.0}), group_keys(contacts, by))
         if by is not None:
             remark(f"{by} is a column of the contact and no touch: the model makes no difference to it.")
     nobody = [ALL, ALL] if by is None else [OTHERS, NONE]
@@ -228,13 +238,13 @@ def _places(contacts: pd.DataFrame, transactions: pd.DataFrame | None) -> _Place
         merged = pairs.set_index("merged_from_contact_id")["contact_id"]
 
     def places(of: pd.Series) -> Array:
-        found = lookup(of, known).fillna(_GONE).to_numpy("int64")
+        found = map_keys(of, known).fillna(_GONE).to_numpy("int64")
         survivors = of
         for _ in range(3):  # a survivor may have been merged too
             if not len(merged) or not (gone := found == _GONE).any():
                 break
-            survivors = lookup(survivors, merged)
-            found = np.where(gone, lookup(survivors, known).fillna(_GONE).to_numpy("int64"), found)
+            survivors = map_keys(survivors, merged)
+            found = np.where(gone, map_keys(survivors, known).fillna(_GONE).to_numpy("int64"), found)
         return np.where(of.isna().to_numpy(), _NOBODY, found)
 
     return places
@@ -308,7 +318,7 @@ def _read(
 
 def _text(frame: pd.DataFrame, name: str) -> pd.Series:
     """A column without the blanks around its words; null where it is blank or not there."""
-    text = column(frame, name).str.strip()
+    text = column_or_nulls(frame, name).str.strip()
     words: pd.Series = text.mask(text == "")
     return words
 
@@ -356,7 +366,7 @@ def _deals(deals: pd.DataFrame, places: _Places) -> pd.DataFrame:
             "won": status == "won",
             "lost": status.isin(("lost", "abandoned")),
             "open": status == "open",
-            "pipeline_value": column(deals, "value", MONEY).fillna(0.0),
+            "pipeline_value": column_or_nulls(deals, "value", MONEY).fillna(0.0),
             "age": deals["age"],
             "watched": deals["watched"],
             "closed_at": deals["closed_at"],
@@ -403,10 +413,10 @@ def _payments(
     if transactions is None:
         remark("Payments could not be read: what cash came is not known.")
         return nothing, ours
-    paid = drop(transactions, transactions["status"].str.lower() != "succeeded", "payments that did not succeed")
+    paid = drop_rows(transactions, transactions["status"].str.lower() != "succeeded", "payments that did not succeed")
     if "is_live" in paid:
-        paid = drop(paid, ~paid["is_live"].fillna(False), "payments of a test, in which no money moved")
-    paid = drop(paid, paid["amount"].isna(), "payments without an amount")
+        paid = drop_rows(paid, ~paid["is_live"].fillna(False), "payments of a test, in which no money moved")
+    paid = drop_rows(paid, paid["amount"].isna(), "payments without an amount")
     net = paid["amount"] - (paid["amount_refunded"].fillna(0.0) if "amount_refunded" in paid else 0.0)
     code = _text(paid, "currency").str.upper()
     if ours is None:
@@ -416,7 +426,7 @@ def _payments(
     for other, amount in net[~mine].groupby(code[~mine]).sum().items():
         of = many(int((code == other).sum()), "payment")
         remark(f"Not in cash: {amount:,.2f} {other} of {of}.")
-    left_out(int((~mine).sum()), "payments in another currency")
+    record_left_out(int((~mine).sum()), "payments in another currency")
     return pd.DataFrame({"contact": places(paid["contact_id"])[mine], "cash": net[mine].to_numpy()}), ours
 
 
@@ -427,12 +437,12 @@ def _payments(
 def who_brings(table: pd.DataFrame) -> str:
     """Who brings most leads and most cash, and whose deals are won most often."""
     money = f" {_first(table['currency'])}" if _first(table["currency"]) else ""
-    won = compared_wins(table)
+    won = compare_win_rates(table)
     if len(table) == 1:
         cash = table["cash"].iloc[0]
         paid = f", {cash:,.0f}{money} of cash" if np.isfinite(cash) else ""
         return f"{many(table['leads'].iloc[0], 'lead')}, {many(table['won'].iloc[0], 'deal')} won{paid}. {won}"
-    leads, cash = largest(table, "leads"), largest(table, "cash", money)
+    leads, cash = largest_group(table, "leads"), largest_group(table, "cash", money)
     parts = [f"most leads: {leads}" if leads else "", f"most cash: {cash}" if cash else ""]
     said = "; ".join(part for part in parts if part)
     return f"{said[:1].upper()}{said[1:]}. {won}" if said else won
@@ -447,9 +457,9 @@ _AT, _WIDE, _END = 1.15, 0.8, 2.55
 @attribution.chart("leads")
 def bars(table: pd.DataFrame, ax: Axes) -> None:
     """Leads and won deals as bars; beside them, row by row, the win rate in its interval, and the cash."""
-    age = at_one_age(table)[0] or AGES[0]
-    table = most(table, ax, "leads").reset_index(drop=True)
-    places = rows_of_names(ax, table.iloc[:, 0].tolist())
+    age = at_common_age(table)[0] or AGES[0]
+    table = top_groups(table, ax, "leads").reset_index(drop=True)
+    places = label_rows(ax, table.iloc[:, 0].tolist())
     leads, won = (table[name].fillna(0).to_numpy("float64") for name in ("leads", "won"))
     longest = max(1.0, leads.max(), won.max())
     ax.barh(places, leads / longest, color=PALE, height=0.72, linewidth=0)
@@ -476,8 +486,8 @@ def bars(table: pd.DataFrame, ax: Axes) -> None:
     )
     steps = np.array([0, 0.5, 1])
     ax.vlines(_AT + _WIDE * steps, -0.5, len(table) - 0.5, color=PALE, linewidth=0.8, linestyles="-", zorder=0)
-    intervals(ax, places, low, high, colors, alpha=1)
-    points(ax, middle, places, colors, 36)
+    draw_intervals(ax, places, low, high, colors, alpha=1)
+    draw_points(ax, middle, places, colors, 36)
     ax.set_xticks(_AT + _WIDE * steps, [f"{part:.0%}" for part in highest * steps])
 
     captions = [(0.0, "leads (gray) / won (blue)"), (_AT, f"deals won within\n{age} days (95% CI)")]

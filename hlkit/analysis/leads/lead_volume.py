@@ -9,12 +9,31 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hlkit.analysis.core.bulk_imports import Imports, without_imports
-from hlkit.analysis.core.charts import BLUE, GRAY, ORANGE, PALETTE, RED, SKY, gridlines, legend, most, points
-from hlkit.analysis.core.groups import WEEKDAYS, by_size, group_column, grouped, key_of, need, wilson
-from hlkit.analysis.core.headlines import largest
+from hlkit.analysis.core.bulk_imports import Imports, drop_imports
+from hlkit.analysis.core.charts import (
+    BLUE,
+    GRAY,
+    ORANGE,
+    PALETTE,
+    RED,
+    SKY,
+    draw_gridlines,
+    draw_legend,
+    draw_points,
+    top_groups,
+)
+from hlkit.analysis.core.groups import (
+    WEEKDAYS,
+    assign_groups,
+    group_column_name,
+    group_keys,
+    rank_by_size,
+    require_columns,
+    wilson,
+)
+from hlkit.analysis.core.headlines import largest_group
 from hlkit.analysis.core.registry import analysis
-from hlkit.analysis.core.run_log import drop, remark, truths
+from hlkit.analysis.core.run_log import as_mask, drop_rows, remark
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.schema import COUNT, DAY, FLAG, NUMBER, TEXT
 from hlkit.client.text import many
@@ -109,17 +128,17 @@ def lead_volume(
     and Negative-Binomial Data", Biometrika 35, 1948; McCullagh & Nelder, "Generalized Linear Models", 2nd ed.,
     1989, ch. 6 (dispersion).
     """
-    need(contacts, "contact_id", "created_at", by)
-    leads = drop(contacts, contacts["created_at"].isna(), "contacts without a date")
-    leads = without_imports(leads, imports, "contacts")
+    require_columns(contacts, "contact_id", "created_at", by)
+    leads = drop_rows(contacts, contacts["created_at"].isna(), "contacts without a date")
+    leads = drop_imports(leads, imports, "contacts")
     local = leads["created_at"].dt.tz_convert(timezone).dt.tz_localize(None)
     today = (as_of if until is None else min(as_of, until)).tz_convert(timezone).tz_localize(None).normalize()
     leads = leads.assign(**{_DAY: (local - _EPOCH) // pd.Timedelta(days=1)})
     end = (today - _EPOCH) // pd.Timedelta(days=1)  # the first day that is not counted
-    leads = drop(leads, leads[_DAY] >= end, "contacts of the day that is not over")
-    table = _with_model(_counted(leads[[_DAY]], key_of(contacts, by), end))
+    leads = drop_rows(leads, leads[_DAY] >= end, "contacts of the day that is not over")
+    table = _with_model(_counted(leads[[_DAY]], group_keys(contacts, by), end))
     table = _by_week(table) if show == "weeks" else _by_day(table)
-    return table.rename(columns={_GROUP: group_column(by, lead_volume.columns_of(show))})
+    return table.rename(columns={_GROUP: group_column_name(by, lead_volume.columns_of(show))})
 
 
 _DAY = "(day)"
@@ -131,8 +150,8 @@ _EPOCH = pd.Timestamp("1970-01-01")  # a Thursday
 
 def _counted(leads: pd.DataFrame, key: pd.Series | None, end: int) -> pd.DataFrame:
     """A row for each day of each group, from its first lead on: group, day number, leads. Largest group first."""
-    leads, keys = grouped(leads, key)
-    codes, names = by_size(keys)
+    leads, keys = assign_groups(leads, key)
+    codes, names = rank_by_size(keys)
     day = leads[_DAY].to_numpy("int64")
     first = np.full(len(names), end, dtype="int64")
     np.minimum.at(first, codes, day)
@@ -400,25 +419,25 @@ def _has_groups(table: pd.DataFrame) -> bool:
 def _most_leads(table: pd.DataFrame) -> str:
     lately = table[table["date"] > table["date"].max() - pd.Timedelta(days=_LATELY)]
     sums = lately.groupby(table.columns[0], sort=False, as_index=False)["leads"].sum()
-    group = largest(sums.astype({table.columns[0]: TEXT.dtype}), "leads")
+    group = largest_group(sums.astype({table.columns[0]: TEXT.dtype}), "leads")
     return f"Most leads in the last {_LATELY} days: {group}" if group else ""
 
 
 def _unusual_of_groups(table: pd.DataFrame) -> str:
     if not table["anomaly"].notna().any():
         return ""
-    whose = "its group" if truths(table["anomaly"]).sum() == 1 else "their group"
+    whose = "its group" if as_mask(table["anomaly"]).sum() == 1 else "their group"
     return f"{_how_many(table)} for {whose}"
 
 
 def _how_many(table: pd.DataFrame) -> str:
-    count = int(truths(table["anomaly"]).sum())
+    count = int(as_mask(table["anomaly"]).sum())
     return f"{many(count, 'day') if count else 'No days'} {'was' if count == 1 else 'were'} unusual"
 
 
 def _latest(table: pd.DataFrame) -> str:
     """How many days were unusual, and the latest of them."""
-    unusual = table[truths(table["anomaly"])]
+    unusual = table[as_mask(table["anomaly"])]
     if not len(unusual):
         return _how_many(table) if table["anomaly"].notna().any() else ""
     day = unusual.sort_values("date").iloc[-1]
@@ -455,7 +474,7 @@ def _verdict(now: int, then: int, dispersion: float) -> str:
 @lead_volume.headline_for(show="weeks")
 def headline_of_weeks(table: pd.DataFrame) -> str:
     """The leads of the last full week and of the one before it, and whether that is a significant change."""
-    whole = table[truths(table["whole"])]
+    whole = table[as_mask(table["whole"])]
     if _has_groups(table) or not len(whole):
         return ""
     last = whole.iloc[-1]
@@ -481,7 +500,7 @@ def days(table: pd.DataFrame, ax: Axes) -> None:
     date, leads = table["date"].to_numpy(), table["leads"].to_numpy("float64")
     top = leads.max()
     if len(table) > _DENSE:
-        points(ax, date, leads, GRAY, 3, linewidths=0, alpha=0.7, label="day", zorder=1)
+        draw_points(ax, date, leads, GRAY, 3, linewidths=0, alpha=0.7, label="day", zorder=1)
     else:
         if table["expected"].notna().any():
             low, high = table["low"].to_numpy("float64"), table["high"].to_numpy("float64")
@@ -494,7 +513,7 @@ def days(table: pd.DataFrame, ax: Axes) -> None:
     ax.set_ylim(0, max(1.0, top) * 1.16)
     ax.set_ylabel("leads a day")
     _dated(ax)
-    legend(ax, y=-0.1)
+    draw_legend(ax, y=-0.1)
 
 
 _DENSE = 130  # days: with more, lines from day to day and a band of weekdays are a thicket
@@ -504,7 +523,7 @@ def _recent(table: pd.DataFrame, ax: Axes) -> pd.DataFrame:
     """The rows of the fitted span, and without one those after the strays; a note counts the leads before them."""
     fitted = table["dispersion"].notna()
     start = _after_strays(table) if _has_groups(table) or not fitted.any() else table.loc[fitted, "date"].min()
-    early = truths(table["date"] < start)
+    early = as_mask(table["date"] < start)
     count = int(table.loc[early, "leads"].sum())
     if count:
         note = f"not shown: {many(count, 'lead')} before {start:%Y-%m-%d}"
@@ -522,14 +541,14 @@ def _after_strays(table: pd.DataFrame) -> pd.Timestamp:
 
 def _unusual_days(table: pd.DataFrame, ax: Axes) -> None:
     """A dot on each unusual day over its expected range; the date at the most extreme, where there is room."""
-    unusual = table[truths(table["anomaly"])]
+    unusual = table[as_mask(table["anomaly"])]
     if not len(unusual):
         return
     dates = unusual["date"].to_numpy()
     low, high = unusual["low"].to_numpy("float64"), unusual["high"].to_numpy("float64")
     if len(table) > _DENSE:
         ax.vlines(dates, low, high, color=ORANGE, linewidth=2, linestyles="-", zorder=3, label="expected range")
-    points(ax, dates, unusual["leads"].to_numpy("float64"), RED, 20, zorder=4, label="unusual day")
+    draw_points(ax, dates, unusual["leads"].to_numpy("float64"), RED, 20, zorder=4, label="unusual day")
     first, last = table["date"].min(), table["date"].max()
     wide, tall = (last - first) / 5, 0.12 * float(table["leads"].max())
     named: list[tuple[pd.Timestamp, float]] = []
@@ -555,7 +574,7 @@ def _unusual_days(table: pd.DataFrame, ax: Axes) -> None:
 @lead_volume.chart("leads", show="weeks")
 def weeks(table: pd.DataFrame, ax: Axes) -> None:
     table = _recent(table, ax)
-    whole = truths(table["whole"])
+    whole = as_mask(table["whole"])
     table = table[whole] if whole.any() else table
     groups = table.iloc[:, 0]
     ax.set_ylabel("leads a week")
@@ -573,7 +592,7 @@ def weeks(table: pd.DataFrame, ax: Axes) -> None:
 def _lines(table: pd.DataFrame, groups: pd.Series, ax: Axes, window: int) -> None:
     """A line for each of the largest groups; a note counts the others."""
     sizes = table.assign(group=groups).groupby("group", sort=False)[["leads"]].sum().reset_index()
-    shown = most(sizes, ax, "leads", len(PALETTE))
+    shown = top_groups(sizes, ax, "leads", len(PALETTE))
     for name, color in zip(shown["group"], PALETTE, strict=False):
         rows = table[groups == name]
         line: dict[str, Any] = {"linewidth": 1.5, "linestyle": "-", "marker": "o" if len(rows) == 1 else ""}
@@ -582,7 +601,7 @@ def _lines(table: pd.DataFrame, groups: pd.Series, ax: Axes, window: int) -> Non
     ax.set_ylim(0, None)
     _dated(ax)
     longest = max(len(line) for name in shown["group"] for line in name.splitlines())
-    legend(ax, y=-0.1, ncols=3 if longest <= 16 else 2)
+    draw_legend(ax, y=-0.1, ncols=3 if longest <= 16 else 2)
 
 
 def _smooth(values: Floats, window: int) -> Floats:
@@ -598,4 +617,4 @@ def _dated(ax: Axes) -> None:
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=UTC, usetex=False))  # type: ignore[no-untyped-call]
     ax.yaxis.set_major_locator(MaxNLocator(6, integer=ax.get_ylim()[1] >= 3))
-    gridlines(ax, "y")
+    draw_gridlines(ax, "y")

@@ -8,29 +8,29 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.bulk_imports import Imports, without_imports
+from hlkit.analysis.core.bulk_imports import Imports, drop_imports
 from hlkit.analysis.core.charts import (
     BLUE,
     GRAY,
     INK,
     ORANGE,
     SKY,
-    dots,
-    how_long,
-    intervals,
-    legend,
-    medians_beside,
-    most,
-    percents,
-    points,
-    rows_of_names,
+    dot_plot,
+    draw_intervals,
+    draw_legend,
+    draw_points,
+    format_minutes,
+    label_medians,
+    label_rows,
+    percent_axis,
+    top_groups,
 )
 from hlkit.analysis.core.comparison import overlaps
 from hlkit.analysis.core.deals import (
     AGES,
     Abandoned,
-    as_they_were,
-    at_one_age,
+    at_common_age,
+    deals_as_of,
     win_columns,
     wins_at_ages,
     wins_by_age,
@@ -42,19 +42,27 @@ from hlkit.analysis.core.groups import (
     SMALL,
     Array,
     Floats,
-    key_of,
-    minutes,
-    need,
+    group_keys,
+    minutes_between,
     office_hours,
     per_group,
+    require_columns,
+    share_with_interval,
     wilson,
-    with_interval,
 )
-from hlkit.analysis.core.headlines import choice, compared, compared_wins, no_rows, of_clock, percent, wait_in_words
-from hlkit.analysis.core.messages import Messages, Reply, read_messages, remark_on_reply
+from hlkit.analysis.core.headlines import (
+    clock_note,
+    compare_groups,
+    compare_win_rates,
+    format_wait,
+    no_rows_headline,
+    option_value,
+    percent_with_interval,
+)
+from hlkit.analysis.core.messages import MessageKinds, Reply, classify_messages, remark_on_reply
 from hlkit.analysis.core.registry import analysis
-from hlkit.analysis.core.run_log import drop, remark
-from hlkit.analysis.core.survival import cumulative_incidence, kaplan_meier, waiting
+from hlkit.analysis.core.run_log import drop_rows, remark
+from hlkit.analysis.core.survival import cumulative_incidence, kaplan_meier, survival_quantiles
 from hlkit.client.schema import COUNT, FLAG, INSTANT, NUMBER, SHARE, TEXT
 from hlkit.client.text import many
 
@@ -176,13 +184,13 @@ def speed_to_lead(
     March 2011. Intervals: Rothman, "Estimation of confidence limits for the cumulative probability of survival
     in life table analysis", J. Chronic Dis. 31, 1978.
     """
-    need(contacts, "contact_id", "created_at", by if show == "wait" else None)
-    need(messages, "contact_id", "sent_at")
+    require_columns(contacts, "contact_id", "created_at", by if show == "wait" else None)
+    require_columns(messages, "contact_id", "sent_at")
     hours = office_hours(office, holidays)
-    leads = drop(contacts, contacts["created_at"].isna(), "contacts without a date")
-    leads = without_imports(leads, imports, "contacts")
+    leads = drop_rows(contacts, contacts["created_at"].isna(), "contacts without a date")
+    leads = drop_imports(leads, imports, "contacts")
 
-    read, whose = read_messages(messages), _rows_of(leads, messages["contact_id"])
+    read, whose = classify_messages(messages), _rows_of(leads, messages["contact_id"])
     remark_on_reply(reply)
     first = _first_replies(leads, messages["sent_at"], whose, read, reply)
     answered_at = first["at"]
@@ -191,7 +199,7 @@ def speed_to_lead(
             leads,
             answered_at,
             opportunities,
-            lambda at: minutes(leads["created_at"], at, clock, timezone, hours),
+            lambda at: minutes_between(leads["created_at"], at, clock, timezone, hours),
             as_of,
             abandoned,
         )
@@ -199,10 +207,10 @@ def speed_to_lead(
     any_at = _first_replies(leads, messages["sent_at"], whose, read, "any")["at"]
     waits = pd.DataFrame(
         {
-            "wait": minutes(leads["created_at"], answered_at.fillna(as_of), clock, timezone, hours),
-            "all_hours": minutes(leads["created_at"], answered_at.fillna(as_of)),
+            "wait": minutes_between(leads["created_at"], answered_at.fillna(as_of), clock, timezone, hours),
+            "all_hours": minutes_between(leads["created_at"], answered_at.fillna(as_of)),
             "answered": answered_at.notna(),
-            "any_wait": minutes(leads["created_at"], any_at.fillna(as_of)),  # machines keep no office hours
+            "any_wait": minutes_between(leads["created_at"], any_at.fillna(as_of)),  # machines keep no office hours
             "any": any_at.notna(),
             "before": first["before"],
             "unknown": first["unknown"],
@@ -213,11 +221,11 @@ def speed_to_lead(
         return _summary(one["wait"], one["answered"]) | {
             "user_unknown": int(one["unknown"].sum()),
             "contacted_before": int(one["before"].sum()),
-            "all_hours_median_min": waiting(one["all_hours"], one["answered"])[0],
-            "any_message_median_min": waiting(one["any_wait"], one["any"])[0],
+            "all_hours_median_min": survival_quantiles(one["all_hours"], one["answered"])[0],
+            "any_message_median_min": survival_quantiles(one["any_wait"], one["any"])[0],
         }
 
-    table = per_group(waits, key_of(leads, by), speed_to_lead.columns, summary)
+    table = per_group(waits, group_keys(leads, by), speed_to_lead.columns, summary)
     return table.sort_values("median_min", ascending=False, na_position="first", kind="stable")
 
 
@@ -234,7 +242,7 @@ _ZERO = np.timedelta64(0, "us")
 
 
 def _first_replies(
-    leads: pd.DataFrame, sent_at: pd.Series, whose: Array, read: Messages, reply: Reply
+    leads: pd.DataFrame, sent_at: pd.Series, whose: Array, read: MessageKinds, reply: Reply
 ) -> pd.DataFrame:
     """For each lead: when it was replied to first, whether by nobody known, and whether a person wrote before."""
     known = (whose >= 0) & sent_at.notna().to_numpy()
@@ -244,7 +252,7 @@ def _first_replies(
     since = np.full(len(sent), np.timedelta64("NaT", "us"))
     since[known] = sent[known] - created[whose[known]]
     # A message older than its contact answered nobody, unless the contact was created by it.
-    made_it = (read.talked | read.sent) & known & (since < _ZERO) & (since >= -CREATED_BY_IT)
+    made_it = (read.answered_calls | read.human_messages) & known & (since < _ZERO) & (since >= -CREATED_BY_IT)
     counts = (replies & (since >= _ZERO)) | (made_it & replies)
     at = np.where(made_it[counts], created[whose[counts]], sent[counts])
 
@@ -253,7 +261,7 @@ def _first_replies(
     before, unknown = (np.zeros(len(leads), dtype=bool) for _ in range(2))
     np.minimum.at(first, whose[counts], at)
     before[whose[by_a_person & (since < _ZERO) & ~made_it]] = True
-    nobody = read.names_nobody[counts]
+    nobody = read.unknown_user[counts]
     is_first = at[nobody] == first[whose[counts][nobody]]
     unknown[whose[counts][nobody][is_first]] = True
     instants = pd.Series(first, index=leads.index).mask(first == never).dt.tz_localize("UTC").astype(INSTANT.dtype)
@@ -268,7 +276,7 @@ def _summary(wait: pd.Series, answered: pd.Series) -> dict[str, Any]:
     ever = 1 - never if len(still) else 0.0
     quantiles = (0.5, 0.9, 0.5 * ever, 0.9 * ever)
     names = ("median_min", "p90_min", "answered_median_min", "answered_p90_min")
-    told |= dict(zip(names, waiting(wait, answered, quantiles), strict=True))
+    told |= dict(zip(names, survival_quantiles(wait, answered, quantiles), strict=True))
     if ever <= 0:
         told |= {"answered_median_min": np.nan, "answered_p90_min": np.nan}
     ends = cumulative_incidence(wait, answered, answered)
@@ -314,15 +322,15 @@ def _pays(
         remark("The opportunities could not be read, so nobody knows who won.")
         deals = pd.DataFrame({"contact_id": [], "created_at": [], "status": []}, dtype=TEXT.dtype)
         deals["created_at"] = deals["created_at"].astype(INSTANT.dtype)
-    need(deals, "contact_id", "created_at", "status")
-    deals = without_abandoned(as_they_were(deals, as_of), abandoned)
+    require_columns(deals, "contact_id", "created_at", "status")
+    deals = without_abandoned(deals_as_of(deals, as_of), abandoned)
     deals = deals[deals["contact_id"].notna()].sort_values("created_at", kind="stable").drop_duplicates("contact_id")
     place = _rows_of(leads, deals["contact_id"])
     deals, place = deals[place >= 0], place[place >= 0]
     closed_at = pd.Series(None, index=leads.index, dtype=INSTANT.dtype)
     closed_at.iloc[place] = deals["closed_at"].array
     at_once = (wait_until(closed_at).to_numpy("float64") < LANDMARK)[place]
-    deals, place = drop(deals, at_once, "opportunities that closed within 24 h of their lead"), place[~at_once]
+    deals, place = drop_rows(deals, at_once, "opportunities that closed within 24 h of their lead"), place[~at_once]
     waited: Floats = wait_until(answered_at).to_numpy("float64")
     group = np.searchsorted([5, 15, 60, 240, LANDMARK], waited, side="left")  # a null wait is the longest
     remark(
@@ -345,7 +353,7 @@ def _pays(
                 "lost": lost,
                 "open_share": float((these["status"] == "open").mean()) if len(these) else np.nan,
                 **wins_at_ages(these, wins_by_age(these), *AGES),
-                **with_interval("win_naive", won, won + lost),
+                **share_with_interval("win_naive", won, won + lost),
                 "small": len(these) < SMALL,
             }
         )
@@ -362,9 +370,9 @@ def who_waits(table: pd.DataFrame) -> str:
         return _one_waits(table, table.iloc[0])
 
     def median(row: pd.Series) -> str:
-        return f", median {wait_in_words(table, row['median_min'])}" if pd.notna(row["median_min"]) else ""
+        return f", median {format_wait(table, row['median_min'])}" if pd.notna(row["median_min"]) else ""
 
-    said = compared(table, "within_60", f"Answered within an hour{of_clock(table)}", median)
+    said = compare_groups(table, "within_60", f"Answered within an hour{clock_note(table)}", median)
     n, answered = int(table["n"].sum()), int(table["answered"].sum())
     waiting_ = n > answered and not overlaps(table)
     return f"{said} {n - answered:,} of {many(n, 'lead')} have no reply yet." if waiting_ else said
@@ -375,10 +383,10 @@ def _one_waits(table: pd.DataFrame, row: pd.Series) -> str:
     few = f" From {many(n, 'lead')}: too few to say much." if n < SMALL else ""
     if pd.isna(row["median_min"]):
         return f"No median wait yet{whose}: {row['answered']:,} of {many(n, 'lead')} have a reply.{few}"
-    wait = wait_in_words(table, row["median_min"])
-    if choice(table, "clock") == "office" and pd.notna(row["all_hours_median_min"]):
-        wait += f" in office hours, {how_long(row['all_hours_median_min'])} in all hours"
-    never = f"; {percent(row, 'no_reply')} have no reply yet" if row["no_reply_share"] > 0 else ""
+    wait = format_wait(table, row["median_min"])
+    if option_value(table, "clock") == "office" and pd.notna(row["all_hours_median_min"]):
+        wait += f" in office hours, {format_minutes(row['all_hours_median_min'])} in all hours"
+    never = f"; {percent_with_interval(row, 'no_reply')} have no reply yet" if row["no_reply_share"] > 0 else ""
     return f"Median wait{whose} {wait}{never}.{few}"
 
 
@@ -386,8 +394,8 @@ def _one_waits(table: pd.DataFrame, row: pd.Series) -> str:
 def whether_it_pays(table: pd.DataFrame) -> str:
     """The lengths of wait at which more, or fewer, deals are won."""
     if not table["deals"].sum():
-        return no_rows("leads with a deal", table)
-    return f"{compared_wins(table)} Wait time and win rate may be linked for other reasons."
+        return no_rows_headline("leads with a deal", table)
+    return f"{compare_win_rates(table)} Wait time and win rate may be linked for other reasons."
 
 
 # ---- charts
@@ -398,8 +406,8 @@ _SHADES = ((5, "5 min", BLUE), (15, "15 min", SKY), (60, "1 h", ORANGE))
 @speed_to_lead.chart("within_60_share", "no_reply_share", show="wait")
 def answered_within(table: pd.DataFrame, ax: Axes) -> None:
     """Of each group the shares answered within 5 min, 15 min and 1 h, and ever; beside it the median."""
-    table = most(table, ax, "n")
-    places = rows_of_names(ax, table.iloc[:, 0].tolist(), table["n"].tolist())
+    table = top_groups(table, ax, "n")
+    places = label_rows(ax, table.iloc[:, 0].tolist(), table["n"].tolist())
     small = table["small"].fillna(False).to_numpy(dtype=bool)
     # Each a little lower than the one before: intervals of few leads would lie on one another.
     for step, (at, name, color) in enumerate(_SHADES):
@@ -407,27 +415,27 @@ def answered_within(table: pd.DataFrame, ax: Axes) -> None:
         _marks(ax, places + 0.16 * step - 0.24, low, table[f"within_{at}_share"], high, color, name)
     low, ever, high = (1 - table[f"no_reply_{end}"] for end in ("high", "share", "low"))
     _marks(ax, places + 0.24, low, ever, high, GRAY, "ever")
-    all_hours = table["all_hours_median_min"].tolist() if choice(table, "clock") == "office" else None
-    medians_beside(ax, table["median_min"].tolist(), small.tolist(), all_hours)
+    all_hours = table["all_hours_median_min"].tolist() if option_value(table, "clock") == "office" else None
+    label_medians(ax, table["median_min"].tolist(), small.tolist(), all_hours)
     for tick, few in zip(ax.get_yticklabels(), small.tolist(), strict=True):
         tick.set_color(GRAY if few else INK)
     ax.set_xlim(-0.02, 1.02)
-    percents(ax)
+    percent_axis(ax)
     ax.set_xlabel("leads answered within (bars: 95% interval)")
-    legend(ax, handletextpad=0.2, handlelength=2)
+    draw_legend(ax, handletextpad=0.2, handlelength=2)
 
 
 def _marks(ax: Axes, places: Array, low: pd.Series, at: pd.Series, high: pd.Series, color: str, name: str) -> None:
-    intervals(ax, places, low, high, color)
-    points(ax, at.to_numpy("float64"), places, color, 30, label=name)
+    draw_intervals(ax, places, low, high, color)
+    draw_points(ax, at.to_numpy("float64"), places, color, 30, label=name)
 
 
 @speed_to_lead.chart("win_30d_share", show="win_rate_by_wait")
 def win_by_wait(table: pd.DataFrame, ax: Axes) -> None:
     """The share of deals won by the age at which lengths of wait are compared."""
-    age = at_one_age(table)[0] or AGES[0]
+    age = at_common_age(table)[0] or AGES[0]
     share, low, high = (table[f"win_{age}d_{part}"] for part in ("share", "low", "high"))
-    dots(ax, table["wait"].tolist(), share, low, high, counts=table["deals"], small=table["small"])
+    dot_plot(ax, table["wait"].tolist(), share, low, high, counts=table["deals"], small=table["small"])
     ax.set_xlim(left=0)
     ax.set_xlabel(f"deals won within {age} days (95% interval)")
     ax.set_ylabel("the lead waited")

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hlkit.analysis.core.groups import extra
+from hlkit.analysis.core.groups import import_extra
 from hlkit.analysis.core.run_log import remark
 from hlkit.client.errors import MissingExtra
 from hlkit.client.schema import TEXT
@@ -40,7 +40,7 @@ def valid_email(emails: pd.Series) -> pd.Series:
     """
     texts = _arrow(emails)
     try:
-        library = extra("email_validator", "dedupe", "to check email addresses")
+        library = import_extra("email_validator", "dedupe", "to check email addresses")
     except MissingExtra:
         _by_shape("email addresses", "name@domain.ending")
         return pd.Series(matches(texts, _EMAIL_SHAPE), index=emails.index)
@@ -75,7 +75,7 @@ def valid_phone(phones: pd.Series, regions: pd.Series) -> pd.Series:
     """
     texts = _arrow(phones)
     try:
-        library = extra("phonenumbers", "dedupe", "to check phone numbers")
+        library = import_extra("phonenumbers", "dedupe", "to check phone numbers")
     except MissingExtra:
         _by_shape("phone numbers", "8 to 15 digits")
         digits = pc.replace_substring_regex(texts, r"[^0-9]", "")

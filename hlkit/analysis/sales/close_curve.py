@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.bulk_imports import Imports, without_imports
+from hlkit.analysis.core.bulk_imports import Imports, drop_imports
 from hlkit.analysis.core.charts import (
     BLUE,
     GRAY,
@@ -15,29 +15,29 @@ from hlkit.analysis.core.charts import (
     ORANGE,
     PALE,
     PALETTE,
-    as_percent,
-    dots,
-    gridlines,
-    most,
-    points,
+    dot_plot,
+    draw_gridlines,
+    draw_points,
+    format_percent,
+    top_groups,
 )
 from hlkit.analysis.core.deals import (
     AGES,
     Abandoned,
-    at_one_age,
+    at_common_age,
+    dated_deals_as_of,
     days_to_win,
-    key_of_deals,
-    until,
+    deal_group_keys,
     win_columns,
     wins_and_losses,
     wins_at_ages,
     without_abandoned,
 )
-from hlkit.analysis.core.groups import ALL, SMALL, column, need, per_group, with_interval
-from hlkit.analysis.core.headlines import compared_wins, percent
+from hlkit.analysis.core.groups import ALL, SMALL, column_or_nulls, per_group, require_columns, share_with_interval
+from hlkit.analysis.core.headlines import compare_win_rates, percent_with_interval
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.run_log import remark
-from hlkit.analysis.core.survival import waiting
+from hlkit.analysis.core.survival import survival_quantiles
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.schema import COUNT, FLAG, MONEY, NUMBER, SHARE
 from hlkit.client.text import many
@@ -140,13 +140,13 @@ def close_curve(
     Source: Kalbfleisch & Prentice, "The Statistical Analysis of Failure Time Data", 2nd ed., 2002, ch. 8;
     HighLevel's opportunities dashboard shows won of won and lost.
     """
-    need(opportunities, "created_at", "status", "status_changed_at")
-    deals = without_abandoned(until(opportunities, as_of), abandoned)
-    deals = without_imports(deals, imports, "opportunities")
+    require_columns(opportunities, "created_at", "status", "status_changed_at")
+    deals = without_abandoned(dated_deals_as_of(opportunities, as_of), abandoned)
+    deals = drop_imports(deals, imports, "opportunities")
     if by == COHORT and COHORT not in opportunities:
         key = deals["created_at"].dt.tz_convert(timezone).dt.strftime("%Y-%m").rename(COHORT)
     else:
-        key = key_of_deals(opportunities, deals, by)
+        key = deal_group_keys(opportunities, deals, by)
     _tell_reopened(deals, as_of)
 
     declared = close_curve.columns_of(show)
@@ -194,7 +194,7 @@ def _summary(deals: pd.DataFrame) -> dict[str, Any]:
     open_, won, lost, abandoned = (int(counts.get(status, 0)) for status in ("open", "won", "lost", "abandoned"))
     lost += abandoned
     wins, losses = wins_and_losses(deals)
-    value = column(deals, "value", MONEY)
+    value = column_or_nulls(deals, "value", MONEY)
     is_won = deals["status"] == "won"
     to_win, in_the_end = days_to_win(wins, losses)
     mean = float(value[is_won].mean())
@@ -205,11 +205,11 @@ def _summary(deals: pd.DataFrame) -> dict[str, Any]:
         "lost": lost,
         "abandoned": abandoned,
         "closed_at_once": int((deals["closed_at"] <= deals["created_at"]).sum()),
-        **with_interval("win_naive", won, won + lost),
+        **share_with_interval("win_naive", won, won + lost),
         "open_share": open_ / n,
         **wins_at_ages(deals, wins, *_AT),
         "median_days_to_win": to_win,
-        "median_days_to_close": waiting(deals["age"], deals["closed_at"].notna())[0],
+        "median_days_to_close": survival_quantiles(deals["age"], deals["closed_at"].notna())[0],
         "open_value": _total(value[deals["status"] == "open"]),
         "won_value": _total(value[is_won]),
         "won_value_mean": mean,
@@ -235,7 +235,7 @@ def _in_order(table: pd.DataFrame, by: str | None) -> pd.DataFrame:
 def how_many_are_won(table: pd.DataFrame) -> str:
     """What became of the deals by the last day that is known, and when half of those wins had come."""
     if table.iloc[:, 0].nunique() > 1:
-        return compared_wins(_at_ages(table))
+        return compare_win_rates(_at_ages(table))
     known = table[table["won_share"].notna()]
     if not len(known):
         return ""
@@ -244,7 +244,7 @@ def how_many_are_won(table: pd.DataFrame) -> str:
     deals = f"{many(last['n'], 'deal')}{'' if groups.iloc[0] == ALL else f' of {groups.iloc[0]}'}"
     days = last["median_days_to_win"]
     median = f" (median {many(np.ceil(days), 'day')} to win)" if np.isfinite(days) else ""
-    won = f"{percent(last, 'won')} are won within {many(last['day'], 'day')}{median}"
+    won = f"{percent_with_interval(last, 'won')} are won within {many(last['day'], 'day')}{median}"
     few = " These are too few to say much." if last["n"] < SMALL else ""
     lost = f"{last['lost_share']:.0%} are lost by then, and {last['open_share']:.0%} are still open"
     return f"Of {deals}, {won}; {lost}.{few}"
@@ -265,7 +265,7 @@ def _at_ages(table: pd.DataFrame) -> pd.DataFrame:
 @close_curve.headline_for(show="summary")
 def how_they_end(table: pd.DataFrame) -> str:
     if len(table) > 1:
-        return compared_wins(table)
+        return compare_win_rates(table)
     row = table.iloc[0]
     days = row["median_days_to_win"]
     ended = f"{row['won']:,} are won, {row['lost']:,} lost, and {row['open']:,} open"
@@ -283,9 +283,9 @@ def curves(table: pd.DataFrame, ax: Axes) -> None:
     if len(sizes) == 1:
         _areas(table, ax)
     else:
-        shown = most(sizes, ax, "n", _LINES).iloc[:, 0].tolist()
+        shown = top_groups(sizes, ax, "n", _LINES).iloc[:, 0].tolist()
         _lines({name: table[groups == name] for name in shown}, ax)
-    ax.yaxis.set_major_formatter(as_percent)
+    ax.yaxis.set_major_formatter(format_percent)
     ax.set_xlim(0, max(float(table["day"].max()), 1))
     ax.set_xlabel("days since the deal was created")
 
@@ -312,7 +312,7 @@ def _areas(table: pd.DataFrame, ax: Axes) -> None:
     if 0 < median <= day[-1]:
         height = float(np.interp(median, day, won))
         ax.plot([median, median], [0, height], color=INK, linewidth=1, linestyle=":", marker="")
-        points(ax, [median], [height], BLUE, 36)
+        draw_points(ax, [median], [height], BLUE, 36)
         right = median > 0.6 * day[-1]
         ax.annotate(
             f"median {many(np.ceil(median), 'day')}\nto win",
@@ -338,7 +338,7 @@ def _lines(groups: dict[str, pd.DataFrame], ax: Axes) -> None:
         ends[f"{name} {last:.0%} (n = {int(rows['n'].iloc[0]):,})"] = last, color
     ax.set_ylim(0, min(1.0, max(0.05, *(1.3 * float(rows["won_share"].max()) for rows in groups.values()))))
     ax.set_ylabel("share of deals won")
-    gridlines(ax, "y")
+    draw_gridlines(ax, "y")
     _beside(ends, ax, gap=0.075)
 
 
@@ -367,11 +367,11 @@ def _beside(labels: dict[str, tuple[float, str]], ax: Axes, gap: float) -> None:
 @close_curve.chart("win_30d_share", show="summary")
 def rates(table: pd.DataFrame, ax: Axes) -> None:
     """The share won at the age at which the groups are compared; beside it the median days to win."""
-    age = at_one_age(table)[0] or AGES[0]
+    age = at_common_age(table)[0] or AGES[0]
     table = table.iloc[::-1] if table.columns[0] == COHORT else table  # the newest on top
-    table = most(table, ax, None if table.columns[0] == COHORT else "n").reset_index(drop=True)
+    table = top_groups(table, ax, None if table.columns[0] == COHORT else "n").reset_index(drop=True)
     share, low, high = (table[f"win_{age}d_{part}"] for part in ("share", "low", "high"))
-    dots(ax, table.iloc[:, 0].tolist(), share, low, high, counts=table["n"], small=table["small"])
+    dot_plot(ax, table.iloc[:, 0].tolist(), share, low, high, counts=table["n"], small=table["small"])
     top = min(1.0, float(high.max()))
     ax.set_xlim(-0.015 * top, 1.03 * top)
     ax.set_xlabel(f"deals won within {age} days (95% interval)")

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.bulk_imports import is_import
+from hlkit.analysis.core.bulk_imports import is_bulk_import
 from hlkit.analysis.core.charts import (
     BLUE,
     GRAY,
@@ -17,26 +17,36 @@ from hlkit.analysis.core.charts import (
     ORANGE,
     PALE,
     PALETTE,
-    as_percent,
-    intervals,
-    legend,
-    percents,
-    points,
+    draw_intervals,
+    draw_legend,
+    draw_points,
+    format_percent,
+    percent_axis,
 )
 from hlkit.analysis.core.deals import (
     AGES,
     Abandoned,
-    as_they_were,
-    key_of_deals,
+    deal_group_keys,
+    deals_as_of,
     win_columns,
     wins_at_ages,
     wins_by_age,
     without_abandoned,
 )
-from hlkit.analysis.core.groups import NONE, SMALL, Array, by_size, group_column, grouped, lookup, need, with_interval
-from hlkit.analysis.core.headlines import choice, compared_wins, largest
+from hlkit.analysis.core.groups import (
+    NONE,
+    SMALL,
+    Array,
+    assign_groups,
+    group_column_name,
+    map_keys,
+    rank_by_size,
+    require_columns,
+    share_with_interval,
+)
+from hlkit.analysis.core.headlines import compare_win_rates, largest_group, option_value
 from hlkit.analysis.core.registry import analysis
-from hlkit.analysis.core.run_log import drop, remark, truths
+from hlkit.analysis.core.run_log import as_mask, drop_rows, remark
 from hlkit.client.dates import instant, short
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.frames.names import id_named, near_names
@@ -140,14 +150,14 @@ def funnel(
     Source: HighLevel, "How Funnels and Stage Distribution Widgets work", help.gohighlevel.com article
     155000001455.
     """
-    need(opportunities, "pipeline_id", "stage_id", "status", by)
-    need(stages, "stage_id", "pipeline_id", "position")
+    require_columns(opportunities, "pipeline_id", "stage_id", "status", by)
+    require_columns(stages, "stage_id", "pipeline_id", "position")
     deals = _chosen(opportunities, match, changed_since, changed_until, timezone)
     road = _road(stages, match)
     deals = deals.assign(
         **{
-            _AT: lookup(deals["stage_id"], road["at"]).to_numpy(),
-            _ROAD: lookup(deals["stage_id"], road["pipeline_id"])
+            _AT: map_keys(deals["stage_id"], road["at"]).to_numpy(),
+            _ROAD: map_keys(deals["stage_id"], road["pipeline_id"])
             .fillna(deals["pipeline_id"])
             .fillna(NONE)
             .to_numpy(),
@@ -157,7 +167,7 @@ def funnel(
     if pipeline is not None:
         deals = deals[deals[_ROAD].isin([_pipeline(pipeline, names)])]
     deals = without_abandoned(_state(deals, as_of), abandoned)
-    deals, groups = grouped(deals, key_of_deals(opportunities, deals, by))
+    deals, groups = assign_groups(deals, deal_group_keys(opportunities, deals, by))
     if currency:
         remark(f"Values are in {currency}.")
     table = _table(deals, groups, road, names)
@@ -165,7 +175,7 @@ def funnel(
     table = _with_wins(table, deals, groups, comparable=not chosen_by_change)
     if by is None:
         return table.drop(columns="group")
-    return table.rename(columns={"group": group_column(by, funnel.columns)})
+    return table.rename(columns={"group": group_column_name(by, funnel.columns)})
 
 
 _AT, _ROAD = "(at)", "(pipeline)"  # the step of a deal's stage on its road, from 0; the road
@@ -185,7 +195,7 @@ def _chosen(
             "changed_since and changed_until choose by the change of status, as HighLevel's dashboard does",
             hint='add match="highlevel", or choose by creation with since and until',
         )
-    need(deals, "status_changed_at")
+    require_columns(deals, "status_changed_at")
     changed = deals["status_changed_at"]
     if "created_at" in deals:  # a status that never changed is as old as the deal
         changed = changed.fillna(deals["created_at"])
@@ -198,7 +208,7 @@ def _chosen(
         inside &= (changed >= since).fillna(False)
     if until is not None:
         inside &= (changed < until).fillna(False)
-    return drop(deals, ~inside, "opportunities whose status changed at another time")
+    return drop_rows(deals, ~inside, "opportunities whose status changed at another time")
 
 
 def _road(stages: pd.DataFrame, match: str) -> pd.DataFrame:
@@ -242,7 +252,7 @@ def _state(deals: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     """The deals with their status at *as_of*; the stage is always that of now."""
     if "stage_changed_at" in deals and (moved := int((deals["stage_changed_at"] > as_of).sum())):
         remark(f"{moved:,} deals moved later than as_of, and are counted where they stand now.")
-    return as_they_were(deals, as_of)
+    return deals_as_of(deals, as_of)
 
 
 # ---- counting
@@ -253,7 +263,7 @@ def _table(deals: pd.DataFrame, groups: pd.Series, road: pd.DataFrame, names: pd
     on = deals[_ROAD].astype("object")
     known = list(dict.fromkeys([*names.index, *sorted(set(on.unique()) - set(names.index))]))
     which = pd.Index(known, dtype="object").get_indexer(on)
-    rank, labels = by_size(groups)
+    rank, labels = rank_by_size(groups)
     pairs, pair = np.unique(rank * max(1, len(known)) + which, return_inverse=True)
     pair_road = pairs % max(1, len(known))
     pair_group = labels[pairs // max(1, len(known))]
@@ -327,8 +337,8 @@ def _table(deals: pd.DataFrame, groups: pd.Series, road: pd.DataFrame, names: pd
         "entered": total,
         "reached_previous": prior,
         "reached": step,
-        **with_interval("step", step, prior),
-        **with_interval("total", step, total),
+        **share_with_interval("step", step, prior),
+        **share_with_interval("total", step, total),
         "small": np.where(np.isnan(prior), total, prior) < SMALL,
     }
     return pd.DataFrame(table)
@@ -342,7 +352,7 @@ def _with_wins(table: pd.DataFrame, deals: pd.DataFrame, groups: pd.Series, comp
     keys = [groups, deals[_ROAD]]
     still_open = (deals["status"] == "open").groupby(keys, sort=False).mean()
     shares: dict[Any, dict[str, float]] = {key: {"open_share": part} for key, part in still_open.items()}
-    own = ~is_import(deals)  # the date on which a deal was imported says nothing about its age
+    own = ~is_bulk_import(deals)  # the date on which a deal was imported says nothing about its age
     slim = deals[[name for name in ("status", "age", "watched", "contact_id") if name in deals]]
     for key, rows in slim[own].groupby([key[own] for key in keys], sort=False) if comparable else ():
         shares[key] |= wins_at_ages(rows, wins_by_age(rows), *AGES)
@@ -367,21 +377,21 @@ def where_they_fall(table: pd.DataFrame) -> str:
     if table.columns[0] != "pipeline_id":
         return f"{first}: {_wins_said(won.assign(small=won['entered'] < SMALL))}"
     stage = mine.set_index("stage_id").reset_index()
-    worst = largest(stage, "lost")
+    worst = largest_group(stage, "lost")
     lost, still, worth = (float(stage[name].sum()) for name in ("lost", "open", "value"))
     entered = many(mine["entered"].iloc[0], "deal")
     where = f", most often in {worst}" if worst else ""
     said = f"Of the {entered} in {first}, {lost:,.0f} {'was' if lost == 1 else 'were'} lost{where}"
-    unit = f" {choice(table, 'currency')}" if choice(table, "currency") else ""
+    unit = f" {option_value(table, 'currency')}" if option_value(table, "currency") else ""
     total = f", worth {worth:,.0f}{unit} in all" if worth > 0 else ""
-    stands = f", most often in {largest(stage, 'open')}" if largest(stage, "open") else ""
+    stands = f", most often in {largest_group(stage, 'open')}" if largest_group(stage, "open") else ""
     return f"{said}; {still:,.0f} {'is' if still == 1 else 'are'} open{total}{stands}."
 
 
 def _wins_said(won: pd.DataFrame) -> str:
-    if choice(won, "changed_since") or choice(won, "changed_until"):
+    if option_value(won, "changed_since") or option_value(won, "changed_until"):
         return "win rates are not compared, since these deals were chosen by the change of their status."
-    return compared_wins(won)
+    return compare_win_rates(won)
 
 
 # ---- its chart
@@ -407,7 +417,7 @@ def bars(table: pd.DataFrame, ax: Axes) -> None:
         ax.set_xlim(0, longest * 1.35)
         if several:
             ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
-            ax.xaxis.set_major_formatter(as_percent)
+            ax.xaxis.set_major_formatter(format_percent)
     else:
         sizes = table.groupby([by, "pipeline_id"], sort=False)["entered"].max().groupby(by, sort=False).sum()
         groups = {str(name): f"{name} ({size:,})" for name, size in sizes.nlargest(_GROUPS).items()}
@@ -416,7 +426,7 @@ def bars(table: pd.DataFrame, ax: Axes) -> None:
         for edge in np.concatenate([at[1:] - 0.5 for _, at in deals]):
             ax.axhline(edge, color=PALE, linewidth=0.6, linestyle="-", marker="")
         ax.set_xlim(0, 1.03)
-        percents(ax)
+        percent_axis(ax)
     names = "" if several else f"{shown[0]['pipeline_id'].iloc[0]}, "
     count = many(sum(_deals_in(rows) for rows in shown), "deal")
     where = f" in {len(shown)} pipelines" if several else ""
@@ -431,7 +441,7 @@ def bars(table: pd.DataFrame, ax: Axes) -> None:
     lines = ax.get_xlabel().count("\n")
     handles, labels = ax.get_legend_handles_labels()
     kinds = dict(zip(labels, handles, strict=True))  # each once
-    legend(
+    draw_legend(
         ax,
         0.4,
         -0.16 - 0.06 * lines,
@@ -519,7 +529,7 @@ def _drawn(several: bool, by: str | None, table: pd.DataFrame) -> str:
         "share of the pipeline's deals that reached this stage\n" if several else "deals that reached this stage · "
     )
     what += "% of the stage before (95% interval)"
-    if truths(table["small"]).any():
+    if as_mask(table["small"]).any():
         what += f"{' · ' if several else chr(10)}gray: of fewer than 20 deals"
     return what
 
@@ -569,5 +579,5 @@ def _draw_groups(table: pd.DataFrame, places: Array, by: str, groups: dict[str, 
         rows = table[(table[by] == group).to_numpy(dtype=bool)]
         at = places[: len(rows)] + 0.2 * (number - (len(groups) - 1) / 2)
         share_, low, high = (rows[f"total_{name}"].to_numpy("float64") for name in ("share", "low", "high"))
-        intervals(ax, at, low, high, PALETTE[number], 1.2 if is_crowded else 2)
-        points(ax, share_, at, PALETTE[number], 6 if is_crowded else 26, label=label)
+        draw_intervals(ax, at, low, high, PALETTE[number], 1.2 if is_crowded else 2)
+        draw_points(ax, share_, at, PALETTE[number], 6 if is_crowded else 26, label=label)

@@ -7,37 +7,37 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.bulk_imports import is_import
+from hlkit.analysis.core.bulk_imports import is_bulk_import
 from hlkit.analysis.core.charts import (
     BLUE,
     GRAY,
     INK,
     RED,
     SIZE,
-    apart,
-    dots,
-    durations,
-    legend,
-    most,
-    points,
-    rows_of_names,
+    distinct_texts,
+    dot_plot,
+    draw_legend,
+    draw_points,
+    duration_axis,
+    label_rows,
+    top_groups,
 )
-from hlkit.analysis.core.deals import until
+from hlkit.analysis.core.deals import dated_deals_as_of
 from hlkit.analysis.core.groups import (
     SMALL,
     Array,
-    column,
+    column_or_nulls,
     days_between,
-    effective_rows_of_one,
-    key_of,
-    lookup,
-    need,
+    effective_rows_of_group,
+    group_keys,
+    map_keys,
     per_group,
-    with_interval,
+    require_columns,
+    share_with_interval,
 )
-from hlkit.analysis.core.headlines import compared, largest
+from hlkit.analysis.core.headlines import compare_groups, largest_group
 from hlkit.analysis.core.registry import analysis
-from hlkit.analysis.core.run_log import remark, truths
+from hlkit.analysis.core.run_log import as_mask, remark
 from hlkit.client.schema import COUNT, FLAG, ID, INSTANT, MONEY, NUMBER, SHARE, TEXT
 from hlkit.client.text import many
 
@@ -145,13 +145,15 @@ def stuck(
 
     Source: "rotten deals" of other CRMs: crmsupport.freshworks.com, article 50000002157.
     """
-    need(opportunities, "opportunity_id", "status", "created_at", "status_changed_at", "stage_changed_at", "stage_id")
-    key = key_of(opportunities, by)
-    known = until(opportunities, as_of)
+    require_columns(
+        opportunities, "opportunity_id", "status", "created_at", "status_changed_at", "stage_changed_at", "stage_id"
+    )
+    key = group_keys(opportunities, by)
+    known = dated_deals_as_of(opportunities, as_of)
     deals = known[known["status"] == "open"]
-    deals = deals.assign(**{name: column(deals, name, kind) for name, kind in _MAY_LACK})
+    deals = deals.assign(**{name: column_or_nulls(deals, name, kind) for name, kind in _MAY_LACK})
     limits = _limits(known)
-    p90, early, late = (lookup(deals["stage_id"], limits[name]) for name in ("p90", "early", "late"))
+    p90, early, late = (map_keys(deals["stage_id"], limits[name]) for name in ("p90", "early", "late"))
     limit = p90.clip(lower=1).fillna(float(days))
     in_stage = _days_in_stage(deals, as_of)
     steps = _steps(tasks, appointments, as_of, timezone)
@@ -161,11 +163,11 @@ def stuck(
         days_since_action=days_between(deals["acted_at"].where(deals["acted_at"] <= as_of), as_of),
         stage_p90_days=p90,
         limit_days=limit,
-        over=truths(in_stage > limit),
-        stuck=truths(in_stage > limit) & ~planned,
+        over=as_mask(in_stage > limit),
+        stuck=as_mask(in_stage > limit) & ~planned,
         # Whether it would be, had the limit come out lower or higher by a standard error.
-        stuck_early=truths(in_stage > early.clip(lower=1).fillna(limit)) & ~planned,
-        stuck_late=truths(in_stage > late.clip(lower=1).fillna(limit)) & ~planned,
+        stuck_early=as_mask(in_stage > early.clip(lower=1).fillna(limit)) & ~planned,
+        stuck_late=as_mask(in_stage > late.clip(lower=1).fillna(limit)) & ~planned,
         next_step=next_step if tasks is not None or appointments is not None else None,
     )
     for name, frame in (("tasks", tasks), ("appointments", appointments)):
@@ -208,7 +210,7 @@ def _limits(deals: pd.DataFrame) -> pd.DataFrame:
     stay = days_between(deals["stage_changed_at"], deals["closed_at"])
     # An automation that moves a deal on its win to a "won" stage leaves a stay of seconds there.
     counts = (deals["status"] == "won") & (stay >= _AN_HOUR) & (deals["closed_at"] > deals["created_at"])
-    counts = truths(counts) & ~is_import(deals).to_numpy()
+    counts = as_mask(counts) & ~is_bulk_import(deals).to_numpy()
     stays = stay[counts].groupby(deals["stage_id"][counts])
     limits = {stage: _percentiles(days.to_numpy("float64")) for stage, days in stays if len(days) >= _ENOUGH}
     index = pd.Index(list(limits), dtype=TEXT.dtype)
@@ -237,19 +239,19 @@ def _steps(
     """Open tasks and upcoming appointments: contact_id, at (due or starts), what (text) and rank."""
     parts = [_step(pd.Series(dtype=TEXT.dtype), pd.Series(dtype=INSTANT.dtype), "", _UPCOMING)]
     if tasks is not None:
-        need(tasks, "contact_id", "is_completed")
-        todo = tasks[~truths(tasks["is_completed"])]
-        due = column(todo, "due_at", INSTANT)
+        require_columns(tasks, "contact_id", "is_completed")
+        todo = tasks[~as_mask(tasks["is_completed"])]
+        due = column_or_nulls(todo, "due_at", INSTANT)
         today = as_of.tz_convert(timezone).normalize()
-        rank = np.where(due.isna(), _UNDATED, np.where(truths(due >= today), _UPCOMING, _OVERDUE))
+        rank = np.where(due.isna(), _UNDATED, np.where(as_mask(due >= today), _UPCOMING, _OVERDUE))
         parts.append(_step(todo["contact_id"], due, _TASKS[rank], rank))
     if appointments is not None:
-        need(appointments, "contact_id", "starts_at")
-        upcoming = truths(appointments["starts_at"] > as_of)
+        require_columns(appointments, "contact_id", "starts_at")
+        upcoming = as_mask(appointments["starts_at"] > as_of)
         if "status" in appointments:
-            upcoming &= ~truths(appointments["status"].str.strip().str.lower().isin(_NOT_TO_COME))
+            upcoming &= ~as_mask(appointments["status"].str.strip().str.lower().isin(_NOT_TO_COME))
         if "is_deleted" in appointments:
-            upcoming &= ~truths(appointments["is_deleted"])
+            upcoming &= ~as_mask(appointments["is_deleted"])
         booked = appointments[upcoming]
         parts.append(_step(booked["contact_id"], booked["starts_at"], _APPOINTMENT, _UPCOMING))
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
@@ -265,7 +267,7 @@ def _next_steps(contacts: pd.Series, steps: pd.DataFrame, timezone: str) -> tupl
     *contacts* has the contact of each open deal.
     """
     steps = steps[steps["contact_id"].isin(contacts.dropna())]
-    open_deals = lookup(steps["contact_id"], contacts.value_counts())
+    open_deals = map_keys(steps["contact_id"], contacts.value_counts())
     # A task names its contact only: which of several deals it is for is unknown.
     is_shared = (steps["what"] != _APPOINTMENT) & (open_deals > 1)
     steps = steps.assign(open_deals=open_deals, rank=steps["rank"] + _SHARED * is_shared)
@@ -275,8 +277,8 @@ def _next_steps(contacts: pd.Series, steps: pd.DataFrame, timezone: str) -> tupl
     text = first["what"].astype(TEXT.dtype) + when.fillna("").astype(TEXT.dtype)
     count = first["open_deals"].astype("Int64").astype(TEXT.dtype)
     text = text.where(first["rank"] < _SHARED, text + " (contact has " + count + " open deals)").astype(TEXT.dtype)
-    is_planned = truths(lookup(contacts, first["rank"].astype("float64")) < _OVERDUE)
-    return is_planned, lookup(contacts, text).fillna("")
+    is_planned = as_mask(map_keys(contacts, first["rank"].astype("float64")) < _OVERDUE)
+    return is_planned, map_keys(contacts, text).fillna("")
 
 
 # ---- groups
@@ -284,7 +286,7 @@ def _next_steps(contacts: pd.Series, steps: pd.DataFrame, timezone: str) -> tupl
 
 def _effective_n(deals: pd.DataFrame) -> float:
     """How many deals the stuck share is worth: those of one contact are alike, and the limit is an estimate."""
-    n = effective_rows_of_one(deals["stuck"], deals["contact_id"])[0]
+    n = effective_rows_of_group(deals["stuck"], deals["contact_id"])[0]
     if deals["limit_days"].nunique() > 1:  # groups with several limits, such as owners, share them and their error
         return n
     part = float(deals["stuck"].mean())
@@ -301,7 +303,7 @@ def _summary(deals: pd.DataFrame) -> dict[str, Any]:
         "n": n,
         "over_limit": int(deals["over"].sum()),
         "stuck": count,
-        **with_interval("stuck", count, n, _effective_n(deals)),
+        **share_with_interval("stuck", count, n, _effective_n(deals)),
         "open_value": deals["value"].sum(),
         "stuck_value": deals["value"][deals["stuck"]].sum(),
         "median_days": deals["days_in_stage"].dropna().median(),
@@ -312,10 +314,10 @@ def _summary(deals: pd.DataFrame) -> dict[str, Any]:
 
 def _in_order(table: pd.DataFrame, stages: pd.DataFrame) -> pd.DataFrame:
     """Pipelines by their open deals, and in each its stages in their order."""
-    need(stages, "stage_id")
+    require_columns(stages, "stage_id")
     if "position" not in stages:
         return table
-    position = lookup(table["stage_id"], stages.dropna(subset=["stage_id"]).set_index("stage_id")["position"])
+    position = map_keys(table["stage_id"], stages.dropna(subset=["stage_id"]).set_index("stage_id")["position"])
     size = table["n"].groupby(table["pipeline_id"], dropna=False).transform("sum")
     keys = pd.DataFrame({"size": -size, "pipeline": table["pipeline_id"], "position": position.astype("Float64")})
     return table.loc[keys.sort_values(["size", "pipeline", "position"], kind="stable").index]
@@ -327,7 +329,7 @@ def _in_order(table: pd.DataFrame, stages: pd.DataFrame) -> pd.DataFrame:
 @stuck.headline_for(show="deals")
 def how_many_are_stuck(table: pd.DataFrame) -> str:
     """How many open deals are stuck, what they are worth, and the stage that has the most of them."""
-    rows = table[truths(table["stuck"])]
+    rows = table[as_mask(table["stuck"])]
     verb = "is" if 1 in (len(rows), len(table)) else "are"
     counted = f"{len(rows):,} of {many(len(table), 'open deal')} {verb} stuck"
     if not len(rows):
@@ -335,14 +337,14 @@ def how_many_are_stuck(table: pd.DataFrame) -> str:
     total = rows["value"].sum()
     value = f", worth {total:,.0f} in total" if total > 0 else ""
     counts = pd.DataFrame({"stage": _stage_names(rows).astype(TEXT.dtype), "n": 1})
-    stage = largest(counts.groupby("stage", sort=False, as_index=False).sum(), "n")
+    stage = largest_group(counts.groupby("stage", sort=False, as_index=False).sum(), "n")
     return f"{counted}{value}." + (f" The stage with the most: {stage}." if stage else "")
 
 
 @stuck.headline_for(show="stages")
 def where_they_are_stuck(table: pd.DataFrame) -> str:
     named = table.assign(**{str(table.columns[0]): _stage_names(table)}) if table.columns[0] == "stage_id" else table
-    return compared(named, "stuck", "Share of open deals that are stuck")
+    return compare_groups(named, "stuck", "Share of open deals that are stuck")
 
 
 # ---- charts
@@ -354,12 +356,12 @@ def strip(table: pd.DataFrame, ax: Axes) -> None:
     rows = table.groupby("row", sort=False).agg(
         n=("row", "size"), stuck=("stuck", "sum"), limit=("limit_days", "median")
     )
-    rows = most(rows.sort_values(["stuck", "n"], ascending=False, kind="stable").reset_index(), ax)
+    rows = top_groups(rows.sort_values(["stuck", "n"], ascending=False, kind="stable").reset_index(), ax)
     labels = [
         f"{name} ({count:,} of {n:,})"
         for name, n, count in zip(*(rows[key] for key in ("row", "n", "stuck")), strict=True)
     ]
-    heights = rows_of_names(ax, labels)
+    heights = label_rows(ax, labels)
     # Short: beside it may stand how many stages are not drawn.
     headline = f"{int(table['stuck'].sum()):,} of {len(table):,} are stuck"
     table = table[table["row"].isin(rows["row"])]
@@ -367,7 +369,7 @@ def strip(table: pd.DataFrame, ax: Axes) -> None:
     y = y + 0.6 * (np.arange(len(table)) * 0.618034 % 1 - 0.5)  # spread out, the same way each time
     days = table["days_in_stage"].clip(lower=1 / 24).to_numpy("float64")
     is_stuck = table["stuck"].to_numpy(dtype=bool)
-    late = truths(table["days_in_stage"] > table["limit_days"]) & ~is_stuck
+    late = as_mask(table["days_in_stage"] > table["limit_days"]) & ~is_stuck
     dot: dict[str, Any] = {"alpha": 0.7, "linewidths": 0, "rasterized": True, "zorder": 1}
     for which, color, label in (
         (~is_stuck & ~late, GRAY, "within the limit"),
@@ -375,16 +377,16 @@ def strip(table: pd.DataFrame, ax: Axes) -> None:
         (is_stuck, RED, "stuck"),
     ):
         if which.any():
-            points(ax, days[which], y[which], color, 14, label=label, **dot)
+            draw_points(ax, days[which], y[which], color, 14, label=label, **dot)
     limit = rows["limit"].to_numpy("float64")
     tall = 0.8 * ax.get_window_extent().height / ax.figure.dpi * 72 / max(len(rows), 4)  # points
-    points(ax, limit, heights, INK, tall**2, marker="|")
-    points(ax, [], [], INK, 120, marker="|", label="limit of the stage")
-    durations(ax, "x", "days")
+    draw_points(ax, limit, heights, INK, tall**2, marker="|")
+    draw_points(ax, [], [], INK, 120, marker="|", label="limit of the stage")
+    duration_axis(ax, "x", "days")
     ax.set_xlim(min(0.5, 0.8 * days.min()), 1.6 * max(days.max(), np.nanmax(limit)))
     ax.set_xlabel("time in the stage (log scale)")
     ax.annotate(headline, (0, 1), xycoords="axes fraction", va="bottom", color=RED, fontsize=SIZE, fontweight="bold")
-    legend(ax, 0.4, handletextpad=0.3, handlelength=2, columnspacing=1)
+    draw_legend(ax, 0.4, handletextpad=0.3, handlelength=2, columnspacing=1)
 
 
 def _stage_names(table: pd.DataFrame) -> pd.Series:
@@ -392,7 +394,9 @@ def _stage_names(table: pd.DataFrame) -> pd.Series:
     stage, pipeline = (table[name].astype("object").fillna("(none)") for name in ("stage_id", "pipeline_id"))
     is_ambiguous = pipeline.groupby(stage).transform("nunique") > 1
     both = stage.where(~is_ambiguous, stage + _OF + pipeline)
-    return both.map(apart(both, lambda name: " · ".join(map(_cut, name.split(_OF))) if _OF in name else name))
+    return both.map(
+        distinct_texts(both, lambda name: " · ".join(map(_cut, name.split(_OF))) if _OF in name else name)
+    )
 
 
 def _cut(name: str) -> str:
@@ -404,8 +408,8 @@ def _cut(name: str) -> str:
 def shares(table: pd.DataFrame, ax: Axes) -> None:
     first = table.columns[0]
     names = _stage_names(table) if first == "stage_id" else table[first]
-    shown = most(table.assign(row=names), ax, "n").reset_index(drop=True)
-    dots(
+    shown = top_groups(table.assign(row=names), ax, "n").reset_index(drop=True)
+    dot_plot(
         ax,
         shown["row"].tolist(),
         shown["stuck_share"],
