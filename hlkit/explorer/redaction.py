@@ -179,7 +179,7 @@ def hidden_result(result: Result, tell: Callable[[str], str]) -> Result:
 def _choice(name: str, value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    if name in ("by", "also"):
+    if name in ("by", "key_column"):
         return hidden_name(value)
     shown = re.fullmatch(_FORMS_OF_CHOICES[name], value) if name in _FORMS_OF_CHOICES else True
     return value if shown else pseudonym(value, name)

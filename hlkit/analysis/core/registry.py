@@ -50,7 +50,7 @@ Columns = Mapping[str, Kind]
 FILLED = ("as_of", "timezone", "until", "currency", "country", "website")
 _SPAN = ("as_of", "timezone", "until")
 _DATES = ("_since", "_until")  # how the names of the choices end that are dates
-_LABELS = ("by", "also")  # these choices are names of columns, of any type
+_LABELS = ("by", "key_column")  # these choices are names of columns, of any type
 _WHEN = ("created_at", "sent_at")  # a row with a later one was not there yet at as_of
 
 # What the common choices mean, for the help of the command line and the explorer.

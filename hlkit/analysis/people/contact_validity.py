@@ -1,13 +1,13 @@
-"""Whether an email address and a phone number can be right: by their rules, without asking anybody.
+"""Whether email addresses and phone numbers are valid by their format; nothing is sent and nothing is looked up.
 
-email-validator and phonenumbers know the rules. Asked for each row they take 20 seconds for a million, so
-what is plain is judged first by array operations that give the very same answer; they are asked for the rest.
+The libraries email-validator and phonenumbers define the rules. A million calls of them take 20 seconds, so array
+operations decide the common cases first, with the same result, and the libraries decide the rest.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,30 +26,30 @@ Mask = npt.NDArray[np.bool_]
 # ---- email
 
 _ATOM = r"[a-zA-Z0-9_!#$%&'*+\-/=?^`{|}~]+"
-_LABEL = r"[a-zA-Z0-9](?:-?[a-zA-Z0-9])*"  # never two dashes in a row: such a name may be an encoded one
+_LABEL = r"[a-zA-Z0-9](?:-?[a-zA-Z0-9])*"  # "xn--" may begin an encoded name: left to the library
 _PLAIN = rf"^{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+[a-zA-Z][a-zA-Z]+$"
-_PLAIN_LENGTH = 64  # then no part of it can be too long
+_PLAIN_LENGTH = 64  # no part of a shorter address can be too long
 _NO_DOMAIN = r'^[^"<>@]*@[a-zA-Z0-9-]*$'
 _EMAIL_SHAPE = r"^[^@\s]+@[^@\s]+\.[^@\s.]+$"
 
 
 def valid_email(emails: pd.Series) -> pd.Series:
-    """Whether each address can be right, without a look-up; null is not. Blanks around it do not matter.
+    """Whether each address is valid, without a DNS lookup; null is not valid, and surrounding spaces do not matter.
 
-    Without the extra ``dedupe`` it goes by the address's shape, and a remark says so.
+    Without the extra ``dedupe`` only the shape of the address is checked, and a remark says so.
     """
     texts = _arrow(emails)
     try:
         library = import_extra("email_validator", "dedupe", "to check email addresses")
     except MissingExtra:
-        _by_shape("email addresses", "name@domain.ending")
+        _remark_on_shape("email addresses", "name@domain.ending")
         return pd.Series(matches(texts, _EMAIL_SHAPE), index=emails.index)
     special = "|".join(re.escape(name) for name in library.SPECIAL_USE_DOMAIN_NAMES)
     short = _mask(pc.less_equal(pc.utf8_length(texts), _PLAIN_LENGTH))
     valid = matches(texts, _PLAIN) & short & ~matches(texts, rf"(?i)[@.](?:{special})$")
-    wrong = ~_mask(pc.match_substring(texts, "@")) | matches(texts, _NO_DOMAIN)
-    open_ = np.flatnonzero(~valid & ~wrong)
-    valid[open_] = _each(texts.take(pa.array(open_)), lambda text: _email_is_valid(library, text))
+    invalid = ~_mask(pc.match_substring(texts, "@")) | matches(texts, _NO_DOMAIN)
+    undecided = np.flatnonzero(~valid & ~invalid)
+    valid[undecided] = _map_distinct(texts.take(pa.array(undecided)), lambda text: _email_is_valid(library, text))
     return pd.Series(valid, index=emails.index)
 
 
@@ -69,30 +69,30 @@ _PHONE_SHAPE = r"^\+?[0-9(][0-9() ./-]*$"
 
 
 def valid_phone(phones: pd.Series, regions: pd.Series) -> pd.Series:
-    """Whether each number can be right; null is not. *regions*: the country of one that names none, as "US".
+    """Whether each number is valid; null is not. *regions* has the country, such as "US", of numbers without a code.
 
-    Without the extra ``dedupe`` it goes by the number's shape, and a remark says so.
+    Without the extra ``dedupe`` only the shape of the number is checked, and a remark says so.
     """
     texts = _arrow(phones)
     try:
         library = import_extra("phonenumbers", "dedupe", "to check phone numbers")
     except MissingExtra:
-        _by_shape("phone numbers", "8 to 15 digits")
+        _remark_on_shape("phone numbers", "8 to 15 digits")
         digits = pc.replace_substring_regex(texts, r"[^0-9]", "")
         shaped = matches(digits, r"^[0-9]{8,15}$") & matches(texts, _PHONE_SHAPE)
         return pd.Series(shaped, index=phones.index)
-    known = regions.where(regions.isin(list(library.SUPPORTED_REGIONS)))
-    texts = _american(texts, known.isin(_regions(library, 1)).to_numpy(dtype=bool))
+    regions = regions.where(regions.isin(list(library.SUPPORTED_REGIONS)))
+    texts = _with_us_code(texts, regions.isin(_regions(library, 1)).to_numpy(dtype=bool))
     valid = np.zeros(len(phones), dtype=bool)
-    decided = matches(texts, r"^$") | _mask(pc.is_null(texts))
-    numbers = np.flatnonzero(matches(texts, _E164))
-    yes, sure = _international(library, pc.utf8_slice_codeunits(texts.take(pa.array(numbers)), 1))
-    valid[numbers], decided[numbers] = yes, sure
-    rest = np.flatnonzero(~decided)
-    asked = known.iloc[rest].fillna("").astype("object").tolist()
-    pairs = list(zip(texts.take(pa.array(rest)).to_pylist(), asked, strict=True))
-    answers = {pair: _phone_is_valid(library, *pair) for pair in dict.fromkeys(pairs)}
-    valid[rest] = [answers[pair] for pair in pairs]
+    is_decided = matches(texts, r"^$") | _mask(pc.is_null(texts))
+    international = np.flatnonzero(matches(texts, _E164))
+    digits = pc.utf8_slice_codeunits(texts.take(pa.array(international)), 1)
+    valid[international], is_decided[international] = _check_international(library, digits)
+    undecided = np.flatnonzero(~is_decided)
+    undecided_regions = regions.iloc[undecided].fillna("").astype("object").tolist()
+    pairs = list(zip(texts.take(pa.array(undecided)).to_pylist(), undecided_regions, strict=True))
+    results = {pair: _phone_is_valid(library, *pair) for pair in dict.fromkeys(pairs)}
+    valid[undecided] = [results[pair] for pair in pairs]
     return pd.Series(valid, index=phones.index)
 
 
@@ -103,118 +103,122 @@ def _phone_is_valid(library: Any, text: str, region: str) -> bool:
         return False
 
 
-def _american(texts: Any, here: Mask) -> Any:
-    """The texts, with +1 and ten digits in the place of the ways in which North America writes a number."""
-    plain = here & matches(texts, _AMERICAN)
-    if not plain.any():
+def _with_us_code(texts: Any, is_north_american: Mask) -> Any:
+    """The texts, with numbers as they are usually written in North America rewritten as +1 and ten digits."""
+    is_plain = is_north_american & matches(texts, _AMERICAN)
+    if not is_plain.any():
         return texts
-    return pc.if_else(pa.array(plain), pc.replace_substring_regex(texts, _AMERICAN, r"+1\1\2\3\4"), texts)
+    return pc.if_else(pa.array(is_plain), pc.replace_substring_regex(texts, _AMERICAN, r"+1\1\2\3\4"), texts)
 
 
-def _international(library: Any, digits: Any) -> tuple[Mask, Mask]:
-    """Of numbers with their country's code: which are valid, and of which that is sure.
+def _check_international(library: Any, digits: Any) -> tuple[Mask, Mask]:
+    """Of numbers that start with a country code: whether each is valid, and whether this result is final.
 
-    A country's own numbers are told by regular expressions over their digits. The library first takes off a
-    prefix for calls within the country: a number that begins so is left to it.
+    The library removes a national prefix, such as a leading 0, before it applies a country's regular expressions.
+    Numbers that start with such a prefix are left to the library.
     """
-    valid, sure = np.zeros(len(digits), dtype=bool), np.zeros(len(digits), dtype=bool)
-    codes = np.zeros(len(digits), dtype="int64")
+    valid, is_final = np.zeros(len(digits), dtype=bool), np.zeros(len(digits), dtype=bool)
+    country_codes = np.zeros(len(digits), dtype="int64")
     for length in (1, 2, 3):
-        heads = pc.utf8_slice_codeunits(digits, 0, length).cast(pa.int64())
-        heads = heads.to_numpy(zero_copy_only=False) if isinstance(heads, pa.Array) else heads.to_numpy()
-        here = (codes == 0) & np.isin(heads, [c for c in library.COUNTRY_CODE_TO_REGION_CODE if c < 10**length])
-        codes[here] = heads[here]
-    for code in np.unique(codes).tolist():
+        starts = pc.utf8_slice_codeunits(digits, 0, length).cast(pa.int64())
+        starts = starts.to_numpy(zero_copy_only=False) if isinstance(starts, pa.Array) else starts.to_numpy()
+        assigned = [code for code in library.COUNTRY_CODE_TO_REGION_CODE if code < 10**length]
+        has_code = (country_codes == 0) & np.isin(starts, assigned)
+        country_codes[has_code] = starts[has_code]
+    for code in np.unique(country_codes).tolist():
         regions = _regions(library, code)
-        if not regions or "001" in regions:  # no country, or none in particular
+        if not regions or "001" in regions:  # unassigned, or not of one country
             continue
-        rows = np.flatnonzero(codes == code)
+        rows = np.flatnonzero(country_codes == code)
         national = pc.utf8_slice_codeunits(digits.take(pa.array(rows)), len(str(code)))
         metadata = [library.PhoneMetadata.metadata_for_region(region, None) for region in regions]
         try:
-            typed = _in_a_region(national, metadata)
+            is_valid = _valid_in_regions(national, metadata)
             prefix = metadata[0].national_prefix_for_parsing
-            begins = matches(national, f"^(?:{prefix})") if prefix else np.zeros(len(rows), dtype=bool)
-        except pa.ArrowInvalid:  # an expression that Arrow does not know
+            has_prefix = matches(national, f"^(?:{prefix})") if prefix else np.zeros(len(rows), dtype=bool)
+        except pa.ArrowInvalid:  # a regular expression that Arrow does not support
             continue
-        valid[rows], sure[rows] = typed, ~begins & matches(national, "^[0-9]{4,17}$")
-    return valid, sure
+        valid[rows], is_final[rows] = is_valid, ~has_prefix & matches(national, "^[0-9]{4,17}$")
+    return valid, is_final
 
 
 def _regions(library: Any, code: int) -> tuple[str, ...]:
     return tuple(library.COUNTRY_CODE_TO_REGION_CODE.get(code, ()))
 
 
-def _in_a_region(national: Any, metadata: list[Any]) -> Mask:
-    """Whether each number is one of the first region that claims it: by its first digits, or by all of them."""
-    valid, claimed = np.zeros(len(national), dtype=bool), np.zeros(len(national), dtype=bool)
-    for one in metadata:
-        left = np.flatnonzero(~claimed)
-        if not len(left):
+def _valid_in_regions(national: Any, metadata: list[Any]) -> Mask:
+    """Whether each national number is valid in its region, of the regions that share a country code.
+
+    The first region claims a number by its leading digits or, if it has none listed, by a valid number.
+    """
+    valid, is_claimed = np.zeros(len(national), dtype=bool), np.zeros(len(national), dtype=bool)
+    for region in metadata:
+        rest = np.flatnonzero(~is_claimed)
+        if not len(rest):
             break
-        numbers = national.take(pa.array(left))
-        if len(metadata) > 1 and one.leading_digits is not None:
-            begins = np.flatnonzero(matches(numbers, f"^(?:{one.leading_digits})"))
-            valid[left[begins]] = _of_a_type(numbers.take(pa.array(begins)), one)
-            claimed[left[begins]] = True
+        numbers = national.take(pa.array(rest))
+        if len(metadata) > 1 and region.leading_digits is not None:
+            claimed = np.flatnonzero(matches(numbers, f"^(?:{region.leading_digits})"))
+            valid[rest[claimed]] = _valid_in(numbers.take(pa.array(claimed)), region)
+            is_claimed[rest[claimed]] = True
         else:
-            typed = _of_a_type(numbers, one)
-            valid[left[typed]] = claimed[left[typed]] = True
+            is_valid = _valid_in(numbers, region)
+            valid[rest[is_valid]] = is_claimed[rest[is_valid]] = True
     return valid
 
 
-def _of_a_type(national: Any, region: Any) -> Mask:
-    """Whether each number is a landline, a mobile or another kind of number that the region has."""
-    kinds = [region.fixed_line, region.toll_free, region.premium_rate, region.shared_cost, region.voip]
-    kinds += [region.personal_number, region.pager, region.uan, region.voicemail]
-    kinds += [] if region.same_mobile_and_fixed_line_pattern else [region.mobile]
-    typed = np.zeros(len(national), dtype=bool)
-    left = np.flatnonzero(_fits(national, region.general_desc))
-    for kind in kinds:
-        fits = _fits(national.take(pa.array(left)), kind)
-        typed[left[fits]] = True
-        left = left[~fits]
-    return typed
+def _valid_in(national: Any, region: Any) -> Mask:
+    """Whether each national number is a landline, a mobile or another type of number of the region."""
+    types = [region.fixed_line, region.toll_free, region.premium_rate, region.shared_cost, region.voip]
+    types += [region.personal_number, region.pager, region.uan, region.voicemail]
+    types += [] if region.same_mobile_and_fixed_line_pattern else [region.mobile]
+    valid = np.zeros(len(national), dtype=bool)
+    rest = np.flatnonzero(_is_of_type(national, region.general_desc))
+    for number_type in types:
+        is_type = _is_of_type(national.take(pa.array(rest)), number_type)
+        valid[rest[is_type]] = True
+        rest = rest[~is_type]
+    return valid
 
 
-def _fits(national: Any, kind: Any) -> Mask:
-    if kind is None or not kind.national_number_pattern or not len(national):
+def _is_of_type(national: Any, number_type: Any) -> Mask:
+    if number_type is None or not number_type.national_number_pattern or not len(national):
         return np.zeros(len(national), dtype=bool)
-    fits = matches(national, f"^(?:{kind.national_number_pattern})$")
-    if kind.possible_length:
-        fits &= np.isin(_numpy(pc.utf8_length(national)), kind.possible_length)
-    return fits
+    is_type = matches(national, f"^(?:{number_type.national_number_pattern})$")
+    if number_type.possible_length:
+        is_type &= np.isin(_numpy(pc.utf8_length(national)), number_type.possible_length)
+    return is_type
 
 
 # ---- arrays of texts
 
 
 def _arrow(column: pd.Series) -> Any:
-    """The column as Arrow texts, without blanks around them."""
+    """The column as an Arrow array of texts, without surrounding spaces."""
     array = pa.array(column.astype(TEXT.dtype), type=pa.large_string(), from_pandas=True)
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     return pc.utf8_trim_whitespace(array)
 
 
 def matches(texts: Any, pattern: str) -> Mask:
-    """Whether each of these Arrow texts holds what *pattern* describes; null does not."""
+    """Whether the regular expression *pattern* matches somewhere in each Arrow text; null does not match."""
     return _mask(pc.match_substring_regex(texts, pattern))
 
 
-def _mask(answers: Any) -> Mask:
-    return np.asarray(_numpy(pc.fill_null(answers, False)), dtype=bool)
+def _mask(values: Any) -> Mask:
+    return np.asarray(_numpy(pc.fill_null(values, False)), dtype=bool)
 
 
 def _numpy(array: Any) -> Any:
     return array.to_numpy(zero_copy_only=False)
 
 
-def _each(texts: Any, answer: Any) -> Mask:
-    """The answer for each text, asked once for each that differs."""
-    coded = texts.dictionary_encode()
-    answers: Iterable[bool] = [answer(text) for text in coded.dictionary.to_pylist()]
-    return np.asarray(list(answers), dtype=bool)[_numpy(coded.indices)] if len(texts) else np.zeros(0, dtype=bool)
+def _map_distinct(texts: Any, check: Callable[[str], bool]) -> Mask:
+    """The result of *check* for each text; equal texts are checked once."""
+    encoded = texts.dictionary_encode()
+    results = [check(text) for text in encoded.dictionary.to_pylist()]
+    return np.asarray(results, dtype=bool)[_numpy(encoded.indices)] if len(texts) else np.zeros(0, dtype=bool)
 
 
-def _by_shape(what: str, shape: str) -> None:
-    remark(f"Without hlkit[dedupe], {what} are judged by their shape alone ({shape}): more than are right pass.")
+def _remark_on_shape(values: str, shape: str) -> None:
+    remark(f"Without hlkit[dedupe], only the shape of {values} is checked ({shape}), so some invalid ones pass.")

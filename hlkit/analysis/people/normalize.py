@@ -1,6 +1,7 @@
-"""What people are known by, written alike so that it can be compared: names, emails, phones, addresses.
+"""Normalized names, emails, phone numbers and addresses, so that two spellings of one value compare as equal.
 
-All of it works on whole columns. A text becomes a code, the same for the same text; -1 is none.
+Every function takes and returns whole Arrow columns of text. ``encode`` turns texts into integer codes: equal texts
+get the same code, and a missing text is -1.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from hlkit.analysis.core.groups import Array
 from hlkit.client.schema import TEXT
 
 Codes = npt.NDArray[np.int64]
-Likeness = Callable[[Sequence[str], Sequence[str]], npt.NDArray[np.float32]]
+Similarity = Callable[[Sequence[str], Sequence[str]], npt.NDArray[np.float32]]
 
-# Short forms that neither the first letters nor a likeness of letters tell. Written by hand for hlkit.
-_SHORT_FORMS = """
+# Nicknames that share neither their first letters nor most of their letters with the full name. Written for hlkit.
+_NICKNAMES = """
 robert: bob bobby rob robbie bert; william: bill billy will willie liam; richard: dick rick ricky rich;
 margaret: peggy maggie meg marge; elizabeth: liz lizzie beth betty betsy eliza libby; michael: mike mick mickey;
 james: jim jimmy jamie; john: jack johnny; joseph: joe joey; thomas: tom tommy; charles: chuck charlie;
@@ -42,107 +43,111 @@ joshua: josh; benjamin: ben benny; timothy: tim; frederick: fred freddy; alfred:
 cynthia: cindy; judith: judy; sandra: sandy; teresa: terry tess; theresa: terry tess; jacqueline: jackie;
 philip: phil; phillip: phil
 """
-# No mailbox of anybody, as forms are filled in to get past them.
-_NOBODY = r"^(none|noemail|no[-_.]email|n/?a|no|nobody|unknown|test|no[-_.]?reply|email|x+)@"
+# Fake addresses that people type to get past a form.
+_FAKE_EMAIL = r"^(none|noemail|no[-_.]email|n/?a|no|nobody|unknown|test|no[-_.]?reply|email|x+)@"
 _TITLE, _SUFFIX = r"^(mr|mrs|ms|miss|dr|prof) ", r" (jr|sr|ii|iii|iv|junior|senior)$"
 _NORTH_AMERICA = "US CA PR DO JM TT BS BB AG AI AS BM DM GD GU KN KY LC MP MS SX TC VC VG VI"
 
 
-def texts(column: pd.Series) -> Any:
-    """A column of any dtype as Arrow texts, null where it has none."""
+def to_arrow(column: pd.Series) -> Any:
+    """A column of any dtype as an Arrow array of texts; missing values are null."""
     if column.dtype != TEXT.dtype:
-        column = column.astype("object").map(_legible, na_action="ignore").astype(TEXT.dtype)
+        column = column.astype("object").map(_to_text, na_action="ignore").astype(TEXT.dtype)
     return pa.array(column, type=pa.large_string(), from_pandas=True)
 
 
-def _legible(value: Any) -> str:
-    return str(value).encode("utf-8", "replace").decode()  # a lone surrogate is no text
+def _to_text(value: Any) -> str:
+    return str(value).encode("utf-8", "replace").decode()  # Arrow refuses lone surrogates
 
 
-def seconds(items: Sequence[Any], name: str) -> list[str]:
-    """A contact's other emails or phones as texts, of a list of texts or of objects that have them as *name*."""
-    found = (item.get(name) if isinstance(item, dict) else item for item in items)
-    return [str(one) for one in found if isinstance(one, (str, int)) and not isinstance(one, bool)]
+def additional_values(items: Sequence[Any], key: str) -> list[str]:
+    """A contact's additional emails or phones as texts; an item is the value or a dict with it under *key*."""
+    values = (item.get(key) if isinstance(item, dict) else item for item in items)
+    return [str(value) for value in values if isinstance(value, (str, int)) and not isinstance(value, bool)]
 
 
-def codes(*columns: Any) -> tuple[Array, list[Codes]]:
-    """The different texts of all *columns*, and each column as their codes."""
-    whole = pa.chunked_array(columns, type=pa.large_string()).combine_chunks()
-    coded = pc.dictionary_encode(whole)
-    coded = coded.combine_chunks() if isinstance(coded, pa.ChunkedArray) else coded
-    values = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False).astype("int64")
+def encode(*columns: Any) -> tuple[Array, list[Codes]]:
+    """The distinct texts of all *columns*, and each column as codes: positions in these texts, -1 for null."""
+    combined = pa.chunked_array(columns, type=pa.large_string()).combine_chunks()
+    encoded = pc.dictionary_encode(combined)
+    encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
+    codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype("int64")
     ends = np.cumsum([len(column) for column in columns])[:-1]
-    return coded.dictionary.to_numpy(zero_copy_only=False), np.split(values, ends)
+    return encoded.dictionary.to_numpy(zero_copy_only=False), np.split(codes, ends)
 
 
-def plain(column: Any) -> Any:
-    """Small letters and digits alone, accents gone, a blank between words; null where nothing is left."""
+def normalize_text(column: Any) -> Any:
+    """Lowercase letters and digits without accents, one space between words; null if nothing remains."""
     text = pc.utf8_normalize(pc.utf8_lower(column), form="NFKD")
-    text = _swap(_swap(text, r"[\p{M}'’`]+", ""), r"[^\p{L}\p{N}]+", " ")
+    text = _replace(_replace(text, r"[\p{M}'’`]+", ""), r"[^\p{L}\p{N}]+", " ")
     return _or_null(pc.utf8_trim_whitespace(text))
 
 
-def _swap(column: Any, pattern: str, by: str) -> Any:
-    return pc.replace_substring_regex(column, pattern, by)
+def _replace(column: Any, pattern: str, replacement: str) -> Any:
+    return pc.replace_substring_regex(column, pattern, replacement)
 
 
-def _or_null(column: Any, where: Any = None) -> Any:
-    """*column* with null where it is empty, or where *where* is not true."""
-    keep = pc.not_equal(column, "") if where is None else where
+def _or_null(column: Any, is_valid: Any = None) -> Any:
+    """*column* with null where *is_valid* is not true; without *is_valid*, where the text is empty."""
+    keep = pc.not_equal(column, "") if is_valid is None else is_valid
     return pc.if_else(pc.fill_null(keep, False), column, pa.scalar(None, pa.large_string()))
 
 
-# ---- each kind of text
+# ---- names, emails, phones, addresses
 
 
-def names(first: Any, last: Any, whole: Any) -> tuple[Any, Any]:
-    """First and last names without titles; from the whole name where a row has neither."""
-    first, last, whole = (_swap(_swap(plain(one), _TITLE, ""), _SUFFIX, "") for one in (first, last, whole))
-    neither = pc.and_(pc.is_null(first), pc.is_null(last))
-    first = pc.if_else(neither, whole, first)
-    several = pc.fill_null(pc.and_(pc.is_null(last), pc.match_substring(first, " ")), False)
-    last = pc.if_else(several, _swap(first, r"^.* ", ""), last)
-    first = pc.if_else(several, _swap(first, r" [^ ]*$", ""), first)
+def normalize_names(first: Any, last: Any, full: Any) -> tuple[Any, Any]:
+    """First and last names without titles and suffixes; a row with neither gets both from its *full* name."""
+    first, last, full = (
+        _replace(_replace(normalize_text(column), _TITLE, ""), _SUFFIX, "") for column in (first, last, full)
+    )
+    has_neither = pc.and_(pc.is_null(first), pc.is_null(last))
+    first = pc.if_else(has_neither, full, first)
+    is_full = pc.fill_null(pc.and_(pc.is_null(last), pc.match_substring(first, " ")), False)
+    last = pc.if_else(is_full, _replace(first, r"^.* ", ""), last)
+    first = pc.if_else(is_full, _replace(first, r" [^ ]*$", ""), first)
     return first, last
 
 
-def emails(column: Any) -> Any:
-    """Addresses in small letters without what follows a plus; for Gmail without dots. Null where it is none."""
+def normalize_emails(column: Any) -> Any:
+    """Lowercase addresses without a "+tag", and for Gmail without dots; null if the text is not an email address."""
     text = pc.utf8_lower(pc.utf8_trim_whitespace(column))
-    text = _swap(_swap(text, r"^([^+@]+)\+[^@]*@", r"\1@"), r"@googlemail\.com$", "@gmail.com")
-    gmail = pc.fill_null(pc.ends_with(text, "@gmail.com"), False)
-    if pc.any(gmail).as_py():
-        without_dots = pc.replace_substring(_swap(text, r"@.*$", ""), ".", "")
-        text = pc.if_else(gmail, _swap(without_dots, r"$", "@gmail.com"), text)
-    whole = pc.match_substring_regex(text, r"^[^@\s]+@[^@\s]+\.[^@\s.]+$")
-    return _or_null(text, pc.and_not(whole, pc.match_substring_regex(text, _NOBODY)))
+    text = _replace(_replace(text, r"^([^+@]+)\+[^@]*@", r"\1@"), r"@googlemail\.com$", "@gmail.com")
+    is_gmail = pc.fill_null(pc.ends_with(text, "@gmail.com"), False)
+    if pc.any(is_gmail).as_py():
+        without_dots = pc.replace_substring(_replace(text, r"@.*$", ""), ".", "")
+        text = pc.if_else(is_gmail, _replace(without_dots, r"$", "@gmail.com"), text)
+    is_email = pc.match_substring_regex(text, r"^[^@\s]+@[^@\s]+\.[^@\s.]+$")
+    return _or_null(text, pc.and_not(is_email, pc.match_substring_regex(text, _FAKE_EMAIL)))
 
 
-def phones(column: Any, country: str) -> Any:
-    """Numbers as +, country code and digits; one without a country code is of *country*. Null where it is none.
+def normalize_phones(column: Any, country: str) -> Any:
+    """Numbers as "+", country code and digits; null if the text is not a phone number.
 
-    Where a country's own prefix is not known (the extra ``dedupe`` knows all), its numbers stay as dialled.
+    A number without a country code is read as one of *country*. If that country's dialing prefixes are unknown (the
+    extra ``dedupe`` knows all of them), its numbers keep their digits as written.
     """
-    text = _swap(pc.utf8_lower(column), r"(ext|x|#|;).*$", "")
-    text = _swap(pc.replace_substring(text, "(0)", ""), r"[^+\d]", "")
-    code, prefix, abroad = dialling(country)
-    abroad = abroad if code else "00"
-    known = _swap(text, rf"^(?:{abroad})", "+") if abroad else text
-    if code:
-        at_home = _swap(known, rf"^(?:{prefix})(\d)", r"\1") if prefix else known
-        known = pc.if_else(
-            pc.fill_null(pc.starts_with(known, "+"), False),
-            known,
-            _swap(at_home, r"^", f"+{code}"),
+    text = _replace(pc.utf8_lower(column), r"(ext|x|#|;).*$", "")
+    text = _replace(pc.replace_substring(text, "(0)", ""), r"[^+\d]", "")
+    country_code, national_prefix, international_prefix = dialing_codes(country)
+    international_prefix = international_prefix if country_code else "00"
+    number = _replace(text, rf"^(?:{international_prefix})", "+") if international_prefix else text
+    if country_code:
+        national = _replace(number, rf"^(?:{national_prefix})(\d)", r"\1") if national_prefix else number
+        number = pc.if_else(
+            pc.fill_null(pc.starts_with(number, "+"), False),
+            number,
+            _replace(national, r"^", f"+{country_code}"),
         )
-    long_enough = pc.match_substring_regex(known, r"^\+?\d{8,15}$")
-    american = pc.or_(pc.invert(pc.starts_with(known, "+1")), pc.match_substring_regex(known, r"^\+1[2-9]\d{9}$"))
-    return _or_null(known, pc.and_(long_enough, american))
+    has_length = pc.match_substring_regex(number, r"^\+?\d{8,15}$")
+    # North American numbers have ten digits, and their area code starts with 2 to 9.
+    is_north_american = pc.match_substring_regex(number, r"^\+1[2-9]\d{9}$")
+    return _or_null(number, pc.and_(has_length, pc.or_(pc.invert(pc.starts_with(number, "+1")), is_north_american)))
 
 
 @functools.lru_cache(maxsize=64)
-def dialling(country: str) -> tuple[str, str, str]:
-    """A country's code, what is dialled before a number within it, and before one abroad; empty if unknown."""
+def dialing_codes(country: str) -> tuple[str, str, str]:
+    """The country code, the national prefix and the international prefix of a country; empty texts if unknown."""
     country = country.strip().upper()
     if country in _NORTH_AMERICA.split():
         return "1", "1", "011"
@@ -150,72 +155,72 @@ def dialling(country: str) -> tuple[str, str, str]:
         phonenumbers = importlib.import_module("phonenumbers")
     except ImportError:
         return "", "", ""
-    told = phonenumbers.PhoneMetadata.metadata_for_region(country, None)
-    if told is None:
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(country, None)
+    if metadata is None:
         return "", "", ""
-    return str(told.country_code), told.national_prefix or "", told.international_prefix or "00"
+    return str(metadata.country_code), metadata.national_prefix or "", metadata.international_prefix or "00"
 
 
-def addresses(column: Any) -> tuple[Any, Any]:
-    """The street without its numbers, and the first number."""
-    text = plain(column)
-    street = _or_null(pc.utf8_trim_whitespace(_swap(_swap(text, r"\S*\d\S*", ""), r" +", " ")))
-    house = _or_null(_swap(text, r"^\D*(\d+).*$", r"\1"), pc.match_substring_regex(text, r"\d"))
-    return street, house
+def normalize_addresses(column: Any) -> tuple[Any, Any]:
+    """The street without its numbers, and the first number, of each address."""
+    text = normalize_text(column)
+    street = _or_null(pc.utf8_trim_whitespace(_replace(_replace(text, r"\S*\d\S*", ""), r" +", " ")))
+    house_number = _or_null(_replace(text, r"^\D*(\d+).*$", r"\1"), pc.match_substring_regex(text, r"\d"))
+    return street, house_number
 
 
-# ---- names that are alike
+# ---- similar names
 
 
-class Words:
-    """The different names of a column, and which of them are alike."""
+class Vocabulary:
+    """Distinct names (or streets), and which of them are similar."""
 
-    def __init__(self, words: Array) -> None:
-        self.words = words
-        self._likeness = likeness()
-        self._size = max(1, len(words))
-        places = {word: place for place, word in enumerate(words.tolist())}
-        pairs = [(places[one], places[other]) for one, other in _short_forms() if one in places and other in places]
-        self._short = np.unique(np.array([one * self._size + other for one, other in pairs], dtype="int64"))
+    def __init__(self, names: Array) -> None:
+        self.names = names
+        self._similarity = jaro_winkler()
+        self._size = max(1, len(names))
+        codes = {name: code for code, name in enumerate(names.tolist())}
+        pairs = [(codes[a], codes[b]) for a, b in _nickname_pairs() if a in codes and b in codes]
+        self._nicknames = np.unique(np.array([a * self._size + b for a, b in pairs], dtype="int64"))
 
-    def alike(self, a: Codes, b: Codes, least: float) -> Any:
-        """Whether each of *a* is as *b*: equal, a short form of it, or by Jaro-Winkler at least *least*.
+    def similar(self, a: Codes, b: Codes, threshold: float) -> Any:
+        """Whether the names of each pair of codes are equal, nicknames, or similar by Jaro-Winkler >= *threshold*.
 
-        A name that is missing is like none.
+        A missing name is similar to none. Without the extra ``dedupe`` there is no Jaro-Winkler similarity.
         """
-        known = (a >= 0) & (b >= 0)
-        out = known & (a == b)
-        ask = np.flatnonzero(known & ~out)
-        if len(ask):
-            # The same two names are compared once, however often they meet.
-            met, at = np.unique(a[ask] * self._size + b[ask], return_inverse=True)
-            near = np.isin(met, self._short)
-            if self._likeness is not None:
-                one, other = self.words[met // self._size].tolist(), self.words[met % self._size].tolist()
-                near |= self._likeness(one, other) >= least
-            out[ask] = near[at]
-        return out
+        has_both = (a >= 0) & (b >= 0)
+        is_similar = has_both & (a == b)
+        unequal = np.flatnonzero(has_both & ~is_similar)
+        if len(unequal):
+            # Each distinct pair of names is compared once.
+            pairs, pair_of_row = np.unique(a[unequal] * self._size + b[unequal], return_inverse=True)
+            is_near = np.isin(pairs, self._nicknames)
+            if self._similarity is not None:
+                firsts, seconds = self.names[pairs // self._size].tolist(), self.names[pairs % self._size].tolist()
+                is_near |= self._similarity(firsts, seconds) >= threshold
+            is_similar[unequal] = is_near[pair_of_row]
+        return is_similar
 
 
-def likeness() -> Likeness | None:
-    """Jaro-Winkler of pairs of texts at once, or ``None`` without the extra ``dedupe``."""
+def jaro_winkler() -> Similarity | None:
+    """The Jaro-Winkler similarity (0 to 1) of two lists of texts, pair by pair; None without the extra ``dedupe``."""
     try:
         process = importlib.import_module("rapidfuzz.process")
         scorer = importlib.import_module("rapidfuzz.distance").JaroWinkler.normalized_similarity
     except ImportError:
         return None
-    return lambda one, other: process.cpdist(one, other, scorer=scorer, dtype=np.float32)
+    return lambda firsts, seconds: process.cpdist(firsts, seconds, scorer=scorer, dtype=np.float32)
 
 
 @functools.cache
-def _short_forms() -> frozenset[tuple[str, str]]:
-    """Pairs of names of which one is a short form of the other, or both of the same; both ways round.
+def _nickname_pairs() -> frozenset[tuple[str, str]]:
+    """Pairs of a name and its nickname, and of two nicknames of one name; each pair in both orders.
 
-    Sam is like Samuel and like Samantha, who are not alike.
+    Sam is paired with Samuel and with Samantha, but Samuel is not paired with Samantha.
     """
-    out = set[tuple[str, str]]()
-    for entry in re.split(r";\s*", _SHORT_FORMS.strip()):
-        name, _, shorts = entry.partition(":")
-        forms = [name.strip(), *shorts.split()]
-        out.update((one, other) for one in forms for other in forms if one != other)
-    return frozenset(out)
+    pairs = set[tuple[str, str]]()
+    for entry in re.split(r";\s*", _NICKNAMES.strip()):
+        name, _, nicknames = entry.partition(":")
+        forms = [name.strip(), *nicknames.split()]
+        pairs.update((a, b) for a in forms for b in forms if a != b)
+    return frozenset(pairs)
