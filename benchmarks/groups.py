@@ -30,8 +30,8 @@ COLUMN = "Street"
 
 def shows(name: str) -> tuple[str, ...]:
     """The tables of an analysis; one without a name where it has a single one."""
-    choices = hl.analyses[name].choices
-    return typing.get_args(choices["show"].annotation) if "show" in choices else ("",)
+    choices = hl.analyses[name].options
+    return typing.get_args(choices["show"].type) if "show" in choices else ("",)
 
 
 def measure(name: str, show: str, size: int, values: int) -> None:
@@ -62,7 +62,7 @@ def child(*given: object) -> dict[str, typing.Any]:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    grouping = [name for name in hl.analyses if "by" in hl.analyses[name].choices]
+    grouping = [name for name in hl.analyses if "by" in hl.analyses[name].options]
     arguments.add_argument("names", nargs="*", default=grouping)
     arguments.add_argument("--size", type=int, default=100_000, help="contacts")
     arguments.add_argument("--values", type=int, default=30_000, help="values of the column")

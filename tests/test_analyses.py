@@ -22,7 +22,7 @@ EVERY = pytest.mark.parametrize("name", list(hl.analyses))
 
 def shows(analysis):
     """Each of its tables, or None where it has one."""
-    hint = analysis.choices["show"].annotation if "show" in analysis.choices else None
+    hint = analysis.options["show"].type if "show" in analysis.options else None
     return typing.get_args(hint) or (None,)
 
 
@@ -55,7 +55,7 @@ def test_it_says_what_it_answers_and_how(name):
     assert analysis.question.endswith("?")
     assert len(analysis.definition) > 80
     assert "Source:" in analysis.__doc__
-    assert all(analysis.about(choice) for choice in analysis.choices), "explain each choice"
+    assert all(option.doc for option in analysis.options.values()), "explain each option"
     assert all(needed in CATALOG for needed in analysis.frames)
 
 
@@ -104,7 +104,7 @@ def test_it_copes_with_frames_of_the_columns_that_it_needs_alone(name):
 
 
 GROUPED = [
-    (name, show) for name in hl.analyses if "by" in hl.analyses[name].choices for show in shows(hl.analyses[name])
+    (name, show) for name in hl.analyses if "by" in hl.analyses[name].options for show in shows(hl.analyses[name])
 ]
 
 
@@ -167,7 +167,7 @@ def test_every_share_lies_in_its_interval(name, seed, rows):
 @EVERY
 def test_groups_by_a_list_a_custom_field_and_an_owner(name):
     analysis = hl.analyses[name]
-    if "by" not in analysis.choices:
+    if "by" not in analysis.options:
         return
     frames = frames_for(analysis, 40)
     first = next(iter(frames))
@@ -219,7 +219,7 @@ def test_a_column_of_any_name_groups_as_any_other(name, show):
     assert analysis.headline(by(5)) is not None
 
 
-@pytest.mark.parametrize("name", [name for name in hl.analyses if "by" in hl.analyses[name].choices])
+@pytest.mark.parametrize("name", [name for name in hl.analyses if "by" in hl.analyses[name].options])
 def test_objects_group_as_texts_and_several_columns_are_refused(name):
     analysis = hl.analyses[name]
     frames = frames_for(analysis, 12, nulls=0)
@@ -346,13 +346,13 @@ def test_what_is_no_frame_or_no_choice_is_one_clear_error(name):
     for wrong in ({**frames, first: None}, {**frames, first: [1]}, {**frames, first: frames[first][[]]}):
         with pytest.raises(HlkitError):
             ask(analysis, wrong)
-    with pytest.raises(InvalidRequest, match="to choose"):
+    with pytest.raises(InvalidRequest, match="has no option"):
         ask(analysis, frames, nonsense=1)
-    for choice, parameter in analysis.choices.items():
-        if typing.get_origin(parameter.annotation) is typing.Literal:
+    for choice, option in analysis.options.items():
+        if option.values:
             with pytest.raises(InvalidRequest):
                 ask(analysis, frames, **{choice: "nonsense"})
-    if "by" in analysis.choices:
+    if "by" in analysis.options:
         with pytest.raises(MissingColumn):
             ask(analysis, frames, by="nonsense")
     broken = frames[first].astype(dict.fromkeys(frames[first].columns, "object"))
@@ -406,7 +406,7 @@ def test_the_made_up_frames_hold_what_their_resources_declare():
         )
 
 
-@pytest.mark.parametrize("name", [name for name in hl.analyses if "abandoned" in hl.analyses[name].choices])
+@pytest.mark.parametrize("name", [name for name in hl.analyses if "abandoned" in hl.analyses[name].options])
 def test_a_deal_that_is_abandoned_later_than_as_of_is_open_and_never_left_out(name):
     analysis = hl.analyses[name]
     frames = frames_for(analysis, 0)

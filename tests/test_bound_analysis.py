@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import hlkit as hl
-from hlkit.analysis.core.bound_analysis import BoundAnalysis
+from hlkit.analysis.core.bound_analysis import BoundAnalysis, of_analysis
 from hlkit.analysis.core.groups import per_group
 from hlkit.analysis.core.registry import Analysis, analysis
 from hlkit.cli import commands
@@ -86,8 +86,8 @@ def test_a_missing_scope_is_one_clear_error_or_said_in_the_provenance(simulation
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 shows = (
-                    hl.analyses[name].choices["show"].annotation.__args__
-                    if "show" in hl.analyses[name].choices
+                    hl.analyses[name].options["show"].type.__args__
+                    if "show" in hl.analyses[name].options
                     else (None,)
                 )
                 show = next(one for one in shows if frame in hl.analyses[name].wanted(one))
@@ -297,7 +297,7 @@ def test_every_choice_of_an_analysis_is_explained_where_it_is_offered(loc, name)
     documented = re.findall(r"^(\w+(?:, \w+)*)(?: :|$)", asker.__doc__, re.MULTILINE)
 
     named = {one for names in documented for one in names.split(", ")}
-    explained = {one for one in asker.__signature__.parameters if asker.analysis.about(one)}
+    explained = {option.name for option in of_analysis(asker.analysis) if option.doc}
     assert set(asker.__signature__.parameters) - explained <= named
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import hlkit as hl
 from hlkit.cli import commands, demo
-from hlkit.client.options import OPTIONS, options
+from hlkit.client.options import COMMON, of_resource
 from hlkit.client.resources import CATALOG
 from hlkit.sim import Simulation
 
@@ -177,10 +177,10 @@ def test_every_resource_can_be_fetched_and_shows_its_options(resource, capsys):
 
     said = capsys.readouterr().out
     words = " ".join(said.replace("│", " ").split())
-    shown = [option for option in options(resource) if option.name not in ("expire_after", "progress")]
+    shown = [option for option in of_resource(resource) if option.name not in ("expire_after", "progress")]
     for option in shown:
         assert f"--{option.name.replace('_', '-')}" in said
-        assert option.about in words
+        assert option.doc in words
     assert set(resource.filters) <= {option.name for option in shown}
 
 
@@ -362,10 +362,10 @@ def test_the_help_of_an_analysis_explains_its_choices(capsys, name):
 
     shown = capsys.readouterr().out
     words = " ".join(shown.replace("│", " ").split())
-    for choice in hl.analyses[name].choices:
+    for choice in hl.analyses[name].options:
         assert f"--{choice.replace('_', '-')}" in shown
     assert "--as-of" in shown
-    assert all(OPTIONS[option].about in words for option in ("until", "period", "refresh"))
+    assert all(COMMON[option].doc in words for option in ("until", "period", "refresh"))
 
 
 def test_run_prints_the_table_its_definition_and_its_provenance(small, capsys):

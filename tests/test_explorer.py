@@ -630,7 +630,7 @@ def test_controls_are_made_from_the_signature_and_give_its_defaults_back(warm, n
 
     made = controls(analysis, columns_of(warm, analysis), {})
 
-    assert set(made) == set(analysis.choices) - set(analysis.fills)
+    assert set(made) == set(analysis.options) - set(analysis.fills)
     assert all(widget.description for widget in made.values())
     assert values(analysis, made) == {}
 

@@ -67,7 +67,7 @@ def _rows(table):
 @EVERY
 def test_an_answer_by_any_group_names_no_id(name):
     analysis = hl.analyses[name]
-    if "by" not in analysis.choices:
+    if "by" not in analysis.options:
         return
     frames = frames_for(analysis, 100)
     first = frames[next(iter(frames))]

@@ -55,7 +55,7 @@ def test_a_row_without_a_date_is_judged_by_what_it_says():
     assert is_bulk_import(frame).tolist() == [True, False]
 
 
-@pytest.mark.parametrize("name", [name for name in hl.analyses if "imports" in hl.analyses[name].choices])
+@pytest.mark.parametrize("name", [name for name in hl.analyses if "imports" in hl.analyses[name].options])
 def test_sixty_webinar_sign_ups_in_a_minute_are_left_out_said_and_kept_when_asked_for(name):
     analysis = hl.analyses[name]
     days = [86_400 * day for day in range(40)]

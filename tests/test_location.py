@@ -563,7 +563,7 @@ def test_a_filter_is_the_servers(sim, loc):
     ("choices", "words"),
     [
         ({"status": "gone"}, "it has open, won, lost, abandoned"),
-        ({"statu": "won"}, "opportunities has no 'statu'"),
+        ({"statu": "won"}, "opportunities has no option 'statu'"),
         ({"onwer": "x"}, "did you mean owner="),
         ({"since": "soon"}, "is no date or time"),
         ({"progress": "me"}, "is not a Progress"),

@@ -235,9 +235,9 @@ def test_odd_frames_are_profiled_and_named(frames, name):
 def test_every_analysis_answers_on_odd_frames_or_says_why_not(frames, name):
     analysis = hl.analyses[name]
     given = {needed: frames[needed] for needed in analysis.frames}
-    shows = typing.get_args(analysis.choices["show"].annotation) if "show" in analysis.choices else (None,)
+    shows = typing.get_args(analysis.options["show"].type) if "show" in analysis.options else (None,)
     groups = ["tags", "additional_emails", "Field SIGNATURE", "Field CHECKBOX", "Field DATE", "source"]
-    groups = [by for by in groups if by in next(iter(given.values()))] if "by" in analysis.choices else []
+    groups = [by for by in groups if by in next(iter(given.values()))] if "by" in analysis.options else []
 
     for number, show in enumerate(shows):
         chosen = {"by": groups[number % len(groups)]} if groups else {}

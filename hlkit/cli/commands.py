@@ -11,6 +11,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
@@ -272,7 +273,7 @@ def _fetches(resource: Resource) -> Callable[..., None]:
     """The command that downloads *resource*: its choices, and where to."""
     import inspect
 
-    from hlkit.client.options import options
+    from hlkit.client.options import of_resource
 
     def command(
         *, out: Path, raw: bool = False, profile: str | None = None, demo: bool = False, **given: Any
@@ -290,7 +291,7 @@ def _fetches(resource: Resource) -> Callable[..., None]:
             f"{many(told['requests'], 'request')} spent, {many(told['from_cache'], 'answer')} from the cache"
         )
 
-    own = [_flag(option) for option in options(resource) if option.flag is not None]
+    own = [_flag(option) for option in of_resource(resource) if option.flag_type is not None]
     fixed = list(inspect.signature(command).parameters.values())[:-1]
     command.__name__ = resource.name
     command.__doc__ = f"{resource.doc}\n\nReads with the scope {resource.scope}."
@@ -315,7 +316,9 @@ def _explained(parameter: inspect.Parameter) -> inspect.Parameter:
 
 def _flag(option: Option) -> inspect.Parameter:
     """An option as a flag; one that is on by default has its opposite too."""
-    return option.parameter.replace(annotation=_told(option.flag, option.about, None if option.default else ""))
+    return option.parameter.replace(
+        annotation=_told(option.flag_type, option.doc, None if option.default is True else "")
+    )
 
 
 def _told(annotation: Any, words: str, negative: str | None = "") -> Any:
@@ -342,10 +345,9 @@ def _runs(name: str) -> Callable[..., None]:
     """The command that runs the analysis *name*: its choices, and where to write."""
     import inspect
 
-    from hlkit.analysis.core.bound_analysis import signature
+    from hlkit.analysis.core.bound_analysis import of_analysis
     from hlkit.analysis.core.registry import ANALYSES
     from hlkit.analysis.core.result import PICTURES
-    from hlkit.client.options import OPTIONS
     from hlkit.files.export import FORMATS, place
 
     one = ANALYSES[name]
@@ -379,18 +381,16 @@ def _runs(name: str) -> Callable[..., None]:
         "demo": _told(bool, _HELP["demo"]),
         "as_json": Json,
     }
-    mappings = [key for key, choice in one.choices.items() if _takes_a_mapping(choice.annotation)]
-    for parameter in signature(one).parameters.values():
-        option = OPTIONS.get(parameter.name)
-        kind = one.choices[parameter.name].annotation if parameter.name in one.choices else str | None
-        kind = option.flag if option else kind
-        words = one.about(parameter.name) or (option.about if option else "")
-        if parameter.name in mappings:
-            kind, words = str | None, f"{words} Here: a number, or NAME=NUMBER,NAME=NUMBER."
-        own[parameter.name] = _told(kind, words)
+    options = [option for option in of_analysis(one) if option.flag_type is not None]
+    mappings = [option.name for option in options if _takes_a_mapping(option.type)]
+    for option in options:
+        if option.name in mappings:
+            doc = f"{option.doc} Here: a number, or NAME=NUMBER,NAME=NUMBER."
+            option = replace(option, doc=doc, flag=str | None)
+        own[option.name] = _flag(option).annotation
     fixed = list(inspect.signature(command).parameters.values())[:-1]
-    every = [*fixed, *signature(one).parameters.values()]
-    parameters = [each.replace(annotation=own[each.name]) for each in every if each.name != "progress"]
+    every = [*fixed, *(option.parameter for option in options)]
+    parameters = [parameter.replace(annotation=own[parameter.name]) for parameter in every]
     command.__name__ = name
     command.__doc__ = f"{one.question}\n\n{(inspect.getdoc(one.function) or '').partition(chr(10) + 'Parameters')[0]}"
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -21,7 +21,7 @@ from hlkit.client.frames.builder import DataWarning, FrameBuilder, no_rows
 from hlkit.client.http.progress import default
 from hlkit.client.http.rate_limit import duration
 from hlkit.client.lookup import report_empty, with_ids
-from hlkit.client.options import ReadOptions, chosen, docstring, signature
+from hlkit.client.options import ReadOptions, docstring, of_resource, refuse_positional, signature, validate
 from hlkit.client.pagination import NoPaging, PageNumber
 from hlkit.client.schema import Resource
 from hlkit.client.warning import warn
@@ -38,7 +38,7 @@ class Endpoint:
     def __init__(self, context: Context, resource: Resource) -> None:
         self._context, self.resource = context, resource
         self.__doc__ = docstring(resource)
-        self.__signature__ = signature(resource)
+        self.__signature__ = signature(of_resource(resource), pd.DataFrame)
 
     def __repr__(self) -> str:
         return f"<{self.resource.name}: {self.resource.doc.partition('.')[0]}. loc.{self.resource.name}() reads them>"
@@ -65,16 +65,21 @@ class Endpoint:
 
     # ---- the five verbs
 
-    def __call__(self, **given: Any) -> pd.DataFrame:
+    def __call__(self, *args: Any, **given: Any) -> pd.DataFrame:
+        self._refuse_positional(args)
         return self._frame(self._chosen(given))
 
-    def pages(self, **given: Any) -> Iterator[pd.DataFrame]:
+    def pages(self, *args: Any, **given: Any) -> Iterator[pd.DataFrame]:
         """The same rows, a frame a page, for what does not fit in memory; one request a step.
 
         A row that changed or moved meanwhile may come again on a later page: keep the later. An error's
         ``.partial`` is empty here, since what arrived was given; its ``.resume()`` gives the frame of all rows,
         and asks for no page that is cached.
         """
+        self._refuse_positional(args, ".pages")
+        return self._pages(given)
+
+    def _pages(self, given: dict[str, Any]) -> Iterator[pd.DataFrame]:
         choices = self._chosen(given)
         builder = self._builder(choices)
         left = choices.limit
@@ -98,11 +103,12 @@ class Endpoint:
             walk.progress.close()
         report_empty(self._context, self.resource, choices, walk)
 
-    def count(self, **given: Any) -> int:
+    def count(self, *args: Any, **given: Any) -> int:
         """How many rows there are, as the server reports it: one request, or none while page 1 is kept.
 
         Raises ``UnexpectedResponse`` where the server reports no total.
         """
+        self._refuse_positional(args, ".count")
         count = self.announced(**given)
         if count is None:
             raise UnexpectedResponse(
@@ -147,6 +153,9 @@ class Endpoint:
 
     # ---- how
 
+    def _refuse_positional(self, args: tuple[Any, ...], verb: str = "") -> None:
+        refuse_positional(f"loc.{self.resource.name}{verb}", args, list(self.__signature__.parameters))
+
     def announced(self, **given: Any) -> int | None:
         """How many rows the server says there are, from page 1; ``None`` where it does not say."""
         choices = self._chosen(given)
@@ -167,7 +176,7 @@ class Endpoint:
         return total
 
     def _chosen(self, given: dict[str, Any]) -> ReadOptions:
-        choices = chosen(self.resource, given, lambda: self._context.timezone, self._context.today)
+        choices = validate(self.resource, given, lambda: self._context.timezone, self._context.today)
         return with_ids(self._context, self.resource, choices)
 
     def _frame(

@@ -1,4 +1,4 @@
-"""What a caller may choose of a resource: the signature that completes, and its checks before any request."""
+"""Options, each declared once: signature, checks, errors, help, command-line flag and widget come from it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import difflib
 import inspect
 import math
 import re
-from collections.abc import Iterable, Mapping, Set
+import typing
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from numbers import Real
@@ -23,10 +24,132 @@ from hlkit.client.http.progress import Progress
 from hlkit.client.schema import DAY, ID, INSTANT, TEXT, Kind, Resource
 from hlkit.client.warning import warn
 
+Date = str | dt.date | pd.Timestamp | int | None
+_NO_FLAG = object()
+
+
+@dataclass(frozen=True)
+class Option:
+    """A keyword of a call.
+
+    ``type`` is what it accepts, as an annotation. ``flag`` is its type on the command line: the same unless given,
+    ``None`` if the command line does not have it. ``doc`` is one sentence.
+    """
+
+    name: str
+    doc: str
+    type: Any = str | None
+    default: Any = None
+    flag: Any = _NO_FLAG
+
+    @property
+    def parameter(self) -> inspect.Parameter:
+        """It as a keyword-only parameter of a signature."""
+        return inspect.Parameter(
+            self.name, inspect.Parameter.KEYWORD_ONLY, default=self.default, annotation=self.type
+        )
+
+    @property
+    def flag_type(self) -> Any:
+        """Its type on the command line, or ``None``."""
+        return self.type if self.flag is _NO_FLAG else self.flag
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The values it can take, if they are listed."""
+        parts = typing.get_args(self.type) if typing.get_origin(self.type) is not Literal else (self.type,)
+        return next((typing.get_args(part) for part in parts if typing.get_origin(part) is Literal), ())
+
+
+COMMON = {
+    option.name: option
+    for option in (
+        Option("since", f"From this date on. {DATES}", Date, flag=str | None),
+        Option("until", "Before this date (exclusive).", Date, flag=str | None),
+        Option("period", PERIOD, str | pd.Period | int | None, flag=str | None),
+        Option("confirm", "Read it even if that takes over 500 requests.", bool, False),
+        Option("limit", "At most this many rows: the first ones, not the newest.", int | None),
+        Option("refresh", "Ignore the cache; only a refresh that was interrupted is resumed.", bool, False),
+        Option(
+            "expire_after",
+            "Seconds for which cached responses are used in this call.",
+            float | pd.Timedelta | None,
+            flag=None,
+        ),
+        Option("custom_fields", "Include a column for each custom field.", bool, True),
+        Option("progress", "Receives every page, and can cancel the download.", Progress | None, flag=None),
+    )
+}
+SPAN = ("since", "until", "period")
+
+
+def of_resource(resource: Resource) -> list[Option]:
+    """The options of a resource, in the order of its signature."""
+    options = []
+    if resource.when:
+        field_name = ", ".join(resource.column(resource.when).paths)
+        where = "by the server" if resource.span and resource.span.exact else "roughly by the server"
+        how = f"Filters {resource.when} ({field_name} in the API), {where} and once more after the download."
+        since = COMMON["since"]
+        options = [replace(since, doc=f"{since.doc} {how}"), COMMON["until"], COMMON["period"]]
+    names = {key: name for name, key in named_options(resource).items()}
+    for key, entry in resource.filters.items():
+        doc, values = f"{entry.doc[:1].upper()}{entry.doc[1:]}", entry.kind.choices
+        if key in names:
+            options.append(Option(names[key], f"{doc}, by name or id."))
+        options.append(Option(key, f"{doc}.", Literal[values] | None if values else str | None))
+    if resource.parent:
+        key, parents = resource.parent.key, resource.parent.resource
+        for name, what in [(names[key], "name or id"), (key, "id")] if key in names else [(key, "id")]:
+            doc = f"One {what} or several, of {parents}; all of them by default. One request each."
+            options.append(Option(name, doc, str | Sequence[str] | None, flag=list[str] | None))
+        options.append(COMMON["confirm"])
+    options += [COMMON[name] for name in ("limit", "refresh", "expire_after")]
+    return [*options, *([COMMON["custom_fields"]] if resource.model else []), COMMON["progress"]]
+
+
+def signature(options: Iterable[Option], returns: Any) -> inspect.Signature:
+    """The signature that a notebook completes."""
+    return inspect.Signature([option.parameter for option in options], return_annotation=returns)
+
+
+def documented(options: Iterable[Option]) -> list[str]:
+    """A line of help for each option."""
+    return [
+        f"{option.name} : {option.doc}" + (f" One of {', '.join(option.values)}." if option.values else "")
+        for option in options
+    ]
+
+
+def guess(text: str, known: Collection[str], form: str = "{!r}") -> str:
+    """A hint with the nearest of *known*, or nothing."""
+    near = difflib.get_close_matches(text, known, n=1)
+    return f"did you mean {form.format(near[0])}? " if near else ""
+
+
+def refuse_unknown(owner: str, names: Iterable[str], allowed: Collection[str], more: str = "") -> None:
+    """Raise ``InvalidRequest`` for the first of *names* that *owner* does not have, with the nearest one."""
+    for name in names:
+        if name not in allowed:
+            raise InvalidRequest(
+                f"{owner} has no option {name!r}",
+                hint=f"{guess(name, allowed, '{}=')}it has {', '.join(allowed)}{more}",
+                resource=owner,
+            )
+
+
+def refuse_positional(call: str, values: Sequence[Any], allowed: Collection[str]) -> None:
+    """Raise ``InvalidRequest`` where options were given without their names."""
+    if values:
+        raise InvalidRequest(
+            f"{call} takes its options by name, and got {short(values[0])}",
+            hint=f"write it like {call}({next(iter(allowed))}=...); it has {', '.join(allowed)}",
+        )
+
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What was chosen, checked.
+    """The options of one read, checked.
 
     ``parents`` are the ids of the rows that a resource is read for, one by one; ``names`` the names (or ids) that
     were given in the place of ids, by the filter that takes the id.
@@ -50,21 +173,13 @@ class ReadOptions:
         return self.since is not None or self.until is not None
 
 
-def chosen(resource: Resource, given: Mapping[str, Any], zone: Zone, today: Today) -> ReadOptions:
-    """The choices in *given*. Raises ``InvalidRequest`` with what there is to choose.
+def validate(resource: Resource, given: Mapping[str, Any], zone: Zone, today: Today) -> ReadOptions:
+    """The options in *given*, checked. Raises ``InvalidRequest`` with the options there are.
 
     *zone* and *today* are asked only where a date needs them, and only once all else is right.
     """
-    allowed = [option.name for option in options(resource)]
-    for name in given:
-        if name not in allowed:
-            near = difflib.get_close_matches(name, allowed, n=1)
-            guess = f"did you mean {near[0]}=? Else " if near else ""
-            raise InvalidRequest(
-                f"{resource.name} has no {name!r} to choose by",
-                hint=f"{guess}it has {', '.join(allowed)}; everything else is pandas, on the frame",
-                resource=resource.name,
-            )
+    allowed = [option.name for option in of_resource(resource)]
+    refuse_unknown(resource.name, given, allowed, "; filter the frame in pandas for everything else")
     given = {name: value for name, value in given.items() if value is not None}
     progress = given.get("progress")
     if progress is not None and not isinstance(progress, Progress):
@@ -156,7 +271,10 @@ def _value(name: str, kind: Kind, given: Any) -> str:
         return _id(name, text)
     spelled = {choice.casefold(): choice for choice in kind.choices}
     if kind.choices and text.casefold() not in spelled:
-        raise InvalidRequest(f"{name} has no {short(text)}", hint=f"it has {', '.join(kind.choices)}")
+        raise InvalidRequest(
+            f"{name} has no value {short(text)}",
+            hint=f"{guess(text.casefold(), kind.choices)}it has {', '.join(kind.choices)}",
+        )
     return spelled.get(text.casefold(), text)
 
 
@@ -236,87 +354,9 @@ def _is_null(value: Any) -> bool:
     return bool(pd.api.types.is_scalar(value) and pd.isna(value))
 
 
-# ---- every option, declared once
-
-
-@dataclass(frozen=True)
-class Option:
-    """A keyword of a call: the signature, ``loc.contacts?`` and the flags of the command line are made from it.
-
-    ``kind`` is its type as the signature shows it, ``flag`` its type on the command line, where ``None`` leaves it
-    out; ``known`` are the values that it has.
-    """
-
-    name: str
-    about: str
-    kind: str = "str | None"
-    flag: Any = str | None
-    default: Any = None
-    known: tuple[str, ...] = ()
-
-    @property
-    def parameter(self) -> inspect.Parameter:
-        return inspect.Parameter(
-            self.name, inspect.Parameter.KEYWORD_ONLY, default=self.default, annotation=self.kind
-        )
-
-
-_DATE = "str | date | Timestamp | int | None"
-OPTIONS = {
-    option.name: option
-    for option in (
-        Option("since", f"From this date on. {DATES}", _DATE),
-        Option("until", "Up to, without, this date.", _DATE),
-        Option("period", PERIOD, "str | Period | int | None"),
-        Option("confirm", "Read it also where that costs over 500 requests.", "bool", bool, False),
-        Option("limit", "So many rows: the first of the whole, not the newest.", "int | None", int | None),
-        Option("refresh", "Ask again; only a refresh that broke off is resumed.", "bool", bool, False),
-        Option("expire_after", "Seconds that a cached answer serves in this call.", "float | Timedelta | None", None),
-        Option("custom_fields", "The custom fields' columns too.", "bool", bool, True),
-        Option("progress", "Is shown every page, and can stop the download.", "Progress | None", None),
-    )
-}
-SPAN = ("since", "until", "period")
-
-
-def options(resource: Resource) -> list[Option]:
-    """What there is to choose of a resource, in the order of its signature."""
-    found = []
-    if resource.when:
-        wire = ", ".join(resource.column(resource.when).paths)
-        where = "on the server" if resource.span and resource.span.exact else "roughly on the server"
-        how = f"By {resource.when} ({wire} on the wire), {where} and once more after download."
-        since = OPTIONS["since"]
-        found = [replace(since, about=f"{since.about} {how}"), OPTIONS["until"], OPTIONS["period"]]
-    by_key = {key: name for name, key in named_options(resource).items()}
-    for name, entry in resource.filters.items():
-        about, known = f"{entry.doc[:1].upper()}{entry.doc[1:]}", entry.kind.choices
-        if name in by_key:
-            found.append(Option(by_key[name], f"{about}, by name or id."))
-        kind = f"Literal[{', '.join(map(repr, known))}] | None" if known else "str | None"
-        found.append(Option(name, f"{about}.", kind, Literal[known] | None if known else str | None, known=known))
-    if resource.parent:
-        key, all_of = resource.parent.key, f"several, of {resource.parent.resource}; all of them if left out"
-        for parent, what in [(key, "id")] if key not in by_key else [(by_key[key], "name or id"), (key, "id")]:
-            about = f"One {what}, or {all_of}, one request each."
-            found.append(Option(parent, about, "str | Sequence[str] | None", list[str] | None))
-        found.append(OPTIONS["confirm"])
-    found += [OPTIONS[name] for name in ("limit", "refresh", "expire_after")]
-    return [*found, *([OPTIONS["custom_fields"]] if resource.model else []), OPTIONS["progress"]]
-
-
-def signature(resource: Resource) -> inspect.Signature:
-    """The signature that a notebook completes."""
-    return inspect.Signature([option.parameter for option in options(resource)], return_annotation="pandas.DataFrame")
-
-
 def docstring(resource: Resource) -> str:
     """What ``loc.contacts?`` shows."""
-    lines = [resource.doc, ""]
-    for option in options(resource):
-        lines.append(
-            f"{option.name} : {option.about}" + (f" One of {', '.join(option.known)}." if option.known else "")
-        )
+    lines = [resource.doc, "", *documented(of_resource(resource))]
     if any(column.kind in (INSTANT, DAY) for column in resource.columns):
         lines += [
             "",

@@ -11,8 +11,7 @@ import pandas as pd
 
 from hlkit.analysis.core.registry import ANALYSES, Analysis
 from hlkit.analysis.core.result import Result
-from hlkit.client.errors import InvalidRequest
-from hlkit.client.options import SPAN
+from hlkit.client.options import SPAN, refuse_unknown
 from hlkit.client.resources import CATALOG
 from hlkit.client.text import many
 from hlkit.explorer import html
@@ -135,7 +134,8 @@ class AnalysesView(View):
         for widget in before.values():
             close_all(widget)
         self.meanings.value = html.facts(
-            (widget.description, self.asked.about(name).replace("``", '"')) for name, widget in self._controls.items()
+            (widget.description, self.asked.options[name].doc.replace("``", '"'))
+            for name, widget in self._controls.items()
         )
         if "show" in self._controls:
             self._controls["show"].observe(self.does(self._show_estimate), "value")
@@ -152,7 +152,7 @@ class AnalysesView(View):
     def _learn(self) -> None:
         """Something was read: the custom fields may be known by now, and the next run be cheaper."""
         if "by" in self._controls:
-            self._controls["by"].options = offered(self.asked.choices["by"], self._columns())
+            self._controls["by"].options = offered(self.asked.options["by"], self._columns())
         self._show_estimate()
 
     def _show_estimate(self) -> None:
@@ -270,10 +270,8 @@ def checked(asked: Analysis, options: Mapping[str, Any] | None, chosen: Chosen) 
     """What is chosen of an analysis, to begin with. Raises ``InvalidRequest``."""
     given = dict(options or {})
     own = {name: value for name, value in given.items() if name not in SPAN}
-    for name in own:
-        if name not in asked.choices or name in asked.fills:
-            allowed = ", ".join([*(one for one in asked.choices if one not in asked.fills), *SPAN])
-            raise InvalidRequest(f"{asked.name} has no {name!r} to choose", hint=f"it has {allowed}")
+    allowed = [name for name in asked.options if name not in asked.fills]
+    refuse_unknown(asked.name, own, [*allowed, *SPAN])
     values = asked.chosen({**own, "as_of": "2000-01-01"})
     day_bounds({name: given.get(name) for name in SPAN}, chosen.zone, chosen.today)
     return given | {name: values[name] for name in own}

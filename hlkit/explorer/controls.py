@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 import typing
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as W
 
 from hlkit.analysis.core.registry import Analysis
+from hlkit.client.options import Option
 
 if TYPE_CHECKING:
     from hlkit.location import Location
@@ -32,10 +32,10 @@ def in_rows(children: Sequence[W.Widget]) -> W.GridBox:
 def controls(analysis: Analysis, columns: list[str], given: Mapping[str, Any]) -> dict[str, W.Widget]:
     """A labeled widget for each choice that a person makes; *given* are values to begin with."""
     made = {}
-    for name, parameter in analysis.choices.items():
+    for name, option in analysis.options.items():
         if name not in analysis.fills:
-            value = given.get(name, parameter.default)
-            made[name] = _by(parameter, columns, value) if name == "by" else _control(name, parameter, value)
+            value = given.get(name, option.default)
+            made[name] = _by(option, columns, value) if name == "by" else _control(option, value)
             made[name].add_class(f"hlkit-choice-{name}")
     return made
 
@@ -44,26 +44,26 @@ def _label(name: str) -> dict[str, Any]:
     return {"description": name.replace("_", " ").capitalize(), "layout": W.Layout(width="auto"), "style": LABEL}
 
 
-def _by(parameter: inspect.Parameter, columns: list[str], value: str | None) -> W.Combobox:
+def _by(option: Option, columns: list[str], value: str | None) -> W.Combobox:
     """A column, chosen or typed; blank is the default, since a browser offers what holds the text that is in."""
-    options = offered(parameter, columns)
-    text = "" if value == parameter.default else value or TOGETHER
-    return W.Combobox(options=options, value=text, placeholder=parameter.default or TOGETHER, **_label("by"))
+    options = offered(option, columns)
+    text = "" if value == option.default else value or TOGETHER
+    return W.Combobox(options=options, value=text, placeholder=option.default or TOGETHER, **_label("by"))
 
 
-def offered(parameter: inspect.Parameter, columns: list[str]) -> list[str]:
+def offered(option: Option, columns: list[str]) -> list[str]:
     """What one can group by."""
-    return [TOGETHER, *columns] if type(None) in _kinds(parameter) else columns
+    return [TOGETHER, *columns] if type(None) in _kinds(option) else columns
 
 
-def _kinds(parameter: inspect.Parameter) -> tuple[Any, ...]:
-    return typing.get_args(parameter.annotation) or (parameter.annotation,)
+def _kinds(option: Option) -> tuple[Any, ...]:
+    return typing.get_args(option.type) or (option.type,)
 
 
-def _control(name: str, parameter: inspect.Parameter, value: Any) -> W.Widget:
-    label, kinds = _label(name), _kinds(parameter)
-    if typing.get_origin(parameter.annotation) is Literal:
-        return W.Dropdown(options=list(kinds), value=value, **label)
+def _control(option: Option, value: Any) -> W.Widget:
+    label, kinds = _label(option.name), _kinds(option)
+    if option.values:
+        return W.Dropdown(options=list(option.values), value=value, **label)
     if bool in kinds:
         return W.Checkbox(value=bool(value), **label)
     if int in kinds and value is not None:
@@ -77,12 +77,12 @@ def values(analysis: Analysis, made: Mapping[str, W.Widget]) -> dict[str, Any]:
     """What was chosen, where it is not what there would be without choosing."""
     chosen = {}
     for name, widget in made.items():
-        parameter, value = analysis.choices[name], widget.value
+        option, value = analysis.options[name], widget.value
         if name == "by":
-            value = parameter.default if value == "" else None if value == TOGETHER else value
-        elif value == "" and parameter.default is None:
+            value = option.default if value == "" else None if value == TOGETHER else value
+        elif value == "" and option.default is None:
             value = None
-        if value != parameter.default:
+        if value != option.default:
             chosen[name] = value
     return chosen
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import inspect
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -10,14 +11,23 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from hlkit.analysis.core.charts import name_or_placeholder
-from hlkit.analysis.core.registry import ANALYSES, Analysis, listing, listing_html, unknown
+from hlkit.analysis.core.registry import ANALYSES, DOCS, Analysis, listing, listing_html, unknown
 from hlkit.analysis.core.result import Provenance, Result
 from hlkit.client.dates import as_text, bounds, instant
 from hlkit.client.dates import check as check_dates
 from hlkit.client.errors import HlkitError, InvalidRequest, MissingScope, NotCached, NotFound
 from hlkit.client.frames.names import NAMED_BY
 from hlkit.client.http.progress import Progress
-from hlkit.client.options import OPTIONS, SPAN
+from hlkit.client.options import (
+    COMMON,
+    SPAN,
+    Date,
+    Option,
+    documented,
+    refuse_positional,
+    refuse_unknown,
+    signature,
+)
 from hlkit.client.resources import CATALOG
 from hlkit.client.timezones import zone
 
@@ -36,12 +46,13 @@ class BoundAnalysis:
         self._location, self.analysis = location, analysis
         self.__doc__ = docstring(analysis)
         self.__name__ = analysis.name
-        self.__signature__ = signature(analysis)
+        self.__signature__ = signature(of_analysis(analysis), Result)
 
     def __repr__(self) -> str:
         return f"loc.analyses.{self.analysis.name}{self.__signature__}\n{self.analysis.question}"
 
-    def __call__(self, *, refresh: bool = False, progress: Progress | None = None, **given: Any) -> Result:
+    def __call__(self, *args: Any, refresh: bool = False, progress: Progress | None = None, **given: Any) -> Result:
+        refuse_positional(f"loc.analyses.{self.analysis.name}", args, list(self.__signature__.parameters))
         span = {name: given.pop(name) for name in SPAN if name in given}
         self._check(span, given)
         loc = self._location
@@ -85,10 +96,7 @@ class BoundAnalysis:
     def _check(self, span: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         """Refuse a wrong choice before any request."""
         check_dates(span)
-        for name in given:
-            if name not in self.__signature__.parameters:
-                allowed = ", ".join(self.__signature__.parameters)
-                raise InvalidRequest(f"{self.analysis.name} has no {name!r} to choose", hint=f"it has {allowed}")
+        refuse_unknown(self.analysis.name, given, list(self.__signature__.parameters))
         self.analysis.chosen({**given, "as_of": "2000-01-01" if given.get("as_of") is None else given["as_of"]})
 
     def _frames(
@@ -166,29 +174,25 @@ def _needed(analysis: str, resource: str, refused: HlkitError) -> HlkitError:
     )
 
 
-def signature(analysis: Analysis) -> inspect.Signature:
-    """What can be chosen of an analysis of a location."""
-    own = [one for one in inspect.signature(analysis).parameters.values() if one.name not in analysis.frames]
-    choices = [one for one in own if one.name not in ("as_of", "timezone", "until")]
+def of_analysis(analysis: Analysis) -> list[Option]:
+    """The options of an analysis of a location: its own, the dates it reads, and what the location knows."""
+    own = [option for option in analysis.options.values() if option.name not in ("as_of", "timezone", "until")]
     first = next(iter(analysis.frames))
-    span = [OPTIONS[name].parameter for name in SPAN] if CATALOG[first].when else []
-    filled = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
-        for name in ("as_of", "timezone")
-        if name == "as_of" or name in analysis.fills
-    ]
-    parameters = [*choices, *span, *filled, OPTIONS["refresh"].parameter, OPTIONS["progress"].parameter]
-    return inspect.Signature(parameters, return_annotation="Result")
+    span = [COMMON[name] for name in SPAN] if CATALOG[first].when else []
+    filled = [Option("as_of", DOCS["as_of"], Date, flag=str | None)]
+    filled += (
+        [Option("timezone", DOCS["timezone"], str | dt.tzinfo | None, flag=str | None)]
+        if ("timezone" in analysis.fills)
+        else []
+    )
+    return [*own, *span, *filled, COMMON["refresh"], COMMON["progress"]]
 
 
 def docstring(analysis: Analysis) -> str:
-    """What ``loc.analyses.x?`` shows: the function's own, and what a location adds to choose."""
+    """What ``loc.analyses.x?`` shows: the function's own docstring, and the options that a location adds."""
+    added = [option for option in of_analysis(analysis) if option.name not in analysis.options]
     lines = [analysis.question, "", inspect.getdoc(analysis.function) or "", "", "Of a location", "-------------"]
-    for name in signature(analysis).parameters:
-        if name not in analysis.choices:
-            about = analysis.about(name) or (OPTIONS[name].about if name in OPTIONS else "")
-            lines.append(f"{name} : {about}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *documented(added)])
 
 
 class BoundAnalyses(Mapping[str, BoundAnalysis]):

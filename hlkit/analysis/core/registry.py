@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import functools
 import importlib
 import inspect
 import math
 import pkgutil
+import re
 import typing
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from html import escape
@@ -34,7 +36,7 @@ from hlkit.analysis.core.headlines import Answer, write_headline
 from hlkit.analysis.core.run_log import CURRENT_RUN, RunLog, drop_rows, remark
 from hlkit.client.dates import DATES, as_text, from_epochs, instant, short
 from hlkit.client.errors import InvalidRequest
-from hlkit.client.options import number, plain
+from hlkit.client.options import Option, guess, number, plain, refuse_unknown
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import DAY, INSTANT, LIST, NUMBER, TEXT, YEARS, Kind
 from hlkit.client.text import many
@@ -54,7 +56,7 @@ _LABELS = ("by", "key_column")  # these choices are names of columns, of any typ
 _WHEN = ("created_at", "sent_at")  # a row with a later one was not there yet at as_of
 
 # What the common choices mean, for the help of the command line and the explorer.
-ABOUT = {
+DOCS = {
     "by": "A column of the first frame to group by; a custom field or tags too.",
     "clock": "Count the minutes in which the office is open, or all on the wall's clock.",
     "office": 'When the office is open, in the location\'s zone, such as "Mon-Fri 8-18, Sat 10-14".',
@@ -71,6 +73,16 @@ ABOUT = {
     "currency": "The currency of amounts that name none.",
     "website": "The location's own website: coming from there is no referral.",
 }
+
+
+def parameter_docs(docstring: str) -> dict[str, str]:
+    """What a numpydoc ``Parameters`` section says of each parameter, in one line."""
+    section = re.search(r"^Parameters\n-+\n(.*?)(?=^\S[^\n]*\n-{3,}$|\Z)", docstring, re.MULTILINE | re.DOTALL)
+    docs: dict[str, str] = {}
+    entry = re.compile(r"^(\S.*)\n((?:[ ]+.*\n?|\n(?=[ ]))+)", re.MULTILINE)
+    for names, text in entry.findall(section[1] if section else ""):
+        docs |= dict.fromkeys(re.findall(r"\w+", names.partition(":")[0]), " ".join(text.split()))
+    return docs
 
 
 class Analysis:
@@ -113,13 +125,14 @@ class Analysis:
         show = show or next(iter(self._shows()), None)
         return [name for name in self.frames if self._only.get(name, show) == show]
 
-    @property
-    def choices(self) -> dict[str, inspect.Parameter]:
-        """What there is to choose, by name: its default, and its type as the annotation."""
+    @functools.cached_property
+    def options(self) -> dict[str, Option]:
+        """Its options by name, without those that a location fills in for all: as_of, timezone and until."""
+        docs = parameter_docs(inspect.getdoc(self.function) or "")
         return {
-            name: one.replace(annotation=self._hints.get(name, Any))
-            for name, one in self._parameters.items()
-            if one.kind is inspect.Parameter.KEYWORD_ONLY and name not in _SPAN
+            name: Option(name, docs.get(name) or DOCS.get(name, ""), self._hints.get(name, Any), parameter.default)
+            for name, parameter in self._parameters.items()
+            if parameter.kind is inspect.Parameter.KEYWORD_ONLY and name not in _SPAN
         }
 
     @property
@@ -142,22 +155,6 @@ class Analysis:
     def _shows(self) -> tuple[str, ...]:
         """The names of its tables, where it has several."""
         return tuple(name for name, kind in self._columns.items() if not isinstance(kind, Kind))
-
-    def about(self, choice: str) -> str:
-        """What a choice means, in a sentence."""
-        told = inspect.getdoc(self.function) or ""
-        lines = told.splitlines()
-        for place, line in enumerate(lines):
-            names = [name.strip(" `*") for name in line.split(",")]
-            if choice in names and line == line.lstrip() and lines[place + 1 : place + 2]:
-                rest = []
-                for following in lines[place + 1 :]:
-                    if following and not following.startswith(" "):
-                        break
-                    rest.append(following.strip())
-                if any(rest):
-                    return " ".join(rest).strip()
-        return ABOUT.get(choice, "")
 
     def _signature(self) -> inspect.Signature:
         """Its own, with ``as_of`` and the zone in which one without a zone is read, for all."""
@@ -199,13 +196,7 @@ class Analysis:
         not be a text.
         """
         allowed = [name for name in inspect.signature(self).parameters if name not in self.frames]
-        for name in given:
-            if name not in allowed:
-                near = difflib.get_close_matches(name, allowed, n=1)
-                raise InvalidRequest(
-                    f"{self.name} has no {name!r} to choose",
-                    hint=f"did you mean {near[0]}?" if near else f"it has {', '.join(allowed)}",
-                )
+        refuse_unknown(self.name, given, allowed)
         chosen = {name: one.default for name, one in self._parameters.items() if name in allowed}
         chosen |= {name: _in_unit(name, plain(value)) for name, value in given.items()}
         place = zone("UTC" if chosen.get("timezone") is None else chosen["timezone"])
@@ -585,8 +576,11 @@ def _check(analysis: str, name: str, value: Any, hint: Any) -> None:
     options = typing.get_args(hint) if typing.get_origin(hint) is not None else (hint,)
     if typing.get_origin(hint) is Literal:
         if not isinstance(value, str) or value not in options:
-            words = ", ".join(map(repr, options))
-            raise InvalidRequest(f"{analysis} has no {name}={short(value)}", hint=f"{name} is one of {words}")
+            nearest = guess(value, options) if isinstance(value, str) else ""
+            raise InvalidRequest(
+                f"{analysis} has no {name}={short(value)}",
+                hint=f"{nearest}{name} is one of {', '.join(map(repr, options))}",
+            )
         return
     if value is None:
         allowed = type(None) in options
