@@ -796,3 +796,33 @@ def test_a_user_without_a_name_has_that_of_first_and_last():
     builder.add([{"id": "u1", "name": None, "firstName": "Ann", "lastName": "Lee"}])
 
     assert builder.frame()["name"].tolist() == ["Ann Lee"]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda loc: loc.contacts("2025-07-01"),
+        lambda loc: loc.contacts.pages("2025-07-01"),
+        lambda loc: loc.contacts.count("2025-07-01"),
+        lambda loc: loc.analyses.funnel("2025-07-01"),
+    ],
+    ids=["frame", "pages", "count", "analysis"],
+)
+def test_an_option_without_its_name_is_refused_with_the_names_there_are(loc, call):
+    with pytest.raises(InvalidRequest, match=r"takes its options by name, and got '2025-07-01'\n.*write it like loc\."):
+        call(loc)
+
+
+@pytest.mark.parametrize(
+    ("call", "nearest"),
+    [
+        (lambda loc: loc.contacts(limitt=5), "did you mean limit="),
+        (lambda loc: loc.opportunities(status="woon"), "did you mean 'won'"),
+        (lambda loc: loc.analyses.funnel(matchh="created"), "did you mean match="),
+        (lambda loc: loc.analyses.funnel(match="highlevell"), "did you mean 'highlevel'"),
+    ],
+    ids=["option", "value", "option of an analysis", "value of an analysis"],
+)
+def test_a_misspelled_option_or_value_is_refused_with_the_nearest(loc, call, nearest):
+    with pytest.raises(InvalidRequest, match=nearest):
+        call(loc)
