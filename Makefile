@@ -1,9 +1,9 @@
-# What a person types; `make` alone lists it. Linux and macOS.
+# `make` alone lists the commands. Linux and macOS.
 #
-# Each command makes what it needs: one virtual environment in .venv, by uv where it is on the PATH and by
-# venv and pip where it is not. A stamp in it tells what is installed, and a change of pyproject.toml renews
-# it, so a second run starts at once. Other choices: make test VENV=/tmp/v, make demo PYTHON=python3.13,
-# make test ARGS="-k paging", and UV= to do without uv.
+# Each command creates the environment it needs in .venv: with uv if it is on the PATH, otherwise with venv and
+# pip. Stamp files record what is installed; a change to pyproject.toml reinstalls it, so a second run starts
+# at once. Variables: make test VENV=/tmp/v, make demo PYTHON=python3.13, make test ARGS="-k paging", and UV=
+# to skip uv.
 
 VENV ?= .venv
 UV ?= $(shell command -v uv 2>/dev/null)
@@ -24,24 +24,24 @@ endif
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: $(VENV)/.core ## read a made-up location into pandas, chart it, read it again for nothing
+demo: $(VENV)/.core ## load a made-up location into pandas, chart it, reload it from the cache
 	@$(BIN)/hlkit demo $(ARGS)
 
-test: $(VENV)/.test ## run the tests, and every example in notebooks, docstrings and README
+test: $(VENV)/.test ## run the tests, and all examples in notebooks, docstrings and README
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 	@echo
-	@echo "next: make lab opens the first notebook; make lint, before a commit"
+	@echo "next: make lab opens the first notebook; run make lint before a commit"
 
-faults: $(VENV)/.core ## list what can go wrong, and the tests that prove hlkit against it
+faults: $(VENV)/.core ## list what can go wrong, and the tests that cover it
 	@$(BIN)/python tests/faults.py
 
 lab: $(VENV)/.lab ## open the first notebook in JupyterLab
 	@$(BIN)/jupyter lab notebooks/00_start.ipynb $(ARGS)
 
-gallery: $(VENV)/.test ## draw all analyses of the demo on one sheet, docs/gallery.png
+gallery: $(VENV)/.test ## draw the charts of all analyses, docs/gallery.png
 	@$(BIN)/python docs/gallery.py
 
-pictures: $(VENV)/.test ## photograph the explorer on the demo, docs/explorer-*.png; needs chromium
+pictures: $(VENV)/.test ## take screenshots of the explorer, docs/explorer-*.png; needs chromium
 	@$(BIN)/python docs/explorer.py
 
 bench: $(VENV)/.test ## measure: rows per second, requests, memory, import time
@@ -55,27 +55,27 @@ lint: $(VENV)/.lint ## ruff and mypy
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
-clean: ## remove .venv, what tools keep, and what the demo wrote
+clean: ## remove .venv, the tools' caches, and the demo's files
 	rm -rf .venv build dist hlkit-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .ipynb_checkpoints
 	find hlkit tests benchmarks notebooks -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.made:
 	@$(or $(PYTHON),$(if $(UV),true,false)) $(RECENT) || { \
-	    echo "hlkit needs Python 3.11 or newer: $(or $(PYTHON),none here) will not do." ;\
+	    echo "hlkit needs Python 3.11 or newer; found: $(or $(PYTHON),none)." ;\
 	    echo "Install one (python.org; brew install python; apt install python3 python3-venv)," ;\
-	    echo "or say where it is: make $(MAKECMDGOALS) PYTHON=/path/to/python3" ;\
+	    echo "or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3" ;\
 	    exit 1; }
-	@echo "Making $(VENV) ($(if $(UV),uv,$(PYTHON) -m venv))"
+	@echo "Creating $(VENV) ($(if $(UV),uv,$(PYTHON) -m venv))"
 	@$(make-venv)
 	@touch $@
 
 $(VENV)/.core: pyproject.toml | $(VENV)/.made
-	@echo "Installing hlkit and what it needs into $(VENV), once (430 MB; a minute or less)"
+	@echo "Installing hlkit and its dependencies into $(VENV), once (430 MB; a minute or less)"
 	@$(install) -e .
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.core
-	@echo "Installing what the tests need into $(VENV), once"
+	@echo "Installing the test dependencies into $(VENV), once"
 	@$(install) -e '.[all]' --group test
 	@touch $@
 

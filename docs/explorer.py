@@ -1,4 +1,4 @@
-"""Pictures of the explorer on the demo: docs/explorer-*.png, by `make pictures`. Needs chromium."""
+"""Screenshots of the explorer on the demo for the README, docs/explorer-*.png: `make pictures`. Needs chromium."""
 
 import shutil
 from pathlib import Path
@@ -37,10 +37,6 @@ def main() -> None:
         page.locator(".hlkit-output img").wait_for(timeout=60_000)
         page.set_viewport_size({"width": 1024, "height": 860})
         shoot(page, "analyses")
-        tab(page, "Quota")
-        shoot(page, "quota")
-        tab(page, "Location")
-        shoot(page, "location")
         browser.close()
 
 
