@@ -17,13 +17,13 @@ import platformdirs
 
 from hlkit.client import profiles
 from hlkit.client.dates import as_text, instant, short
-from hlkit.client.disk import user_folder, whole
+from hlkit.client.disk import absolute_path, user_folder
 from hlkit.client.errors import HlkitError, InvalidRequest, InvalidToken, advice
 from hlkit.client.http.cache import Cache
 from hlkit.client.http.rate_limit import RateLimiter
 from hlkit.client.http.session import Session
 from hlkit.client.http.sqlite_file import CacheWarning
-from hlkit.client.http.token import MENU, Token, checked_base_url, misplaced
+from hlkit.client.http.token import MENU, Token, checked_base_url, location_id_problem
 from hlkit.client.http.token import read as read_token
 from hlkit.client.options import seconds, whole_number
 from hlkit.client.resources import CATALOG
@@ -91,8 +91,8 @@ def connect(
     token = location_id = None  # from here on no frame holds the text, if one took the place of the other
     if isinstance(found.token, HlkitError):
         raise found.token
-    if found.token.doubt:
-        warn(found.token.doubt)
+    if found.token.format_warning:
+        warn(found.token.format_warning)
     timezone = None if timezone is None else zone(timezone).key
     expire_after, deadline = seconds("expire_after", expire_after), seconds("deadline", deadline)
     if deadline in (0, math.inf):
@@ -147,7 +147,7 @@ def _chosen_folder(cache: object) -> Path | None:
         raise InvalidRequest(
             f"cache={cache!r} is neither True, False nor a folder", hint="cache=False keeps nothing on this disk"
         )
-    return whole(cache)
+    return absolute_path(cache)
 
 
 def demo(as_of: str | int | dt.date | None = None, seed: int = 0, size: int = 5000) -> Location:
@@ -277,7 +277,7 @@ def _pair(source: str, names: str, text: object, place: object) -> _Found:
     if text is None or place is None:
         missing = "token" if text is None else "location id"
         return _Found(_refused(f"{names} come together, and the {missing} is missing", "give both"), None, source)
-    wrong = misplaced(place)
+    wrong = location_id_problem(place)
     return _Found(read_token(text), place, source) if wrong is None else _Found(wrong, None, source)
 
 

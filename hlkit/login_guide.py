@@ -11,7 +11,7 @@ from hlkit.client import profiles
 from hlkit.client.access import cost
 from hlkit.client.errors import HlkitError, InvalidRequest, MissingScope
 from hlkit.client.http.rate_limit import duration
-from hlkit.client.http.token import misplaced
+from hlkit.client.http.token import location_id_problem
 from hlkit.client.http.token import read as read_token
 from hlkit.client.resources import CATALOG
 from hlkit.connection import location_with, parse_location_id
@@ -43,12 +43,12 @@ def login(
     """
     profiles.check_name(name)
     profiles.default()  # a damaged file, too, is told before anything is asked
-    problem = profiles.vault_problem(name)
+    problem = profiles.keyring_problem(name)
     if problem is not None:
         raise problem
     print(GUIDE)
     place = location_id or _answer(ask, "Location id, or the address the browser shows there: ")
-    wrong = misplaced(place)
+    wrong = location_id_problem(place)
     if wrong is not None:
         del place, location_id
         raise wrong

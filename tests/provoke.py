@@ -35,7 +35,7 @@ from hlkit.client.http.progress import Progress
 from hlkit.client.http.session import Call
 
 LOG = io.StringIO()
-file_module.PATIENCE = walk.LOCK_PATIENCE = 0.05
+file_module.LOCK_TIMEOUT = walk.LOCK_PATIENCE = 0.05
 
 
 def said(status: int, message: str, **more: Any) -> bytes:
@@ -140,7 +140,7 @@ def provoke(what: str, loc: hl.location.Location) -> None:
     elif what == "locked":
         file = loc.session.cache.path
         assert file is not None
-        loc.session.cache._file._handle.let_go()
+        loc.session.cache._file._handle.disconnect()
         with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
             other.execute("PRAGMA locking_mode = EXCLUSIVE")
             other.execute("BEGIN EXCLUSIVE")

@@ -21,7 +21,7 @@ from scripted import OTHER_TOKEN, TOKEN
 from hlkit.client.errors import CacheLocked
 from hlkit.client.http import sqlite_file as module
 from hlkit.client.http.cache import Cache
-from hlkit.client.http.download_records import DAY, FORGOTTEN_AFTER
+from hlkit.client.http.download_records import DAY, UNREAD_LIFETIME
 from hlkit.client.http.sqlite_file import CacheWarning
 from hlkit.client.http.token import Token
 
@@ -69,7 +69,7 @@ def keep(cache, key, body=BODY, status=200):
 
 
 def begin(cache, question="contacts?", choose=lambda records: None, **given):
-    return cache.begin(cache.new(question, "contacts", [{"limit": 500}], **given), choose)
+    return cache.begin(cache.new_record(question, "contacts", [{"limit": 500}], **given), choose)
 
 
 def walk(cache, question="contacts?", pages=2, finished=True, body=BODY, **given):
@@ -77,7 +77,7 @@ def walk(cache, question="contacts?", pages=2, finished=True, body=BODY, **given
     for number in range(pages):
         keep(cache, page_of(record, number), body)
     record = replace(record, pages=pages, rows=500 * pages, fetched=cache.now())
-    cache.note(record)
+    cache.save(record)
     return cache.finish(record) if finished else record
 
 
@@ -217,7 +217,7 @@ def test_an_answer_that_another_version_wrote_is_not_kept(opened):
 def test_a_walks_record_is_written_before_its_first_page(opened, path):
     record = begin(opened(path))
 
-    (found,) = opened(path).walks("contacts?")
+    (found,) = opened(path).downloads("contacts?")
     assert found == record
     assert (found.finished, found.pages, found.resource) == (None, 0, "contacts")
     assert json.loads(found.parameters) == [{"limit": 500}]
@@ -229,23 +229,23 @@ def test_a_finished_walk_replaces_those_before_it_and_no_other(opened, clock):
     other = walk(cache, "users?")
     clock.now += 10
     begun = walk(cache, finished=False)
-    assert [record.generation for record in cache.walks("contacts?")] == [begun.generation, old.generation]
-    assert cache.holds(old)
+    assert [record.generation for record in cache.downloads("contacts?")] == [begun.generation, old.generation]
+    assert cache.has_all_pages(old)
 
     cache.finish(begun)
 
-    assert [record.generation for record in cache.walks("contacts?")] == [begun.generation]
-    assert not cache.holds(old)
-    assert cache.holds(other)
+    assert [record.generation for record in cache.downloads("contacts?")] == [begun.generation]
+    assert not cache.has_all_pages(old)
+    assert cache.has_all_pages(other)
 
 
 def test_a_walk_that_was_finished_by_another_thread_stays_finished(opened):
     cache = opened(None)
     record = walk(cache)
 
-    cache.note(replace(record, finished=None, pages=1, rows=500))
+    cache.save(replace(record, finished=None, pages=1, rows=500))
 
-    (found,) = cache.walks()
+    (found,) = cache.downloads()
     assert (found.finished, found.pages) == (record.finished, 2)
     assert found.finished is not None
 
@@ -255,17 +255,17 @@ def test_a_walk_that_another_began_is_taken_up_and_not_begun_again(opened, path)
     begun = begin(first)
 
     assert begin(second, choose=lambda records: records[0]) == begun
-    assert len(second.walks()) == 1
+    assert len(second.downloads()) == 1
 
 
 def test_a_walk_with_a_gap_is_not_held(opened):
     cache = opened(None)
     record = walk(cache, pages=3)
-    assert cache.holds(record)
+    assert cache.has_all_pages(record)
 
-    cache.drop(page_of(record, 1))
+    cache.delete_page(page_of(record, 1))
 
-    assert not cache.holds(record)
+    assert not cache.has_all_pages(record)
 
 
 def test_a_walk_from_the_future_is_endlessly_old(opened, clock):
@@ -285,21 +285,21 @@ def test_a_walk_that_nobody_read_for_thirty_days_goes_on_opening_from_the_disk_t
     walk(cache, "read yesterday", pages=50)
     cache.close()
     size = path.stat().st_size
-    clock.now += FORGOTTEN_AFTER - DAY
+    clock.now += UNREAD_LIFETIME - DAY
     cache = opened(path)
-    (fresh,) = cache.walks("read yesterday")
-    cache.touch(fresh)
+    (fresh,) = cache.downloads("read yesterday")
+    cache.mark_read(fresh)
     cache.close()
 
     clock.now += DAY + 1
     cache = opened(path)
 
-    assert [record.question for record in cache.walks()] == ["read yesterday"]
-    assert cache.holds(fresh)
+    assert [record.question for record in cache.downloads()] == ["read yesterday"]
+    assert cache.has_all_pages(fresh)
     assert b"jane@example.com" not in bytes_of(path)
-    clock.now += FORGOTTEN_AFTER + 1
+    clock.now += UNREAD_LIFETIME + 1
     cache.close()
-    assert opened(path).walks() == []
+    assert opened(path).downloads() == []
     assert path.stat().st_size < size
 
 
@@ -307,19 +307,19 @@ def test_who_keeps_all_deletes_nothing(opened, path, clock):
     cache = opened(path)
     record = walk(cache)
     cache.close()
-    clock.now += 10 * FORGOTTEN_AFTER
+    clock.now += 10 * UNREAD_LIFETIME
 
     cache = opened(path, keep_all=True)
-    cache.forget(record)
+    cache.delete_download(record)
 
-    assert [found.generation for found in cache.walks()] == [record.generation]
-    assert cache.holds(record)
+    assert [found.generation for found in cache.downloads()] == [record.generation]
+    assert cache.has_all_pages(record)
 
 
 def test_a_page_that_landed_after_its_walk_was_deleted_goes_on_opening(opened, path):
     cache = opened(path)
     record = walk(cache)
-    cache.forget(record)
+    cache.delete_download(record)
     keep(cache, page_of(record, 0))
     cache.close()
 
@@ -334,9 +334,9 @@ def test_a_walk_that_was_read_by_a_clock_far_ahead_is_forgotten_in_time(opened, 
     walk(cache)
     clock.now -= 3650 * DAY
     opened(path).close()
-    clock.now += FORGOTTEN_AFTER + 1
+    clock.now += UNREAD_LIFETIME + 1
 
-    assert opened(path).walks() == []
+    assert opened(path).downloads() == []
 
 
 @pytest.mark.fault("leftovers")
@@ -346,7 +346,7 @@ def test_clear_leaves_nothing_on_the_disk(opened, path):
 
     cache.clear()
 
-    assert cache.walks() == []
+    assert cache.downloads() == []
     assert len(cache.responses) == 0
     assert b"jane@example.com" not in bytes_of(path)
 
@@ -377,8 +377,8 @@ def one_warning(caught):
 def works(cache):
     """Whether a walk can be written and read."""
     record = walk(cache)
-    found = cache.walks("contacts?")[0]
-    return (found.generation, found.finished) == (record.generation, record.finished) and cache.holds(record)
+    found = cache.downloads("contacts?")[0]
+    return (found.generation, found.finished) == (record.generation, record.finished) and cache.has_all_pages(record)
 
 
 @pytest.fixture
@@ -406,7 +406,7 @@ def locked(path):
 
 
 def test_a_file_that_another_program_holds_costs_one_warning_and_is_used_again(opened, path, locked, monkeypatch):
-    monkeypatch.setattr(module, "PATIENCE", 0.1)
+    monkeypatch.setattr(module, "LOCK_TIMEOUT", 0.1)
     release = locked()
     cache = opened(path)  # opening it writes nothing, so it needs no lock
 
@@ -414,31 +414,31 @@ def test_a_file_that_another_program_holds_costs_one_warning_and_is_used_again(o
         walk(cache, pages=5)
 
     assert "locked" in one_warning(caught)
-    assert cache.walks() == []
+    assert cache.downloads() == []
     release()
     assert works(cache)
     assert cache.path == path
     assert list(path.parent.glob("*.bad-*")) == []
-    assert opened(path).walks("contacts?")
+    assert opened(path).downloads("contacts?")
 
 
 def test_a_file_that_another_program_has_alone_is_locked_and_not_empty(opened, path, locked, monkeypatch):
-    monkeypatch.setattr(module, "PATIENCE", 0.1)
+    monkeypatch.setattr(module, "LOCK_TIMEOUT", 0.1)
     record = walk(opened(path))
     opened.close()
     release = locked("PRAGMA locking_mode = EXCLUSIVE")
     cache = opened(path, keep_all=True)
 
-    for read in (cache.walks, lambda: cache.holds(record), lambda: cache.get_response("0" * 64)):
+    for read in (cache.downloads, lambda: cache.has_all_pages(record), lambda: cache.get_response("0" * 64)):
         with pytest.raises(CacheLocked):
             read()
 
     release()
-    assert [found.generation for found in cache.walks()] == [record.generation]
+    assert [found.generation for found in cache.downloads()] == [record.generation]
 
 
 def test_a_download_that_could_not_cache_a_page_stays_unfinished(opened, path, monkeypatch):
-    monkeypatch.setattr(module, "PATIENCE", 0.01)
+    monkeypatch.setattr(module, "LOCK_TIMEOUT", 0.01)
     cache = opened(path)
     record = begin(cache)
     keep(cache, page_of(record, 0))
@@ -449,9 +449,9 @@ def test_a_download_that_could_not_cache_a_page_stays_unfinished(opened, path, m
 
     cache.finish(replace(record, pages=2, rows=1000))
 
-    (found,) = cache.walks()
+    (found,) = cache.downloads()
     assert (found.finished, found.pages) == (None, 2)
-    assert not found.broke_off, "its rows were given: it serves no longer than a complete one"
+    assert not found.is_interrupted, "its rows were given: it serves no longer than a complete one"
 
 
 class Interrupted(sqlite3.Connection):
@@ -604,7 +604,7 @@ def test_a_damaged_file_is_moved_aside_with_one_warning_on_opening_or_in_use(ope
 
     (aside,) = [file for file in path.parent.iterdir() if ".bad-" in file.name and file.suffix != ".sqlite"]
     assert aside.name in one_warning(caught)
-    assert opened(path).walks("contacts?")
+    assert opened(path).downloads("contacts?")
 
 
 def test_a_file_that_was_deleted_is_made_anew_and_shared_again(opened, path):
@@ -613,9 +613,9 @@ def test_a_file_that_was_deleted_is_made_anew_and_shared_again(opened, path):
     for file in list(path.parent.iterdir()):
         file.unlink()
 
-    assert cache.walks() == []
+    assert cache.downloads() == []
     assert works(cache)
-    assert opened(path).walks("contacts?")
+    assert opened(path).downloads("contacts?")
 
 
 def test_an_empty_file_is_a_new_one(opened, path):
@@ -637,7 +637,7 @@ def test_pages_that_are_damaged_in_use_are_moved_aside_with_one_warning(opened, 
     with pytest.warns(CacheWarning) as caught:
         assert works(cache)
 
-    assert "moved aside" in one_warning(caught)
+    assert "renamed" in one_warning(caught)
     assert cache.path == path
 
 
@@ -671,11 +671,11 @@ from hlkit.client.http.cache import Cache
 from hlkit.client.http.token import Token
 from scripted import TOKEN
 cache = Cache(Path(sys.argv[1]), Token(TOKEN))
-record = cache.begin(cache.new(sys.argv[2], "contacts", []))
+record = cache.begin(cache.new_record(sys.argv[2], "contacts", []))
 for number in range(30):
     cache.save_response(Response(status_code=200, content=b"{}"), record.prefix + f"{number:032x}")
     record = replace(record, pages=number + 1, rows=number + 1)
-    cache.note(record)
+    cache.save(record)
 cache.finish(record)
 """
     programs = [
@@ -687,8 +687,8 @@ cache.finish(record)
     assert [program.wait() for program in programs] == [0, 0, 0]
 
     cache = Cache(path, Token(TOKEN))
-    assert sorted(record.question for record in cache.walks()) == [f"question {number}" for number in range(3)]
-    assert all(cache.holds(record) for record in cache.walks())
+    assert sorted(record.question for record in cache.downloads()) == [f"question {number}" for number in range(3)]
+    assert all(cache.has_all_pages(record) for record in cache.downloads())
     cache.close()
 
 

@@ -162,7 +162,7 @@ def test_an_hour_later_all_pages_are_asked_for_anew_and_the_old_ones_go(server, 
     clock.now += 3601
 
     assert ids(walk(session)) == ["c1", "c3", "c4", "c5", "c6", "c7"]
-    assert len(session.cache.walks()) == 1
+    assert len(session.cache.downloads()) == 1
     assert len(session.cache.responses) == 3
 
 
@@ -213,7 +213,7 @@ def test_two_passes_are_one_walk():
         assert ids(one) == ["m1", "m2", "e1", "e2"]
         assert told == [(1, 2, 2), (2, 4, 4)]
         assert one.announced == 4
-        assert len(session.cache.walks()) == 1
+        assert len(session.cache.downloads()) == 1
 
 
 def test_a_limit_asks_for_as_few_pages_as_it_needs_and_is_not_complete(server, session):
@@ -237,8 +237,8 @@ def test_a_limit_does_not_unfinish_a_complete_walk(server, session):
     ids(walk(session, limit=1))
 
     assert ids(walk(session, offline=False)) == SEVEN
-    assert session.cache.walks()[0].finished is not None
-    assert session.cache.walks()[0].pages == 4
+    assert session.cache.downloads()[0].finished is not None
+    assert session.cache.downloads()[0].pages == 4
 
 
 def test_the_heads_of_a_walk_are_its_first_pages(server, session):
@@ -456,7 +456,7 @@ def test_the_old_walk_serves_until_the_new_is_complete(server, session, contacts
     assert ids(resumed) == [*SEVEN, "c8"]
     assert resumed.saved == 2
     assert ids(walk(session)) == [*SEVEN, "c8"]
-    assert len(session.cache.walks()) == 2  # and the one before, which may still be being read
+    assert len(session.cache.downloads()) == 2  # and the one before, which may still be being read
 
 
 # ---- offline
@@ -488,7 +488,7 @@ def test_offline_asks_nobody_and_deletes_nothing_though_a_page_is_gone(server, s
         ids(walk(session, offline=True))
     assert len(server.asked) == 4
     assert len(session.cache.responses) == 3
-    assert len(session.cache.walks()) == 1
+    assert len(session.cache.downloads()) == 1
 
 
 def test_offline_asks_nobody_to_go_on_either(server, session, contacts):
@@ -860,13 +860,13 @@ def test_one_that_was_replaced_and_is_not_read_goes_and_so_does_what_was_replace
         clock.now += 60
         ids(walk(session, refresh=True))
         ids(walk(session))
-    assert len(session.cache.walks()) == 2
+    assert len(session.cache.downloads()) == 2
     assert len(session.cache.responses) == 8
 
     clock.now += 3601
     ids(walk(session, refresh=True))
 
-    assert len(session.cache.walks()) == 1
+    assert len(session.cache.downloads()) == 1
     assert len(session.cache.responses) == 4
 
 

@@ -10,7 +10,7 @@ from test_cache import Clock, begin, keep, page_of, walk
 from hlkit.client.http import cache as module
 from hlkit.client.http import download_records as downloads
 from hlkit.client.http.cache import Cache
-from hlkit.client.http.download_records import DAY, FORGOTTEN_AFTER, HOUR, Record, unwanted
+from hlkit.client.http.download_records import DAY, HOUR, UNREAD_LIFETIME, Record, find_obsolete
 from hlkit.client.http.token import Token
 
 NOW = 1_767_268_800.0
@@ -28,11 +28,11 @@ def begun(name, ago=0.0, **given):
 
 
 def gone(*records):
-    return {one.generation for one in unwanted(records, NOW)}
+    return {one.generation for one in find_obsolete(records, NOW)}
 
 
 def test_what_nobody_read_for_thirty_days_goes():
-    old, read = record("old", "a?", FORGOTTEN_AFTER + 1), record("read", "b?", FORGOTTEN_AFTER + 1, reads=3)
+    old, read = record("old", "a?", UNREAD_LIFETIME + 1), record("read", "b?", UNREAD_LIFETIME + 1, reads=3)
 
     assert gone(old, replace(read, read=NOW - DAY)) == {"old"}
 
@@ -117,11 +117,11 @@ def opened(clock, tmp_path):
 
 
 def left(cache):
-    return [one.question for one in reversed(cache.walks())]
+    return [one.question for one in reversed(cache.downloads())]
 
 
 def test_beyond_so_many_bytes_the_oldest_downloads_of_all_locations_go(opened, clock, monkeypatch):
-    monkeypatch.setattr(module, "MOST_BYTES", 350_000)
+    monkeypatch.setattr(module, "MAX_BYTES", 350_000)
     first, second = opened("first"), opened("second", OTHER_TOKEN)
     big = {"pages": 2, "body": os.urandom(50_000)}  # 100 KB each
     begun = walk(first, "broke off", finished=False, **big)
@@ -130,19 +130,19 @@ def test_beyond_so_many_bytes_the_oldest_downloads_of_all_locations_go(opened, c
         walk(cache, f"question {number}", **big)
     assert left(first) == ["broke off", "question 0", "question 2"], "none was older than an hour"
     clock.now += HOUR
-    first.touch(first.walks("question 0")[0])
+    first.mark_read(first.downloads("question 0")[0])
 
     clock.now += 10
     walk(first, "last", **big)
 
     assert left(second) == []
     assert left(first) == ["broke off", "question 0", "last"]
-    assert first.holds(begun)
+    assert first.has_all_pages(begun)
     assert len(second.responses) == 0
 
 
 def test_a_download_that_took_hours_is_not_at_once_too_old_to_stay(opened, clock, monkeypatch):
-    monkeypatch.setattr(module, "MOST_BYTES", 1)
+    monkeypatch.setattr(module, "MAX_BYTES", 1)
     cache = opened("first")
     long = begin(cache)
     keep(cache, page_of(long, 0))
@@ -154,7 +154,7 @@ def test_a_download_that_took_hours_is_not_at_once_too_old_to_stay(opened, clock
 
 
 def test_whoever_deletes_nothing_makes_no_room_either(opened, monkeypatch):
-    monkeypatch.setattr(module, "MOST_BYTES", 1)
+    monkeypatch.setattr(module, "MAX_BYTES", 1)
     walk(opened("first"))
     walk(opened("second", keep_all=True))
 
@@ -162,7 +162,7 @@ def test_whoever_deletes_nothing_makes_no_room_either(opened, monkeypatch):
 
 
 def test_pages_go_in_slices_that_each_let_others_write(opened, tmp_path, monkeypatch):
-    monkeypatch.setattr(downloads, "SLICE", 3)
+    monkeypatch.setattr(downloads, "BATCH", 3)
     cache, other = opened("first"), opened("first")
     walk(cache, pages=10)
     really_write, written = cache._file.write, []
@@ -174,18 +174,18 @@ def test_pages_go_in_slices_that_each_let_others_write(opened, tmp_path, monkeyp
 
     begun = begin(other, "other")
     monkeypatch.setattr(cache._file, "write", write)
-    cache.forget(cache.walks("contacts?")[0])
+    cache.delete_download(cache.downloads("contacts?")[0])
 
     assert len(written) >= 5  # the record, and four slices
     assert len(cache.responses) == len(written)
 
 
 def test_connecting_deletes_no_more_than_some_slices(opened, monkeypatch):
-    monkeypatch.setattr(downloads, "SLICE", 3)
-    monkeypatch.setattr(module, "_SLICES", 2)
+    monkeypatch.setattr(downloads, "BATCH", 3)
+    monkeypatch.setattr(module, "_BATCHES_ON_OPEN", 2)
     cache = opened("first")
     walk(cache, pages=10)
-    cache._file.write(lambda db: downloads.delete(db, cache.walks()))
+    cache._file.write(lambda db: downloads.delete(db, cache.downloads()))
 
     assert [len(opened("first").responses) for _ in range(3)] == [4, 0, 0]
 
@@ -197,7 +197,7 @@ def test_a_file_becomes_smaller_without_being_written_anew(opened, tmp_path):
     cache._file.shrink()  # out of the log, into the file
     size = (tmp_path / "first.sqlite").stat().st_size
 
-    cache.forget(cache.walks("old")[0])
+    cache.delete_download(cache.downloads("old")[0])
 
     assert (tmp_path / "first.sqlite").stat().st_size < size / 4
-    assert cache.holds(cache.walks("new")[0])
+    assert cache.has_all_pages(cache.downloads("new")[0])

@@ -1,4 +1,4 @@
-"""What an error says, and where it points."""
+"""What an error says, and which lines its traceback shows."""
 
 import pickle
 
@@ -8,7 +8,7 @@ import pytest
 import hlkit as hl
 from hlkit.client.errors import HlkitError, InvalidRequest, ServerError
 
-KINDS = [one for one in vars(hl.errors).values() if isinstance(one, type) and issubclass(one, HlkitError)]
+KINDS = [value for value in vars(hl.errors).values() if isinstance(value, type) and issubclass(value, HlkitError)]
 
 
 @pytest.mark.parametrize("kind", KINDS[1:], ids=lambda kind: kind.__name__)
@@ -19,39 +19,48 @@ def test_the_tree_at_the_top_has_every_error_with_its_builtin(kind):
 
 
 @pytest.mark.parametrize(
-    ("hint", "said"),
+    ("hint", "sentence"),
     [
         ("write it like this", "What to do: write it like this."),
         ("did you mean that?", "What to do: did you mean that?"),
     ],
 )
-def test_it_says_what_to_do_in_one_sentence(hint, said):
-    assert str(InvalidRequest("what happened", hint=hint)).splitlines() == ["what happened", said]
+def test_the_message_ends_with_what_to_do(hint, sentence):
+    assert str(InvalidRequest("what happened", hint=hint)).splitlines() == ["what happened", sentence]
 
 
-def test_an_error_from_another_process_bears_its_rows_and_promises_no_resume():
-    here = ServerError("busy")
-    here.partial, here._resume = pd.DataFrame({"user_id": ["a", "b"]}), pd.DataFrame
+def test_an_error_from_another_process_has_its_rows_and_does_not_offer_resume():
+    original = ServerError("busy")
+    original.partial, original._resume = pd.DataFrame({"user_id": ["a", "b"]}), pd.DataFrame
 
-    there = pickle.loads(pickle.dumps(here))
+    copy = pickle.loads(pickle.dumps(original))
 
-    assert str(here).splitlines()[-1] == "2 rows arrived (.partial); .resume() goes on from there."
-    assert str(there).splitlines()[-1] == "2 rows arrived (.partial)."
+    assert str(original).splitlines()[-1] == "2 rows arrived (.partial); .resume() continues from there."
+    assert str(copy).splitlines()[-1] == "2 rows arrived (.partial)."
     with pytest.raises(InvalidRequest, match="another process"):
-        there.resume()
+        copy.resume()
 
 
-def test_a_notebook_shows_the_lines_of_ones_own_and_none_of_hlkits(capsys):
+def output_lines(capsys, cell):
+    """What IPython prints when *cell* runs."""
     shell = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell.instance()
+    shell.user_ns["hl"] = hl
     shell.user_ns["loc"] = hl.connect("pit-00000000-0000-0000-0000-000000000000", "a" * 20, cache=False)
+    shell.run_cell(cell)
+    output = capsys.readouterr()
+    return (output.out + output.err).strip().splitlines()
 
-    shell.run_cell("def mine():\n    return loc.contacts(since='soon')\n\nmine()")
 
-    shown = capsys.readouterr()
-    lines = (shown.out + shown.err).strip().splitlines()
-    assert [line.strip() for line in lines if line.startswith("    ") and "^" not in line] == [
-        "mine()",
-        "return loc.contacts(since='soon')",
-    ]
+@pytest.mark.parametrize("call", ["loc.contacts(since='soon')", "hl.connect('', 'abc')"])
+def test_a_notebook_shows_the_users_lines_and_none_of_hlkit(capsys, call):
+    lines = output_lines(capsys, f"def read():\n    return {call}\n\nread()")
+
+    source = [line.strip() for line in lines if line.startswith("    ") and "^" not in line]
+    assert source == ["read()", f"return {call}"]
+
+
+def test_a_notebook_shows_the_message_and_what_to_do(capsys):
+    lines = output_lines(capsys, "loc.contacts(since='soon')")
+
     assert lines[-2] == "InvalidRequest: since='soon' is no date or time"
     assert lines[-1].startswith('What to do: write it like "2025-07-01"')

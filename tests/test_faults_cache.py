@@ -26,7 +26,7 @@ def file_of(trial):
 
 @pytest.mark.fault("locked")
 def test_a_file_that_another_program_holds_costs_one_warning_and_no_row(trial, monkeypatch):
-    monkeypatch.setattr(file, "PATIENCE", 0.1)
+    monkeypatch.setattr(file, "LOCK_TIMEOUT", 0.1)
     trial.read("users")
 
     with faults.locked(file_of(trial)):
@@ -45,7 +45,7 @@ def test_a_file_that_another_program_holds_costs_one_warning_and_no_row(trial, m
 
 @pytest.mark.fault("locked")
 def test_offline_waits_for_a_file_that_is_locked_and_does_not_call_it_empty(trial, monkeypatch):
-    monkeypatch.setattr(file, "PATIENCE", 0.01)
+    monkeypatch.setattr(file, "LOCK_TIMEOUT", 0.01)
     frame = trial.read("users")
     store = sqlite3.connect(file_of(trial), isolation_level=None, check_same_thread=False)
     store.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -66,7 +66,7 @@ def test_offline_waits_for_a_file_that_is_locked_and_does_not_call_it_empty(tria
 
 @pytest.mark.fault("locked")
 def test_a_file_that_stays_locked_is_told_as_locked(trial, monkeypatch):
-    monkeypatch.setattr(file, "PATIENCE", 0.01)
+    monkeypatch.setattr(file, "LOCK_TIMEOUT", 0.01)
     monkeypatch.setattr(walk, "LOCK_PATIENCE", 0.01)
     trial.read("users")
     with closing(sqlite3.connect(file_of(trial), isolation_level=None)) as store:
@@ -74,9 +74,9 @@ def test_a_file_that_stays_locked_is_told_as_locked(trial, monkeypatch):
         store.execute("BEGIN EXCLUSIVE")
         offline = trial.connect(offline=True)
 
-        with pytest.raises(CacheLocked, match="another program holds the cache file"):
+        with pytest.raises(CacheLocked, match="another program has locked the cache file"):
             offline.users()
-        assert "another program holds the cache file" in repr(offline)
+        assert "another program has locked the cache file" in repr(offline)
         assert "not read yet: not known for the moment" in repr(offline)
 
 
@@ -125,7 +125,7 @@ def test_a_damaged_file_is_moved_aside_with_one_warning_and_read_anew(trial, how
     path = file_of(trial)
     faults.corrupt(path, how)
 
-    with one_warning(CacheWarning, "moved aside"):
+    with one_warning(CacheWarning, "renamed"):
         again = trial.read(loc=trial.connect())
 
     assert again.equals(frame)
@@ -202,7 +202,7 @@ def test_a_file_of_an_earlier_version_is_set_aside_with_its_reason(trial):
     frame = trial.read()
     change(file_of(trial), "ALTER TABLE downloads DROP COLUMN rows")
 
-    with one_warning(CacheWarning, r"no such column.*moved aside"):
+    with one_warning(CacheWarning, r"no such column.*renamed"):
         assert trial.read(loc=trial.connect()).equals(frame)
 
 
@@ -241,7 +241,7 @@ def test_nothing_of_what_expired_is_on_the_disk_after_a_clear(trial):
     rows = [row["id"].encode() for row in trial.sim.data.rows("contacts")]
     files = b"".join(trial.files())
     assert [row for row in rows if row in files] == []
-    assert trial.loc.session.cache.walks() == []
+    assert trial.loc.session.cache.downloads() == []
 
 
 @pytest.mark.fault("leftovers")

@@ -93,7 +93,7 @@ def test_a_token_that_does_not_work_is_not_saved(sim, ring, token, error, words)
         log_in(sim, token)
 
     assert ring.kept == {}
-    assert profiles.everyone() == []
+    assert profiles.all_profiles() == []
 
 
 def test_a_token_given_as_the_location_is_refused_and_not_saved(sim):
@@ -101,14 +101,14 @@ def test_a_token_given_as_the_location_is_refused_and_not_saved(sim):
         login("acme", base_url=sim.url, ask=lambda _: TOKEN, ask_secret=lambda _: TOKEN)
 
     assert TOKEN not in "".join(repr(frame.frame.f_locals) for frame in refused.traceback[1:])
-    assert profiles.everyone() == []
+    assert profiles.all_profiles() == []
 
 
 def test_a_token_without_the_scope_for_contacts_is_saved_and_told_what_to_tick(sim, capsys):
     log_in(sim, USERS_ONLY)
 
     assert "works, but the token may not read contacts: tick contacts.readonly" in capsys.readouterr().out
-    assert len(profiles.everyone()) == 1
+    assert len(profiles.all_profiles()) == 1
 
 
 def test_without_a_keyring_the_error_names_the_environment_variables(sim):
@@ -116,7 +116,7 @@ def test_without_a_keyring_the_error_names_the_environment_variables(sim):
 
     with pytest.raises(hl.errors.InvalidToken, match="HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID"):
         log_in(sim)
-    assert profiles.everyone() == []
+    assert profiles.all_profiles() == []
 
 
 def test_no_frame_of_a_login_that_fails_holds_the_token(sim, ring, monkeypatch):
@@ -131,7 +131,7 @@ def test_no_frame_of_a_login_that_fails_holds_the_token(sim, ring, monkeypatch):
     frames = [entry.frame for entry in failed.traceback if "hlkit" in entry.path.parts]
     assert len(frames) >= 2
     assert TOKEN not in repr([frame.f_locals for frame in frames])
-    assert profiles.everyone() == []
+    assert profiles.all_profiles() == []
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_where_nobody_can_answer_a_login_says_so_and_quotes_nothing(sim, ring, e
         login("acme", location_id=sim.location_id, base_url=sim.url, ask_secret=fails)
 
     assert refused.value.__context__ is None
-    assert profiles.everyone() == []
+    assert profiles.all_profiles() == []
     assert ring.kept == {}
 
 

@@ -142,7 +142,7 @@ def test_a_saved_profile_comes_back_with_its_token():
 
     assert loaded("acme") == (ACME, TEXT)
     assert loaded("zen") == (ZEN, TEXT[:-1] + "6")
-    assert profiles.everyone() == [ACME, ZEN]
+    assert profiles.all_profiles() == [ACME, ZEN]
     assert profiles.names() == ["acme", "zen"]
 
 
@@ -174,7 +174,7 @@ def test_saving_again_replaces_and_leaves_no_old_time_zone():
 
 
 def test_without_a_file_there_are_no_profiles():
-    assert profiles.everyone() == []
+    assert profiles.all_profiles() == []
     assert profiles.default() is None
     with pytest.raises(NotFound, match=r"no profile acme: none is saved yet\n.*hlkit login acme"):
         profiles.load("acme")
@@ -281,7 +281,7 @@ def test_lines_that_only_look_like_a_profile_do_not_mislead():
 
     profiles.remove("a")
 
-    assert profiles.everyone() == [Profile("b", "B")]
+    assert profiles.all_profiles() == [Profile("b", "B")]
     assert tomllib.loads(profiles.path().read_text())["profiles"]["b"]["note"] == "[profiles.a]\n[x]\n"
 
 
@@ -290,7 +290,7 @@ def test_a_profile_written_in_one_line_can_be_removed():
 
     profiles.remove("a")
 
-    assert profiles.everyone() == [Profile("b", "B")]
+    assert profiles.all_profiles() == [Profile("b", "B")]
     assert profiles.default() is None
 
 
@@ -355,7 +355,7 @@ def test_the_default_below_dotted_keys_stays_the_default():
     profiles.save(ACME, TOKEN)
 
     assert profiles.default() == "zen"
-    assert profiles.everyone() == [ACME, Profile("zen", "LocZen1")]
+    assert profiles.all_profiles() == [ACME, Profile("zen", "LocZen1")]
 
 
 def test_bytes_that_are_no_text_are_named():
@@ -363,7 +363,7 @@ def test_bytes_that_are_no_text_are_named():
     profiles.path().write_bytes(b"\xff\xfe")
 
     with pytest.raises(InvalidRequest, match="it is not UTF-8"):
-        profiles.everyone()
+        profiles.all_profiles()
 
 
 def test_a_file_that_cannot_be_written_leaves_no_token_behind(vault, folder, monkeypatch):
@@ -437,7 +437,7 @@ def test_a_folder_in_the_files_place_is_named():
     profiles.path().mkdir(parents=True)
 
     with pytest.raises(InvalidRequest, match="cannot be read: Is a directory"):
-        profiles.everyone()
+        profiles.all_profiles()
 
 
 # ---- without a keyring
@@ -467,7 +467,7 @@ def test_without_a_keyring_the_error_names_the_environment(backend):
 def test_no_token_is_asked_for_where_none_can_be_kept(backend):
     keyring.set_keyring(backend)
 
-    problem = profiles.vault_problem("acme")
+    problem = profiles.keyring_problem("acme")
 
     assert isinstance(problem, InvalidToken)
     assert "no token can be kept here: this system has no keyring" in str(problem)

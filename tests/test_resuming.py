@@ -103,7 +103,7 @@ def test_without_a_cache_only_resume_is_promised(new_trial):
     connect(trial, 1)
 
     assert "same call" not in str(caught.value)
-    assert ".resume() goes on from there" in str(caught.value)
+    assert ".resume() continues from there" in str(caught.value)
     assert len(caught.value.resume()) == ROWS
     assert len(set(paid(trial))) == len(paid(trial)) == PAGES
 

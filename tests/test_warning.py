@@ -24,16 +24,16 @@ def loc(sim, tmp_path):
     return hl.connect(CONTACTS_ONLY, sim.location_id, base_url=sim.url, cache=tmp_path)
 
 
-def told(work):
-    """The one warning that *work* gives."""
-    with warnings.catch_warnings(record=True) as seen:
+def only_warning(work):
+    """The single warning that *work* shows."""
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         work()
-    assert len(seen) == 1
-    return seen[0]
+    assert len(caught) == 1
+    return caught[0]
 
 
-def owned_by_nobody(loc):
+def names_without_scope(loc):
     return loc.with_names(loc.contacts(custom_fields=False)[["contact_id", "owner_id"]])
 
 
@@ -42,7 +42,7 @@ READS = {
     "custom fields, a page at a time": lambda loc: list(loc.contacts.pages()),
     "time zone": lambda loc: loc.timezone.key,
     "time zone, for a date": lambda loc: loc.contacts(since="2025-12-01", custom_fields=False),
-    "names": owned_by_nobody,
+    "names": names_without_scope,
 }
 
 
@@ -51,7 +51,7 @@ def test_a_warning_of_a_missing_scope_points_at_the_callers_own_line(loc, name):
     work = READS[name]
     lines, first = inspect.getsourcelines(work)
 
-    warning = told(lambda: work(loc))
+    warning = only_warning(lambda: work(loc))
 
     assert warning.filename == __file__
     assert first <= warning.lineno < first + len(lines)
@@ -59,21 +59,21 @@ def test_a_warning_of_a_missing_scope_points_at_the_callers_own_line(loc, name):
 
 @pytest.mark.parametrize("name", READS)
 def test_a_warning_of_a_missing_scope_says_what_to_do_as_an_error_does(loc, name):
-    words = str(told(lambda: READS[name](loc)).message)
+    message = str(only_warning(lambda: READS[name](loc)).message)
 
-    assert ". What to do: tick " in words
-    assert words.endswith(".")
+    assert ". What to do: tick " in message
+    assert message.endswith(".")
 
 
-def test_what_an_offline_location_does_not_know_is_said_with_what_to_do(sim, tmp_path):
+def test_an_unknown_value_offline_shows_what_to_do(sim, tmp_path):
     loc = hl.connect(CONTACTS_ONLY, sim.location_id, base_url=sim.url, cache=tmp_path, offline=True)
 
     assert "What to do: connect without offline=True and read it once; or say which it is, as in connect(" in str(
-        told(lambda: loc.timezone.key).message
+        only_warning(lambda: loc.timezone.key).message
     )
 
 
-def test_rows_kept_offline_and_a_doubtful_token_are_told_at_the_callers_line(sim, loc, tmp_path):
+def test_warnings_of_cached_rows_and_of_an_unusual_token_point_at_the_callers_line(sim, loc, tmp_path):
     loc.contacts(custom_fields=False)
     offline = hl.connect(CONTACTS_ONLY, sim.location_id, base_url=sim.url, cache=tmp_path, offline=True)
 
@@ -81,23 +81,23 @@ def test_rows_kept_offline_and_a_doubtful_token_are_told_at_the_callers_line(sim
         lambda: offline.contacts(custom_fields=False),
         lambda: hl.connect("pit-short", "abc"),
     ):
-        assert told(work).filename == __file__
+        assert only_warning(work).filename == __file__
 
 
 def test_a_warning_of_every_module_points_at_the_callers_line():
-    by_themselves = [
+    warning_modules = [
         path.name for path in Path(hl.__file__).parent.rglob("*.py") if "stacklevel=" in path.read_text()
     ]
 
-    assert by_themselves == ["warning.py"]
+    assert warning_modules == ["warning.py"]
 
 
-def test_frames_of_others_between_two_of_ours_are_passed_over():
+def test_frames_of_other_packages_between_two_of_ours_are_skipped():
     ours = eval("lambda work: work()", {"__name__": "hlkit.somewhere"})
     theirs = functools.partial(lambda work: work(), warn_below)
 
-    assert told(lambda: ours(theirs)).lineno == inspect.currentframe().f_lineno
+    assert only_warning(lambda: ours(theirs)).lineno == inspect.currentframe().f_lineno
 
 
 def warn_below():
-    eval("warn('words')", {"__name__": "hlkit.elsewhere", "warn": warn})
+    eval("warn('message')", {"__name__": "hlkit.elsewhere", "warn": warn})

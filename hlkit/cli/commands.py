@@ -139,7 +139,7 @@ def profiles(*, as_json: Json = False) -> None:
 
     rows = [
         {"name": one.name, "location_id": one.location_id, "timezone": one.timezone, "base_url": one.base_url}
-        for one in saved.everyone()
+        for one in saved.all_profiles()
     ]
     if as_json:
         print(json.dumps(rows))
@@ -236,7 +236,7 @@ def cache_info(*, as_json: Json = False) -> None:
 @cache.command(name="clear")
 def cache_clear() -> None:
     """Delete all kept answers from this machine; the next read asks HighLevel again."""
-    from hlkit.client.http.download_records import forget_all
+    from hlkit.client.http.download_records import delete_all_records
     from hlkit.client.text import many
     from hlkit.connection import cache_files
 
@@ -244,7 +244,7 @@ def cache_clear() -> None:
     size = sum(path.stat().st_size for path in files)
     for path in files:
         if path.suffix == ".sqlite":
-            forget_all(path)
+            delete_all_records(path)
         try:
             path.unlink(missing_ok=True)
             continue

@@ -117,7 +117,7 @@ def _cache() -> Finding:
 
 
 def _keyring() -> Finding:
-    problem = profiles.vault_problem("doctor")
+    problem = profiles.keyring_problem("doctor")
     if problem is None:
         return Finding("keyring", "the system's keyring can keep tokens")
     return Finding("keyring", problem.message, well=False, advice=problem.hint)

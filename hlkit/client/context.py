@@ -177,11 +177,13 @@ class Context:
         cache: Cache = self.session.cache
         if resource.parent is not None:
             walks = [
-                one for one in cache.walks() if one.resource == resource.name and self._is_all_time(resource, one)
+                one for one in cache.downloads() if one.resource == resource.name and self._is_all_time(resource, one)
             ]
             return sorted(walks, key=lambda record: -len(json.loads(record.parameters)))
         question = Query(resource, self.location_id, resource.passes)
-        return cache.walks(self.session.question(resource.method, question.path, resource.version, question.firsts))
+        return cache.downloads(
+            self.session.question(resource.method, question.path, resource.version, question.firsts)
+        )
 
     def _is_all_time(self, resource: Resource, record: Record) -> bool:
         """Whether it was asked of its parents without a choice beside."""

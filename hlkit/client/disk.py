@@ -1,4 +1,4 @@
-"""Files as a person names them, written so that each is whole or as it was."""
+"""Paths that a person types, and files that are replaced atomically."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from hlkit.client.errors import InvalidRequest
 fcntl: ModuleType | None
 try:
     import fcntl
-except ImportError:  # Windows deletes no file that is open, which serves as well
+except ImportError:  # Windows: an open file cannot be deleted, so no lock is needed
     fcntl = None
 
 _PART = re.compile(r"\.hlkit-[a-z0-9_]{8}\.part")
 
 
-def named(path: object) -> Path:
-    """The path that a person wrote, where ``~`` is the home folder. Raises ``InvalidRequest``."""
+def expand_path(path: object) -> Path:
+    """The path that a person typed, with ``~`` expanded. Raises ``InvalidRequest``."""
     problem = "it is not a path"
     if isinstance(path, (str, os.PathLike)) and os.fspath(path):
         try:
-            found = Path(path).expanduser()
-            if b"\0" not in os.fsencode(found):
-                return found
-        except (TypeError, UnicodeEncodeError):  # a path of bytes; a half of a character
+            expanded = Path(path).expanduser()
+            if b"\0" not in os.fsencode(expanded):
+                return expanded
+        except (TypeError, UnicodeEncodeError):  # bytes; an unpaired surrogate
             pass
         except RuntimeError:
             problem = "there is no such home folder"
@@ -38,52 +38,56 @@ def named(path: object) -> Path:
 
 
 def working_folder() -> str:
-    """The folder that Python runs in; "." where it was deleted meanwhile."""
+    """The current working folder, or "." if it was deleted."""
     try:
         return os.getcwd()
     except OSError:
         return os.curdir
 
 
-def whole(path: object) -> Path:
-    """The path that a person wrote, from the root: ``os.chdir`` does not move it. Raises ``InvalidRequest``."""
-    found = Path(working_folder(), named(path))
-    if not found.is_absolute():
-        gone = "the folder that Python runs in was deleted"
-        raise InvalidRequest(f"{str(path)[:200]!r} cannot be used: {gone}", hint="write it from the root on")
-    return found
+def absolute_path(path: object) -> Path:
+    """The path that a person typed, made absolute so that ``os.chdir`` does not change it.
+
+    Raises ``InvalidRequest``.
+    """
+    absolute = Path(working_folder(), expand_path(path))
+    if not absolute.is_absolute():
+        raise InvalidRequest(
+            f"{str(path)[:200]!r} cannot be used: the current working folder was deleted", hint="use an absolute path"
+        )
+    return absolute
 
 
 def user_folder(find: Callable[[str], Path]) -> Path | None:
-    """hlkit's own folder as *find* of platformdirs names it; ``None`` for a user without a home folder."""
+    """The folder that *find*, a platformdirs function, gives for hlkit; ``None`` if the user has no home folder."""
     try:
         folder = find("hlkit")
     except (RuntimeError, KeyError, OSError):
         return None
-    return folder if folder.is_absolute() else None  # an older platformdirs gives ~ as it is
+    return folder if folder.is_absolute() else None  # older versions of platformdirs do not expand ~
 
 
-def replaced(target: Path, fill: Callable[[Path], str]) -> str:
-    """Let *fill* write a file beside *target*, then put it in its place; return what *fill* returns.
+def replace_file(target: Path, write: Callable[[Path], str]) -> str:
+    """Replace *target* atomically: call *write* with a temporary file in the same folder, then rename it.
 
-    The file is readable by its owner alone. A link stays, and what it points at is replaced. What writers that
-    were killed left in the folder is removed. Raises ``OSError``.
+    Returns what *write* returns. Only the owner may read the file. If *target* is a link, the file it points to is
+    replaced. Temporary files that killed programs left in the folder are deleted. Raises ``OSError``.
     """
     target = Path(os.path.realpath(target))
-    with _part(target.parent) as part:
-        filled = fill(part)
+    with _temporary_file(target.parent) as part:
+        result = write(part)
         os.replace(part, target)
-    return filled
+    return result
 
 
 @contextlib.contextmanager
-def _part(folder: Path) -> Iterator[Path]:
-    """A new file in *folder*, gone at the end; locked, so that others see that its writer is alive."""
+def _temporary_file(folder: Path) -> Iterator[Path]:
+    """A new file in *folder*, deleted at the end. It is locked, so other programs see that its writer is alive."""
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
             if _PART.fullmatch(name):
                 _remove_unless_locked(folder / name)
-    handle, part = _locked(folder)
+    handle, part = _create_locked(folder)
     try:
         yield part
     finally:
@@ -92,21 +96,21 @@ def _part(folder: Path) -> Iterator[Path]:
             os.close(handle)
 
 
-def scratch(part: Path) -> Path:
-    """The name of a folder for what is needed while *part* is written; it goes when *part* does."""
+def scratch_folder(part: Path) -> Path:
+    """The path of a folder for intermediate files while *part* is written. It is deleted with *part*."""
     return part.with_name(part.name + ".d")
 
 
-def _locked(folder: Path) -> tuple[int | None, Path]:
-    """A new file and the handle that holds its lock, where there are such locks."""
+def _create_locked(folder: Path) -> tuple[int | None, Path]:
+    """A new file, and the handle that holds its lock (``None`` on Windows)."""
     while True:
         handle, name = tempfile.mkstemp(prefix=".hlkit-", suffix=".part", dir=folder)
         if fcntl is None:
             os.close(handle)
             return None, Path(name)
-        with contextlib.suppress(OSError):  # a drive without locks
+        with contextlib.suppress(OSError):  # a drive that does not support locks
             fcntl.flock(handle, fcntl.LOCK_EX)
-        if os.path.exists(name):  # else another process found it before it was locked
+        if os.path.exists(name):  # else another process deleted it before it was locked
             return handle, Path(name)
         os.close(handle)
 
@@ -125,5 +129,5 @@ def _remove_unless_locked(part: Path) -> None:
 
 
 def _remove(part: Path) -> None:
-    shutil.rmtree(scratch(part), ignore_errors=True)
+    shutil.rmtree(scratch_folder(part), ignore_errors=True)
     part.unlink(missing_ok=True)

@@ -184,8 +184,8 @@ class Download:
     def settle(self) -> None:
         """Whoever looped over the pages has enough of them; a loop over hours more likely broke."""
         record = self.record
-        if record and record.finished is None and self._cache.since(record.started) < self.freshness.expire_after:
-            self._cache.settle(record)
+        if record and record.finished is None and self._cache.elapsed(record.started) < self.freshness.expire_after:
+            self._cache.accept_partial(record)
 
     def is_replaced(self) -> bool:
         """Whether another download serves in place of the one that this walk went by."""
@@ -195,7 +195,7 @@ class Download:
     def _forget_all(self) -> None:
         """Begin again at page 1, in a new download: rows that were given come again."""
         assert self.record is not None
-        self._cache.forget(self.record)
+        self._cache.delete_download(self.record)
         self.freshness = replace(self.freshness, generation=None, refresh=True)
         self.pages = self.rows = self._promised = 0
         self._failed = self._failed_in_a_row = 0
@@ -263,7 +263,7 @@ class Download:
     def kept_pages(self) -> int:
         """The pages that this walk will not have to ask for."""
         try:
-            found = self._choose(self._cache.walks(self._name()))
+            found = self._choose(self._cache.downloads(self._name()))
         except CacheLocked:
             return 0
         return 0 if found is None else found.pages
@@ -287,7 +287,7 @@ class Download:
             )
         if record is None:
             known = {record.generation for record in records}
-            begun = self._cache.new(
+            begun = self._cache.new_record(
                 name,
                 resource.name,
                 self.question.firsts,
@@ -303,13 +303,13 @@ class Download:
             age = duration(self._cache.age(record))
             warn(f"{resource.name} as read {age} ago (offline)", StaleWarning)
         if record.finished is not None:
-            record = self._cache.touch(record)
+            record = self._cache.mark_read(record)
         elif self._wanted is None:
             record = replace(record, wanted=None)
         else:
             record = replace(record, wanted=None if record.wanted is None else max(record.wanted, self._wanted))
         self.record, self._cached = record, record.pages
-        began = self._cache.since(record.started)
+        began = self._cache.elapsed(record.started)
         if record.finished is None and record.pages and began > fresh.expire_after:
             self.progress.on_note(
                 f"{resource.name} · resumed, {record.pages:,} pages cached since {duration(began)} ago"
@@ -334,7 +334,7 @@ class Download:
         """
 
         def known() -> tuple[list[Record], Record | None]:
-            records = self._cache.walks(name)
+            records = self._cache.downloads(name)
             return records, self._choose(records)
 
         if self.freshness.offline:
@@ -369,7 +369,9 @@ class Download:
         if fresh.offline:
             return next((record for record in complete if self._is_whole(record)), None)
         young = [record for record in complete if self._cache.age(record) < fresh.expire_after and not fresh.refresh]
-        newest = max((record.started for record in complete if self._cache.since(record.started) < inf), default=0.0)
+        newest = max(
+            (record.started for record in complete if self._cache.elapsed(record.started) < inf), default=0.0
+        )
         begun = [record for record in records if record.started > newest and self._goes_on_from(record)]
         return next(filter(self._is_whole, young), max(begun, key=lambda record: record.rows, default=None))
 
@@ -380,14 +382,14 @@ class Download:
         fresh = self.freshness
         wants_more = not self.heads and (self.limit is None or self.limit > record.rows)
         is_resumed = (
-            record.broke_off
+            record.is_interrupted
             and wants_more
             and self._cache.resumes
             and self._cache.age(record) < max(fresh.expire_after, RESUMED_WITHIN)
         )
         if fresh.refresh:
             return is_resumed and record.is_refresh
-        return is_resumed or self._cache.since(record.started) < fresh.expire_after
+        return is_resumed or self._cache.elapsed(record.started) < fresh.expire_after
 
     def _choose_begun(self, records: list[Record], known: set[str]) -> Record | None:
         """A download of the same that another thread or program has begun just now."""
@@ -395,10 +397,10 @@ class Download:
 
     def _is_whole(self, record: Record) -> bool:
         """Whether all its pages are still there; a walk with a gap is of no use to anyone."""
-        if self._cache.holds(record):
+        if self._cache.has_all_pages(record):
             return True
         if not self.freshness.offline:
-            self._cache.forget(record)
+            self._cache.delete_download(record)
         return False
 
     # ---- the pages
@@ -443,7 +445,9 @@ class Download:
             if circle is not None:
                 self._is_circle = True
                 if trail.round > 1:
-                    self._cache.forget(record)  # its pages contradict each other, however often they are read
+                    self._cache.delete_download(
+                        record
+                    )  # its pages contradict each other, however often they are read
                 raise circle
 
     def _check_total(self, paging: Paging, asked: Position, last: Page, page: Page) -> None:
@@ -456,12 +460,12 @@ class Download:
         """Write how far the download is; where it is complete already, that somebody reads it."""
         assert self.record is not None
         if record.finished is not None:
-            self.record = self._cache.touch(self.record)
+            self.record = self._cache.mark_read(self.record)
             return
         fetched = self._cache.now() if has_arrived else self.record.fetched
         self.record = replace(self.record, pages=self.pages, rows=self.rows, fetched=fetched)
         if has_arrived or self.pages > self._cached:
-            self._cache.note(self.record)
+            self._cache.save(self.record)
 
     def _total(self, page: Page) -> int | None:
         return page.total(self.question.resource.total)
@@ -502,7 +506,7 @@ class Download:
             raise NotFound(damage.message, resource=call.resource)  # its parent was gone when the walk was made
         if damage is not None:
             if not self.freshness.offline:
-                self._cache.forget(record)
+                self._cache.delete_download(record)
             raise DamagedDownload(
                 "a page of this download is gone: it was replaced meanwhile, or its file was damaged",
                 hint="read it again",
@@ -540,10 +544,15 @@ class Download:
 
     def pages_for_the_next(self) -> int:
         """How many pages the same call, made again within seven days, in another program too, will not ask for."""
-        if self.record is None or not self.record.broke_off or not self._cache.resumes or self._cache.path is None:
+        if (
+            self.record is None
+            or not self.record.is_interrupted
+            or not self._cache.resumes
+            or self._cache.path is None
+        ):
             return 0
         try:
-            return self._cache.count(self.record)
+            return self._cache.count_pages(self.record)
         except CacheLocked:
             return 0
 
@@ -553,7 +562,7 @@ class Download:
         span = (question.since, question.until)
 
         def family() -> list[Record]:
-            return [one for one in self._cache.walks() if one.family == name and (one.since, one.until) == span]
+            return [one for one in self._cache.downloads() if one.family == name and (one.since, one.until) == span]
 
         return self._once_unlocked(family) if self.freshness.offline else family()
 
@@ -576,7 +585,7 @@ class Download:
         words = f"{name}: the server announced {self.announced:,} rows and sent {self.rows:,}"
         if self.rows == 0:
             if self.record is not None:
-                self._cache.forget(self.record)  # the next call asks again
+                self._cache.delete_download(self.record)  # the next call asks again
             raise IncompleteDownload(words, hint="try again in a minute", resource=name)
         warn(f"{words}, asked twice", MissingRowsWarning)
 

@@ -1,30 +1,30 @@
 """What can go wrong, and what to do next.
 
     HlkitError
-    ├── InvalidToken            (PermissionError)   no token, not a token, or one that HighLevel refuses
-    │   └── WrongTokenKind                          a V1 key, an OAuth token, an agency's token
+    ├── InvalidToken            (PermissionError)   no token, not a token, or refused by HighLevel
+    │   └── WrongTokenKind                          a V1 key, an OAuth token, or an agency token
     ├── MissingScope            (PermissionError)   the token may not read this resource
-    ├── NotEnabled              (PermissionError)   HighLevel has not opened this to the location; no scope does
+    ├── NotEnabled              (PermissionError)   HighLevel has not enabled this for the location
     ├── WrongLocation           (PermissionError)   the token, or a row, belongs to another location
     ├── NotFound                (LookupError)       no such record or path
-    ├── InvalidRequest          (ValueError)        what was asked is refused, by us or by the server
-    ├── NotReadOnly             (PermissionError)   hlkit reads; this would write
-    ├── RateLimited             (ConnectionError)   the burst limit: come back in seconds
-    │   └── QuotaExhausted                          the day's limit: come back when it resets
-    ├── ServerError             (ConnectionError)   HighLevel answered 5xx, again and again
+    ├── InvalidRequest          (ValueError)        an invalid option or value
+    ├── NotReadOnly             (PermissionError)   hlkit only reads; this would write
+    ├── RateLimited             (ConnectionError)   the burst limit: wait seconds
+    │   └── QuotaExhausted                          the daily limit: wait until it resets
+    ├── ServerError             (ConnectionError)   HighLevel answered 5xx repeatedly
     ├── ConnectionFailed        (ConnectionError)   no connection
-    │   └── Timeout             (TimeoutError)      no answer in time
-    ├── UnexpectedResponse      (ValueError)        an answer that is no answer: HTML, an empty body, no rows
-    ├── IncompleteDownload      (EOFError)          the pages ended, and rows are missing
-    ├── NotCached                 (LookupError)       offline, and never read before
-    ├── CacheLocked             (TimeoutError)      another program holds the cache file
-    ├── Canceled               (RuntimeError)      stopped by the person who started it
-    ├── MissingColumn           (KeyError)          a frame lacks a column that is needed
-    └── MissingExtra            (ImportError)       a package that only this needs is not installed
+    │   └── Timeout             (TimeoutError)      no response in time
+    ├── UnexpectedResponse      (ValueError)        HTML, an empty body, or no rows
+    ├── IncompleteDownload      (EOFError)          the pages ended, but rows are missing
+    ├── NotCached               (LookupError)       offline, and not in the cache
+    ├── CacheLocked             (TimeoutError)      another program has locked the cache file
+    ├── Canceled                (RuntimeError)      canceled by the user
+    ├── MissingColumn           (KeyError)          a DataFrame lacks a required column
+    └── MissingExtra            (ImportError)       an optional package is not installed
 
-Catch ``HlkitError`` for all of it. ``str(error)`` is prose: what happened, then what to do. An error that
-breaks the reading of many pages keeps its class and bears ``partial``, a frame of exactly the rows that
-arrived, and ``resume()``, which goes on from there and pays no page twice.
+Catch ``HlkitError`` for all of them. ``str(error)`` says what happened, then what to do. An error in the middle of
+a download keeps its class and has ``partial``, a DataFrame of exactly the rows that arrived, and ``resume()``,
+which continues the download and requests no page twice.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-_HERE = os.path.dirname(__file__) + os.sep
+_FOLDER = os.path.dirname(os.path.dirname(__file__)) + os.sep  # of hlkit
 
 
 class HlkitError(Exception):
-    """Anything that hlkit raises on purpose.
+    """The base class of all hlkit errors.
 
-    ``hint`` says what to do next, ``status`` is the HTTP status and ``trace_id`` HighLevel's own name for
-    the answer (for its support), ``resource`` what was read, ``retry_after`` the seconds to wait before
-    the same call can succeed. ``retryable`` tells whether it can, unchanged.
+    ``hint`` says what to do next. ``status`` is the HTTP status, ``trace_id`` HighLevel's id of the response (for
+    its support), ``resource`` the resource that was read. ``retryable`` is whether the same call can succeed later,
+    and ``retry_after`` the seconds to wait before.
     """
 
     retryable: bool = False
@@ -83,29 +83,30 @@ class HlkitError(Exception):
         if self.hint:
             sentences.append(advice(self.hint))
         if self.partial is not None and len(self.partial):
-            way = "" if self._resume is None else "; .resume() goes on from there"
-            sentences.append(f"{len(self.partial):,} rows arrived (.partial){way}.")
+            how_to_resume = "" if self._resume is None else "; .resume() continues from there"
+            sentences.append(f"{len(self.partial):,} rows arrived (.partial){how_to_resume}.")
         return "\n".join(sentences)
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows: the lines that led to hlkit, not those within; ``%debug`` goes on into them."""
+        """The traceback in IPython: only the user's lines, not those inside hlkit. ``%debug`` still enters them."""
         frames = traceback.extract_tb(self.__traceback__)
-        entered = next((place for place, one in enumerate(frames) if one.filename.startswith(_HERE)), len(frames))
-        own = [one for one in frames[:entered] if f"{os.sep}IPython{os.sep}" not in one.filename]
-        return "".join([*traceback.format_list(own), f"{type(self).__name__}: {self}"]).splitlines()
+        inside = (index for index, frame in enumerate(frames) if frame.filename.startswith(_FOLDER))
+        user_frames = frames[: next(inside, len(frames))]
+        user_frames = [frame for frame in user_frames if f"{os.sep}IPython{os.sep}" not in frame.filename]
+        return "".join([*traceback.format_list(user_frames), f"{type(self).__name__}: {self}"]).splitlines()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        facts = {name: getattr(self, name) for name in _FACTS}
-        return _rebuilt, (type(self), facts, self.retryable, self.partial)
+        fields = {name: getattr(self, name) for name in _FIELDS}
+        return _unpickle, (type(self), fields, self.retryable, self.partial)
 
     def resume(self) -> pd.DataFrame:
-        """Go on from where the reading broke off; the pages that arrived are not asked for again.
+        """Continue the download from where it was interrupted. Pages that arrived are not requested again.
 
-        An error that came from another process, pickled, cannot: it has no location.
+        An error that was pickled in another process cannot be resumed: it has no location.
         """
         if self._resume is None:
             raise InvalidRequest(
-                "there is nothing to go on with: this error broke no download, or comes from another process",
+                "there is no download to resume: this error interrupted none, or comes from another process",
                 hint="make the call again",
             )
         return self._resume()
@@ -116,31 +117,31 @@ def advice(hint: str) -> str:
     return f"What to do: {hint}" + ("" if hint.endswith("?") else ".")
 
 
-_FACTS = ("message", "hint", "status", "trace_id", "resource", "retry_after")
+_FIELDS = ("message", "hint", "status", "trace_id", "resource", "retry_after")
 
 
-def _rebuilt(
-    kind: type[HlkitError], facts: dict[str, Any], retryable: bool, partial: pd.DataFrame | None
+def _unpickle(
+    kind: type[HlkitError], fields: dict[str, Any], retryable: bool, partial: pd.DataFrame | None
 ) -> HlkitError:
-    error = kind(**facts)
+    error = kind(**fields)
     error.retryable, error.partial = retryable, partial
     return error
 
 
 class InvalidToken(HlkitError, PermissionError):
-    """No token, text that is no token, or a token that HighLevel refuses (rotated, deleted)."""
+    """No token, text that is not a token, or a token that HighLevel refuses (rotated or deleted)."""
 
 
 class WrongTokenKind(InvalidToken):
-    """A V1 API key, an OAuth token, or an agency's token where a sub-account's token is needed."""
+    """A V1 API key, an OAuth token, or an agency token where a sub-account token is needed."""
 
 
 class MissingScope(HlkitError, PermissionError):
-    """The token is good, and may not read this resource."""
+    """The token is valid but lacks the scope to read this resource."""
 
 
 class NotEnabled(HlkitError, PermissionError):
-    """HighLevel offers this to chosen sub-accounts only, and not to this one. No scope changes that."""
+    """HighLevel has not enabled this feature for the sub-account. No scope changes that."""
 
 
 class WrongLocation(HlkitError, PermissionError):
@@ -152,27 +153,27 @@ class NotFound(HlkitError, LookupError):
 
 
 class InvalidRequest(HlkitError, ValueError):
-    """What was asked is refused as it stands: a choice that there is not, or one that the server does not take."""
+    """An invalid option or value, refused by hlkit or by the server."""
 
 
 class NotReadOnly(HlkitError, PermissionError):
-    """The call would write. It was not sent."""
+    """The request would write data. It was not sent."""
 
 
 class RateLimited(HlkitError, ConnectionError):
-    """Too many requests in a few seconds, by this program and others together."""
+    """Too many requests in a few seconds, by this and other programs together."""
 
     retryable = True
 
 
 class QuotaExhausted(RateLimited):
-    """The day's requests are used up; ``retry_after`` is the time until the quota is full again, in seconds."""
+    """The daily quota is used up. ``retry_after`` is the seconds until it resets."""
 
     retryable = False
 
 
 class ServerError(HlkitError, ConnectionError):
-    """HighLevel answered with an error of its own, and went on doing so."""
+    """HighLevel answered with a server error (5xx), also when asked again."""
 
     retryable = True
 
@@ -184,40 +185,40 @@ class ConnectionFailed(HlkitError, ConnectionError):
 
 
 class Timeout(ConnectionFailed, TimeoutError):
-    """No answer within the deadline."""
+    """No response before the deadline."""
 
 
 class UnexpectedResponse(HlkitError, ValueError):
-    """An answer that holds no answer: a web page, an empty body, an error inside a success, no rows."""
+    """A response without the expected data: a web page, an empty body, an error with status 200, no rows."""
 
     retryable = True
 
 
 class IncompleteDownload(HlkitError, EOFError):
-    """The pages ended without an error and rows are missing all the same."""
+    """The pages ended without an error, but rows are missing."""
 
     retryable = True
 
 
 class NotCached(HlkitError, LookupError):
-    """Offline, and this was never read completely."""
+    """Offline, and this was never downloaded completely."""
 
 
 class CacheLocked(HlkitError, TimeoutError):
-    """Another program holds the cache file, and what is in it cannot be read meanwhile."""
+    """Another program has locked the cache file, so it cannot be read."""
 
     retryable = True
 
 
 class Canceled(HlkitError, RuntimeError):
-    """Stopped by the person who started it."""
+    """Canceled by the user."""
 
     retryable = True
 
 
 class MissingColumn(HlkitError, KeyError):
-    """A frame lacks a column that is needed."""
+    """A DataFrame lacks a required column."""
 
 
 class MissingExtra(HlkitError, ImportError):
-    """A package that only some of it needs is not installed; the hint names the extra that brings it."""
+    """An optional package is not installed. The hint names the extra that installs it."""

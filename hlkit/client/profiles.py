@@ -72,14 +72,14 @@ def check_name(name: object) -> None:
 # ---- what may be seen
 
 
-def everyone() -> list[Profile]:
+def all_profiles() -> list[Profile]:
     """All profiles, by name. Raises ``InvalidRequest`` where the file is damaged."""
     return [_profile(name, entry) for name, entry in sorted(_entries(_read()).items())]
 
 
 def names() -> list[str]:
     """The names of all profiles."""
-    return [profile.name for profile in everyone()]
+    return [profile.name for profile in all_profiles()]
 
 
 def default() -> str | None:
@@ -158,7 +158,7 @@ def remove(name: str) -> None:
 # ---- the keyring
 
 
-def vault_problem(name: str) -> InvalidToken | None:
+def keyring_problem(name: str) -> InvalidToken | None:
     """Why no token can be kept here, before anybody is asked for one; ``None`` where one can."""
     failed, _ = _from_keyring("get_password", name)
     return InvalidToken(f"no token can be kept here: {failed}", hint=_WITHOUT) if failed else None
@@ -329,7 +329,7 @@ def _put(text: str | None) -> None:
         if text is None:
             path().resolve().unlink()
         else:
-            disk.replaced(path(), lambda part: str(part.write_text(text, encoding="utf-8", newline="")))
+            disk.replace_file(path(), lambda part: str(part.write_text(text, encoding="utf-8", newline="")))
         return
     except OSError as error:
         reason = error.strerror or type(error).__name__

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import ipywidgets as W
 
-from hlkit.client.disk import named, working_folder
+from hlkit.client.disk import expand_path, working_folder
 from hlkit.client.warning import collect_warnings
 from hlkit.explorer import html
 from hlkit.explorer.controls import LABEL
@@ -39,7 +39,7 @@ class Saving:
     def _save(self, ending: str) -> None:
         try:
             with collect_warnings() as notes:
-                path = self._write(named(self.folder.value), ending)
+                path = self._write(expand_path(self.folder.value), ending)
         except Exception as error:  # a disk can fail in many ways
             self.written.value = self._chosen.failure(error, traceback.format_exc())
         else:

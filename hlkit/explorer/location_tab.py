@@ -43,7 +43,7 @@ def lost(check: pd.DataFrame) -> pd.DataFrame:
 
 def saved() -> pd.DataFrame:
     """Every saved location: name, location_id, timezone. No request, no token."""
-    rows = [(one.name, one.location_id, one.timezone or "") for one in profiles.everyone()]
+    rows = [(one.name, one.location_id, one.timezone or "") for one in profiles.all_profiles()]
     return pd.DataFrame(rows, columns=["name", "location_id", "timezone"])
 
 

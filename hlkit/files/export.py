@@ -107,7 +107,7 @@ def write_bytes(data: bytes, target: Path) -> Path:
 
 def place(path: str | os.PathLike[str], endings: Collection[str]) -> Path:
     """The file at *path*. Raises ``InvalidRequest`` where it can be told already that it will not do."""
-    target = disk.named(path)
+    target = disk.expand_path(path)
     if target.suffix.lower() not in endings:
         raise InvalidRequest(
             f"no format is known by the ending {target.suffix!r}", hint=f"end the name in {', '.join(endings)}"
@@ -128,7 +128,7 @@ class _Choices:
 def _replaced(target: Path, fill: Callable[[Path], str]) -> str:
     """Fill a file beside *target*, then put it in its place: a file is whole or as it was."""
     try:
-        return disk.replaced(target, fill)
+        return disk.replace_file(target, fill)
     except OSError as error:
         reason = error.strerror or type(error).__name__
     raise InvalidRequest(
@@ -504,7 +504,7 @@ def _xlsx(frame: pd.DataFrame, file: Path, choices: _Choices) -> str:
     clean = _excel_raw if choices.raw else _excel_text
     headings = _distinct(_excel_heading(column, choices, clean) for column in columns)
     cells = [_excel_cells(column, choices, lambda value: _joined(value, clean), cut) for column in columns]
-    scratch = disk.scratch(file)  # rows wait there
+    scratch = disk.scratch_folder(file)  # rows wait there
     scratch.mkdir(mode=0o700)
     book = xlsxwriter.Workbook(
         str(file),

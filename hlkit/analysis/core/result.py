@@ -17,7 +17,7 @@ import pandas as pd
 
 from hlkit.analysis.core.charts import new_axes, picture
 from hlkit.analysis.core.registry import Analysis
-from hlkit.client.disk import named
+from hlkit.client.disk import expand_path
 from hlkit.client.frames.names import NAMED_BY
 from hlkit.client.schema import COUNT, NUMBER, Kind
 from hlkit.client.text import BREAKS, many, printable
@@ -107,7 +107,7 @@ class Result:
         return self._written(path, ".parquet")
 
     def _written(self, path: str | os.PathLike[str], ending: str) -> Path:
-        target = named(path)
+        target = expand_path(path)
         return self.write(target if target.suffix.lower() == ending else target.with_name(target.name + ending))
 
     def write(self, path: str | os.PathLike[str]) -> Path:

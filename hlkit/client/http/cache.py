@@ -1,12 +1,13 @@
-"""requests-cache's store made safe: answers and the record of every walk, in one SQLite file.
+"""The response cache: pages and download records in one SQLite file, as a backend of requests-cache.
 
-requests-cache decides what to keep and when to serve it; this file holds it. Against the store that it
-ships: opening and writing never hang and never fail a call. A write that another program's lock does not let
-through is left out, and the next one is tried again; a damaged file is moved aside; on a full disk the work
-goes on in memory. Each costs one warning. What is stored is signed with the token, so that a changed or a
-foreign row is a miss, is no pickle, and holds no header but the rate limit's.
+requests-cache decides what to store and when to serve it. Unlike its own SQLite backend, this one
 
-A download that is replaced stays while it may be being read; ``downloads.py`` says which go, and when.
+- never hangs or fails a call. A write that another program's lock blocks is skipped, a damaged file is renamed,
+  and on a full disk the cache moves to memory. Each shows one warning;
+- signs each row with the token. A row that was changed, or written with another token, counts as not cached;
+- stores no pickles and no response headers.
+
+``download_records.py`` decides which downloads are deleted, and when.
 """
 
 from __future__ import annotations
@@ -27,40 +28,40 @@ from requests_cache.backends.base import BaseCache, BaseStorage, DictStorage
 from requests_cache.models.response import CachedResponse
 
 from hlkit.client.errors import CacheLocked
-from hlkit.client.http import download_records as downloads
+from hlkit.client.http import download_records
 from hlkit.client.http.download_records import CHECKS, DAY, HOUR, SCHEMA, Record
 from hlkit.client.http.sqlite_file import CacheWarning, File
 from hlkit.client.http.token import Token
 from hlkit.client.warning import warn
 
-MOST_BYTES = 2_000_000_000  # of one user's answers, in all files of a folder: beyond, the oldest go
-_SLICES = 20  # that are deleted at most while connecting
-_KEEP = "INSERT OR REPLACE INTO pages (key, value) VALUES (?, ?)"
+MAX_BYTES = 2_000_000_000  # in all files of the cache folder; above it, the oldest downloads are deleted
+_BATCHES_ON_OPEN = 20  # page batches deleted at most while connecting
+_INSERT_PAGE = "INSERT OR REPLACE INTO pages (key, value) VALUES (?, ?)"
 _ZSTD = pa.Codec("zstd", compression_level=1)
 T = TypeVar("T")
 
 
-class _Kept(msgspec.Struct, forbid_unknown_fields=True):
+class _StoredResponse(msgspec.Struct, forbid_unknown_fields=True):
     status: int
-    length: int
+    length: int  # bytes of the body before compression
     body: bytes
 
 
 class _Pages(BaseStorage[str, bytes]):
-    """The pages, as requests-cache sees a store."""
+    """The ``pages`` table, as the mapping that requests-cache expects."""
 
     def __init__(self, file: File) -> None:
         super().__init__()
         self._file = file
 
     def __getitem__(self, key: str) -> bytes:
-        found = self._file.run(lambda db: db.execute("SELECT value FROM pages WHERE key = ?", (key,)).fetchone())
-        if found is None:
+        row = self._file.run(lambda db: db.execute("SELECT value FROM pages WHERE key = ?", (key,)).fetchone())
+        if row is None:
             raise KeyError(key)
-        return bytes(found[0])
+        return bytes(row[0])
 
     def __setitem__(self, key: str, value: bytes) -> None:
-        self._file.write(lambda db: db.execute(_KEEP, (key, value)))
+        self._file.write(lambda db: db.execute(_INSERT_PAGE, (key, value)))
 
     def __delitem__(self, key: str) -> None:
         self._file.write(lambda db: db.execute("DELETE FROM pages WHERE key = ?", (key,)))
@@ -76,10 +77,10 @@ class _Pages(BaseStorage[str, bytes]):
 
 
 class Cache(BaseCache):
-    """Answers and downloads of one server, location and token.
+    """The cached pages and download records of one server, location and token.
 
-    ``keep_all`` deletes nothing, however old. ``resumes`` says whether the next call for the same goes on with a
-    download that broke off.
+    With ``keep_all``, nothing is deleted, however old. ``resumes`` is whether the next call for the same query
+    continues a download that was interrupted. Without a *path* the cache is in memory.
     """
 
     def __init__(
@@ -95,17 +96,17 @@ class Cache(BaseCache):
         self._file = File(path, SCHEMA, CHECKS)
         self._token = token
         self._now = now
-        self.keeps_all, self.resumes = keep_all, resumes
-        self._has_warned = False  # that another program holds the file
+        self.keep_all, self.resumes = keep_all, resumes
+        self._has_warned_of_lock = False
         self._pages = _Pages(self._file)
         self.responses = self._pages  # type: ignore[assignment]
         self.redirects = DictStorage()  # type: ignore[no-untyped-call]
         if path is not None:
-            self._tidy(_SLICES)
+            self._clean_up(_BATCHES_ON_OPEN)
 
     @property
     def path(self) -> Path | None:
-        """The file, or ``None`` where memory has to do."""
+        """The file, or ``None`` if the cache is in memory."""
         return self._file.path
 
     def __repr__(self) -> str:
@@ -113,27 +114,27 @@ class Cache(BaseCache):
 
     __str__ = __repr__
 
-    # ---- answers, as requests-cache asks for them
+    # ---- responses: the interface of requests-cache
 
     def save_response(self, response: Any, cache_key: str | None = None, expires: Any = None) -> None:
-        """Keep the status and the body, compressed and signed."""
+        """Store the status and the body, compressed and signed."""
         assert cache_key is not None
         body = response.content
-        kept = _Kept(response.status_code, len(body), _ZSTD.compress(body, asbytes=True))
-        packed = msgspec.msgpack.encode(kept)
-        self._write_or_skip(lambda db: db.execute(_KEEP, (cache_key, self._sign(cache_key, packed) + packed)))
+        stored = _StoredResponse(response.status_code, len(body), _ZSTD.compress(body, asbytes=True))
+        packed = msgspec.msgpack.encode(stored)
+        self._write_or_skip(lambda db: db.execute(_INSERT_PAGE, (cache_key, self._sign(cache_key, packed) + packed)))
 
     def get_response(self, key: str, default: Any = None) -> CachedResponse | None:
-        """The kept answer; one that was changed, or that others wrote, counts as not kept. Raises ``CacheLocked``."""
-        stored = self._pages.get(key)
-        if stored is None or stored[:32] != self._sign(key, stored[32:]):
+        """The cached response. ``None`` if there is none, or if its signature is wrong. Raises ``CacheLocked``."""
+        row = self._pages.get(key)
+        if row is None or row[:32] != self._sign(key, row[32:]):
             return None
         try:
-            kept = msgspec.msgpack.decode(stored[32:], type=_Kept)
-            body = _ZSTD.decompress(kept.body, kept.length, asbytes=True)
-        except (msgspec.MsgspecError, pa.ArrowException, OSError):  # ours, of another version
+            stored = msgspec.msgpack.decode(row[32:], type=_StoredResponse)
+            body = _ZSTD.decompress(stored.body, stored.length, asbytes=True)
+        except (msgspec.MsgspecError, pa.ArrowException, OSError):  # written by another version of hlkit
             return None
-        return CachedResponse(status_code=kept.status, content=body, url="")
+        return CachedResponse(status_code=stored.status, content=body, url="")
 
     def _sign(self, key: str, packed: bytes) -> bytes:
         return self._token.digest("page", key, packed).encode()
@@ -141,21 +142,21 @@ class Cache(BaseCache):
     def close(self) -> None:
         self._file.close()
 
-    def drop(self, key: str) -> None:
-        """Keep an answer no longer."""
+    def delete_page(self, key: str) -> None:
+        """Delete one cached response."""
         self._write_or_skip(lambda db: db.execute("DELETE FROM pages WHERE key = ?", (key,)))
 
     def _write_or_skip(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
-        """Write, or leave it where another program holds the file: what is not cached is asked for again."""
+        """Write, or skip the write if another program has locked the file: the page is then requested again."""
         try:
             return self._file.write(work)
         except CacheLocked:
             pass
-        if not self._has_warned:
-            self._has_warned = True
+        if not self._has_warned_of_lock:
+            self._has_warned_of_lock = True
             warn(
-                "another program holds the cache file (it is locked): what it does not take now is not cached, and "
-                "each further page is tried again",
+                "the cache file is locked by another program: pages that cannot be written now are not cached; "
+                "hlkit tries again with each page",
                 CacheWarning,
             )
         return None
@@ -163,176 +164,177 @@ class Cache(BaseCache):
     # ---- downloads
 
     def begin(self, record: Record, choose: Callable[[list[Record]], Record | None] = lambda _: None) -> Record:
-        """The record of a new download, written before its first page; or the one of others that *choose* picks.
+        """Write the record of a new download before its first page.
 
-        Where it cannot be written, the next ``note`` writes it.
+        *choose* may pick one of the records already in the file (another program may have begun the same
+        download). That one is returned then, and *record* is not written. If the file is locked, the next ``save``
+        writes the record.
         """
 
-        def begin(db: sqlite3.Connection) -> Record:
-            begun = choose(downloads.records(db, record.question))
-            if begun is None:
-                downloads.note(db, record)
-            return begun or record
+        def write_or_join(db: sqlite3.Connection) -> Record:
+            other = choose(download_records.records(db, record.question))
+            if other is None:
+                download_records.save(db, record)
+            return other or record
 
-        return self._write_or_skip(begin) or record
+        return self._write_or_skip(write_or_join) or record
 
-    def new(self, question: str, resource: str, parameters: object, **given: Any) -> Record:
-        """The record of a download that begins now; *given* are further fields of ``Record``."""
+    def new_record(self, question: str, resource: str, parameters: object, **values: Any) -> Record:
+        """A record for a download that begins now, not yet written. *values* are other fields of ``Record``."""
         now, generation = self._now(), uuid.uuid4().hex
         text = json.dumps(parameters, sort_keys=True, default=str)
-        given = {"family": question, "started": now, "fetched": now, "read": now, **given}
-        return Record(generation, self.prefix(generation), question, resource=resource, parameters=text, **given)
+        values = {"family": question, "started": now, "fetched": now, "read": now, **values}
+        return Record(generation, self.prefix(generation), question, resource=resource, parameters=text, **values)
 
     def prefix(self, generation: str) -> str:
-        """How the keys of a download's pages begin."""
+        """The prefix of the keys of a download's pages."""
         return self._token.digest("download", generation)
 
-    def note(self, record: Record) -> None:
-        """How far a download came. One that was finished meanwhile stays so."""
-        self._write_or_skip(lambda db: downloads.note(db, record))
+    def save(self, record: Record) -> None:
+        """Write the progress of a download. If another thread has finished it, it stays finished."""
+        self._write_or_skip(lambda db: download_records.save(db, record))
 
-    def settle(self, record: Record) -> None:
-        """Its caller wants no more than has arrived: it did not break off."""
-        if not self._file.is_closed:  # a loop that nobody ended is collected at any time
+    def accept_partial(self, record: Record) -> None:
+        """Mark that the caller wants no more rows than have arrived, so the download was not interrupted."""
+        if not self._file.is_closed:  # an abandoned generator may be garbage-collected at any time
             with contextlib.suppress(CacheLocked):
-                self._file.write(lambda db: downloads.settle(db, record))
+                self._file.write(lambda db: download_records.accept_partial(db, record))
 
     def finish(self, record: Record) -> Record:
-        """The download is complete: from now on it serves, and what it replaces goes, unless it is being read.
+        """Mark a download as complete, so that it is served, and delete obsolete downloads.
 
-        Where a page was not cached it stays unfinished; a call within ``expire_after`` asks for that page alone.
+        If one of its pages could not be cached, it stays unfinished. A call within ``expire_after`` then requests
+        only that page.
         """
         finished = replace(record, finished=record.fetched, read=self._now())
 
-        def finish(db: sqlite3.Connection) -> None:
-            if downloads.count(db, record) < record.pages:
-                downloads.note(db, record)
-                downloads.settle(db, record)
+        def write_finished(db: sqlite3.Connection) -> None:
+            if download_records.count_pages(db, record) < record.pages:
+                download_records.save(db, record)
+                download_records.accept_partial(db, record)
             else:
-                downloads.note(db, replace(finished, size=downloads.size(db, record)))
+                download_records.save(db, replace(finished, size=download_records.size(db, record)))
 
-        self._write_or_skip(finish)
-        self._tidy()
+        self._write_or_skip(write_finished)
+        self._clean_up()
         return finished
 
-    def walks(self, question: str | None = None) -> list[Record]:
-        """The records, newest first: all, or those of one question. Raises ``CacheLocked``."""
-        return downloads.newest_first(self._file.run(lambda db: downloads.records(db, question)), self._now())
+    def downloads(self, question: str | None = None) -> list[Record]:
+        """All records, or those of one query, newest first. Raises ``CacheLocked``."""
+        records = self._file.run(lambda db: download_records.records(db, question))
+        return download_records.newest_first(records, self._now())
 
-    def touch(self, record: Record) -> Record:
-        """Somebody reads a download that is complete: it stays for another thirty days, and an hour at the least."""
+    def mark_read(self, record: Record) -> Record:
+        """Record that a complete download was read now, which keeps it for another 30 days."""
         now = self._now()
         if record.reads and 0 <= now - record.read < HOUR / 6:
             return record
-        touched = replace(record, read=now, reads=record.reads + 1)
-        values = (touched.read, touched.reads, record.generation)
+        updated = replace(record, read=now, reads=record.reads + 1)
+        values = (updated.read, updated.reads, record.generation)
         with contextlib.suppress(CacheLocked):
             self._file.write(
                 lambda db: db.execute("UPDATE downloads SET read = ?, reads = ? WHERE generation = ?", values)
             )
-        return touched
+        return updated
 
     def now(self) -> float:
-        """The time of day, in Unix seconds."""
+        """The current time, in Unix seconds."""
         return self._now()
 
-    def since(self, moment: float) -> float:
-        """Seconds since a moment; one of the future (a clock set back) is endlessly long ago."""
+    def elapsed(self, moment: float) -> float:
+        """Seconds since *moment*; infinite if it is in the future, that is, if the clock was set back."""
         age = self._now() - moment
         return age if age > -60 else float("inf")
 
     def age(self, record: Record) -> float:
         """Seconds since the last page of a download arrived."""
-        return self.since(record.fetched)
+        return self.elapsed(record.fetched)
 
-    def holds(self, record: Record) -> bool:
-        """Whether every page of a complete download is there. Raises ``CacheLocked``."""
-        return self.count(record) >= record.pages
+    def has_all_pages(self, record: Record) -> bool:
+        """Whether every page of a complete download is in the file. Raises ``CacheLocked``."""
+        return self.count_pages(record) >= record.pages
 
-    def count(self, record: Record) -> int:
-        """How many pages of a download are there. Raises ``CacheLocked``."""
-        return self._file.run(lambda db: downloads.count(db, record))
+    def count_pages(self, record: Record) -> int:
+        """The number of pages of a download in the file. Raises ``CacheLocked``."""
+        return self._file.run(lambda db: download_records.count_pages(db, record))
 
-    def forget(self, record: Record) -> None:
-        """Delete a download and its pages; nothing where all is kept."""
-        if not self.keeps_all:
+    def delete_download(self, record: Record) -> None:
+        """Delete a download and its pages. Does nothing with ``keep_all``, or while the file is locked."""
+        if not self.keep_all:
             with contextlib.suppress(CacheLocked):
-                self._file.write(lambda db: downloads.delete(db, [record]))
-                self._delete_pages()
+                self._file.write(lambda db: download_records.delete(db, [record]))
+                self._delete_orphans()
 
     def clear(self) -> None:
-        """Delete everything that is kept, from the disk too. Raises ``CacheLocked``."""
+        """Delete everything, from the disk too. Raises ``CacheLocked``."""
         self._file.write(lambda db: db.execute("DELETE FROM downloads"))
-        while self._file.write(downloads.delete_slice):
+        while self._file.write(download_records.delete_orphans):
             pass
         self._file.shrink(at_once=True)
 
-    def _tidy(self, slices: int | None = None) -> None:
-        """Delete what nobody will read again, and the oldest where there is too much."""
-        if self.keeps_all:
+    def _clean_up(self, max_batches: int | None = None) -> None:
+        """Delete obsolete downloads, and the oldest ones if the cache folder is too large."""
+        if self.keep_all:
             return
         now = self._now()
         with contextlib.suppress(CacheLocked):
-            known = self.walks()
-            if any(record.read > now + DAY for record in known):  # by a clock that was wrong for a while
-                change = "UPDATE downloads SET read = ? WHERE read > ?"
-                self._file.write(lambda db: db.execute(change, (now, now + DAY)))
-                known = self.walks()
-            unwanted = downloads.unwanted(known, now)
-            if unwanted:
-                self._file.write(lambda db: downloads.delete(db, unwanted))
-            self._delete_pages(slices, has_deleted=bool(unwanted))
+            records = self.downloads()
+            if any(record.read > now + DAY for record in records):  # read while the clock was wrong
+                query = "UPDATE downloads SET read = ? WHERE read > ?"
+                self._file.write(lambda db: db.execute(query, (now, now + DAY)))
+                records = self.downloads()
+            obsolete = download_records.find_obsolete(records, now)
+            if obsolete:
+                self._file.write(lambda db: download_records.delete(db, obsolete))
+            self._delete_orphans(max_batches, has_deleted=bool(obsolete))
         if self.path is not None:
-            self._make_room(self.path)
+            self._enforce_max_bytes(self.path)
 
-    def _delete_pages(self, slices: int | None = None, *, has_deleted: bool = True) -> None:
-        """Delete the pages of no download, so many slices at most, and give their bytes back.
-
-        Raises ``CacheLocked``.
-        """
-        deleted = 0
-        while (slices is None or deleted < slices) and self._file.run(downloads.has_strays):
-            self._file.write(downloads.delete_slice)
-            deleted += 1
-        if deleted or has_deleted:
+    def _delete_orphans(self, max_batches: int | None = None, *, has_deleted: bool = True) -> None:
+        """Delete pages that belong to no download, and return the space to the disk. Raises ``CacheLocked``."""
+        batches = 0
+        while (max_batches is None or batches < max_batches) and self._file.run(download_records.has_orphans):
+            self._file.write(download_records.delete_orphans)
+            batches += 1
+        if batches or has_deleted:
             self._file.shrink()
 
-    def _make_room(self, path: Path) -> None:
-        """Delete the oldest downloads in the folder, of other locations too, until few enough bytes are left.
+    def _enforce_max_bytes(self, path: Path) -> None:
+        """Delete the oldest downloads in the cache folder, of all locations, until it has at most ``MAX_BYTES``.
 
-        None that is unfinished, or was read within the hour.
+        Unfinished downloads, and those that were read within the last hour, stay.
         """
         files = list(path.parent.glob("*.sqlite*"))
-        if sum(map(_bytes, files)) <= MOST_BYTES:
+        if sum(map(_file_size, files)) <= MAX_BYTES:
             return
-        found = [
+        downloads = [
             (size, record, file)
             for file in files
             if file.suffix == ".sqlite"
-            for size, record in downloads.sizes(file)
+            for size, record in download_records.sizes_in_file(file)
         ]
-        left, now = sum(size for size, _, _ in found), self._now()
+        total, now = sum(size for size, _, _ in downloads), self._now()
         oldest: dict[Path, list[Record]] = {}
-        for size, record, file in sorted(found, key=lambda one: one[1].fetched):
-            if left <= MOST_BYTES:
+        for size, record, file in sorted(downloads, key=lambda download: download[1].fetched):
+            if total <= MAX_BYTES:
                 break
             if record.finished is not None and now - record.read > HOUR:
                 oldest.setdefault(file, []).append(record)
-                left -= size
-        for file, unwanted in oldest.items():
-            _delete_from(self._file if file == path else File(file, SCHEMA, CHECKS), unwanted)
+                total -= size
+        for file, records in oldest.items():
+            _delete_from(self._file if file == path else File(file, SCHEMA, CHECKS), records)
 
 
-def _bytes(file: Path) -> int:
+def _file_size(file: Path) -> int:
     try:
         return file.stat().st_size
-    except OSError:  # it was deleted just now
+    except OSError:  # another program has just deleted it
         return 0
 
 
-def _delete_from(file: File, unwanted: list[Record]) -> None:
+def _delete_from(file: File, records: list[Record]) -> None:
     with contextlib.suppress(CacheLocked):
-        file.write(lambda db: downloads.delete(db, unwanted))
-        while file.write(downloads.delete_slice):
+        file.write(lambda db: download_records.delete(db, records))
+        while file.write(download_records.delete_orphans):
             pass
         file.shrink()

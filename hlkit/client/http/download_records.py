@@ -1,9 +1,9 @@
-"""The record of every download: what was asked, when, how far it came; and which are not wanted any more.
+"""Download records: what was requested, when, how far it got, and which downloads are obsolete.
 
-A *download* is one reading of all pages of one question. Its record is written before page 1; its pages live and
-go together, under keys that begin with its ``prefix``, since an old page 1 before a new page 2 would lose rows in
-silence. To delete one is to delete its record: its pages are then nobody's, and go in slices, so that no other
-program waits long for the file.
+A *download* is all pages of one query (``question``). Its record is written before page 1. Its pages are stored
+under keys that begin with its ``prefix`` and are deleted together: a page 1 from one download and a page 2 from
+another would lose rows silently. Deleting a download deletes its record first. Its pages are then orphans, which
+are deleted in batches so that other programs never wait long for the file.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 HOUR, DAY = 3_600.0, 86_400.0  # seconds
-FORGOTTEN_AFTER = 30 * DAY  # downloads that nobody read for so long are deleted
-RESUMED_WITHIN = 7 * DAY  # of its last page a download that broke off is resumed
-SLICE = 500  # pages that are deleted at once
+UNREAD_LIFETIME = 30 * DAY  # a download that was not read for this long is deleted
+RESUMED_WITHIN = 7 * DAY  # an interrupted download is resumed if its last page is younger than this
+BATCH = 500  # pages deleted in one transaction
 
 
 @dataclass(frozen=True)
 class Record:
     """One download. Times are Unix seconds.
 
-    ``fetched`` is when its last page arrived, ``finished`` the same where nothing is missing. ``wanted`` is how
-    many rows were asked for, ``None`` for all. ``family`` is equal for questions that differ only in the span from
-    ``since`` to ``until``. ``reads`` counts the times that it was read again; ``fresh_for`` is how long, in
-    seconds, it was to serve. ``size`` is the bytes of its pages once it is finished.
+    ``fetched`` is when the last page arrived; ``finished`` is the same time once no page is missing, else ``None``.
+    ``read`` is when the cached pages were last read, ``reads`` how many times. ``wanted`` is the number of rows
+    requested, ``None`` for all. ``family`` is equal for queries that differ only in ``since`` and ``until``.
+    ``fresh_for`` is how many seconds the download may be served from the cache. ``size`` is the bytes of its pages,
+    set when it is finished.
     """
 
     generation: str
@@ -51,145 +52,148 @@ class Record:
     size: int = 0
 
     @property
-    def broke_off(self) -> bool:
-        """Whether rows that were asked for have not arrived."""
+    def is_interrupted(self) -> bool:
+        """Whether some of the requested rows have not arrived."""
         return self.finished is None and (self.wanted is None or self.rows < self.wanted)
 
     @property
-    def keys(self) -> tuple[str, str]:
-        """Its pages' keys: from the first up to, and without, the second."""
-        return self.prefix, f"{self.prefix}g"  # after every hex digit
+    def key_range(self) -> tuple[str, str]:
+        """The range of its page keys: first (inclusive) and end (exclusive)."""
+        return self.prefix, f"{self.prefix}g"  # "g" sorts after every hex digit
 
 
-_NAMES = ", ".join(field.name for field in fields(Record))
+_COLUMNS = ", ".join(field.name for field in fields(Record))
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS pages (key TEXT PRIMARY KEY, value BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS downloads ({_NAMES.replace("generation", "generation TEXT PRIMARY KEY")});
+CREATE TABLE IF NOT EXISTS downloads ({_COLUMNS.replace("generation", "generation TEXT PRIMARY KEY")});
 DROP TABLE IF EXISTS walks;
 """
-CHECKS = ("SELECT key, value FROM pages LIMIT 1", f"SELECT {_NAMES} FROM downloads LIMIT 1")
-_NOTE = f"""
-INSERT INTO downloads ({_NAMES}) VALUES ({", ".join("?" * len(fields(Record)))})
+CHECKS = ("SELECT key, value FROM pages LIMIT 1", f"SELECT {_COLUMNS} FROM downloads LIMIT 1")
+_SAVE = f"""
+INSERT INTO downloads ({_COLUMNS}) VALUES ({", ".join("?" * len(fields(Record)))})
 ON CONFLICT (generation) DO UPDATE SET
     finished = excluded.finished, fetched = max(fetched, excluded.fetched), read = max(read, excluded.read),
     pages = max(pages, excluded.pages), rows = max(rows, excluded.rows), size = excluded.size,
-    wanted = max(wanted, excluded.wanted)  -- null, which is all of them, where either is
+    wanted = max(wanted, excluded.wanted)  -- null (all rows) if either is null
 WHERE finished IS NULL
 """
 
 
 def records(db: sqlite3.Connection, question: str | None = None) -> list[Record]:
-    """The records, newest first: all, or those of one question."""
-    where, given = ("", ()) if question is None else ("WHERE question = ?", (question,))
-    found = db.execute(f"SELECT {_NAMES} FROM downloads {where} ORDER BY started DESC", given)
-    return [Record(*row) for row in found]
+    """All records, or those of one query, newest first."""
+    where, values = ("", ()) if question is None else ("WHERE question = ?", (question,))
+    rows = db.execute(f"SELECT {_COLUMNS} FROM downloads {where} ORDER BY started DESC", values)
+    return [Record(*row) for row in rows]
 
 
-def note(db: sqlite3.Connection, record: Record) -> None:
-    """Write how far it came. What was finished meanwhile stays so, and what came further stays further."""
-    db.execute(_NOTE, astuple(record))
+def save(db: sqlite3.Connection, record: Record) -> None:
+    """Write the progress of a download. A finished download stays finished, and progress never goes backward."""
+    db.execute(_SAVE, astuple(record))
 
 
-def settle(db: sqlite3.Connection, record: Record) -> None:
-    """Its caller wants no more than has arrived: it did not break off."""
+def accept_partial(db: sqlite3.Connection, record: Record) -> None:
+    """Mark that the caller wants no more rows than have arrived, so the download was not interrupted."""
     db.execute("UPDATE downloads SET wanted = rows WHERE generation = ? AND finished IS NULL", (record.generation,))
 
 
-def count(db: sqlite3.Connection, record: Record) -> int:
-    """How many of its pages are there."""
-    found = db.execute("SELECT count(*) FROM pages WHERE key >= ? AND key < ?", record.keys).fetchone()
-    return int(found[0])
+def count_pages(db: sqlite3.Connection, record: Record) -> int:
+    """The number of its pages in the file."""
+    (count,) = db.execute("SELECT count(*) FROM pages WHERE key >= ? AND key < ?", record.key_range).fetchone()
+    return int(count)
 
 
 def size(db: sqlite3.Connection, record: Record) -> int:
-    """The bytes of its pages."""
+    """The bytes of its pages in the file."""
     query = "SELECT coalesce(sum(length(value)), 0) FROM pages WHERE key >= ? AND key < ?"
-    return int(db.execute(query, record.keys).fetchone()[0])
+    return int(db.execute(query, record.key_range).fetchone()[0])
 
 
-def delete(db: sqlite3.Connection, unwanted: Iterable[Record]) -> None:
-    """Delete records; ``delete_slice`` deletes their pages."""
-    db.executemany("DELETE FROM downloads WHERE generation = ?", [(record.generation,) for record in unwanted])
+def delete(db: sqlite3.Connection, obsolete: Iterable[Record]) -> None:
+    """Delete records. ``delete_orphans`` deletes their pages."""
+    db.executemany("DELETE FROM downloads WHERE generation = ?", [(record.generation,) for record in obsolete])
 
 
-def delete_slice(db: sqlite3.Connection) -> bool:
-    """Delete some pages that belong to no download; whether there were any."""
-    first = _stray(db)
+def delete_orphans(db: sqlite3.Connection) -> bool:
+    """Delete one batch of pages that belong to no download. Returns whether there were any."""
+    first = _first_orphan(db)
     if first is None:
         return False
-    chosen = "SELECT key FROM pages WHERE key >= ? AND key < ? LIMIT ?"
-    db.execute(f"DELETE FROM pages WHERE key IN ({chosen})", (first, f"{first[:32]}g", SLICE))
+    batch = "SELECT key FROM pages WHERE key >= ? AND key < ? LIMIT ?"
+    db.execute(f"DELETE FROM pages WHERE key IN ({batch})", (first, f"{first[:32]}g", BATCH))
     return True
 
 
-def has_strays(db: sqlite3.Connection) -> bool:
+def has_orphans(db: sqlite3.Connection) -> bool:
     """Whether there are pages that belong to no download."""
-    return _stray(db) is not None
+    return _first_orphan(db) is not None
 
 
-def _stray(db: sqlite3.Connection) -> str | None:
+def _first_orphan(db: sqlite3.Connection) -> str | None:
     """The first key of a page that belongs to no download."""
-    known = {prefix for (prefix,) in db.execute("SELECT prefix FROM downloads")}
-    key = ""
-    while found := db.execute("SELECT key FROM pages WHERE key >= ? ORDER BY key LIMIT 1", (key,)).fetchone():
-        prefix = found[0][:32]
-        if prefix not in known:
-            return str(found[0])
-        key = f"{prefix}g"
+    prefixes = {prefix for (prefix,) in db.execute("SELECT prefix FROM downloads")}
+    start = ""
+    while row := db.execute("SELECT key FROM pages WHERE key >= ? ORDER BY key LIMIT 1", (start,)).fetchone():
+        key = str(row[0])
+        prefix = key[:32]
+        if prefix not in prefixes:
+            return key
+        start = f"{prefix}g"
     return None
 
 
-def newest_first(found: Iterable[Record], now: float) -> list[Record]:
-    """In the order of their beginnings; those of the future, by a clock that was wrong, come last."""
-    return sorted(found, key=lambda record: record.started if record.started <= now + 60 else 0.0, reverse=True)
+def newest_first(records: Iterable[Record], now: float) -> list[Record]:
+    """Sorted by start, newest first. Records from the future (the clock was wrong) come last."""
+    return sorted(records, key=lambda record: record.started if record.started <= now + 60 else 0.0, reverse=True)
 
 
-def unwanted(everything: Iterable[Record], now: float) -> list[Record]:
-    """The downloads that nobody will read again, of all that there are.
+def find_obsolete(records: Iterable[Record], now: float) -> list[Record]:
+    """The downloads that will not be read again. *records* are all records of the file.
 
-    That is what nobody read for thirty days, what a newer one replaced (though one that was read within the hour
-    may be being read still), a first page alone after a day, and what was asked once, is too old to serve or be
-    resumed, and was asked since for a span that moved by less than a day: ``since=`` a month ago from now, again and
-    again.
+    A download is obsolete if it
+
+    - was not read for 30 days, or for one day if it holds no page or only first pages (a count, a preview);
+    - was replaced by a newer one. The newest of these stays for an hour after it was read, since a loop over its
+      pages may still be running;
+    - was read only once, is too old to serve or resume, and was replaced by a query for almost the same dates (less
+      than a day apart), as with ``since=pd.Timestamp.now() - pd.Timedelta(days=30)``.
     """
-    found: list[Record] = []
-    complete: dict[str, Record] = {}  # by question, the newest
-    replaced: set[str] = set()  # questions of which an older one stays
-    settled: dict[str, list[Record]] = {}  # by family
-    for record in newest_first(everything, now):
+    obsolete: list[Record] = []
+    newest_complete: dict[str, Record] = {}  # by question
+    questions_with_replaced: set[str] = set()  # one replaced download at most stays for each question
+    retained: dict[str, list[Record]] = {}  # by family; not interrupted
+    for record in newest_first(records, now):
         idle = now - max(record.read, record.fetched if record.fetched <= now else 0.0)
-        newer = complete.get(record.question)
-        if newer is not None:
-            was_read = record.finished is not None and record.reads > 0 and idle < HOUR
-            stays = was_read and record.question not in replaced
-            replaced.add(record.question)
-        elif record.finished is not None or (record.broke_off and record.pages):
-            stays = idle <= FORGOTTEN_AFTER
+        if record.question in newest_complete:
+            was_read_lately = record.finished is not None and record.reads > 0 and idle < HOUR
+            is_retained = was_read_lately and record.question not in questions_with_replaced
+            questions_with_replaced.add(record.question)
+        elif record.finished is not None or (record.is_interrupted and record.pages):
+            is_retained = idle <= UNREAD_LIFETIME
         else:
-            stays = idle <= DAY
-        relatives = settled.setdefault(record.family, [])
-        serves = max(record.fresh_for, RESUMED_WITHIN) if record.broke_off else record.fresh_for
-        if not record.reads and idle > serves:
-            stays = stays and not any(_moved_on(record, relative) for relative in relatives)
-        if not stays:
-            found.append(record)
-        elif not record.broke_off:
-            relatives.append(record)
+            is_retained = idle <= DAY
+        family = retained.setdefault(record.family, [])
+        useful_for = max(record.fresh_for, RESUMED_WITHIN) if record.is_interrupted else record.fresh_for
+        if not record.reads and idle > useful_for:
+            is_retained = is_retained and not any(_is_superseded(record, newer) for newer in family)
+        if not is_retained:
+            obsolete.append(record)
+        elif not record.is_interrupted:
+            family.append(record)
         if record.finished is not None:
-            complete.setdefault(record.question, record)
-    return found
+            newest_complete.setdefault(record.question, record)
+    return obsolete
 
 
-def _moved_on(record: Record, newer: Record) -> bool:
-    """Whether *newer* answers in place of *record*: the same question over nearly the same span."""
+def _is_superseded(record: Record, newer: Record) -> bool:
+    """Whether *newer* holds the same query for almost the same dates, and is as complete as *record*."""
     if newer.question == record.question or (record.finished is not None and newer.finished is None):
         return False
     ends = ((record.since, newer.since), (record.until, newer.until))
     return all(a == b or (a is not None and b is not None and abs(a - b) < DAY) for a, b in ends)
 
 
-def sizes(path: Path) -> list[tuple[int, Record]]:
-    """The bytes and the record of each download in another file; nothing where it cannot be read just now."""
+def sizes_in_file(path: Path) -> list[tuple[int, Record]]:
+    """The bytes and the record of each download in a cache file. Empty if the file cannot be read."""
     try:
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0)
     except sqlite3.Error:
@@ -202,8 +206,8 @@ def sizes(path: Path) -> list[tuple[int, Record]]:
         db.close()
 
 
-def forget_all(path: Path) -> None:
-    """Take the records out of a file that is to be deleted, so that whoever has it open reads nothing old."""
+def delete_all_records(path: Path) -> None:
+    """Delete all records of a file before the file is deleted, so that programs that have it open see no old data."""
     with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("DELETE FROM downloads")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -166,7 +166,7 @@ class _PacedSession(requests.Session):
                 odd.status = outcome.status
                 error = odd
         if error is not None:
-            error.message = self._token.scrub(error.message)
+            error.message = self._token.redact_text(error.message)
         return error
 
     def _wait(self, tries: RetryState, error: HlkitError, outcome: Answer | Failure, progress: Progress) -> None:
@@ -262,7 +262,7 @@ class Session(CacheMixin, _PacedSession):
 
     def forget(self, call: Call) -> None:
         """The answer is not kept any more: the next who asks for it asks the server."""
-        self.cache.drop(self._name(call))
+        self.cache.delete_page(self._name(call))
 
     def _name(self, call: Call) -> str:
         asked = {"query": call.params, "body": call.body, "visit": call.visit}

@@ -1,8 +1,8 @@
-"""A SQLite file that cannot hang or fail a call.
+"""A SQLite file that never hangs or fails a call.
 
-A write that another program's lock does not let through raises ``CacheLocked``, and the next call tries again;
-a damaged file is moved aside; where the disk is full or read-only the work goes on in memory. The last two are
-one warning each.
+If another program has locked the file, a call raises ``CacheLocked`` after at most two seconds, and the next call
+tries again. A damaged file is renamed, and a new one is created. If the disk is full or read-only, the data moves
+to memory. The last two each show one warning.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from hlkit.client.errors import CacheLocked
 from hlkit.client.http import fork
 from hlkit.client.warning import warn
 
-PATIENCE = 2.0  # seconds to wait for another program's lock
-_IMPATIENCE = 0.05  # seconds, while that lock goes on: no page waits two seconds in turn
+LOCK_TIMEOUT = 2.0  # seconds to wait for another program's lock
+_REPEATED_LOCK_TIMEOUT = 0.05  # seconds, while the same lock lasts: not every page waits two seconds
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
-_SLICE = 1000  # SQLite's own pages, of 4 KB
+_VACUUM_PAGES = 1000  # SQLite's own pages, 4 KB each
 T = TypeVar("T")
 
 
 class CacheWarning(UserWarning):
-    """The answer is right; it could only not be kept."""
+    """The result is correct, but it could not be cached."""
 
 
 class _Handle:
-    """The open connection of a ``File``, closed when the file is not used any more, and at exit."""
+    """The connection of a ``File``. It is closed when the ``File`` is garbage-collected, and at exit."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -47,25 +47,25 @@ class _Handle:
             if self.connection is not None:
                 self.connection.close()
 
-    def let_go(self) -> None:
-        """Close it, so that the next who wants it opens it again."""
+    def disconnect(self) -> None:
+        """Close the connection; the next call opens a new one."""
         self.close()
         self.connection, self.is_closed = None, False
 
 
 class File:
-    """A SQLite file with these tables, or memory where there is no *path*.
+    """A SQLite database in the file *path*, or in memory without one.
 
-    ``schema`` is a script that makes the tables where they are missing; ``checks`` are queries that fail where
-    a file holds other tables than ours.
+    ``schema`` is a script that creates missing tables. ``checks`` are queries that fail if the file has other
+    tables than these.
     """
 
     def __init__(self, path: Path | None, schema: str, checks: tuple[str, ...] = ()) -> None:
         self._schema, self._checks = schema, checks
         self._handle = _Handle()
         self._path = path
-        self._mended = False
-        self._is_held = False  # by another program, as far as the last call saw
+        self._was_replaced = False  # after damage; once at most
+        self._is_locked = False  # by another program, as of the last call
         self._is_writing = False
         weakref.finalize(self, self._handle.close)
         with contextlib.suppress(CacheLocked):
@@ -73,17 +73,17 @@ class File:
         fork.holds_still(self)
 
     def hold_still(self) -> None:
-        """End the transaction at hand, and let go of the file; who wants it after the fork opens it again."""
+        """Wait for the current transaction, then close the file: SQLite connections must not cross a fork."""
         self._handle.lock.acquire()
         if self._path is not None:
-            self._handle.let_go()
+            self._handle.disconnect()
 
     def go_on(self) -> None:
         self._handle.lock.release()
 
     @property
     def path(self) -> Path | None:
-        """Where it is kept, or ``None`` for memory alone."""
+        """The file, or ``None`` if the data is in memory."""
         return self._path
 
     @property
@@ -91,68 +91,68 @@ class File:
         return self._handle.is_closed
 
     def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do *work*; where the file fails, go on without it and do it again. Raises ``CacheLocked``."""
+        """Call *work* with the connection. If the file fails, replace it and call again. Raises ``CacheLocked``."""
         with self._handle.lock:
             while True:
                 try:
-                    done = work(self._open())
+                    result = work(self._open())
                 except (sqlite3.Error, OSError) as error:
                     if self._path is None:
                         raise
                     problem = error
                 else:
-                    if self._is_held:
-                        self._notice(is_held=False)
-                    return done
+                    if self._is_locked:
+                        self._set_locked(is_locked=False)
+                    return result
                 if _code(problem) in _BUSY:
-                    self._notice(is_held=True)
-                    raise _locked()
-                self._handle.let_go()
-                warn(self._do_without(problem), CacheWarning)
+                    self._set_locked(is_locked=True)
+                    raise _locked_error()
+                self._handle.disconnect()
+                warn(self._replace(problem), CacheWarning)
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do *work* in one transaction. Raises ``CacheLocked``."""
+        """Call *work* with the connection in one transaction. Raises ``CacheLocked``."""
 
         def transaction(connection: sqlite3.Connection) -> T:
-            if self._is_writing:  # this thread: what it collects as garbage in the midst of that has to wait
-                raise _locked()
+            if self._is_writing:  # called from a finalizer that ran in this thread during a transaction
+                raise _locked_error()
             self._is_writing = True
             try:
-                _roll_back(connection)  # what Ctrl-C left open while it was rolled back
-                connection.execute("BEGIN IMMEDIATE")  # here, since Ctrl-C may come just as it is done
-                done = work(connection)
+                _roll_back(connection)  # if Ctrl-C interrupted the last rollback
+                connection.execute("BEGIN IMMEDIATE")  # inside try: Ctrl-C may arrive right after it
+                result = work(connection)
                 connection.execute("COMMIT")
             except BaseException:
                 _roll_back(connection)
                 raise
             finally:
                 self._is_writing = False
-            return done
+            return result
 
         return self.run(transaction)
 
     def shrink(self, *, at_once: bool = False) -> None:
-        """Give what was deleted back to the disk, as far as it is over half of the file; all of it *at once*.
+        """Return deleted space to the disk if it is more than half of the file; with *at_once*, return all of it.
 
-        A few at a time, so that nobody waits for the file. While another program reads, SQLite has zeroed them
-        at least. Raises ``CacheLocked``.
+        Works in small steps, so that other programs do not wait long. If another program is reading, the file may
+        not get smaller, but SQLite has overwritten the deleted data with zeros. Raises ``CacheLocked``.
         """
 
-        def shrink(connection: sqlite3.Connection) -> bool:
+        def vacuum(connection: sqlite3.Connection) -> bool:
             (free,) = connection.execute("PRAGMA freelist_count").fetchone()
             (pages,) = connection.execute("PRAGMA page_count").fetchone()
             (mode,) = connection.execute("PRAGMA auto_vacuum").fetchone()
             if mode and (free * 2 > pages or (at_once and free)):
-                connection.execute(f"PRAGMA incremental_vacuum({_SLICE})").fetchall()
+                connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
                 return True
             return False
 
         def checkpoint(connection: sqlite3.Connection) -> None:
             connection.execute("PRAGMA busy_timeout = 0")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            connection.execute(f"PRAGMA busy_timeout = {self._seconds * 1000:.0f}")
+            connection.execute(f"PRAGMA busy_timeout = {self._lock_timeout * 1000:.0f}")
 
-        while self.write(shrink):
+        while self.write(vacuum):
             pass
         self.run(checkpoint)
 
@@ -160,44 +160,44 @@ class File:
         self._handle.close()
 
     def _open(self) -> sqlite3.Connection:
-        """The connection; a new one where another program deleted the file, or moved it aside."""
+        """The connection. It is new if another program has deleted or renamed the file."""
         handle, path = self._handle, self._path
         if path is not None and not handle.is_closed and _identity(path) != handle.identity:
-            handle.let_go()
+            handle.disconnect()
         if handle.connection is None:
             handle.connection = self._memory() if path is None else self._connect(path)
         return handle.connection
 
     @property
-    def _seconds(self) -> float:
-        """How long to wait for another program's lock."""
-        return _IMPATIENCE if self._is_held else PATIENCE
+    def _lock_timeout(self) -> float:
+        """Seconds to wait for another program's lock."""
+        return _REPEATED_LOCK_TIMEOUT if self._is_locked else LOCK_TIMEOUT
 
-    def _notice(self, *, is_held: bool) -> None:
-        """Wait for a lock only once; as soon as it is gone, for the next one again."""
-        self._is_held = is_held
+    def _set_locked(self, *, is_locked: bool) -> None:
+        """Use the short timeout while a lock lasts, and the long one again after it."""
+        self._is_locked = is_locked
         if self._handle.connection is not None:
-            self._handle.connection.execute(f"PRAGMA busy_timeout = {self._seconds * 1000:.0f}")
+            self._handle.connection.execute(f"PRAGMA busy_timeout = {self._lock_timeout * 1000:.0f}")
 
-    def _do_without(self, problem: Exception) -> str:
-        """Damaged: move the file aside, start anew. Full or read-only: leave it alone, use memory.
+    def _replace(self, problem: Exception) -> str:
+        """Start a new file if this one is damaged; use memory if the disk is full or read-only.
 
-        Gives the words of the warning.
+        Returns the text of the warning.
         """
         assert self._path is not None
-        if _is_damage(problem) and not self._mended:
-            self._mended = True
+        if _is_damage(problem) and not self._was_replaced:
+            self._was_replaced = True
             try:
-                aside = _move_aside(self._path)
+                new_name = _move_aside(self._path)
                 self._handle.connection = self._connect(self._path)
-                return f"the cache file was damaged ({problem}); it was moved aside to {aside}"
-            except (sqlite3.Error, OSError) as another:
-                problem = another
-                if _code(another) in _BUSY:  # another program is making the new one: the next call opens it
+                return f"the cache file was damaged ({problem}); it was renamed to {new_name}"
+            except (sqlite3.Error, OSError) as second_problem:
+                problem = second_problem
+                if _code(second_problem) in _BUSY:  # another program is creating the new file
                     self._handle.connection = None
-                    return "the cache file was damaged; it was moved aside"
+                    return "the cache file was damaged; it was renamed"
         self._path, self._handle.connection = None, self._memory()
-        return f"the cache file cannot be used ({problem}); the work goes on, and is kept in memory only"
+        return f"the cache file cannot be used ({problem}); caching continues in memory only"
 
     def _memory(self) -> sqlite3.Connection:
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
@@ -205,20 +205,21 @@ class File:
         return connection
 
     def _connect(self, path: Path) -> sqlite3.Connection:
-        """The file, open: readable by its owner alone, in a folder of its owner's. Writes only what is new."""
+        """Open the file, with access for its owner only. Creates the folder, the file and the tables if missing."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # A file that is there is not opened: closing it again would end the locks of this program's other handles.
+        # O_EXCL: an existing file must not be opened and closed here. On POSIX, closing it would release the locks
+        # that this process's other SQLite connections hold.
         try:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except FileExistsError:
             if os.name == "posix" and path.stat().st_mode & 0o077:
                 path.chmod(0o600)
         connection = sqlite3.connect(
-            os.fspath(path), timeout=self._seconds, isolation_level=None, check_same_thread=False
+            os.fspath(path), timeout=self._lock_timeout, isolation_level=None, check_same_thread=False
         )
         try:
             if connection.execute("PRAGMA page_count").fetchone() == (0,):
-                connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # what is deleted goes a few pages at a time
+                connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # lets ``shrink`` work in small steps
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute("PRAGMA secure_delete=ON")
@@ -233,16 +234,16 @@ class File:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """What a file is, whatever it is called; ``None`` where there is none."""
+    """Device and inode, which identify a file after a rename; ``None`` if there is no file."""
     try:
-        found = path.stat()
+        stat = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return stat.st_dev, stat.st_ino
 
 
-def _locked() -> CacheLocked:
-    return CacheLocked("another program holds the cache file", hint="wait until it is done, then make the call again")
+def _locked_error() -> CacheLocked:
+    return CacheLocked("another program has locked the cache file", hint="wait until it is done, then try again")
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:
@@ -252,21 +253,21 @@ def _roll_back(connection: sqlite3.Connection) -> None:
 
 
 def _code(problem: Exception) -> int:
-    """SQLite's own number for it; 0 for other errors."""
-    return (getattr(problem, "sqlite_errorcode", None) or 0) & 0xFF  # the rest of it are details
+    """SQLite's primary result code; 0 for other errors."""
+    return (getattr(problem, "sqlite_errorcode", None) or 0) & 0xFF  # the higher bits are the extended code
 
 
 def _is_damage(problem: Exception) -> bool:
-    """Whether the file itself is at fault: not SQLite's, malformed, or with other tables than ours."""
+    """Whether the file is the problem: not a SQLite file, malformed, or with other tables than ours."""
     code = _code(problem)
     is_foreign = code == sqlite3.SQLITE_ERROR and ("no such" in str(problem) or "column" in str(problem))
     return is_foreign or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _move_aside(path: Path) -> str:
-    """Rename the file and what SQLite keeps beside it; the new name."""
-    aside = path.with_name(f"{path.name}.bad-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}")
-    for ending in ("-wal", "-shm", ""):
+    """Rename the file, with SQLite's -wal and -shm files. Returns the new name."""
+    renamed = path.with_name(f"{path.name}.bad-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}")
+    for suffix in ("-wal", "-shm", ""):
         with contextlib.suppress(FileNotFoundError):
-            os.replace(f"{path}{ending}", f"{aside}{ending}")
-    return aside.name
+            os.replace(f"{path}{suffix}", f"{renamed}{suffix}")
+    return renamed.name

@@ -162,7 +162,7 @@ class _Attempt(threading.Thread):
                 sock.shutdown(socket.SHUT_RDWR)
 
     def _answer(self, response: requests.Response) -> Answer | Failure:
-        headers = {name.lower(): self._token.scrub(text) for name, text in response.headers.items()}
+        headers = {name.lower(): self._token.redact_text(text) for name, text in response.headers.items()}
         body: bytes | Failure
         try:
             body = self._body(response.raw)
@@ -171,7 +171,7 @@ class _Attempt(threading.Thread):
         if isinstance(body, bytes):
             body = _unpacked(body, headers.get("content-encoding", ""))
         if isinstance(body, bytes):
-            return Answer(response.status_code, headers, self._token.wash(body))
+            return Answer(response.status_code, headers, self._token.redact(body))
         if response.status_code == 429 or response.status_code >= 500:
             return Answer(response.status_code, headers, b"")  # the status says enough
         return body
@@ -187,7 +187,7 @@ class _Attempt(threading.Thread):
 
     def _failure(self, error: Exception) -> Failure:
         failure = _told(error)
-        return replace(failure, words=self._token.scrub(failure.words))
+        return replace(failure, words=self._token.redact_text(failure.words))
 
 
 def attempt(adapter: Adapter, request: requests.PreparedRequest, token: Token, seconds: float) -> Answer | Failure:
