@@ -1,4 +1,4 @@
-"""The catalog: every resource as one entry of data, a file per area. A new entry is found by itself."""
+"""The catalog: one entry of data per resource, one file per area. New entries are found automatically."""
 
 from __future__ import annotations
 

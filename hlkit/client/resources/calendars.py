@@ -1,4 +1,4 @@
-"""Calendars, and the appointments in them."""
+"""Calendars and their appointments."""
 
 from hlkit.client.schema import CHOICE, FLAG, ID, INSTANT, LIST, NUMBER, TEXT, Column, Milliseconds, Parent, Resource
 
@@ -6,7 +6,7 @@ CALENDARS = Resource(
     name="calendars",
     path="/calendars/",
     rows="calendars",
-    doc="The calendars that appointments are booked in.",
+    doc="Calendars that appointments are booked in.",
     version="2021-04-15",
     scope="calendars.readonly",
     columns=(
@@ -21,7 +21,7 @@ CALENDARS = Resource(
         Column("slot_interval", "slotInterval", NUMBER, doc="in slot_interval_unit"),
         Column("slot_interval_unit", "slotIntervalUnit", CHOICE("mins", "hours")),
         Column("confirms_itself", "autoConfirm", FLAG),
-        Column("slug", ("widgetSlug", "slug"), TEXT, doc="the last part of its booking page's address"),
+        Column("slug", ("widgetSlug", "slug"), TEXT, doc="last part of the booking page's URL"),
         Column("form_id", "formId", ID),
     ),
 )
@@ -31,14 +31,14 @@ APPOINTMENTS = Resource(
     path="/calendars/events",
     rows="events",
     doc=(
-        "Every appointment of every calendar, past and to come: one request for each calendar. Rescheduling "
-        "overwrites the time, and a cancelled or deleted one can be among them."
+        "Every appointment in every calendar, past and upcoming. Uses one request per calendar. Rescheduling "
+        "overwrites the time; canceled and deleted appointments can be included."
     ),
     version="2021-04-15",
     scope="calendars/events.readonly",
     parent=Parent("calendars", "calendar_id", "calendarId"),
     when="starts_at",
-    span=Milliseconds("startTime", "endTime", always=(0, 4_102_444_800_000)),  # 1970 to 2100, in one answer
+    span=Milliseconds("startTime", "endTime", always=(0, 4_102_444_800_000)),  # 1970 to 2100, in one response
     columns=(
         Column("appointment_id", "id", ID),
         Column("title", "title", TEXT, private=True),
@@ -50,13 +50,15 @@ APPOINTMENTS = Resource(
         Column("ends_at", "endTime", INSTANT),
         Column("created_at", "dateAdded", INSTANT),
         Column("updated_at", "dateUpdated", INSTANT),
-        Column("origin", "createdBy.source", TEXT, doc="what booked it: a person, a booking page, a workflow ..."),
+        Column(
+            "origin", "createdBy.source", TEXT, doc="how it was booked: by a person, a booking page, a workflow ..."
+        ),
         Column("user_id", "createdBy.userId", ID, doc="who booked it; joins users.user_id"),
         Column("is_recurring", "isRecurring", FLAG),
-        Column("series_id", "masterEventId", ID, doc="the appointment that a recurring one repeats"),
+        Column("series_id", "masterEventId", ID, doc="the recurring appointment that this is part of"),
         Column("is_deleted", "deleted", FLAG),
         Column("address", "address", TEXT, private=True),
         Column("notes", "notes", TEXT, private=True),
-        Column("user_ids", "users", LIST, doc="everybody it is assigned to"),
+        Column("user_ids", "users", LIST, doc="all users it is assigned to"),
     ),
 )

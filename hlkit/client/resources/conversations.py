@@ -1,4 +1,4 @@
-"""What was said: conversations, and the messages in them, of every channel."""
+"""Conversations and their messages, on every channel."""
 
 from hlkit.client.pagination import Cursor, StartAfterDate
 from hlkit.client.schema import (
@@ -22,23 +22,23 @@ MESSAGES = Resource(
     path="/conversations/messages/export",
     rows="messages",
     doc=(
-        "Every message, call and activity of the location, a row each: one pass over everything but email, "
-        "then one over email. An email's text is not in it."
+        "Every message, call and activity, one row each. The text of emails is not included. Read twice: "
+        "everything except email, then email."
     ),
     when="sent_at",
-    span=StartDate("startDate"),  # which date it filters is not documented (June 2026): never an end date
+    span=StartDate("startDate"),  # which field it filters is undocumented (June 2026): no end date is sent
     version="2021-04-15",
     scope="conversations/message.readonly",
     paging=Cursor(size="limit", most=500),
     total="total",
     always={"sortBy": "createdAt", "sortOrder": "asc"},
-    passes=({}, {"channel": "Email"}),  # without a channel, everything but email comes
+    passes=({}, {"channel": "Email"}),  # without a channel, email is left out
     filters={
         "channel": Filter(
             CHOICE("Call", "SMS", "Email", "WhatsApp", "Instagram", "Facebook"),
             "channel",
             operator=None,
-            doc="by what it was sent",
+            doc="the channel it was sent on",
         ),
         "contact_id": Filter(ID, "contactId", operator=None, doc="the contact it is from or to"),
         "conversation_id": Filter(ID, "conversationId", operator=None, doc="the conversation it is in"),
@@ -56,9 +56,9 @@ MESSAGES = Resource(
             CHOICE("app", "workflow", "bulk_actions", "campaign", "api"),
             doc="what sent it: a person in the app, a workflow, a bulk action ...",
         ),
-        Column("status", "status", TEXT, doc="one last state: sent, delivered, opened, failed ..."),
+        Column("status", "status", TEXT, doc="latest status: sent, delivered, opened, failed ..."),
         Column("user_id", "userId", ID, doc="who sent it; joins users.user_id"),
-        # Live rows nest both in an object (seen in 2026); the vendor's spec has them flat.
+        # Real rows nest both in an object (seen in 2026); HighLevel's specification has them flat.
         Column("call_status", ("meta.call.status", "meta.callStatus"), TEXT),
         Column("call_duration_s", ("meta.call.duration", "meta.callDuration"), NUMBER, doc="seconds"),
         Column("body", "body", TEXT, private=True),
@@ -73,9 +73,9 @@ CONVERSATIONS = Resource(
     name="conversations",
     path="/conversations/search",
     rows="conversations",
-    doc="One conversation for each contact that was ever written to or called, with its last message.",
+    doc="One conversation per contact ever messaged or called, with its last message.",
     when="created_at",
-    span=Milliseconds("startDate", "endDate"),  # they filter dateAdded alone (June 2026)
+    span=Milliseconds("startDate", "endDate"),  # they filter by dateAdded only (June 2026)
     version="2021-04-15",
     scope="conversations.readonly",
     paging=StartAfterDate(size="limit", most=100),
@@ -96,7 +96,7 @@ CONVERSATIONS = Resource(
         Column("last_message_direction", "lastMessageDirection", CHOICE("inbound", "outbound")),
         Column("last_message", "lastMessageBody", TEXT, private=True),
         Column("type", "type", TEXT),
-        Column("unread", "unreadCount", COUNT, doc="messages"),
+        Column("unread", "unreadCount", COUNT, doc="unread messages"),
         Column("is_starred", "starred", FLAG),
         Column("tags", "tags", LIST),
         Column("contact_name", ("contactName", "fullName"), TEXT, private=True, cased_as=("fullName",)),

@@ -1,4 +1,4 @@
-"""Contacts, businesses, opportunities, and the pipelines and stages that opportunities move through."""
+"""Contacts, businesses, opportunities, and the pipelines and stages of opportunities."""
 
 from hlkit.client.pagination import Offset, SearchAfter
 from hlkit.client.schema import (
@@ -19,11 +19,11 @@ from hlkit.client.schema import (
 )
 
 
-def _touch(prefix: str, place: str, element: str) -> tuple[Column, ...]:
-    """The columns of the first or the last touch, flattened from *place* or from the list of touches."""
+def _touch(prefix: str, touch: str, list_item: str) -> tuple[Column, ...]:
+    """The columns of the first or last touch, read from the object at *touch*, else from *list_item*."""
 
     def column(name: str, *fields: str, private: bool = False) -> Column:
-        paths = tuple(f"{root}.{wire}" for root in (place, element) for wire in fields)
+        paths = tuple(f"{root}.{wire}" for root in (touch, list_item) for wire in fields)
         return Column(f"{prefix}_{name}", paths, TEXT, private=private)
 
     return (
@@ -39,9 +39,9 @@ def _touch(prefix: str, place: str, element: str) -> tuple[Column, ...]:
 
 
 def _do_not_disturb(channel: str, wire: str) -> Column:
-    """Whether the contact may be reached on one channel: active and permanent are no."""
-    known = CHOICE("active", "inactive", "permanent")
-    return Column(f"{channel}_do_not_disturb", f"dndSettings.{wire}.status", known)
+    """Whether the contact is blocked on one channel: active and permanent mean blocked."""
+    status = CHOICE("active", "inactive", "permanent")
+    return Column(f"{channel}_do_not_disturb", f"dndSettings.{wire}.status", status)
 
 
 CONTACTS = Resource(
@@ -49,7 +49,7 @@ CONTACTS = Resource(
     method="POST",
     path="/contacts/search",
     rows="contacts",
-    doc="Every person and company the location keeps, a row each.",
+    doc="Every contact (person or company), one row each.",
     when="created_at",
     span=FilterRange("dateAdded"),
     scope="contacts.readonly",
@@ -59,11 +59,11 @@ CONTACTS = Resource(
     filters={
         "owner_id": Filter(ID, "assignedTo", doc="the user the contact belongs to"),
         "source": Filter(TEXT, "source", doc="where the contact came from"),
-        "tag": Filter(TEXT, "tags", doc="a tag the contact bears"),
+        "tag": Filter(TEXT, "tags", doc="a tag the contact has"),
     },
     columns=(
         Column("contact_id", "id", ID),
-        # Searches give contactName all in small letters beside the names as they were written (seen in 2026).
+        # Searches return contactName in lower case, and the first and last name as entered (seen in 2026).
         Column("name", ("contactName", "name"), TEXT, private=True, cased_as=("firstName", "lastName")),
         Column("first_name", "firstName", TEXT, private=True),
         Column("last_name", "lastName", TEXT, private=True),
@@ -94,8 +94,13 @@ CONTACTS = Resource(
         Column("birthday", "dateOfBirth", DAY, private=True, epoch_ms=True),
         Column("business_id", "businessId", ID),
         Column("business_name", "businessName", TEXT, private=True),
-        Column("created_by", "createdBy.source", TEXT, doc="what made it: a person, a form, an import ..."),
-        Column("created_by_channel", "createdBy.channel", TEXT, doc="where: in the app, over the API ..."),
+        Column("created_by", "createdBy.source", TEXT, doc="what created it: a person, a form, an import ..."),
+        Column(
+            "created_by_channel",
+            "createdBy.channel",
+            TEXT,
+            doc="where it was created: in the app, through the API ...",
+        ),
         Column("additional_emails", "additionalEmails", LIST, private=True, item="email"),
         Column("additional_phones", "additionalPhones", LIST, private=True, item="phone"),
         Column("follower_ids", "followers", LIST, doc="users who follow the contact"),
@@ -109,14 +114,14 @@ OPPORTUNITIES = Resource(
     method="POST",
     path="/opportunities/search",
     rows="opportunities",
-    doc="Every deal, in the stage it is in now. HighLevel keeps no history of stages.",
+    doc="Every deal, in its current stage. HighLevel keeps no stage history.",
     when="created_at",
     span=FilterRange("date_added"),
     scope="opportunities.readonly",
     paging=SearchAfter(size="limit", most=500, order=("date_added", "asc"), start={"page": 1, "searchAfter": []}),
     total="total",
     always={
-        "query": "",  # the specification wants it, and the details, spelled out (June 2026)
+        "query": "",  # the specification requires this and additionalDetails in full (June 2026)
         "additionalDetails": {
             "notes": False,
             "tasks": False,
@@ -126,10 +131,10 @@ OPPORTUNITIES = Resource(
     },
     model="opportunity",
     filters={
-        "status": Filter(CHOICE("open", "won", "lost", "abandoned"), "status", doc="how the deal stands"),
+        "status": Filter(CHOICE("open", "won", "lost", "abandoned"), "status", doc="the deal's status"),
         "owner_id": Filter(ID, "assigned_to", doc="the user the deal belongs to"),
         "pipeline_id": Filter(ID, "pipeline_id", doc="the pipeline the deal is in"),
-        "stage_id": Filter(ID, "pipeline_stage_id", doc="the stage the deal is in now"),
+        "stage_id": Filter(ID, "pipeline_stage_id", doc="the deal's current stage"),
     },
     columns=(
         Column("opportunity_id", "id", ID),
@@ -145,7 +150,7 @@ OPPORTUNITIES = Resource(
         Column("updated_at", "updatedAt", INSTANT),
         Column("stage_changed_at", "lastStageChangeAt", INSTANT),
         Column("status_changed_at", "lastStatusChangeAt", INSTANT),
-        Column("acted_at", "lastActionDate", INSTANT, doc="somebody's last action on it"),
+        Column("acted_at", "lastActionDate", INSTANT, doc="the last action taken on it"),
         Column("lost_reason_id", "lostReasonId", ID),
         Column("win_probability", "effectiveProbability", NUMBER, doc="as HighLevel gives it"),
         Column("contact_name", "contact.name", TEXT, private=True, cased_as=("relations[primary].fullName",)),
@@ -164,12 +169,12 @@ PIPELINES = Resource(
     path="/opportunities/pipelines",
     rows="pipelines",
     scope="opportunities.readonly",
-    doc="The roads that deals take, a row each; their stages are in ``stages``.",
+    doc="Sales pipelines, one row each. Their stages are in ``stages``.",
     columns=(
         Column("pipeline_id", "id", ID),
         Column("name", "name", TEXT),
         Column("position", "position", COUNT),
-        Column("in_funnel", "showInFunnel", FLAG, doc="shown in HighLevel's own funnel"),
+        Column("in_funnel", "showInFunnel", FLAG, doc="shown in HighLevel's funnel chart"),
         Column("in_pie_chart", "showInPieChart", FLAG),
         Column("created_at", "dateAdded", INSTANT),
         Column("updated_at", "dateUpdated", INSTANT),
@@ -182,14 +187,14 @@ STAGES = Resource(
     rows="pipelines",
     scope="opportunities.readonly",
     explode="stages",
-    doc="The steps of every pipeline, a row each, in their order. Read with ``pipelines`` in one request.",
+    doc="Stages of every pipeline, one row each, in order. Read in one request with ``pipelines``.",
     columns=(
         Column("stage_id", "id", ID),
         Column("name", "name", TEXT),
         Column("position", "position", COUNT, doc="from 0, within its pipeline"),
         Column("pipeline_id", "parent.id", ID),
         Column("pipeline", "parent.name", TEXT),
-        Column("in_funnel", "showInFunnel", FLAG, doc="shown in HighLevel's own funnel"),
+        Column("in_funnel", "showInFunnel", FLAG, doc="shown in HighLevel's funnel chart"),
         Column("in_pie_chart", "showInPieChart", FLAG),
         Column("win_probability", "stageWinProbability", NUMBER, doc="as HighLevel gives it"),
     ),
@@ -199,7 +204,7 @@ BUSINESSES = Resource(
     name="businesses",
     path="/businesses/",
     rows="businesses",
-    doc="The companies that contacts belong to.",
+    doc="Companies that contacts belong to.",
     scope="businesses.readonly",
     paging=Offset(size="limit", most=100, param="skip"),
     columns=(

@@ -1,12 +1,12 @@
-"""Forms and surveys, and what people answered in them."""
+"""Forms and surveys, and their submissions."""
 
 from hlkit.client.pagination import Offset, PageNumber
 from hlkit.client.schema import ID, INSTANT, LIST, TEXT, Column, Days, Filter, Resource
 
-# Without a start the server gives the last month only (June 2026): a constant before any account is sent.
+# Without a start date the server returns only the last month (June 2026), so one before any account is sent.
 _ALL_TIME = Days("startAt", "endAt", always_from="2010-01-01")
-# What the page adds to the answers (seen in 2026).
-_NO_ANSWERS = frozenset(
+# Fields that the web page adds to the answers (seen in 2026).
+_PAGE_FIELDS = frozenset(
     {
         "eventData",
         "fieldsOriSequance",
@@ -27,7 +27,7 @@ FORMS = Resource(
     name="forms",
     path="/forms/",
     rows="forms",
-    doc="The forms of the location.",
+    doc="Forms, one row each.",
     scope="forms.readonly",
     paging=Offset(size="limit", most=50, param="skip"),
     total="total",
@@ -38,13 +38,13 @@ FORM_SUBMISSIONS = Resource(
     name="form_submissions",
     path="/forms/submissions",
     rows="submissions",
-    doc="What people sent by a form, since ever. Leads of two-step order forms may be missing.",
+    doc="Form submissions, all-time. Leads from two-step order forms may be missing.",
     scope="forms.readonly",
     paging=_SUBMISSIONS,
     total="meta.total",
     when="created_at",
     span=_ALL_TIME,
-    filters={"form_id": Filter(ID, "formId", operator=None, doc="the form that was sent")},
+    filters={"form_id": Filter(ID, "formId", operator=None, doc="the form that was submitted")},
     columns=(
         Column("submission_id", "id", ID),
         Column("form_id", "formId", ID),
@@ -61,8 +61,8 @@ FORM_SUBMISSIONS = Resource(
             "others.*",
             LIST,
             private=True,
-            doc="field (an id or a key) and value of each answer",
-            without=_NO_ANSWERS,
+            doc="field (id or key) and value of each answer",
+            without=_PAGE_FIELDS,
         ),
     ),
 )
@@ -71,7 +71,7 @@ SURVEYS = Resource(
     name="surveys",
     path="/surveys/",
     rows="surveys",
-    doc="The surveys of the location.",
+    doc="Surveys, one row each.",
     scope="surveys.readonly",
     paging=Offset(size="limit", most=50, param="skip"),
     total="total",
@@ -82,13 +82,13 @@ SURVEY_SUBMISSIONS = Resource(
     name="survey_submissions",
     path="/surveys/submissions",
     rows="submissions",
-    doc="What people answered in surveys, since ever.",
+    doc="Survey submissions, all-time.",
     scope="surveys.readonly",
     paging=_SUBMISSIONS,
     total="meta.total",
     when="created_at",
     span=_ALL_TIME,
-    filters={"survey_id": Filter(ID, "surveyId", operator=None, doc="the survey that was answered")},
+    filters={"survey_id": Filter(ID, "surveyId", operator=None, doc="the survey that was submitted")},
     columns=(
         Column("submission_id", "id", ID),
         Column("survey_id", "surveyId", ID),

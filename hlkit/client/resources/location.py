@@ -1,11 +1,11 @@
-"""The location itself, its users, and what it defines: custom fields, custom values, tags."""
+"""The location itself, its users, custom fields, custom values and tags."""
 
 from hlkit.client.schema import CHOICE, COUNT, FLAG, ID, INSTANT, LIST, TEXT, Column, Resource
 
 LOCATION = Resource(
     name="location",
     path="/locations/{locationId}",
-    location=None,  # it stands in the path
+    location=None,  # the path holds it
     rows="location",
     single=True,
     doc="The location: its name, time zone, currency and company.",
@@ -14,7 +14,7 @@ LOCATION = Resource(
         Column("location_id", "id", ID),
         Column("name", "name", TEXT),
         Column("timezone", ("timezone", "business.timezone"), TEXT, doc="an IANA name"),
-        Column("currency", "currency", TEXT, doc="the currency of values that name none"),
+        Column("currency", "currency", TEXT, doc="the currency of amounts without one"),
         Column("country", ("country", "business.country"), TEXT),
         Column("state", ("state", "business.state"), TEXT),
         Column("city", ("city", "business.city"), TEXT),
@@ -32,7 +32,7 @@ USERS = Resource(
     name="users",
     path="/users/",
     rows="users",
-    doc="Everybody who works in the location now. A user who was deleted is not listed; rows keep the id.",
+    doc="Current users. Deleted users are not listed, but other rows keep their ids.",
     scope="users.readonly",
     columns=(
         Column("user_id", "id", ID),
@@ -53,15 +53,20 @@ CUSTOM_FIELDS = Resource(
     path="/locations/{locationId}/customFields",
     location=None,
     rows="customFields",
-    always={"model": "all"},  # the default is the contacts' fields only
-    doc="The definitions of the custom fields: what their columns are called, and what they hold.",
+    always={"model": "all"},  # the default is contact fields only
+    doc="Definitions of the custom fields: their names and data types.",
     scope="locations/customFields.readonly",
     columns=(
         Column("custom_field_id", "id", ID),
         Column("name", "name", TEXT, doc="not unique: folders may repeat it"),
         Column("key", "fieldKey", TEXT, doc="unique"),
         Column("data_type", "dataType", CHOICE),
-        Column("document_type", "documentType", CHOICE("field", "folder"), doc="a folder holds fields and is none"),
+        Column(
+            "document_type",
+            "documentType",
+            CHOICE("field", "folder"),
+            doc="a folder groups fields and is not a field",
+        ),
         Column("model", "model", CHOICE("contact", "opportunity")),
         Column("position", "position", COUNT),
         Column("options", "picklistOptions", LIST, item="label"),
@@ -76,12 +81,12 @@ CUSTOM_VALUES = Resource(
     path="/locations/{locationId}/customValues",
     location=None,
     rows="customValues",
-    doc="The location's own constants, which templates refer to by key.",
+    doc="Custom values: constants that templates refer to by key.",
     scope="locations/customValues.readonly",
     columns=(
         Column("custom_value_id", "id", ID),
         Column("name", "name", TEXT),
-        Column("key", "fieldKey", TEXT, doc="how a template names it"),
+        Column("key", "fieldKey", TEXT, doc="how templates refer to it"),
         Column("value", "value", TEXT, private=True),
     ),
 )
@@ -91,7 +96,7 @@ TAGS = Resource(
     path="/locations/{locationId}/tags",
     location=None,
     rows="tags",
-    doc="The tags that the location knows. Which contact bears which is in ``contacts.tags``.",
+    doc="Tags of the location. ``contacts.tags`` shows which contacts have which tag.",
     scope="locations/tags.readonly",
     columns=(Column("tag_id", "id", ID), Column("name", "name", TEXT)),
 )

@@ -1,4 +1,4 @@
-"""What runs by itself, and what is linked to: workflows, campaigns, trigger links."""
+"""Workflows, campaigns and trigger links."""
 
 from hlkit.client.schema import COUNT, ID, INSTANT, TEXT, Column, Resource
 
@@ -6,7 +6,7 @@ WORKFLOWS = Resource(
     name="workflows",
     path="/workflows/",
     rows="workflows",
-    doc="The workflows of the location. Who went through one, and when, HighLevel does not give.",
+    doc="Workflows. HighLevel does not report who went through one, or when.",
     scope="workflows.readonly",
     columns=(
         Column("workflow_id", "id", ID),
@@ -22,7 +22,7 @@ CAMPAIGNS = Resource(
     name="campaigns",
     path="/campaigns/",
     rows="campaigns",
-    doc="The campaigns of old; most locations have workflows instead.",
+    doc="Legacy campaigns. Most locations use workflows instead.",
     scope="campaigns.readonly",
     columns=(
         Column("campaign_id", "id", ID),
@@ -35,12 +35,12 @@ LINKS = Resource(
     name="links",
     path="/links/",
     rows="links",
-    doc="The trigger links: short addresses that tell who followed them.",
+    doc="Trigger links: short links that record who clicked them.",
     scope="links.readonly",
     columns=(
         Column("link_id", "id", ID),
         Column("name", "name", TEXT),
         Column("redirects_to", "redirectTo", TEXT),
-        Column("key", "fieldKey", TEXT, doc="how a template names it"),
+        Column("key", "fieldKey", TEXT, doc="how templates refer to it"),
     ),
 )

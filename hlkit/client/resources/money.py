@@ -1,6 +1,6 @@
-"""Invoices, orders, transactions, subscriptions, and the products they are for.
+"""Invoices, orders, transactions, subscriptions and products.
 
-One sale may be all of an order, an invoice and a transaction: never add their amounts.
+One sale can appear as an order, an invoice and a transaction: never add their amounts.
 """
 
 from hlkit.client.pagination import Offset
@@ -20,8 +20,8 @@ from hlkit.client.schema import (
     Resource,
 )
 
-_HUNDRED = Offset(size="limit", most=100, param="offset")
-_OF_THE_LOCATION = {"altType": "location"}
+_BY_100 = Offset(size="limit", most=100, param="offset")
+_ALT_TYPE = {"altType": "location"}
 _CONTACT = {"contact_id": Filter(ID, "contactId", operator=None, doc="the contact who pays")}
 _PAYER = (
     Column("contact_id", "contactId", ID),
@@ -35,17 +35,17 @@ _SOURCE = (
     Column("source_id", ("entitySourceId", "sourceId"), ID),
 )
 _TIMES = (Column("created_at", "createdAt", INSTANT), Column("updated_at", "updatedAt", INSTANT))
-_LIVE = Column("is_live", "liveMode", FLAG, doc="false: a test, no money moved")
+_LIVE = Column("is_live", "liveMode", FLAG, doc="false for a test payment: no money moved")
 
 INVOICES = Resource(
     name="invoices",
     path="/invoices/",
     location="altId",
-    always=_OF_THE_LOCATION,
+    always=_ALT_TYPE,
     rows="invoices",
-    doc="What was billed, in the invoice's own currency.",
+    doc="Invoices, each in its own currency.",
     scope="invoices.readonly",
-    paging=_HUNDRED,
+    paging=_BY_100,
     total="total",
     when="created_at",
     span=Days(),
@@ -75,11 +75,11 @@ ORDERS = Resource(
     name="orders",
     path="/payments/orders",
     location="altId",
-    always=_OF_THE_LOCATION,
+    always=_ALT_TYPE,
     rows="data",
-    doc="What was ordered. What was in the order HighLevel gives order by order only.",
+    doc="Orders. HighLevel lists the items of an order only one order at a time.",
     scope="payments/orders.readonly",
-    paging=_HUNDRED,
+    paging=_BY_100,
     total="totalCount",
     when="created_at",
     span=Days(),
@@ -107,22 +107,25 @@ TRANSACTIONS = Resource(
     name="transactions",
     path="/payments/transactions",
     location="altId",
-    always=_OF_THE_LOCATION,
+    always=_ALT_TYPE,
     rows="data",
-    doc="Money that moved, or failed to. Cash is amount less amount_refunded where succeeded and live.",
+    doc=(
+        "Payments, including failed ones. Cash received is amount minus amount_refunded, where status is succeeded "
+        "and is_live is true."
+    ),
     scope="payments/transactions.readonly",
-    paging=_HUNDRED,
+    paging=_BY_100,
     total="totalCount",
     when="created_at",
     span=Days(),
     filters={
-        "subscription_id": Filter(ID, "subscriptionId", operator=None, doc="the subscription that was paid"),
+        "subscription_id": Filter(ID, "subscriptionId", operator=None, doc="the subscription it pays"),
         **_CONTACT,
     },
     columns=(
         Column("transaction_id", "_id", ID),
         *_PAYER,
-        Column("merged_from_contact_id", "mergedFromContactId", ID, doc="the contact that was merged away"),
+        Column("merged_from_contact_id", "mergedFromContactId", ID, doc="the contact that was merged into this one"),
         Column("status", "status", TEXT),
         Column("currency", "currency", TEXT),
         Column("amount", "amount", MONEY),
@@ -142,11 +145,14 @@ SUBSCRIPTIONS = Resource(
     name="subscriptions",
     path="/payments/subscriptions",
     location="altId",
-    always=_OF_THE_LOCATION,
+    always=_ALT_TYPE,
     rows="data",
-    doc="What is paid again and again. How often, and when it was cancelled, HighLevel gives one by one only.",
+    doc=(
+        "Recurring subscriptions. HighLevel gives the billing interval and the cancellation date only one "
+        "subscription at a time."
+    ),
     scope="payments/subscriptions.readonly",
-    paging=_HUNDRED,
+    paging=_BY_100,
     total="totalCount",
     when="created_at",
     span=Days(),
@@ -157,7 +163,7 @@ SUBSCRIPTIONS = Resource(
         *_PAYER,
         Column("status", "status", TEXT),
         Column("currency", "currency", TEXT),
-        Column("amount", "amount", MONEY, doc="of one payment"),
+        Column("amount", "amount", MONEY, doc="per payment"),
         Column("entity_type", "entityType", TEXT),
         Column("entity_id", "entityId", ID),
         Column("provider", "paymentProviderType", TEXT),
@@ -171,9 +177,9 @@ PRODUCTS = Resource(
     name="products",
     path="/products/",
     rows="products",
-    doc="What is sold. Prices are not among them.",
+    doc="Products for sale. Prices are not included.",
     scope="products.readonly",
-    paging=_HUNDRED,
+    paging=_BY_100,
     total="total.0.total",
     columns=(
         Column("product_id", "_id", ID),

@@ -1,4 +1,4 @@
-"""What people are to do and have written down: tasks and notes."""
+"""Tasks and notes."""
 
 from hlkit.client.pagination import Offset
 from hlkit.client.schema import FLAG, ID, INSTANT, TEXT, Column, Parent, Resource
@@ -9,7 +9,7 @@ TASKS = Resource(
     path="/locations/{locationId}/tasks/search",
     location=None,
     rows="tasks",
-    doc="What is to be done, and for whom. HighLevel does not keep when a task was completed.",
+    doc="Tasks, with owner and due date. HighLevel does not report when a task was completed.",
     scope="locations/tasks.readonly",
     paging=Offset(size="limit", most=100, param="skip"),
     columns=(
@@ -30,7 +30,7 @@ NOTES = Resource(
     path="/contacts/{contactId}/notes",
     location=None,
     rows="notes",
-    doc="What was written down about contacts. One request for each contact: the dearest read of all.",
+    doc="Notes about contacts. Uses one request per contact: the most expensive read.",
     scope="contacts.readonly",
     parent=Parent("contacts", "contact_id", "contactId"),
     columns=(
