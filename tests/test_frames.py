@@ -42,18 +42,18 @@ def test_no_two_columns_of_a_resource_share_a_name(resource):
     assert len(names) == len(set(names))
 
 
-def test_a_row_that_came_twice_is_kept_once_as_it_came_later():
+def test_of_a_row_that_arrives_twice_the_later_is_kept():
     frame = frame_of([{"id": "a", "city": "Waco"}, {"id": "b"}], [{"id": "a", "city": "Austin"}])
 
     assert frame["contact_id"].tolist() == ["b", "a"]
     assert frame["city"].tolist()[1] == "Austin"
 
 
-def test_rows_without_an_id_are_all_kept():
+def test_all_rows_without_an_id_stay():
     assert len(frame_of([{"city": "Waco"}, {"city": "Waco"}])) == 2
 
 
-def test_a_builder_gives_what_it_has_and_takes_more():
+def test_a_builder_returns_a_frame_and_takes_more_rows():
     builder = FrameBuilder(CONTACTS.columns, CONTACTS.key)
     builder.add([{"id": "a"}])
     assert len(builder.frame()) == 1
@@ -79,7 +79,7 @@ def test_the_first_touch_is_flattened_from_the_object_or_from_the_list():
     assert frame["last_channel"].tolist()[1] == "Referral"
 
 
-def test_a_field_of_an_odd_shape_does_not_stop_the_others():
+def test_a_field_with_an_unexpected_shape_does_not_affect_the_others():
     frame = frame_of([{"id": "a", "attributionSource": "google", "attributions": 3, "city": "Waco", "tags": None}])
 
     assert frame["first_channel"].isna().all()
@@ -87,7 +87,7 @@ def test_a_field_of_an_odd_shape_does_not_stop_the_others():
     assert frame["tags"].tolist() == [[]]
 
 
-def test_what_stands_in_the_place_of_an_object_is_counted_unless_the_value_is_found_elsewhere():
+def test_a_value_in_place_of_an_object_is_a_misfit_unless_another_path_has_the_value():
     messages = CATALOG["messages"]
     builder = FrameBuilder(messages.columns, messages.key)
     builder.add(
@@ -103,7 +103,7 @@ def test_what_stands_in_the_place_of_an_object_is_counted_unless_the_value_is_fo
     assert builder.misfits == {"call_status": 2, "call_duration_s": 3}
 
 
-def test_an_empty_text_gives_way_to_a_value_that_stands_elsewhere():
+def test_a_value_at_another_path_replaces_an_empty_text():
     frame = frame_of([{"id": "a", "contactId": "", "contact": {"id": "c"}}], resource=CATALOG["opportunities"])
 
     assert frame["contact_id"].tolist() == ["c"]
@@ -112,7 +112,7 @@ def test_an_empty_text_gives_way_to_a_value_that_stands_elsewhere():
 @pytest.mark.parametrize(
     ("odd", "count"), [(3, 1), ({"id": "f1", "value": "x"}, 1), ([3, None, {"id": "f1"}], 2), ("", 0)]
 )
-def test_what_is_no_custom_field_is_counted(odd, count):
+def test_a_custom_field_that_is_not_an_object_is_a_misfit(odd, count):
     builder = FrameBuilder(CONTACTS.columns, CONTACTS.key, CustomFields({}, {}))
     builder.add([{"id": "a", "customFields": odd}])
 
@@ -142,7 +142,7 @@ def test_what_is_no_custom_field_is_counted(odd, count):
         ("completed", None, None),
     ],
 )
-def test_what_became_of_a_call_is_read_nested_as_live_rows_have_it_and_flat(meta, status, seconds):
+def test_call_status_and_duration_are_read_nested_and_flat(meta, status, seconds):
     plain = {"id": "plain", "meta": {"callStatus": "busy", "callDuration": "7"}}
     live = {"id": "live", "meta": {"call": {"status": "completed", "duration": 8}}}
     messages = CATALOG["messages"]
@@ -154,7 +154,7 @@ def test_what_became_of_a_call_is_read_nested_as_live_rows_have_it_and_flat(meta
         assert read.where(read.notna(), None).T.to_dict("list") == {key: expected[key] for key in read.index}
 
 
-def test_a_call_without_meta_has_neither_status_nor_length():
+def test_a_call_without_meta_has_neither_status_nor_duration():
     frame = frame_of([{"id": "a", "messageType": "TYPE_CALL"}], resource=CATALOG["messages"])
 
     assert frame[["call_status", "call_duration_s"]].isna().all(axis=None)
@@ -162,7 +162,7 @@ def test_a_call_without_meta_has_neither_status_nor_length():
 
 @pytest.mark.parametrize("odd", [3, True, "x", {"id": "f1", "value": "x"}, [3, None, ["x"]]], ids=repr)
 @pytest.mark.parametrize("as_list", [False, True])
-def test_custom_fields_of_an_odd_shape_do_not_stop_the_others(odd, as_list):
+def test_custom_fields_with_an_unexpected_shape_do_not_affect_the_others(odd, as_list):
     rows = [{"id": "a", "customFields": odd}, {"id": "b", "customFields": [{"id": "f1", "value": "x"}]}]
 
     frame = frame_of(rows, definitions=[definition("Note")], custom_as_list=as_list)
@@ -172,7 +172,7 @@ def test_custom_fields_of_an_odd_shape_do_not_stop_the_others(odd, as_list):
         assert frame["custom_fields"].tolist() == [[], [{"id": "f1", "value": "x"}]]
 
 
-def test_a_custom_field_is_a_column_by_its_name_and_typed_by_its_data_type():
+def test_a_custom_field_is_a_column_with_its_name_and_the_kind_of_its_data_type():
     fields = [
         definition("Budget", id="f1", kind="MONETORY"),
         definition("Rooms", id="f2", kind="NUMERICAL"),
@@ -214,12 +214,12 @@ def test_a_custom_field_is_a_column_by_its_name_and_typed_by_its_data_type():
         [{"id": "f1", "value": None}, {"id": "f1", "fieldValue": "x"}, {"id": "f1", "value": None}],
     ],
 )
-def test_a_custom_value_is_found_under_each_of_its_names(items):
+def test_a_custom_value_is_found_under_each_of_its_wire_names(items):
     assert custom_values(items)[0].tolist() == ["x"]
 
 
 def custom_values(*rows, kind="TEXT", **more):
-    """A custom field's column of rows with these items, and how many values did not fit."""
+    """The column of a custom field, from rows with these items, and how many values did not fit."""
     field = {**definition("Note", kind=kind), **more}
     builder = FrameBuilder(CONTACTS.columns, "contact_id", CustomFields.of([field], "contact", CONTACTS.columns))
     builder.add([{"id": str(number), "customFields": items} for number, items in enumerate(rows)])
@@ -255,7 +255,7 @@ FILE = {"url": "https://files.example.com/a.pdf", "documentId": "d1", "meta": {"
         ("SIGNATURE", "https://files.example.com/s.png", [{"url": "https://files.example.com/s.png"}]),
     ],
 )
-def test_a_custom_value_keeps_what_was_answered_whatever_its_shape(kind, value, read):
+def test_a_custom_value_is_read_in_every_shape(kind, value, read):
     for name in ("value", "fieldValue", "fieldValueString", "fieldValueArray", "fieldValueFile"):
         series, misfits = custom_values([{"id": "f1", name: value}], [], kind=kind)
 
@@ -263,7 +263,7 @@ def test_a_custom_value_keeps_what_was_answered_whatever_its_shape(kind, value, 
         assert misfits == 0
 
 
-def test_several_options_in_one_text_are_told_apart_where_the_definition_knows_them():
+def test_options_joined_in_one_text_are_split_if_the_definition_lists_them():
     options = ["Roof", " Gutter", "Doors, windows"]
     texts = {
         "Roof, Gutter": ["Roof", "Gutter"],
@@ -283,7 +283,7 @@ def test_several_options_in_one_text_are_told_apart_where_the_definition_knows_t
     assert custom_values(*rows[:1], kind="RADIO", picklistOptions=options)[0].tolist() == ["Roof, Gutter"]
 
 
-def test_a_folder_of_fields_is_no_column_and_takes_no_fields_name():
+def test_a_folder_is_not_a_column_and_takes_no_name():
     folder = {"id": "d1", "name": "Budget", "documentType": "folder"}
     fields = [folder, {**definition("Budget"), "documentType": "field"}, {**folder, "id": "d2", "name": "Other"}]
 
@@ -291,7 +291,7 @@ def test_a_folder_of_fields_is_no_column_and_takes_no_fields_name():
 
 
 @pytest.mark.parametrize("day", ["1955-03-01", "1969-11-05", "1969-12-31", "1970-01-01", "1970-02-26", "2001-09-09"])
-def test_birthdays_and_custom_dates_are_milliseconds_however_small(day):
+def test_birthdays_and_custom_dates_are_milliseconds_even_if_small(day):
     milliseconds = pd.Timestamp(day).value // 10**6
     spelled = [
         milliseconds,
@@ -313,7 +313,7 @@ def test_birthdays_and_custom_dates_are_milliseconds_however_small(day):
 
 
 @pytest.mark.parametrize("value", [1985, "1985", 1, -62135596800, "253402300799", True, "soon", [1, 2], 10**15])
-def test_what_is_no_birthday_is_null_and_counted(value):
+def test_a_value_that_is_not_a_birthday_is_null_and_counted(value):
     builder = FrameBuilder(CONTACTS.columns, CONTACTS.key)
     builder.add([{"id": "a", "dateOfBirth": value}])
 
@@ -339,13 +339,13 @@ def test_what_is_no_birthday_is_null_and_counted(value):
         ("dee", 5, ["Dee"], "dee"),
     ],
 )
-def test_a_contacts_name_is_as_the_person_writes_it(whole, first, last, name):
+def test_a_contacts_name_has_the_capitals_of_first_and_last_name(whole, first, last, name):
     row = {"id": "a", "contactName": whole, "firstName": first, "lastName": last}
 
     assert frame_of([row])["name"].tolist() == [name]
 
 
-def test_a_name_in_small_letters_gets_its_capitals_back_beside_deals_and_conversations():
+def test_names_in_lower_case_get_their_capitals_back_in_deals_and_conversations():
     deal = {"id": "a", "contact": {"name": "ada poe"}, "relations": [{"primary": True, "fullName": "Ada Poe"}]}
     conversation = {"id": "a", "contactName": "ada poe", "fullName": "Ada Poe"}
 
@@ -357,7 +357,7 @@ def test_a_name_in_small_letters_gets_its_capitals_back_beside_deals_and_convers
     ("wire", "name", "column"),
     [("additionalEmails", "email", "additional_emails"), ("additionalPhones", "phone", "additional_phones")],
 )
-def test_second_emails_and_phones_are_lists_of_texts_in_whatever_form_they_come(wire, name, column, tmp_path):
+def test_additional_emails_and_phones_are_lists_of_texts_in_every_shape(wire, name, column, tmp_path):
     record = {name: "x", "phoneLabel": "Work", "extension": None}
     forms = [["x"], [record], record, "x", ["x", record], [record, {name: None}], None, []]
     frame = frame_of([{"id": str(number), wire: value} for number, value in enumerate(forms)])
@@ -367,7 +367,7 @@ def test_second_emails_and_phones_are_lists_of_texts_in_whatever_form_they_come(
 
 
 @pytest.mark.parametrize("name", ["form_submissions", "survey_submissions"])
-def test_answers_are_all_that_a_person_answered_and_nothing_that_the_page_added(name):
+def test_answers_hold_every_answer_and_nothing_that_the_page_added(name):
     answers = {
         "full_name": "Ada Poe",
         "photo": {"5f1c": FILE},
@@ -397,7 +397,7 @@ def test_answers_are_all_that_a_person_answered_and_nothing_that_the_page_added(
     assert frame.loc[0, ["page_url", "source"]].tolist() == ["https://example.com/quote", "Direct traffic"]
 
 
-def test_names_that_collide_or_shadow_a_column_become_the_fields_key():
+def test_a_name_that_collides_or_shadows_a_column_becomes_the_fields_key():
     fields = [
         definition("Budget", id="f1", key="contact.budget"),
         definition("Budget", id="f2", key="contact.budget_2"),
@@ -411,13 +411,13 @@ def test_names_that_collide_or_shadow_a_column_become_the_fields_key():
     assert columns == ["contact.budget", "contact.budget_2", "contact.email_2", "contact.unnamed", "twin"]
 
 
-def test_names_stay_apart_even_where_keys_collide_too():
+def test_names_stay_unique_even_if_keys_collide_too():
     fields = [definition("A", id="f1", key="k"), definition("A", id="f2", key="k")]
 
     assert list(frame_of(definitions=fields))[-2:] == ["k", "k (f2)"]
 
 
-def test_a_name_that_is_made_up_for_a_field_is_not_that_of_another():
+def test_a_generated_name_is_not_that_of_another_field():
     fields = [
         definition("k (f2)", id="f0", key="z"),
         definition("A", id="f1", key="k"),
@@ -430,7 +430,7 @@ def test_a_name_that_is_made_up_for_a_field_is_not_that_of_another():
     assert frame["k (f2) (f2)"].tolist() == ["x"]
 
 
-def test_a_definition_that_came_twice_is_one_column_by_its_name():
+def test_a_definition_that_arrives_twice_is_one_column():
     assert list(frame_of(definitions=[definition("Note"), definition("Note")]))[-2:] == [
         CONTACTS.columns[-1].name,
         "Note",
@@ -443,14 +443,14 @@ def test_only_the_fields_of_the_model_become_columns():
     assert "Margin" not in frame_of(definitions=fields)
 
 
-def test_without_the_definitions_the_values_stand_in_one_column():
+def test_without_the_definitions_the_values_share_one_column():
     builder = FrameBuilder(CONTACTS.columns, CONTACTS.key, None, custom_as_list=True)
     builder.add([{"id": "a", "customFields": [{"id": "f1", "fieldValueString": "x"}]}, {"id": "b"}])
 
     assert builder.frame()["custom_fields"].tolist() == [[{"id": "f1", "value": "x"}], []]
 
 
-def test_what_does_not_fit_is_one_warning_that_names_the_column_and_the_way_to_it():
+def test_misfits_are_one_warning_with_their_columns_and_a_hint():
     builder = FrameBuilder(CONTACTS.columns, CONTACTS.key)
     builder.add([{"id": "a", "dateAdded": "soon", "dnd": "perhaps"}, {"id": "b", "dateAdded": "later"}])
 
@@ -458,7 +458,7 @@ def test_what_does_not_fit_is_one_warning_that_names_the_column_and_the_way_to_i
         builder.warn("contacts")
 
 
-def test_a_value_of_a_field_without_a_definition_is_told():
+def test_values_of_fields_without_a_definition_are_counted_in_a_warning():
     builder = FrameBuilder(CONTACTS.columns, CONTACTS.key, CustomFields({}, {}))
     builder.add([{"id": "a", "customFields": [{"id": "gone", "value": 1}, "odd"]}])
 
@@ -466,7 +466,7 @@ def test_a_value_of_a_field_without_a_definition_is_told():
         builder.warn("contacts")
 
 
-def test_a_path_may_name_an_element_of_a_list_by_its_flag():
+def test_a_path_can_select_a_list_item_by_its_flag():
     column = Column("x", "touches[isFirst].name", TEXT)
     builder = FrameBuilder([Column("id", "id", TEXT), column], "id")
     builder.add([{"id": "a", "touches": [{"name": "n"}, {"name": "y", "isFirst": True}]}])

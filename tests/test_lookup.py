@@ -168,9 +168,9 @@ def test_who_came_since_the_users_were_cached_is_found_by_reading_them_once_more
 def test_a_name_that_several_have_is_refused_with_their_ids_unless_one_is_spelled_so():
     location = Few([("u1", "Ann Lee"), ("u2", "ann  lee"), ("u3", "Ann Lee "), ("u4", None)])
 
-    with pytest.raises(InvalidRequest, match="3 users are called 'ANN LEE'") as refused:
+    with pytest.raises(InvalidRequest, match="3 users are named 'ANN LEE'") as refused:
         owner_of(location, "ANN LEE")
-    assert refused.value.hint == "give the id of one: u1, u2, u3"
+    assert refused.value.hint == "give an id instead: u1, u2, u3"
     assert owner_of(location, "Ann Lee") == "u1"
     assert owner_of(location, "u2") == "u2"
 
@@ -184,9 +184,9 @@ def test_a_stage_that_several_pipelines_have_is_told_apart_by_its_pipeline():
         choices = ReadOptions(names={"stage_id": (" NEW ",)}, filters=filters)
         return with_ids(location, CATALOG["opportunities"], choices).filters["stage_id"]
 
-    with pytest.raises(InvalidRequest, match="2 stages are called") as refused:
+    with pytest.raises(InvalidRequest, match="2 stages are named") as refused:
         stage()
-    assert refused.value.hint == "say which pipeline, with pipeline=, or give the id of one: s1, s2"
+    assert refused.value.hint == "say which pipeline, with pipeline=, or give an id instead: s1, s2"
     assert stage(pipeline_id="p2") == "s2"
 
 

@@ -13,7 +13,7 @@ def names(resource):
     return USERS if resource == "users" else None
 
 
-def test_a_row_without_an_id_has_no_name_even_where_a_user_has_no_id():
+def test_a_row_without_an_id_has_no_name_even_if_a_user_has_no_id():
     owners = with_names(DEALS, names)["owner"]
 
     assert owners.fillna("").tolist() == ["Ann", "", ""]
@@ -28,10 +28,10 @@ def test_names_are_text_beside_ids_of_any_dtype(kind, rows):
     assert frame["owner"].dtype == TEXT.dtype
 
 
-def test_ids_that_are_not_one_column_are_refused():
+def test_an_id_that_is_not_a_single_column_raises():
     twice = pd.concat([DEALS, DEALS], axis=1)
     levels = DEALS.groupby("owner_id").agg({"value": ["sum", "mean"]}).reset_index()
 
     for frame in (twice, levels):
-        with pytest.raises(InvalidRequest, match="owner_id more than once, or headings of several levels"):
+        with pytest.raises(InvalidRequest, match="owner_id more than once, or columns with several levels"):
             with_names(frame, names)

@@ -1,4 +1,4 @@
-"""Whatever a field holds, no row is lost, no dtype changes, what fits is read, and the rest is null and counted."""
+"""Whatever a field holds: no row is lost, no dtype changes, what fits is read, the rest is null and counted."""
 
 import copy
 import math
@@ -15,15 +15,15 @@ from hlkit.client.frames.names import with_names
 from hlkit.client.resources import CATALOG
 
 AS_OF = pd.Timestamp("2026-01-01", tz="UTC")
-NOTHING = object()  # null, and not counted: nothing was there
+NOTHING = object()  # null and not counted: the value is empty
 DEEP: list = ["x"]
 for _ in range(40):
     DEEP = [DEEP]
 FILES = {"5f1c": {"url": "https://files.example.com/a.pdf", "meta": {"size": 1}}}
 MARCH = "2025-03-01T12:00:00"
 
-# A value, and what it is read as by each kind; a kind that is not named takes it for a misfit. A column of lists
-# takes everything: as it is where it is a list, else as the one item of a list.
+# A value, and what each kind reads; for a kind that is not listed it is a misfit. LIST reads everything: a list
+# unchanged, anything else as a list of one item.
 ODD: list[tuple[object, dict[str, object]]] = [
     (None, dict.fromkeys(["TEXT", "NUMBER", "COUNT", "FLAG", "INSTANT", "DAY"], NOTHING) | {"LIST": []}),
     ("", {"TEXT": ""} | dict.fromkeys(["NUMBER", "COUNT", "FLAG", "INSTANT", "DAY"], NOTHING) | {"LIST": []}),
@@ -79,10 +79,10 @@ DATA_TYPES = (
 
 
 def put(row, path, value):
-    """Set what stands at a wire path, over whatever stood on the way."""
-    *steps, last = path.split(".")
-    for step in steps:
-        name, _, flag = step.partition("[")
+    """Set the value at a wire path, replacing whatever is in the way."""
+    *parents, last = path.split(".")
+    for parent in parents:
+        name, _, flag = parent.partition("[")
         inner = {flag.rstrip("]"): True} if flag else row.get(name) if isinstance(row.get(name), dict) else {}
         row[name] = [inner] if flag else inner
         row = inner
@@ -98,15 +98,14 @@ def builder_of(name):
     return FrameBuilder(resource.columns, resource.key, custom)
 
 
-def kept(frame, builder):
-    """The dtypes are those declared."""
+def assert_declared_dtypes(frame, builder):
     assert [frame[column.name].dtype for column in builder.all_columns] == [
         column.kind.dtype for column in builder.all_columns
     ]
 
 
 def expected(column, value, read):
-    """What a column of this kind reads, and whether that is counted as a misfit."""
+    """What the column reads, and whether the value is counted as a misfit."""
     kind = {"ID": "TEXT", "CHOICE": "TEXT", "MONEY": "NUMBER", "SHARE": "NUMBER"}.get(
         column.kind.name, column.kind.name
     )
@@ -127,7 +126,7 @@ def expected(column, value, read):
 
 
 @pytest.mark.parametrize("name", CATALOG)
-def test_every_column_reads_what_fits_and_counts_what_does_not(name):
+def test_every_column_reads_what_fits_and_counts_misfits(name):
     builder = builder_of(name)
     columns = [column for column in builder.columns[1:] if not column.paths[0].endswith("*")]
     rows = []
@@ -139,7 +138,7 @@ def test_every_column_reads_what_fits_and_counts_what_does_not(name):
     builder.add(rows)
     frame = builder.frame()
 
-    kept(frame, builder)
+    assert_declared_dtypes(frame, builder)
     assert frame[builder.key].tolist() == [str(number) for number in range(len(ODD))]
     for column in columns:
         pairs = [expected(column, value, read) for value, read in ODD]
@@ -149,7 +148,7 @@ def test_every_column_reads_what_fits_and_counts_what_does_not(name):
         assert builder.misfits[column.name] == sum(is_misfit for _, is_misfit in pairs), column.name
 
 
-def test_every_kind_of_custom_field_keeps_its_rows_and_counts_what_does_not_fit():
+def test_every_kind_of_custom_field_keeps_its_rows_and_counts_misfits():
     builder = builder_of("contacts")
     builder.add(
         [
@@ -159,7 +158,7 @@ def test_every_kind_of_custom_field_keeps_its_rows_and_counts_what_does_not_fit(
     )
     frame = builder.frame()
 
-    kept(frame, builder)
+    assert_declared_dtypes(frame, builder)
     assert len(frame) == len(ODD)
     assert not builder.unknown_fields
     for kind in DATA_TYPES:
@@ -168,10 +167,10 @@ def test_every_kind_of_custom_field_keeps_its_rows_and_counts_what_does_not_fit(
             empty = [value in (None, "", [], {}) or value == "  " for value, _ in ODD]
             assert column[~pd.Series(empty)].isna().sum() == builder.misfits[f"Field {kind}"], kind
         if kind in ("TEXT", "RADIO", "new"):
-            assert builder.misfits[f"Field {kind}"] == 0, "no answer is lost from a text"
+            assert builder.misfits[f"Field {kind}"] == 0, "a text column loses no answer"
 
 
-def test_definitions_of_custom_fields_may_be_odd_too():
+def test_definitions_of_custom_fields_can_hold_anything_too():
     keys = ("id", "name", "fieldKey", "dataType", "documentType", "model", "picklistOptions")
     plain = {"name": "Field", "dataType": "CHECKBOX", "model": "contact", "picklistOptions": [{"label": "x"}, "y"]}
     contacts = CATALOG["contacts"]
@@ -182,7 +181,7 @@ def test_definitions_of_custom_fields_may_be_odd_too():
     builder.add([{"id": "a", "customFields": [{"id": "f1", "value": "x, y"}]}])
     frame = builder.frame()
 
-    kept(frame, builder)
+    assert_declared_dtypes(frame, builder)
     assert frame.columns.is_unique
     assert frame[custom.columns["f1"].name].tolist() == [["x", "y"]]
 
@@ -192,8 +191,8 @@ def test_definitions_of_custom_fields_may_be_odd_too():
 
 @pytest.fixture(scope="module")
 def frames():
-    """Frames of rows in which a third of the fields holds something odd, ids included."""
-    made = {}
+    """Frames in which a third of the fields, ids included, holds something odd."""
+    frames = {}
     for name in CATALOG:
         builder = builder_of(name)
         rows = [] if name == "location" else list(data(0, 30).rows("pipelines" if name == "stages" else name))
@@ -202,21 +201,21 @@ def frames():
         rows = (rows * 80)[: max(80, min(len(rows), 160))] or [{} for _ in ODD]
         rows = [spoiled(copy.deepcopy(row), number, builder) for number, row in enumerate(rows)]
         builder.add(rows)
-        made[name] = builder.frame()
-        made[name].attrs["hlkit"] = {"resource": name}
-        kept(made[name], builder)
-    return made
+        frames[name] = builder.frame()
+        frames[name].attrs["hlkit"] = {"resource": name}
+        assert_declared_dtypes(frames[name], builder)
+    return frames
 
 
 def spoiled(row, number, builder):
-    for place, column in enumerate(builder.columns):
-        value = ODD[(7 * number + place) % len(ODD)][0]
-        if place == 0 and number % 9:
+    for index, column in enumerate(builder.columns):
+        value = ODD[(7 * number + index) % len(ODD)][0]
+        if index == 0 and number % 9:
             put(row, column.paths[0], f"{row.get(column.paths[0])} {number // 40}" if number >= 40 else row.get("id"))
-        elif (number + place) % 3 == 0:
+        elif (number + index) % 3 == 0:
             put(row, column.paths[0], value)
     if builder.custom and number % 2:
-        items = [{"id": kind, "value": ODD[(number + place) % len(ODD)][0]} for place, kind in enumerate(DATA_TYPES)]
+        items = [{"id": kind, "value": ODD[(number + index) % len(ODD)][0]} for index, kind in enumerate(DATA_TYPES)]
         row["customFields"] = items
     return row
 
@@ -232,17 +231,17 @@ def test_odd_frames_are_profiled_and_named(frames, name):
 
 
 @pytest.mark.parametrize("name", hl.analyses)
-def test_every_analysis_answers_on_odd_frames_or_says_why_not(frames, name):
+def test_every_analysis_of_odd_frames_returns_a_headline_or_raises(frames, name):
     analysis = hl.analyses[name]
-    given = {needed: frames[needed] for needed in analysis.frames}
+    inputs = {needed: frames[needed] for needed in analysis.frames}
     shows = typing.get_args(analysis.options["show"].type) if "show" in analysis.options else (None,)
     groups = ["tags", "additional_emails", "Field SIGNATURE", "Field CHECKBOX", "Field DATE", "source"]
-    groups = [by for by in groups if by in next(iter(given.values()))] if "by" in analysis.options else []
+    groups = [by for by in groups if by in next(iter(inputs.values()))] if "by" in analysis.options else []
 
     for number, show in enumerate(shows):
-        chosen = {"by": groups[number % len(groups)]} if groups else {}
+        options = {"by": groups[number % len(groups)]} if groups else {}
         try:
-            table = analysis(**given, as_of=AS_OF, **chosen, **({"show": show} if show else {}))
+            table = analysis(**inputs, as_of=AS_OF, **options, **({"show": show} if show else {}))
         except HlkitError:
             continue
         assert isinstance(analysis.headline(table), str)

@@ -66,13 +66,13 @@ def test_numpy_that_raises_for_odd_numbers_changes_no_frame(resource):
     pd.testing.assert_frame_equal(frame("raise"), frame("ignore"))
 
 
-def test_submissions_of_all_time_come_and_not_the_last_month_alone(loc):
+def test_submissions_are_all_time_and_not_the_last_month_only(loc):
     created = loc.form_submissions()["created_at"]
 
     assert created.max() - created.min() > pd.Timedelta(days=300)
 
 
-def test_answers_stand_as_field_and_value_without_what_the_form_adds(loc):
+def test_answers_are_field_and_value_without_what_the_page_adds(loc):
     answers = loc.form_submissions()["answers"]
 
     fields = {answer["field"] for row in answers for answer in row}
@@ -80,12 +80,12 @@ def test_answers_stand_as_field_and_value_without_what_the_form_adds(loc):
     assert "eventData" not in fields
 
 
-def test_a_contact_comes_with_the_channels_that_it_is_blocked_on(sim, loc):
+def test_a_contact_has_the_channels_that_it_is_blocked_on(sim, loc):
     contacts = loc.contacts()
 
     raw = {row["id"]: row["dndSettings"].get("Email", {}).get("status") for row in loc.contacts.raw(None)}
     assert contacts["email_do_not_disturb"].astype("object").where(lambda x: x.notna(), None).tolist() == [
-        raw[one] for one in contacts["contact_id"]
+        raw[contact_id] for contact_id in contacts["contact_id"]
     ]
     planted = sim.data.planted["quality"]
     assert (contacts["email_do_not_disturb"] == "permanent").sum() == planted["dnd_permanent"]
@@ -94,7 +94,7 @@ def test_a_contact_comes_with_the_channels_that_it_is_blocked_on(sim, loc):
     assert contacts["whatsapp_do_not_disturb"].isna().all()
 
 
-def test_conversations_come_with_their_epoch_times_as_instants(loc):
+def test_epoch_times_of_conversations_are_instants(loc):
     frame = loc.conversations()
 
     assert frame["last_message_at"].notna().all()
@@ -102,7 +102,7 @@ def test_conversations_come_with_their_epoch_times_as_instants(loc):
     assert frame["created_at"].dt.year.between(2023, 2026).all()
 
 
-def test_every_call_has_its_status_whether_it_comes_nested_or_flat(sim, loc):
+def test_every_call_has_its_status_whether_nested_or_flat(sim, loc):
     calls = {row["id"]: row["meta"] for row in sim.data.rows("messages") if row["messageType"].endswith("CALL")}
     frame = loc.messages().set_index("message_id").loc[list(calls)]
 
@@ -112,7 +112,7 @@ def test_every_call_has_its_status_whether_it_comes_nested_or_flat(sim, loc):
     assert (frame.loc[frame["call_status"] == "completed", "call_duration_s"] >= 5).all()
 
 
-def test_appointments_of_every_calendar_come_with_their_offset_read(loc):
+def test_appointments_of_every_calendar_are_read_with_their_utc_offset(loc):
     frame = loc.appointments()
 
     assert set(frame["calendar_id"]) <= set(loc.calendars()["calendar_id"])
@@ -145,7 +145,7 @@ def test_a_span_by_days_is_cut_to_the_instant(loc, name):
     assert set(frame[resource.key]) == set(expected[resource.key])
 
 
-def test_amounts_that_come_as_text_are_numbers(sim, loc):
+def test_amounts_that_arrive_as_text_are_numbers(sim, loc):
     raw = loc.transactions.raw(None)
 
     assert any(isinstance(row["amount"], str) for row in raw)
@@ -166,7 +166,7 @@ def test_a_limit_counts_the_rows_of_the_span_alone(loc):
 # ---- one request for each parent
 
 
-def test_notes_say_what_they_cost_before_they_are_read(sim):
+def test_notes_report_their_cost_before_they_are_read(sim):
     with Simulation(size=700, as_of="2026-01-01") as large:
         loc = hl.connect(TOKEN, large.location_id, base_url=large.url, cache=False)
 
@@ -184,16 +184,16 @@ def test_notes_of_some_contacts_are_as_many_requests(sim, loc):
     assert [entry.path for entry in sim.log[before:]] == [f"/contacts/{name}/notes" for name in some]
 
 
-def test_the_cost_is_told_to_the_watch_before_the_first_request(loc):
-    told = []
+def test_progress_gets_the_cost_before_the_first_request(loc):
+    notes = []
 
     class Listening(Progress):
-        def on_note(self, words):
-            told.append(words)
+        def on_note(self, message):
+            notes.append(message)
 
     loc.notes(contact_id=loc.contacts()["contact_id"].head(2), progress=Listening())
 
-    assert told == ["notes · 2 requests, about 1 s"]
+    assert notes == ["notes · 2 requests, about 1 s"]
 
 
 def test_a_contact_that_is_gone_does_not_lose_the_notes_of_others(sim, loc):
@@ -206,7 +206,7 @@ def test_a_contact_that_is_gone_does_not_lose_the_notes_of_others(sim, loc):
     assert frame.attrs["hlkit"]["complete"]
 
 
-def test_a_parent_that_fails_does_not_lose_the_others_and_resume_asks_for_it_alone(sim, connect):
+def test_a_parent_that_fails_does_not_lose_the_others_and_resume_requests_only_it(sim, connect):
     loc = connect(deadline=1.0)
     noted = loc.notes(confirm=True)["contact_id"].drop_duplicates().tolist()
     sim.fault("status_5xx", match=lambda entry: noted[1] in entry.path, variant="500")
@@ -221,7 +221,7 @@ def test_a_parent_that_fails_does_not_lose_the_others_and_resume_asks_for_it_alo
     assert len(sim.log) - before == 1
 
 
-def test_when_every_parent_fails_it_stops_soon(sim, connect):
+def test_when_every_parent_fails_the_download_stops_soon(sim, connect):
     loc = connect(deadline=0.6)
     names = loc.contacts(custom_fields=False)["contact_id"].tolist()
     sim.fault("status_5xx", match=lambda entry: "/notes" in entry.path, variant="500")
@@ -234,13 +234,13 @@ def test_when_every_parent_fails_it_stops_soon(sim, connect):
 
 @pytest.fixture
 def small(tmp_path):
-    """A location of few contacts, and what it was asked while a call ran."""
+    """A location with few contacts, and a function that returns the paths requested during a call."""
     with Simulation(size=20, as_of="2026-01-01") as sim:
         loc = hl.connect(TOKEN, sim.location_id, base_url=sim.url, cache=tmp_path, deadline=1.0)
 
-        def paths(work):
+        def paths(read):
             before = len(sim.log)
-            work()
+            read()
             return [entry.path for entry in sim.log[before:]]
 
         yield sim, loc, paths
@@ -248,7 +248,7 @@ def small(tmp_path):
 
 @pytest.mark.parametrize("given", [{"refresh": True}, {"expire_after": 0}], ids=lambda given: next(iter(given)))
 @pytest.mark.parametrize(("name", "parents"), [("notes", "/contacts/search"), ("appointments", "/calendars/")])
-def test_how_fresh_the_rows_shall_be_holds_for_what_they_are_read_for_too(small, name, parents, given):
+def test_refresh_and_expire_after_apply_to_the_parents_too(small, name, parents, given):
     _, loc, paths = small
     read = getattr(loc, name)
 
@@ -257,7 +257,7 @@ def test_how_fresh_the_rows_shall_be_holds_for_what_they_are_read_for_too(small,
     assert paths(lambda: read(**given))[0] == parents
 
 
-def test_going_on_does_not_ask_anew_for_what_the_rows_are_read_for(small):
+def test_resume_does_not_request_the_parents_again(small):
     sim, loc, paths = small
     noted = loc.notes()["contact_id"].iloc[0]
     sim.fault("status_5xx", match=lambda entry: noted in entry.path, variant="500")
@@ -268,7 +268,7 @@ def test_going_on_does_not_ask_anew_for_what_the_rows_are_read_for(small):
     assert paths(caught.value.resume) == [f"/contacts/{noted}/notes"]
 
 
-def test_going_on_with_what_the_rows_are_read_for_pays_no_page_twice(sim, connect):
+def test_resuming_the_parents_requests_no_page_twice(sim, connect):
     loc = connect(deadline=1.0)
     sim.fault("status_5xx", match="/contacts/search", after=1, variant="500")
     with pytest.raises(hl.errors.ServerError) as first:
@@ -287,7 +287,7 @@ def test_going_on_with_what_the_rows_are_read_for_pays_no_page_twice(sim, connec
 # ---- names, and the check
 
 
-def test_names_stand_beside_their_ids_and_a_deleted_user_has_none(sim, loc):
+def test_names_are_beside_their_ids_and_a_deleted_user_has_none(sim, loc):
     named = loc.with_names(loc.opportunities())
 
     columns = list(named)
@@ -295,9 +295,9 @@ def test_names_stand_beside_their_ids_and_a_deleted_user_has_none(sim, loc):
     assert columns[columns.index("stage_id") + 1] == "stage"
     assert named["pipeline"].notna().all()
     users = loc.users().set_index("user_id")["name"]
-    known = named["owner_id"].isin(users.index)
-    assert (named.loc[known, "owner"] == named.loc[known, "owner_id"].map(users)).all()
-    assert named.loc[~known, "owner"].isna().all()
+    has_name = named["owner_id"].isin(users.index)
+    assert (named.loc[has_name, "owner"] == named.loc[has_name, "owner_id"].map(users)).all()
+    assert named.loc[~has_name, "owner"].isna().all()
     assert named.attrs == loc.opportunities().attrs | {"hlkit": named.attrs["hlkit"]}
 
 
@@ -311,7 +311,7 @@ def test_naming_twice_changes_nothing_and_leaves_the_frame_alone(loc):
     pd.testing.assert_frame_equal(loc.with_names(once), once)
 
 
-def test_names_that_may_not_be_read_are_left_out_with_one_warning(connect):
+def test_names_that_cannot_be_read_are_left_out_with_one_warning(connect):
     loc = connect(NO_NOTES)
     deals = loc.opportunities()
 
@@ -322,7 +322,7 @@ def test_names_that_may_not_be_read_are_left_out_with_one_warning(connect):
     assert "stage" in named
 
 
-def test_the_check_is_one_cheap_call_each_and_no_refusal_ends_it(sim, connect):
+def test_the_check_is_one_cheap_call_each_and_a_refusal_does_not_end_it(sim, connect):
     loc = connect(NO_NOTES)
     before = len(sim.log)
 
@@ -340,15 +340,15 @@ def test_the_check_is_one_cheap_call_each_and_no_refusal_ends_it(sim, connect):
 @pytest.mark.parametrize("name", ["contacts", "opportunities", "messages", "invoices", "form_submissions"])
 def test_what_the_check_says_a_read_costs_is_about_what_it_costs(sim, tmp_path, name):
     fresh = hl.connect(TOKEN, sim.location_id, base_url=sim.url, cache=tmp_path / name)
-    said = fresh.check().set_index("resource").loc[name, "requests"]
+    expected = fresh.check().set_index("resource").loc[name, "requests"]
     before = len(sim.log)
 
     getattr(fresh, name)(refresh=True, **({"custom_fields": False} if CATALOG[name].model else {}))
 
-    assert len(sim.log) - before == pytest.approx(said, abs=1)
+    assert len(sim.log) - before == pytest.approx(expected, abs=1)
 
 
-def test_a_server_that_fails_is_not_taken_for_a_scope_that_is_missing(sim, connect):
+def test_a_failing_server_is_not_reported_as_a_missing_scope(sim, connect):
     sim.fault("status_5xx", match=lambda logged: logged.path.startswith(("/users", "/products")))
 
     table = connect(NO_NOTES, deadline=0.3).check().set_index("resource")
@@ -358,7 +358,7 @@ def test_a_server_that_fails_is_not_taken_for_a_scope_that_is_missing(sim, conne
     assert table.index[table["readable"].eq(False)].tolist() == ["invoices"]
 
 
-def test_what_highlevel_has_not_opened_to_the_location_is_no_scope_that_is_missing(tmp_path):
+def test_a_feature_not_enabled_for_the_location_is_not_reported_as_a_missing_scope(tmp_path):
     body = {"statusCode": 403, "message": "Forbidden", "error": "WORKFLOW_API_NOT_ENABLED_FOR_LOCATION"}
     with Scripted(answer(body, 403)) as server:
         loc = hl.connect(TOKEN, LOCATION, base_url=server.url, cache=tmp_path)
@@ -375,7 +375,7 @@ def test_what_highlevel_has_not_opened_to_the_location_is_no_scope_that_is_missi
 
 
 @pytest.mark.filterwarnings("ignore:the custom fields' names")
-def test_entries_that_are_no_rows_are_counted_in_a_warning_by_every_verb(tmp_path):
+def test_every_verb_counts_entries_that_are_not_rows_in_a_warning(tmp_path):
     rows = {"contacts": [None, {"id": "a"}, 5, {"id": "b"}], "forms": ["x", {"id": "f"}]}
 
     def reply(asked):
@@ -384,11 +384,11 @@ def test_entries_that_are_no_rows_are_counted_in_a_warning_by_every_verb(tmp_pat
 
     with Scripted(by=reply) as server:
         loc = hl.connect(TOKEN, LOCATION, base_url=server.url, cache=tmp_path)
-        with pytest.warns(DataWarning, match="among the rows of contacts 2 entries are no row"):
+        with pytest.warns(DataWarning, match="left out 2 entries that are not a row of contacts"):
             assert loc.contacts(custom_fields=False)["contact_id"].tolist() == ["a", "b"]
-        with pytest.warns(DataWarning, match="among the rows of forms 1 entry is no row"):
+        with pytest.warns(DataWarning, match="left out 1 entry that is not a row of forms"):
             assert [list(page["form_id"]) for page in loc.forms.pages()] == [["f"]]
-        with pytest.warns(DataWarning, match="among the rows of forms 1 entry is no row"):
+        with pytest.warns(DataWarning, match="left out 1 entry that is not a row of forms"):
             assert loc.forms.raw() == [{"id": "f"}]
 
 
@@ -400,7 +400,7 @@ def test_a_token_that_is_refused_ends_the_check_at_once(connect):
 # ---- the catalog by word
 
 
-def test_the_catalog_is_searched_by_word_and_asks_nobody():
+def test_the_catalog_is_searched_by_word_without_a_request():
     found = hl.catalog("invoice")
 
     assert "invoices" in set(found["resource"])

@@ -1,4 +1,4 @@
-"""The ids of a download: a set that only grows, in eight bytes each."""
+"""The ids of a download: a set that only grows, in 8 bytes each."""
 
 import random
 
@@ -6,7 +6,7 @@ from hlkit.client import seen_ids
 from hlkit.client.seen_ids import SeenIds
 
 
-def test_it_says_which_ids_are_new_and_counts_each_once():
+def test_it_returns_the_new_ids_and_counts_each_once():
     ids = SeenIds()
 
     assert ids.add({"a", "b"}) == {"a", "b"}
@@ -15,15 +15,15 @@ def test_it_says_which_ids_are_new_and_counts_each_once():
     assert len(ids) == 3
 
 
-def test_it_answers_as_a_set_does_over_many_pages(monkeypatch):
-    monkeypatch.setattr(seen_ids, "_RUN", 16)
-    rng, ids, known = random.Random(1), SeenIds(), set()
+def test_it_behaves_like_a_set_over_many_pages(monkeypatch):
+    monkeypatch.setattr(seen_ids, "_RUN_SIZE", 16)
+    rng, ids, expected = random.Random(1), SeenIds(), set()
     for _ in range(100):
         page = {f"id{rng.randrange(2_000)}" for _ in range(rng.randrange(1, 100))}
 
-        assert ids.add(page) == page - known
-        known |= page
-        assert len(ids) == len(known)
+        assert ids.add(page) == page - expected
+        expected |= page
+        assert len(ids) == len(expected)
 
 
 def test_an_id_takes_eight_bytes():
@@ -32,5 +32,5 @@ def test_an_id_takes_eight_bytes():
         ids.add({f"id{page}-{number}" for number in range(1_000)})
 
     assert len(ids) == 100_000
-    assert sum(run.nbytes for run in (*ids._long, *ids._short, ids._open)) == 800_000
-    assert len(ids._long) + len(ids._short) < 30
+    assert sum(run.nbytes for run in (*ids._long_runs, *ids._short_runs, ids._open_run)) == 800_000
+    assert len(ids._long_runs) + len(ids._short_runs) < 30

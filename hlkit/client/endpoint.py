@@ -17,7 +17,7 @@ import pandas as pd
 
 from hlkit.client.download import CachePolicy, DamagedDownload, Download, Query
 from hlkit.client.errors import CacheLocked, HlkitError, InvalidRequest, InvalidToken, UnexpectedResponse
-from hlkit.client.frames.builder import DataWarning, FrameBuilder, no_rows
+from hlkit.client.frames.builder import DataWarning, FrameBuilder, skipped_message
 from hlkit.client.http.progress import default
 from hlkit.client.http.rate_limit import duration
 from hlkit.client.lookup import report_empty, with_ids
@@ -86,7 +86,7 @@ class Endpoint:
         walk = self._walk(choices)
         try:
             for page in walk:
-                builder = builder.anew()
+                builder = builder.empty_copy()
                 builder.add(page.rows, page.odd)
                 frame = self._cut(builder.frame(), choices)
                 frame = frame if left is None else frame.head(left)
@@ -94,7 +94,7 @@ class Endpoint:
                 builder.warn(self.resource.name)
                 yield frame
         except HlkitError as error:
-            self._broke(error, builder.anew(), walk, choices)
+            self._broke(error, builder.empty_copy(), walk, choices)
             raise
         except GeneratorExit:
             walk.settle()
@@ -137,7 +137,7 @@ class Endpoint:
             pages = list(walk)
             pages = pages[len(pages) - walk.pages :]  # those before it began again at page 1 do not count
             if odd := sum(page.odd for page in pages):
-                warn(no_rows(odd, self.resource.name), DataWarning)
+                warn(skipped_message(odd, self.resource.name), DataWarning)
             rows = [dict(row) for page in pages for row in page.rows][: choices.limit]
         except DamagedDownload:
             if self._context.offline and not walk.is_replaced():
@@ -198,7 +198,7 @@ class Endpoint:
             restarts = 0
             for page in walk:
                 if walk.restarts > restarts:  # from page 1: what came before does not count
-                    restarts, builder = walk.restarts, builder.anew()
+                    restarts, builder = walk.restarts, builder.empty_copy()
                 builder.add(page.rows, page.odd)
                 if self._has_enough(builder, choices):
                     break

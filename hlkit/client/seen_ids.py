@@ -1,46 +1,46 @@
-"""The ids of all rows that a download has seen, in eight bytes each."""
+"""The ids of all rows that a download has seen, in 8 bytes each."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-_RUN = 4096  # hashes: as many as are sorted anew with each page
-_RUNS = 16  # of them become one
+_RUN_SIZE = 4096  # hashes: up to this many are sorted again with each page
+_MAX_SHORT_RUNS = 16  # then they are merged into one long run
 
 
 class SeenIds:
-    """A set of ids that only grows. It holds their hashes, in sorted arrays; ``len`` is how many there are.
+    """A set of ids that only grows. It stores their 64-bit hashes, in sorted arrays ("runs").
 
-    Two of a million ids have the same hash of 64 bits once in 40 million downloads; a row is then counted once too
-    few, and is in the frame all the same.
+    Two of a million ids share a hash in about 1 of 40 million downloads. The row count is then 1 too low, but the
+    frame has both rows.
     """
 
     def __init__(self) -> None:
-        self._long: list[npt.NDArray[np.int64]] = []
-        self._short: list[npt.NDArray[np.int64]] = []
-        self._open = np.empty(0, np.int64)
+        self._long_runs: list[npt.NDArray[np.int64]] = []
+        self._short_runs: list[npt.NDArray[np.int64]] = []
+        self._open_run = np.empty(0, np.int64)
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
     def add(self, ids: set[str]) -> set[str]:
-        """Take them in; those of them that are new."""
+        """Add the ids. Returns those that are new."""
         hashes = np.fromiter(map(hash, ids), np.int64, len(ids))
-        known = np.zeros(len(ids), dtype=bool)
-        for run in (*self._long, *self._short, self._open):
+        is_seen = np.zeros(len(ids), dtype=bool)
+        for run in (*self._long_runs, *self._short_runs, self._open_run):
             if len(run):
-                known |= run[np.searchsorted(run[:-1], hashes)] == hashes
-        self._take(hashes[~known])
-        return {name for name, is_known in zip(ids, known.tolist(), strict=True) if not is_known}
+                is_seen |= run[np.searchsorted(run[:-1], hashes)] == hashes
+        self._insert(hashes[~is_seen])
+        return {row_id for row_id, seen in zip(ids, is_seen.tolist(), strict=True) if not seen}
 
-    def _take(self, hashes: npt.NDArray[np.int64]) -> None:
+    def _insert(self, hashes: npt.NDArray[np.int64]) -> None:
         self._count += len(hashes)
-        self._open = np.sort(np.concatenate((self._open, hashes)))
-        if len(self._open) >= _RUN:
-            self._short.append(self._open)
-            self._open = np.empty(0, np.int64)
-        if len(self._short) == _RUNS:
-            self._long.append(np.sort(np.concatenate(self._short)))
-            self._short.clear()
+        self._open_run = np.sort(np.concatenate((self._open_run, hashes)))
+        if len(self._open_run) >= _RUN_SIZE:
+            self._short_runs.append(self._open_run)
+            self._open_run = np.empty(0, np.int64)
+        if len(self._short_runs) == _MAX_SHORT_RUNS:
+            self._long_runs.append(np.sort(np.concatenate(self._short_runs)))
+            self._short_runs.clear()

@@ -1,8 +1,8 @@
 """JSON rows to a typed DataFrame, from a resource's columns.
 
-Each page becomes Arrow columns as it arrives, so that the rows of a whole location never stand in memory as
-Python objects. A column first tries the one conversion that fits nearly every page; a page with anything odd
-in that column is converted value by value, and what does not fit becomes null and is counted.
+Each page becomes Arrow columns as it arrives, so a whole location is never in memory as Python objects. A column
+first tries one fast conversion that fits nearly every page. If a value does not fit, the page's values are converted
+one by one; those that do not fit become null and are counted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Row = Mapping[str, Any]
 
 
 class DataWarning(UserWarning):
-    """Some values did not fit, or a field is not known; the rows are all there."""
+    """Some values did not fit their column, or belong to an unknown field. No row is lost."""
 
 
 _FIELD_KINDS = {
@@ -44,51 +44,59 @@ _FIELD_KINDS = {
 
 @dataclass(frozen=True)
 class CustomFields:
-    """The custom fields of one model by their ids: the column that each becomes, and what reads a value for it."""
+    """The custom fields of one model, by field id: the column for each, and the function that reads its value."""
 
     columns: Mapping[str, Column]
     readers: Mapping[str, Callable[[Any], Any]]
 
     @classmethod
     def of(cls, definitions: Sequence[Row], model: str, declared: Sequence[Column]) -> CustomFields:
-        """A column for each definition of *model*, named by the field's name, or its key where names collide."""
+        """One column per definition of *model*, with the field's name; its key if names collide."""
         fields = {
-            _text_of(row, "id"): row
+            _clean_text(row, "id"): row
             for row in definitions
             if (row.get("model") or model) == model and row.get("documentType") != "folder" and row.get("id")
         }
-        names = Counter(_text_of(definition, "name") for definition in fields.values())
+        name_counts = Counter(_clean_text(definition, "name") for definition in fields.values())
         taken = {column.name for column in declared}
         columns: dict[str, Column] = {}
-        for identifier, definition in fields.items():
-            name, key = _text_of(definition, "name"), _text_of(definition, "fieldKey")
-            if not name or names[name] > 1 or name in taken:
-                name = key or identifier
+        for field_id, definition in fields.items():
+            name, key = _clean_text(definition, "name"), _clean_text(definition, "fieldKey")
+            if not name or name_counts[name] > 1 or name in taken:
+                name = key or field_id
             while name in taken:
-                name = f"{name} ({identifier})"
+                name = f"{name} ({field_id})"
             taken.add(name)
             kind = _FIELD_KINDS.get(str(definition.get("dataType")), TEXT)
-            columns[identifier] = Column(name, "customFields", kind, private=True, doc=key, epoch_ms=kind is DAY)
-        return cls(columns, {name: _reader(fields[name], column.kind) for name, column in columns.items()})
+            columns[field_id] = Column(name, "customFields", kind, private=True, doc=key, epoch_ms=kind is DAY)
+        return cls(
+            columns, {field_id: _reader(fields[field_id], column.kind) for field_id, column in columns.items()}
+        )
 
 
-def _text_of(row: Row, key: str) -> str:
+def _clean_text(row: Row, key: str) -> str:
     return SURROGATES.sub("?", str(row.get(key) or "")).strip()
 
 
 def _reader(definition: Row, kind: Kind) -> Callable[[Any], Any]:
+    """The function that reads a value of this custom field."""
     if kind is not LIST:
-        return functools.partial(_answer, kind=kind)
+        return functools.partial(_read_single, kind=kind)
     if definition.get("dataType") in ("FILE_UPLOAD", "SIGNATURE"):
-        return _files
-    options = _items_of(definition.get("picklistOptions"), "label")
-    texts = {option.strip() for option in options if isinstance(option, str)} if isinstance(options, list) else ()
-    return functools.partial(_picked, options=frozenset(texts))
+        return _read_files
+    options = _pick_member(definition.get("picklistOptions"), "label")
+    labels = {option.strip() for option in options if isinstance(option, str)} if isinstance(options, list) else ()
+    return functools.partial(_read_options, options=frozenset(labels))
 
 
 @dataclass
 class FrameBuilder:
-    """Takes pages, gives one frame. ``custom`` is ``None`` where the definitions may not be read."""
+    """Collects pages and returns one frame.
+
+    ``custom`` is ``None`` if the custom fields are not wanted or their definitions cannot be read; with
+    ``custom_as_list`` their values then share one column. ``misfits`` counts, by column, the values that did not
+    fit; ``unknown_fields``, by field id, those without a definition; ``skipped``, the entries that are not objects.
+    """
 
     columns: Sequence[Column]
     key: str
@@ -97,7 +105,7 @@ class FrameBuilder:
     misfits: Counter[str] = field(default_factory=Counter)
     unknown_fields: Counter[str] = field(default_factory=Counter)
     rows: int = 0
-    odd: int = 0  # entries that are no objects
+    skipped: int = 0
     _chunks: dict[str, list[Any]] = field(default_factory=dict)
 
     @property
@@ -107,28 +115,28 @@ class FrameBuilder:
             extra.append(Column("custom_fields", "customFields", LIST, private=True))
         return [*self.columns, *extra]
 
-    def anew(self) -> FrameBuilder:
-        """A builder of the same columns, without rows."""
+    def empty_copy(self) -> FrameBuilder:
+        """A builder with the same columns and no rows."""
         return FrameBuilder(self.columns, self.key, self.custom, self.custom_as_list)
 
-    def add(self, rows: Sequence[Row], odd: int = 0) -> None:
-        """Convert the rows of one page, in which *odd* more entries were no objects."""
+    def add(self, rows: Sequence[Row], skipped: int = 0) -> None:
+        """Convert the rows of one page; *skipped* is how many more entries it had that are not objects."""
         with without_garbage_collection():
-            inner = Inner()
+            nested = NestedObjects()
             for column in self.columns:
-                found = column_values(rows, column, inner)
-                self._append(column, found)
-                self._count_misfits(column.name, inner.lost(column, found))
+                wire_values = column_values(rows, column, nested)
+                self._append(column, wire_values)
+                self._count_misfits(column.name, nested.count_lost(column, wire_values))
             if self.custom:
-                for name, found in self._custom_values(rows, self.custom).items():
-                    self._append(self.custom.columns[name], found)
+                for field_id, wire_values in self._custom_values(rows, self.custom).items():
+                    self._append(self.custom.columns[field_id], wire_values)
             if self.custom_as_list:
-                self._chunks.setdefault("custom_fields", []).append([_pairs(row) for row in rows])
+                self._chunks.setdefault("custom_fields", []).append([_id_value_pairs(row) for row in rows])
             self.rows += len(rows)
-            self.odd += odd
+            self.skipped += skipped
 
-    def _append(self, column: Column, found: list[Any]) -> None:
-        chunk, misfits = values.convert(found, column.kind, epoch_ms=column.epoch_ms)
+    def _append(self, column: Column, wire_values: list[Any]) -> None:
+        chunk, misfits = values.convert(wire_values, column.kind, epoch_ms=column.epoch_ms)
         self._chunks.setdefault(column.name, []).append(chunk)
         self._count_misfits(column.name, misfits)
 
@@ -137,27 +145,28 @@ class FrameBuilder:
             self.misfits[name] += count
 
     def _custom_values(self, rows: Sequence[Row], custom: CustomFields) -> dict[str, list[Any]]:
-        wide: dict[str, list[Any]] = {name: [None] * len(rows) for name in custom.columns}
+        """The values of each custom field, by field id, one per row."""
+        by_field: dict[str, list[Any]] = {field_id: [None] * len(rows) for field_id in custom.columns}
         for number, row in enumerate(rows):
-            items = _items(row)
-            self._count_misfits("customFields", _no_items(row, items))
+            items = _custom_field_items(row)
+            self._count_misfits("customFields", _count_invalid_items(row, items))
             for item in items:
-                name = _text_of(item, "id")
-                if name not in wide:
-                    self.unknown_fields[name] += 1
+                field_id = _clean_text(item, "id")
+                if field_id not in by_field:
+                    self.unknown_fields[field_id] += 1
                     continue
-                value = custom.readers[name](field_value(item))
+                value = custom.readers[field_id](field_value(item))
                 if value not in (None, []):
-                    wide[name][number] = value
-        return wide
+                    by_field[field_id][number] = value
+        return by_field
 
     def frame(self) -> pd.DataFrame:
-        """All rows so far, each id once and the later kept, with every column and dtype also when empty."""
+        """All rows added so far, with every column and dtype. Of rows with the same id, the last added stays."""
         data = {column.name: self._series(column) for column in self.all_columns}
         frame = pd.DataFrame(data, copy=False)
         key = frame[self.key]
-        twice = key.duplicated(keep="last") & key.notna()
-        return frame[~twice].reset_index(drop=True) if twice.any() else frame
+        is_replaced = key.duplicated(keep="last") & key.notna()
+        return frame[~is_replaced].reset_index(drop=True) if is_replaced.any() else frame
 
     def _series(self, column: Column) -> Any:
         chunks = self._chunks.pop(column.name, [])
@@ -167,68 +176,68 @@ class FrameBuilder:
         return values.to_pandas(joined, column.kind)
 
     def warn(self, resource: str) -> None:
-        """One warning for all that did not fit."""
-        words = [no_rows(self.odd, resource)] if self.odd else []
+        """Issue one warning for everything that did not fit."""
+        messages = [skipped_message(self.skipped, resource)] if self.skipped else []
         if self.misfits:
-            places = ", ".join(f"{count:,} in {name}" for name, count in self.misfits.most_common(5))
-            words.append(
+            counts = ", ".join(f"{count:,} in {name}" for name, count in self.misfits.most_common(5))
+            messages.append(
                 f"{sum(self.misfits.values()):,} values of {resource} did not fit their column and became null "
-                f"({places}); loc.{resource}.raw() has them as they came"
+                f"({counts}); loc.{resource}.raw() returns them unchanged"
             )
         if self.unknown_fields:
-            words.append(
+            messages.append(
                 f"{sum(self.unknown_fields.values()):,} values belong to {len(self.unknown_fields):,} custom "
-                f"fields without a definition (deleted, or newer than the kept ones: refresh=True reads both)"
+                f"fields without a definition (deleted, or newer than the cache: refresh=True reads both)"
             )
-        if words:
-            warn("; ".join(words), DataWarning)
+        if messages:
+            warn("; ".join(messages), DataWarning)
 
 
-def no_rows(count: int, resource: str) -> str:
-    """What to say of entries among the rows that are no objects."""
-    are = "1 entry is" if count == 1 else f"{count:,} entries are"
-    return f"among the rows of {resource} {are} no row (null or text, say) and left out"
+def skipped_message(count: int, resource: str) -> str:
+    """The warning about entries that are not JSON objects."""
+    entries = "1 entry that is" if count == 1 else f"{count:,} entries that are"
+    return f"left out {entries} not a row of {resource} (null or text, for example)"
 
 
 @dataclass
-class Inner:
-    """What is remembered of the objects within a page's rows, for all the columns that stand in them.
+class NestedObjects:
+    """The objects nested in a page's rows, found once for all columns that read from them.
 
-    By the path of an object: the objects, row by row (``None`` where no row has one), and the numbers of the
-    rows that have something else in its place.
+    ``objects`` holds them by path, one per row (``None`` for a path that no row has); ``invalid``, by path, the
+    numbers of the rows with something else in their place.
     """
 
     objects: dict[str, Sequence[Row | None] | None] = field(default_factory=dict)
-    odd: dict[str, set[int]] = field(default_factory=dict)
+    invalid: dict[str, set[int]] = field(default_factory=dict)
 
-    def lost(self, column: Column, found: Sequence[Any]) -> int:
-        """How many values of *column* were not *found* since they stand in what is no object."""
-        rows = set[int]().union(*(self.odd.get(path.rpartition(".")[0], ()) for path in column.paths))
-        return sum(found[row] in (None, "", []) for row in rows)
+    def count_lost(self, column: Column, wire_values: Sequence[Any]) -> int:
+        """How many values of *column* are missing because the object around them is not an object."""
+        rows = set[int]().union(*(self.invalid.get(path.rpartition(".")[0], ()) for path in column.paths))
+        return sum(wire_values[row] in (None, "", []) for row in rows)
 
 
-def column_values(rows: Sequence[Row], column: Column, inner: Inner | None = None) -> list[Any]:
-    """The wire's values of one column: the first of its paths that holds one."""
-    inner = inner or Inner()
-    found = _values(rows, column.paths[0], inner)
+def column_values(rows: Sequence[Row], column: Column, nested: NestedObjects | None = None) -> list[Any]:
+    """The unconverted values of one column, each from the first of the column's paths that holds one."""
+    nested = nested or NestedObjects()
+    found = _values_at(rows, column.paths[0], nested)
     for path in column.paths[1:]:
-        if (None in found or "" in found) and _parents(rows, path, inner) is not None:
-            others = _values(rows, path, inner)
-            pairs = zip(found, others, strict=True)
+        if (None in found or "" in found) and _objects_around(rows, path, nested) is not None:
+            fallbacks = _values_at(rows, path, nested)
+            pairs = zip(found, fallbacks, strict=True)
             found = [value if other is None or value not in (None, "") else other for value, other in pairs]
     if column.without:
         found = [[pair for pair in answers or () if pair["field"] not in column.without] for answers in found]
     if column.item:
-        found = [_items_of(value, column.item) if value else value for value in found]
+        found = [_pick_member(value, column.item) if value else value for value in found]
     if column.cased_as and any(_lacks_capitals(name) for name in found):
-        parts = zip(*(_values(rows, path, inner) for path in column.cased_as), strict=True)
+        parts = zip(*(_values_at(rows, path, nested) for path in column.cased_as), strict=True)
         pairs = zip(found, parts, strict=True)
-        found = [_cased(name, texts) if _lacks_capitals(name) else name for name, texts in pairs]
+        found = [_with_capitals(name, texts) if _lacks_capitals(name) else name for name, texts in pairs]
     return found
 
 
-def _items_of(value: Any, name: str) -> Any:
-    """A list with its objects as what they have as *name*; such an object alone as a list of one."""
+def _pick_member(value: Any, name: str) -> Any:
+    """A list with each object replaced by its member *name*. A single object counts as a list of one."""
     if isinstance(value, dict) and name in value:
         value = [value]
     if not isinstance(value, list):
@@ -240,132 +249,136 @@ def _lacks_capitals(name: Any) -> bool:
     return name is None or (isinstance(name, str) and name == name.lower())
 
 
-def _cased(name: str | None, parts: Sequence[Any]) -> str | None:
-    """*name* in the capitals of the *parts* that spell it too; all of these where there is no name."""
-    spelled = " ".join(part.strip() for part in parts if isinstance(part, str) and part.strip())
+def _with_capitals(name: str | None, parts: Sequence[Any]) -> str | None:
+    """*name* with the capitals of *parts* (first and last name) if they spell the same name; without it, *parts*."""
+    joined = " ".join(part.strip() for part in parts if isinstance(part, str) and part.strip())
     if not name:
-        return spelled or name
-    same = name.casefold().split() == spelled.casefold().split()
-    return spelled if same and spelled != spelled.lower() else name
+        return joined or name
+    is_same = name.casefold().split() == joined.casefold().split()
+    return joined if is_same and joined != joined.lower() else name
 
 
-def _values(rows: Sequence[Row], path: str, inner: Inner) -> list[Any]:
-    parents, name = _parents(rows, path, inner), path.rpartition(".")[2]
-    if parents is None:
+def _values_at(rows: Sequence[Row], path: str, nested: NestedObjects) -> list[Any]:
+    """The value at *path* in each row."""
+    objects, name = _objects_around(rows, path, nested), path.rpartition(".")[2]
+    if objects is None:
         return [None] * len(rows)
     if name == "*":
-        return [_pairs_of(parent) for parent in parents]
-    if parents is rows:
+        return [_field_value_pairs(members) for members in objects]
+    if objects is rows:
         return [row.get(name) for row in rows]
-    return [None if parent is None else parent.get(name) for parent in parents]
+    return [None if members is None else members.get(name) for members in objects]
 
 
-def _parents(rows: Sequence[Row], path: str, inner: Inner) -> Sequence[Row | None] | None:
-    """The objects, row by row, that hold the last step of *path*; ``None`` where no row has one."""
+def _objects_around(rows: Sequence[Row], path: str, nested: NestedObjects) -> Sequence[Row | None] | None:
+    """The object in each row that holds the last name of *path*; ``None`` if no row has one."""
     prefix = path.rpartition(".")[0]
     if not prefix:
         return rows
-    if prefix not in inner.objects:
-        step, _, flag = prefix.partition("[")
-        found = _values(rows, step, inner)
-        kind = list if flag else dict
-        odd = {row for row, value in enumerate(found) if value and not isinstance(value, kind)}
-        inner.odd[prefix] = odd | inner.odd.get(step.rpartition(".")[0], set())
+    if prefix not in nested.objects:
+        list_path, _, flag = prefix.partition("[")
+        found = _values_at(rows, list_path, nested)
+        expected = list if flag else dict
+        invalid = {row for row, value in enumerate(found) if value and not isinstance(value, expected)}
+        nested.invalid[prefix] = invalid | nested.invalid.get(list_path.rpartition(".")[0], set())
         if flag:
-            found = [_marked(value, flag.rstrip("]")) for value in found]
+            found = [_first_flagged(value, flag.rstrip("]")) for value in found]
         found = [value if isinstance(value, dict) else None for value in found]
-        inner.objects[prefix] = found if any(value is not None for value in found) else None
-    return inner.objects[prefix]
+        nested.objects[prefix] = found if any(value is not None for value in found) else None
+    return nested.objects[prefix]
 
 
-def _pairs_of(answers: Row | None) -> list[dict[str, Any]]:
+def _field_value_pairs(members: Row | None) -> list[dict[str, Any]]:
     """An object's members as a list of field and value."""
-    return [{"field": name, "value": value} for name, value in (answers or {}).items()]
+    return [{"field": name, "value": value} for name, value in (members or {}).items()]
 
 
-def _marked(value: Any, flag: str) -> Any:
-    """The first element of a list whose *flag* is true."""
+def _first_flagged(value: Any, flag: str) -> Any:
+    """The first object in a list whose *flag* is true."""
     elements = value if isinstance(value, list) else ()
-    return next((one for one in elements if isinstance(one, dict) and one.get(flag) is True), None)
+    return next((item for item in elements if isinstance(item, dict) and item.get(flag) is True), None)
+
+
+# ---- custom fields
 
 
 def field_value(item: Row) -> Any:
-    """The value of a custom field on a row, by any of the names it comes under; some may be there and empty."""
+    """The value of a custom field in a row, from whichever of its wire names is not empty."""
     value = item.get("value")
     if value is not None and value not in ("", [], {}):
         return value
     names = ["value", "field_value", *(name for name in item if name.startswith("fieldValue"))]
-    found = [item[name] for name in names if item.get(name) is not None]
-    return next((value for value in found if value not in ("", [], {})), found[0] if found else None)
+    candidates = [item[name] for name in names if item.get(name) is not None]
+    return next((value for value in candidates if value not in ("", [], {})), candidates[0] if candidates else None)
 
 
-def _answer(value: Any, kind: Kind) -> Any:
-    """What was answered in a custom field of one value: the same from each of the shapes that it comes in."""
+def _read_single(value: Any, kind: Kind) -> Any:
+    """The value of a custom field with one value, whichever shape it arrives in."""
     while isinstance(value, list) and len(value) == 1:
         value = value[0]
     if value in ([], {}):
         return None
     if kind is TEXT:
-        return _spelled(value)
-    if kind is MONEY and isinstance(value, dict):  # of {currency, value}
+        return _as_text(value)
+    if kind is MONEY and isinstance(value, dict):  # {"currency": "USD", "value": 1200}
         return value.get("value", value)
     return value
 
 
-def _files(value: Any) -> list[Any]:
-    """Files and signatures as objects with their ``url``, also where that came alone."""
+def _read_files(value: Any) -> list[Any]:
+    """Files and signatures as objects with a ``url``, even if only the URL arrives."""
     return [{"url": item} if isinstance(item, str) else item for item in values.as_list(value)]
 
 
-def _picked(value: Any, options: frozenset[str]) -> list[Any]:
-    """The options that were picked, or the texts of several boxes; also where options came as one text."""
-    found: list[Any] = []
+def _read_options(value: Any, options: frozenset[str]) -> list[Any]:
+    """The selected options, or the texts of several boxes. Options joined in one text are split."""
+    selected: list[Any] = []
     for item in values.as_list(value):
         if isinstance(item, str):
-            found += _split(item, options)
+            selected += _split_options(item, options)
         else:
-            found.append(item if isinstance(item, (dict, list)) or item is None else str(_spelled(item)))
-    return found
+            selected.append(item if isinstance(item, (dict, list)) or item is None else str(_as_text(item)))
+    return selected
 
 
-def _split(text: str, options: frozenset[str]) -> list[str]:
-    """A text of nothing but *options* and commas as its options, which may have commas themselves; else it alone."""
+def _split_options(text: str, options: frozenset[str]) -> list[str]:
+    """Split a text into *options* at its commas. Options may contain commas; if a part is not one, keep it whole."""
     if "," not in text or not options:
         return [text.strip() if text.strip() in options else text]
-    pieces, found, start = text.split(","), list[str](), 0
-    most = 1 + max((option.count(",") for option in options), default=0)
-    while start < len(pieces):
-        texts = {end: ",".join(pieces[start:end]).strip() for end in range(start + most, start, -1)}
-        end = next((end for end, text in texts.items() if text in options and end <= len(pieces)), None)
+    pieces, selected, start = text.split(","), list[str](), 0
+    max_pieces = 1 + max((option.count(",") for option in options), default=0)
+    while start < len(pieces):  # the longest option that starts here
+        candidates = {end: ",".join(pieces[start:end]).strip() for end in range(start + max_pieces, start, -1)}
+        end = next((end for end, part in candidates.items() if part in options and end <= len(pieces)), None)
         if end is None:
             return [text]
-        found.append(texts[end])
+        selected.append(candidates[end])
         start = end
-    return found
+    return selected
 
 
-def _spelled(value: Any) -> Any:
-    """An answer as text: several values with commas between them, an object as JSON."""
+def _as_text(value: Any) -> Any:
+    """A value as text: a list joined by commas, an object as JSON."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list) and not any(isinstance(item, (list, dict)) for item in value):
-        return ", ".join(str(_spelled(item)) for item in value if item is not None)
+        return ", ".join(str(_as_text(item)) for item in value if item is not None)
     if isinstance(value, (list, dict)):
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return value
 
 
-def _pairs(row: Row) -> list[dict[str, Any]]:
-    return [{"id": item.get("id"), "value": field_value(item)} for item in _items(row)]
+def _id_value_pairs(row: Row) -> list[dict[str, Any]]:
+    return [{"id": item.get("id"), "value": field_value(item)} for item in _custom_field_items(row)]
 
 
-def _items(row: Row) -> list[Row]:
-    """The custom fields of a row: objects of id and value."""
+def _custom_field_items(row: Row) -> list[Row]:
+    """A row's custom fields: objects with an id and a value."""
     items = row.get("customFields")
     return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
-def _no_items(row: Row, items: Sequence[Row]) -> int:
-    """How much stands among a row's custom fields that is none."""
-    found = row.get("customFields")
-    return len(found) - len(items) if isinstance(found, list) else int(bool(found))
+def _count_invalid_items(row: Row, items: Sequence[Row]) -> int:
+    """How many of a row's custom fields are not objects."""
+    custom_fields = row.get("customFields")
+    return len(custom_fields) - len(items) if isinstance(custom_fields, list) else int(bool(custom_fields))

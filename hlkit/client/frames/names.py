@@ -11,7 +11,7 @@ from hlkit.client.dates import short
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.schema import TEXT
 
-# id column: the column that names it, and the resource that knows the name by its own key
+# id column: (name column, the resource that has the names)
 NAMED_BY = {
     "owner_id": ("owner", "users"),
     "user_id": ("user", "users"),
@@ -24,66 +24,73 @@ NAMED_BY = {
 }
 
 
-def id_named(what: str, given: str, names: pd.Series, way: str = "") -> str | None:
-    """The id of *names* (names by id) that was given, or of what is called so, whatever its case and blanks.
+def id_named(noun: str, name_or_id: str, names: pd.Series, alternative: str = "") -> str | None:
+    """The id in *names* (names by id) that equals *name_or_id* or has that name, ignoring case and spaces.
 
-    ``None`` where there is none. Raises ``InvalidRequest`` where several are called so; *way* is what else there is
-    to do about that.
+    Returns ``None`` if there is none. Raises ``InvalidRequest`` if several have the name; *alternative* begins the
+    hint of that error.
     """
-    if given in names.index:
-        return given
-    folded = names.dropna().astype(str).map(_folded)
-    alike = folded.index[(folded == _folded(given)).to_numpy(dtype=bool)].drop_duplicates()
-    same = alike[(names.loc[alike] == given).to_numpy(dtype=bool)] if len(alike) > 1 else alike
-    alike = same if len(same) == 1 else alike
-    if len(alike) > 1:
+    if name_or_id in names.index:
+        return name_or_id
+    folded = names.dropna().astype(str).map(_fold)
+    matches = folded.index[(folded == _fold(name_or_id)).to_numpy(dtype=bool)].drop_duplicates()
+    if len(matches) > 1:
+        exact = matches[(names.loc[matches] == name_or_id).to_numpy(dtype=bool)]
+        matches = exact if len(exact) == 1 else matches
+    if len(matches) > 1:
         raise InvalidRequest(
-            f"{len(alike)} {what}s are called {short(given)}",
-            hint=f"{way}give the id of one: {', '.join(alike[:20])}",
+            f"{len(matches)} {noun}s are named {short(name_or_id)}",
+            hint=f"{alternative}give an id instead: {', '.join(matches[:20])}",
         )
-    return str(alike[0]) if len(alike) else None
+    return str(matches[0]) if len(matches) else None
 
 
-def near_names(given: str, names: pd.Series) -> str:
-    """A hint with the names that *given* is nearest to, or the first there are."""
-    known = {_folded(name): str(name) for name in names.dropna()}
-    near = difflib.get_close_matches(_folded(given), list(known), n=1)
-    return f"did you mean {known[near[0]]!r}?" if near else f"there are {', '.join(list(known.values())[:20])}"
+def near_names(name: str, names: pd.Series) -> str:
+    """A hint with the closest of *names*, or the first 20 if none is close."""
+    by_folded = {_fold(candidate): str(candidate) for candidate in names.dropna()}
+    near = difflib.get_close_matches(_fold(name), list(by_folded), n=1)
+    if near:
+        return f"did you mean {by_folded[near[0]]!r}?"
+    return f"there are {', '.join(list(by_folded.values())[:20])}"
 
 
-def _folded(name: object) -> str:
+def _fold(name: object) -> str:
     return " ".join(str(name).split()).casefold()
 
 
 def with_names(frame: pd.DataFrame, names: Callable[[str], pd.Series | None]) -> pd.DataFrame:
-    """A copy of *frame* with a name beside each id that it knows.
+    """A copy of *frame* with a name column after each id column in ``NAMED_BY``.
 
-    *names* gives, for a resource, its names by id, or ``None`` where they may not be read. An id without a
-    name (a user who was deleted) has none. A column that is there already stays as it is. Raises
-    ``InvalidRequest`` where an id is not one column, and for what is no frame.
+    *names* returns the names of a resource by id, or ``None`` if they cannot be read. An id without a name (a
+    deleted user, for example) gets none. Existing name columns stay as they are.
+
+    Raises ``InvalidRequest`` if *frame* is not a DataFrame, has an id column more than once, or has a MultiIndex
+    as columns.
     """
     if not isinstance(frame, pd.DataFrame):
         raise InvalidRequest(
-            f"names stand beside the ids of a DataFrame, and this is a {type(frame).__name__}",
+            f"names are added to a DataFrame, and this is a {type(frame).__name__}",
             hint="give it a frame, such as loc.with_names(loc.contacts())",
         )
     out = frame.copy()
     for id_column, (name_column, resource) in NAMED_BY.items():
-        if id_column not in out or name_column in out or _is_own_key(frame, resource):
+        if id_column not in out or name_column in out or _is_frame_of(frame, resource):
             continue
-        known = names(resource)
-        if known is None:
+        names_by_id = names(resource)
+        if names_by_id is None:
             continue
-        place = out.columns.get_loc(id_column)
-        if not isinstance(place, int) or out.columns.nlevels > 1:
+        position = out.columns.get_loc(id_column)
+        if not isinstance(position, int) or out.columns.nlevels > 1:
             raise InvalidRequest(
-                f"the frame has {id_column} more than once, or headings of several levels",
-                hint="give each column one name of its own, then ask for the names",
+                f"the frame has {id_column} more than once, or columns with several levels",
+                hint="give each column one unique name, then add the names",
             )
-        out.insert(place + 1, name_column, out[id_column].map(known, na_action="ignore").astype(TEXT.dtype))
+        names_of_rows = out[id_column].map(names_by_id, na_action="ignore").astype(TEXT.dtype)
+        out.insert(position + 1, name_column, names_of_rows)
     return out
 
 
-def _is_own_key(frame: pd.DataFrame, resource: str) -> bool:
-    told = frame.attrs.get("hlkit")
-    return isinstance(told, dict) and told.get("resource") == resource
+def _is_frame_of(frame: pd.DataFrame, resource: str) -> bool:
+    """Whether *frame* is the resource that has the names: there, the id is the row's own."""
+    provenance = frame.attrs.get("hlkit")
+    return isinstance(provenance, dict) and provenance.get("resource") == resource

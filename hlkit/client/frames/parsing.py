@@ -1,4 +1,4 @@
-"""Dates and amounts as people and browsers write them, where they can mean one thing only."""
+"""Dates and amounts as people and browsers write them, if they have only one possible meaning."""
 
 from __future__ import annotations
 
@@ -32,45 +32,45 @@ _WITH_DECIMAL_COMMA = re.compile(r"(?:\d+|[1-9]\d{0,2}(?:[. ]\d{3})+),\d{1,2}")
 
 
 def date(text: str) -> dt.datetime:
-    """A day, with a time of day or without, in UTC where it names no zone: "Mar 15, 2025 3:30 PM", "2025/3/15".
+    """Read a date with an optional time: "Mar 15, 2025 3:30 PM", "2025/3/15". Without a zone it is UTC.
 
-    Raises ``ValueError`` for anything else, and for what could be two days: 03/04/2025.
+    Raises ``ValueError`` for anything else, and for ambiguous dates such as 03/04/2025.
     """
     plain = " ".join(text.casefold().split())
-    found = next((found for spelling in _DATES if (found := spelling.fullmatch(plain))), None)
-    if found is None:
-        raise ValueError("no date")
-    month, day = found["month"], int(found["day"])
+    match = next((match for pattern in _DATES if (match := pattern.fullmatch(plain))), None)
+    if match is None:
+        raise ValueError("not a date")
+    month, day = match["month"], int(match["day"])
     if not month.isdecimal():
         month = 1 + [name.startswith(month) for name in _MONTHS].index(True)
-    elif found.start("year") > found.start("day"):  # 03/15/2025 or 15.03.2025
-        month, day = _one_day(int(month), day)
-    hour, zone = int(found["hour"] or 0), found["zone"]
-    if found["half"]:
+    elif match.start("year") > match.start("day"):  # 03/15/2025 or 15.03.2025
+        month, day = _month_and_day(int(month), day)
+    hour, zone = int(match["hour"] or 0), match["zone"]
+    if match["half"]:
         if not 1 <= hour <= 12:
-            raise ValueError("no time of day")
-        hour = hour % 12 + 12 * (found["half"] == "pm")
-    of_day = dt.datetime(
-        int(found["year"]), int(month), day, hour, int(found["minute"] or 0), int(found["second"] or 0)
+            raise ValueError("not a time of day")
+        hour = hour % 12 + 12 * (match["half"] == "pm")
+    moment = dt.datetime(
+        int(match["year"]), int(month), day, hour, int(match["minute"] or 0), int(match["second"] or 0)
     )
-    return of_day.replace(tzinfo=dt.datetime.strptime(zone, "%z").tzinfo if zone else dt.UTC)
+    return moment.replace(tzinfo=dt.datetime.strptime(zone, "%z").tzinfo if zone else dt.UTC)
 
 
-def _one_day(first: int, second: int) -> tuple[int, int]:
-    """The month and the day of two numbers in an order that is not known."""
+def _month_and_day(first: int, second: int) -> tuple[int, int]:
+    """Month and day from two numbers in unknown order. Raises ``ValueError`` if both orders are possible."""
     if first != second and max(first, second) <= 12:
-        raise ValueError("it could be two days")
+        raise ValueError("an ambiguous date")
     return (second, first) if first > 12 else (first, second)
 
 
 def amount(text: str) -> float:
-    """A number with its currency and its thousands: "$1,234.50", "1.234,50 €", "-USD 5". Raises ``ValueError``."""
-    found = _AMOUNT.fullmatch(" ".join(text.split()))
-    digits = found["digits"] if found else ""
+    """Read an amount with currency and separators: "$1,234.50", "1.234,50 €", "-USD 5". Raises ``ValueError``."""
+    match = _AMOUNT.fullmatch(" ".join(text.split()))
+    digits = match["digits"] if match else ""
     if _WITH_COMMAS.fullmatch(digits):
         number = float(digits.replace(",", ""))
     elif _WITH_DECIMAL_COMMA.fullmatch(digits):
         number = float(re.sub("[. ]", "", digits).replace(",", "."))
     else:
-        raise ValueError("no amount")
-    return -number if found and (found["minus"] or found["inner"]) else number
+        raise ValueError("not an amount")
+    return -number if match and (match["minus"] or match["inner"]) else number

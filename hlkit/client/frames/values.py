@@ -1,4 +1,4 @@
-"""The wire's values to one column of a kind: quickly where all fit, else one by one."""
+"""JSON values to one typed column: all at once if they fit, else one by one."""
 
 from __future__ import annotations
 
@@ -34,30 +34,30 @@ _ARROW: dict[str, Any] = {
 _EPOCH = dt.datetime(1970, 1, 1)
 _US = dt.timedelta(microseconds=1)
 _DAY_LENGTH = dt.timedelta(days=1) // _US
-_YEAR_1, _YEAR_9999 = range(-62135596800, -62104060800), range(253370764800, 253402300801)  # in seconds
+_YEAR_1, _YEAR_9999 = range(-62135596800, -62104060800), range(253370764800, 253402300801)  # seconds since 1970
 _BEGIN, _END = ((dt.datetime(year, 1, 1) - _EPOCH) // _US for year in (YEARS[0], YEARS[1] + 1))
-_MINUTE = 60_000  # milliseconds: dates that come in them are whole minutes, and in seconds hardly ever look so
-_LEAST = 100_000_000  # of seconds since 1970: eight digits are a day (20250301), and fewer are nothing
+_MINUTE = 60_000  # ms: dates in milliseconds are whole minutes; dates in seconds almost never look like it
+_MIN_EPOCH_S = 100_000_000  # smaller numbers are a day in eight digits (20250301), or not a date
 _NUMBER = re.compile(r"-?\d+(\.\d*)?")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 _DAY_AND_TIME = r"^\d{4}-\d\d-\d\d([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?(Z|[+-][01]\d:?[0-5]\d)?)?$"
-_RECORD = {"id", "_id", "url", "email", "phone"}  # names that an object has as a record, and none as a list
-_NOTHING = ("", None)  # an empty string is no id, no number and no date
+_RECORD_KEYS = {"id", "_id", "url", "email", "phone"}  # an object with one of these is one item, not a list
+_EMPTY = ("", None)
 
 
 class _MisfitError(Exception):
-    """A value that does not fit its kind."""
+    """The value does not fit its kind."""
 
 
-def convert(found: list[Any], kind: Kind, *, epoch_ms: bool = False) -> tuple[Any, int]:
-    """A chunk of a column, and how many values did not fit and are null in it.
+def convert(wire_values: list[Any], kind: Kind, *, epoch_ms: bool = False) -> tuple[Any, int]:
+    """Convert one page of a column. Returns the chunk, and how many values did not fit and are null in it.
 
-    With *epoch_ms*, every number in a column of times is milliseconds since 1970; else small ones are seconds.
+    With *epoch_ms*, every number in a column of times is milliseconds since 1970; otherwise small ones are seconds.
     """
     if kind.name == "LIST":
-        return [as_list(value) for value in found], 0
+        return [as_list(value) for value in wire_values], 0
     try:
-        return _quickly(found, kind.name), 0
+        return _convert_all(wire_values, kind.name), 0
     except (
         pa.ArrowInvalid,
         pa.ArrowTypeError,
@@ -66,17 +66,18 @@ def convert(found: list[Any], kind: Kind, *, epoch_ms: bool = False) -> tuple[An
         ValueError,
         OverflowError,
     ):
-        return _one_by_one(found, kind.name, epoch_ms)
+        return _convert_each(wire_values, kind.name, epoch_ms)
 
 
-def _quickly(found: list[Any], kind: str) -> Any:
+def _convert_all(wire_values: list[Any], kind: str) -> Any:
+    """Convert the values at once. Raises if any of them does not fit."""
     if kind == "TEXT":
-        return pa.array(found, pa.string())
+        return pa.array(wire_values, pa.string())
     if kind in ("ID", "CHOICE"):
-        array = pa.array(found, pa.string())
-        return pc.if_else(pc.equal(array, ""), None, array) if "" in found else array
+        array = pa.array(wire_values, pa.string())
+        return pc.if_else(pc.equal(array, ""), None, array) if "" in wire_values else array
     if kind in ("INSTANT", "DAY"):
-        texts = pa.array(found, pa.string())
+        texts = pa.array(wire_values, pa.string())
         if kind == "DAY" and pc.all(pc.match_substring_regex(texts, _DAY_AND_TIME)).as_py() is False:
             raise ValueError
         times = texts.cast(_INSTANT) if kind == "INSTANT" else pc.utf8_slice_codeunits(texts, 0, 10).cast(_DAY)
@@ -84,37 +85,38 @@ def _quickly(found: list[Any], kind: str) -> Any:
             raise OverflowError
         return times
     if kind == "FLAG":
-        return pa.array(found, pa.bool_())
-    misread = (bool, float) if kind == "COUNT" else bool  # Arrow takes True for 1, and 3.5 for 3
-    if any(isinstance(value, misread) for value in found):
+        return pa.array(wire_values, pa.bool_())
+    rejected = (bool, float) if kind == "COUNT" else bool  # Arrow would read True as 1, and 3.5 as 3
+    if any(isinstance(value, rejected) for value in wire_values):
         raise TypeError
-    return pa.array(found, _ARROW[kind])
+    return pa.array(wire_values, _ARROW[kind])
 
 
-def _one_by_one(found: list[Any], kind: str, epoch_ms: bool) -> tuple[Any, int]:
+def _convert_each(wire_values: list[Any], kind: str, epoch_ms: bool) -> tuple[Any, int]:
+    """Convert the values one by one. Those that do not fit become null and are counted."""
     read = functools.partial(_READERS[kind], epoch_ms=True) if epoch_ms else _READERS[kind]
-    fitting: list[Any] = []
+    converted: list[Any] = []
     misfits = 0
-    for value in found:
+    for value in wire_values:
         try:
-            fitting.append(read(value))
+            converted.append(read(value))
         except (_MisfitError, TypeError, ValueError, OverflowError):
-            fitting.append(None)
+            converted.append(None)
             misfits += 1
     if kind in ("INSTANT", "DAY"):
-        return pa.array(fitting, pa.int64()).cast(_ARROW[kind]), misfits
-    return pa.array(fitting, _ARROW[kind]), misfits
+        return pa.array(converted, pa.int64()).cast(_ARROW[kind]), misfits
+    return pa.array(converted, _ARROW[kind]), misfits
 
 
 def join(chunks: list[Any], kind: Kind) -> Any:
-    """The chunks of a column as one."""
+    """Join the chunks of a column."""
     if kind.name == "LIST":
         return [value for chunk in chunks for value in chunk]
     return pa.chunked_array(chunks, _ARROW[kind.name])
 
 
 def to_pandas(joined: Any, kind: Kind) -> Any:
-    """One column in the dtype of its kind, which its owner may change: Arrow's own memory may not be written."""
+    """A column with the dtype of its kind, copied where needed: Arrow's own memory is read-only."""
     name = kind.name
     if name == "LIST":
         series = pd.Series([None] * len(joined), dtype="object")
@@ -133,12 +135,12 @@ def to_pandas(joined: Any, kind: Kind) -> Any:
 
 
 def as_list(value: Any) -> list[Any]:
-    """A list as it came; several values under keys (text boxes, files) as the list of them; none is ``[]``."""
+    """A list unchanged; an object of values (text boxes, files) as a list of them; an empty value as ``[]``."""
     if isinstance(value, list):
         return [item if not isinstance(item, str) or item.isascii() else _text(item) for item in value]
-    if value in _NOTHING:
+    if value in _EMPTY:
         return []
-    if isinstance(value, dict) and not _RECORD & value.keys():
+    if isinstance(value, dict) and not _RECORD_KEYS & value.keys():
         return as_list(list(value.values()))
     return [_text(value) if isinstance(value, str) else value]
 
@@ -147,11 +149,11 @@ def _text(value: Any) -> str | None:
     if value is None:
         return None
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()  # a lone surrogate is no text
+        return value.encode("utf-8", "replace").decode()  # replaces lone surrogates
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise _MisfitError
     is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
-    return str(int(value) if is_whole else value)  # an id, a phone, a ZIP code: 60601.0 is 60601
+    return str(int(value) if is_whole else value)  # ids, phones, ZIP codes: 60601.0 is 60601
 
 
 def _id(value: Any) -> str | None:
@@ -161,7 +163,7 @@ def _id(value: Any) -> str | None:
 def _number(value: Any) -> float | None:
     if isinstance(value, str):
         value = value.strip()
-    if value in _NOTHING:
+    if value in _EMPTY:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise _MisfitError
@@ -169,7 +171,7 @@ def _number(value: Any) -> float | None:
         number = float(value)
     except ValueError:
         number = parsing.amount(str(value))
-    if not math.isfinite(number) or (isinstance(value, str) and "_" in value):  # 1_000 is a number to Python alone
+    if not math.isfinite(number) or (isinstance(value, str) and "_" in value):  # only Python reads 1_000 as a number
         raise _MisfitError
     return number
 
@@ -177,7 +179,7 @@ def _number(value: Any) -> float | None:
 def _count(value: Any) -> int | None:
     number: float | None
     if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
-        number = int(value)  # a float has 15 digits
+        number = int(value)  # through float, digits after the 15th would be lost
     else:
         number = value if isinstance(value, int) and not isinstance(value, bool) else _number(value)
     if number is None:
@@ -199,25 +201,26 @@ def _flag(value: Any) -> bool | None:
 
 
 def _instant(value: Any, *, epoch_ms: bool = False) -> int | None:
-    """Microseconds since 1970 of an ISO text (without a zone: UTC) or of epoch seconds or milliseconds."""
+    """Microseconds since 1970, from an ISO text (UTC if it has no zone) or from epoch seconds or milliseconds."""
     moment = _moment(value, epoch_ms)
     if moment is not None and not isinstance(moment, int):
         if moment.tzinfo is not None:
             moment = moment.astimezone(dt.UTC).replace(tzinfo=None)
         moment = (moment - _EPOCH) // _US
-    return _plausible(moment)
+    return _check_year(moment)
 
 
 def _day(value: Any, *, epoch_ms: bool = False) -> int | None:
-    """Microseconds since 1970 of the calendar day that is written, whatever the zone beside it says."""
+    """Microseconds since 1970 of the calendar day as written, ignoring its time and zone."""
     moment = _moment(value, epoch_ms)
     if moment is not None and not isinstance(moment, int):
         moment = (moment.replace(tzinfo=None) - _EPOCH) // _US
-    return None if moment is None else _plausible(moment - moment % _DAY_LENGTH)
+    return None if moment is None else _check_year(moment - moment % _DAY_LENGTH)
 
 
 def _moment(value: Any, epoch_ms: bool) -> dt.datetime | int | None:
-    if type(value) is int and abs(value) < _LEAST and not (epoch_ms and value % _MINUTE == 0):
+    """A datetime, from text; or microseconds since 1970, from a number."""
+    if type(value) is int and abs(value) < _MIN_EPOCH_S and not (epoch_ms and value % _MINUTE == 0):
         value = str(value)
     if isinstance(value, str):
         value = value.strip()
@@ -232,18 +235,18 @@ def _moment(value: Any, epoch_ms: bool) -> dt.datetime | int | None:
     number = _number(value)
     if number is None:
         return None
-    of_no_year = int(number) in _YEAR_1 or int(number) in _YEAR_9999
+    is_placeholder = int(number) in _YEAR_1 or int(number) in _YEAR_9999
     if epoch_ms and number % _MINUTE == 0:
         return int(number * 1_000)
-    if epoch_ms and (of_no_year or abs(number) < _DAY_LENGTH / 1000):
-        raise _MisfitError  # a stand-in in seconds, or a count
-    if abs(number) < _LEAST:
+    if epoch_ms and (is_placeholder or abs(number) < _DAY_LENGTH / 1000):
+        raise _MisfitError  # a placeholder year in seconds, or a count
+    if abs(number) < _MIN_EPOCH_S:
         raise _MisfitError
-    # Seconds up to the year 2128; beyond, milliseconds, which so are right but for two months around January 1970.
-    return int(number * (1_000_000 if of_no_year or abs(number) < 5e9 else 1_000))
+    # Up to 5e9 (the year 2128) it is seconds; above, milliseconds. So only two months around January 1970 misread.
+    return int(number * (1_000_000 if is_placeholder or abs(number) < 5e9 else 1_000))
 
 
-def _plausible(microseconds: int | None) -> int | None:
+def _check_year(microseconds: int | None) -> int | None:
     if microseconds is not None and not _is_plausible(microseconds):
         raise _MisfitError
     return microseconds
