@@ -808,8 +808,9 @@ def test_a_user_without_a_name_has_that_of_first_and_last():
     ],
     ids=["frame", "pages", "count", "analysis"],
 )
-def test_an_option_without_its_name_is_refused_with_the_names_there_are(loc, call):
-    with pytest.raises(InvalidRequest, match=r"takes its options by name, and got '2025-07-01'\n.*write it like loc\."):
+def test_a_positional_option_raises_with_the_option_names(loc, call):
+    expected = r"takes its options by name, and got '2025-07-01'\n.*write it like loc\."
+    with pytest.raises(InvalidRequest, match=expected):
         call(loc)
 
 
