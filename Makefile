@@ -50,7 +50,8 @@ bench: $(VENV)/.test ## measure: rows per second, requests, memory, import time
 	    echo "== $$file"; $(BIN)/python "$$file" $(ARGS) || exit 1; \
 	done
 
-lint: $(VENV)/.lint ## ruff and mypy
+lint: $(VENV)/.lint ## ruff and mypy; the types that editors read are current
+	@$(BIN)/python docs/editor_types.py --check
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy

@@ -15,7 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hlkit.analysis.core.registry import ANALYSES as analyses
+    from hlkit.analysis.core.typed import PureAnalyses
     from hlkit.client import errors as errors
     from hlkit.client.catalog import catalog as catalog
     from hlkit.connection import connect as connect
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from hlkit.files.export import write as write
     from hlkit.files.summary import summarize as summarize
     from hlkit.login_guide import login as login
+
+    __version__: str
+    analyses: PureAnalyses
 
 _HOMES = {
     "analyses": "hlkit.analysis.core.registry",
@@ -40,19 +43,21 @@ _HOMES = {
 __all__ = ["analyses", "catalog", "connect", "demo", "errors", "explore", "login", "summarize", "write"]
 
 
-def __getattr__(name: str) -> Any:
-    """Each public name is imported on first use."""
-    if name == "__version__":
-        from importlib.metadata import version
+if not TYPE_CHECKING:
 
-        return version("hlkit")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'hlkit' has no {name!r}; it has {', '.join(__all__)}")
-    if name == "errors":
-        return importlib.import_module("hlkit.client.errors")
-    if name == "analyses":
-        return importlib.import_module(_HOMES[name]).ANALYSES
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    def __getattr__(name: str) -> Any:
+        """Each public name is imported on first use."""
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("hlkit")
+        if name not in _HOMES:
+            raise AttributeError(f"module 'hlkit' has no {name!r}; it has {', '.join(__all__)}")
+        if name == "errors":
+            return importlib.import_module("hlkit.client.errors")
+        if name == "analyses":
+            return importlib.import_module(_HOMES[name]).ANALYSES
+        return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

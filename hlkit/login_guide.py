@@ -76,7 +76,7 @@ def _answer(ask: Callable[[str], str], question: str) -> str:
 def _works(loc: Location) -> str:
     """One cheap call, and what it tells."""
     try:
-        count = loc.contacts.announced()
+        count = loc.resources["contacts"].announced()
     except MissingScope as refused:
         return f"works, but {refused.message}: {refused.hint}"
     requests = cost(loc, CATALOG["contacts"], count)

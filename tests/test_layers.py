@@ -18,7 +18,7 @@ LAYERS = [
         *("client.disk", "client.paths", "client.seen_ids", "client.pagination", "client.schema"),
         *("client.resources", "client.catalog", "client.http", "client.download", "client.frames"),
         *("client.options", "client.profiles", "client.context", "client.lookup", "client.endpoint"),
-        *("client.access", "client.client"),
+        *("client.typed", "client.access", "client.client"),
         *("display", "files", "analysis.core", "analysis.people", "analysis"),
         *("location", "connection", "login_guide", "explorer", "app", "cli"),
     )

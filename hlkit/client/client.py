@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import re
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 from urllib.parse import quote
 
 import pandas as pd
@@ -23,6 +23,11 @@ from hlkit.client.paths import SPELLINGS, location_parameter
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import Resource
 
+if TYPE_CHECKING:
+    from hlkit.client.typed import Resources
+else:
+    Resources = object
+
 # Beside the resources: what completes.
 _PUBLIC = (
     *("analyses", "check", "costs", "get", "cached", "with_names", "timezone", "quota", "name", "location_id"),
@@ -30,7 +35,7 @@ _PUBLIC = (
 )
 
 
-class Client(Context):
+class Client(Context, Resources):
     """One location through its token. Every resource is an attribute: ``client.contacts()`` is a DataFrame."""
 
     def __init__(
@@ -47,7 +52,7 @@ class Client(Context):
         self._keeps = keeps  # what lives as long as the client: the simulated location that answers it
         self.resources: dict[str, Endpoint] = {name: Endpoint(self, resource) for name, resource in CATALOG.items()}
 
-    def __getattr__(self, name: str) -> Endpoint:
+    def _endpoint(self, name: str) -> Endpoint:
         resources: dict[str, Endpoint] = self.__dict__.get("resources", {})
         if name in resources:
             return resources[name]
@@ -56,6 +61,9 @@ class Client(Context):
         near = difflib.get_close_matches(name, dir(self), n=1)
         guess = f"; did you mean {near[0]}?" if near else f"; it has {', '.join(dir(self))}"
         raise AttributeError(f"a location has no {name!r}{guess}", name=name, obj=None)  # else Python guesses too
+
+    if not TYPE_CHECKING:  # a type checker knows the resources from the generated base class
+        __getattr__ = _endpoint
 
     def __dir__(self) -> list[str]:
         return [*CATALOG, *_PUBLIC]

@@ -32,7 +32,10 @@ from hlkit.client.resources import CATALOG
 from hlkit.client.timezones import zone
 
 if TYPE_CHECKING:
+    from hlkit.analysis.core.typed import BoundMethods
     from hlkit.client.client import Client
+else:
+    BoundMethods = object
 
 # What follows from the rows that are asked about is read from since on, with no end: an answer to a lead of
 # June may come in July. What is only looked up is read whole.
@@ -195,7 +198,7 @@ def docstring(analysis: Analysis) -> str:
     return "\n".join([*lines, *documented(added)])
 
 
-class BoundAnalyses(Mapping[str, BoundAnalysis]):
+class BoundAnalyses(Mapping[str, BoundAnalysis], BoundMethods):
     """``loc.analyses``: all analyses of one location by name. Alone in a cell: their questions."""
 
     def __init__(self, location: Client) -> None:
@@ -210,10 +213,12 @@ class BoundAnalyses(Mapping[str, BoundAnalysis]):
     def __len__(self) -> int:
         return len(ANALYSES)
 
-    def __getattr__(self, name: str) -> BoundAnalysis:
-        if not name.startswith("_") and name in ANALYSES:
-            return self[name]
-        raise AttributeError(unknown(name, ANALYSES), name=name, obj=None)
+    if not TYPE_CHECKING:  # a type checker knows the analyses from the generated base class
+
+        def __getattr__(self, name: str) -> BoundAnalysis:
+            if not name.startswith("_") and name in ANALYSES:
+                return self[name]
+            raise AttributeError(unknown(name, ANALYSES), name=name, obj=None)
 
     def __dir__(self) -> list[str]:
         return list(ANALYSES)

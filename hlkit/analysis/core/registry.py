@@ -410,11 +410,13 @@ class Analyses(Mapping[str, Analysis]):
     def __len__(self) -> int:
         return len(self._all())
 
-    def __getattr__(self, name: str) -> Analysis:
-        known = self._all() if not name.startswith("_") else {}
-        if name in known:
-            return known[name]
-        raise AttributeError(unknown(name, known), name=name, obj=None)
+    if not TYPE_CHECKING:  # a type checker knows them from a generated class
+
+        def __getattr__(self, name: str) -> Analysis:
+            known = self._all() if not name.startswith("_") else {}
+            if name in known:
+                return known[name]
+            raise AttributeError(unknown(name, known), name=name, obj=None)
 
     def __dir__(self) -> list[str]:
         return list(self._all())
