@@ -107,7 +107,7 @@ def analyses() -> str:
     lines += ["class BoundMethods:", '    """The analyses of a location, by name."""', ""]
     for name, analysis in hl.analyses.items():
         lines.append(f"    def {name}(self, *, {parameters(of_analysis(analysis))}) -> Result:")
-        lines += [f'        """{analysis.question}"""', "        ...", ""]
+        lines += [f'        """{analysis.question}"""', ""]
     lines += ["class PureAnalyses(Analyses):", '    """The analyses as functions of DataFrames, by name."""', ""]
     lines += [f"    {name}: Analysis" for name in hl.analyses]
     return "\n".join(lines)

@@ -35,7 +35,7 @@ class ContactsOptions(ContactsFilters, total=False):
 
 
 class ContactsEndpoint:
-    """Every person and company the location keeps, a row each."""
+    """Every contact (person or company), one row each."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -68,7 +68,7 @@ class OpportunitiesOptions(OpportunitiesFilters, total=False):
 
 
 class OpportunitiesEndpoint:
-    """Every deal, in the stage it is in now."""
+    """Every deal, in its current stage."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -90,7 +90,7 @@ class PipelinesOptions(PipelinesFilters, total=False):
 
 
 class PipelinesEndpoint:
-    """The roads that deals take, a row each; their stages are in ``stages``."""
+    """Sales pipelines, one row each."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -112,7 +112,7 @@ class StagesOptions(StagesFilters, total=False):
 
 
 class StagesEndpoint:
-    """The steps of every pipeline, a row each, in their order."""
+    """Stages of every pipeline, one row each, in order."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -134,7 +134,7 @@ class BusinessesOptions(BusinessesFilters, total=False):
 
 
 class BusinessesEndpoint:
-    """The companies that contacts belong to."""
+    """Companies that contacts belong to."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -162,7 +162,7 @@ class MessagesOptions(MessagesFilters, total=False):
 
 
 class MessagesEndpoint:
-    """Every message, call and activity of the location, a row each: one pass over everything but ...."""
+    """Every message, call and activity, one row each."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -190,7 +190,7 @@ class ConversationsOptions(ConversationsFilters, total=False):
 
 
 class ConversationsEndpoint:
-    """One conversation for each contact that was ever written to or called, with its last message."""
+    """One conversation per contact ever messaged or called, with its last message."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -212,7 +212,7 @@ class CalendarsOptions(CalendarsFilters, total=False):
 
 
 class CalendarsEndpoint:
-    """The calendars that appointments are booked in."""
+    """Calendars that appointments are booked in."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -240,7 +240,7 @@ class AppointmentsOptions(AppointmentsFilters, total=False):
 
 
 class AppointmentsEndpoint:
-    """Every appointment of every calendar, past and to come: one request for each calendar."""
+    """Every appointment in every calendar, past and upcoming."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -262,7 +262,7 @@ class TasksOptions(TasksFilters, total=False):
 
 
 class TasksEndpoint:
-    """What is to be done, and for whom."""
+    """Tasks, with owner and due date."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -286,7 +286,7 @@ class NotesOptions(NotesFilters, total=False):
 
 
 class NotesEndpoint:
-    """What was written down about contacts."""
+    """Notes about contacts."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -308,7 +308,7 @@ class FormsOptions(FormsFilters, total=False):
 
 
 class FormsEndpoint:
-    """The forms of the location."""
+    """Forms, one row each."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -335,7 +335,7 @@ class FormSubmissionsOptions(FormSubmissionsFilters, total=False):
 
 
 class FormSubmissionsEndpoint:
-    """What people sent by a form, since ever."""
+    """Form submissions, all-time."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -357,7 +357,7 @@ class SurveysOptions(SurveysFilters, total=False):
 
 
 class SurveysEndpoint:
-    """The surveys of the location."""
+    """Surveys, one row each."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -384,7 +384,7 @@ class SurveySubmissionsOptions(SurveySubmissionsFilters, total=False):
 
 
 class SurveySubmissionsEndpoint:
-    """What people answered in surveys, since ever."""
+    """Survey submissions, all-time."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -411,7 +411,7 @@ class InvoicesOptions(InvoicesFilters, total=False):
 
 
 class InvoicesEndpoint:
-    """What was billed, in the invoice's own currency."""
+    """Invoices, each in its own currency."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -438,7 +438,7 @@ class OrdersOptions(OrdersFilters, total=False):
 
 
 class OrdersEndpoint:
-    """What was ordered."""
+    """Orders."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -465,7 +465,7 @@ class TransactionsOptions(TransactionsFilters, total=False):
 
 
 class TransactionsEndpoint:
-    """Money that moved, or failed to."""
+    """Payments, including failed ones."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -491,7 +491,7 @@ class SubscriptionsOptions(SubscriptionsFilters, total=False):
 
 
 class SubscriptionsEndpoint:
-    """What is paid again and again."""
+    """Recurring subscriptions."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -513,7 +513,7 @@ class ProductsOptions(ProductsFilters, total=False):
 
 
 class ProductsEndpoint:
-    """What is sold."""
+    """Products for sale."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -535,7 +535,7 @@ class WorkflowsOptions(WorkflowsFilters, total=False):
 
 
 class WorkflowsEndpoint:
-    """The workflows of the location."""
+    """Workflows."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -557,7 +557,7 @@ class CampaignsOptions(CampaignsFilters, total=False):
 
 
 class CampaignsEndpoint:
-    """The campaigns of old; most locations have workflows instead."""
+    """Legacy campaigns."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -579,7 +579,7 @@ class LinksOptions(LinksFilters, total=False):
 
 
 class LinksEndpoint:
-    """The trigger links: short addresses that tell who followed them."""
+    """Trigger links: short links that record who clicked them."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -623,7 +623,7 @@ class UsersOptions(UsersFilters, total=False):
 
 
 class UsersEndpoint:
-    """Everybody who works in the location now."""
+    """Current users."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -645,7 +645,7 @@ class CustomFieldsOptions(CustomFieldsFilters, total=False):
 
 
 class CustomFieldsEndpoint:
-    """The definitions of the custom fields: what their columns are called, and what they hold."""
+    """Definitions of the custom fields: their names and data types."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -667,7 +667,7 @@ class CustomValuesOptions(CustomValuesFilters, total=False):
 
 
 class CustomValuesEndpoint:
-    """The location's own constants, which templates refer to by key."""
+    """Custom values: constants that templates refer to by key."""
 
     resource: Resource
     columns: pd.DataFrame
@@ -689,7 +689,7 @@ class TagsOptions(TagsFilters, total=False):
 
 
 class TagsEndpoint:
-    """The tags that the location knows."""
+    """Tags of the location."""
 
     resource: Resource
     columns: pd.DataFrame

@@ -34,7 +34,6 @@ class BoundMethods:
         progress: Progress | None = None,
     ) -> Result:
         """Who shows up to appointments, and when?"""
-        ...
 
     def attribution(
         self,
@@ -53,7 +52,6 @@ class BoundMethods:
         progress: Progress | None = None,
     ) -> Result:
         """Which sources bring leads, deals and cash?"""
-        ...
 
     def close_curve(
         self,
@@ -72,7 +70,6 @@ class BoundMethods:
         progress: Progress | None = None,
     ) -> Result:
         """How many deals are won, and how long does it take?"""
-        ...
 
     def duplicates(
         self,
@@ -89,7 +86,6 @@ class BoundMethods:
         progress: Progress | None = None,
     ) -> Result:
         """Which contacts are duplicates?"""
-        ...
 
     def funnel(
         self,
@@ -110,7 +106,6 @@ class BoundMethods:
         progress: Progress | None = None,
     ) -> Result:
         """Where do deals sit, and where do they fall out?"""
-        ...
 
     def lead_volume(
         self,
@@ -127,7 +122,6 @@ class BoundMethods:
         progress: Progress | None = None,
     ) -> Result:
         """How many leads came in each day, and which days were unusual?"""
-        ...
 
     def quality(
         self,
@@ -143,7 +137,6 @@ class BoundMethods:
         progress: Progress | None = None,
     ) -> Result:
         """Whom can we reach, and may we?"""
-        ...
 
     def responses(
         self,
@@ -165,7 +158,6 @@ class BoundMethods:
         progress: Progress | None = None,
     ) -> Result:
         """How fast are people who write to us answered?"""
-        ...
 
     def speed_to_lead(
         self,
@@ -187,7 +179,6 @@ class BoundMethods:
         progress: Progress | None = None,
     ) -> Result:
         """How long does a new lead wait for a person?"""
-        ...
 
     def stuck(
         self,
@@ -204,7 +195,6 @@ class BoundMethods:
         progress: Progress | None = None,
     ) -> Result:
         """Which open deals have stopped moving?"""
-        ...
 
 
 class PureAnalyses(Analyses):
