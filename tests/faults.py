@@ -1,7 +1,7 @@
 """The faults that the simulated location knows, and the tests that prove hlkit against each.
 
 ``python tests/faults.py`` prints them; ``make faults`` too. A test says which fault it is about by
-``@pytest.mark.fault("name")``. Read from the simulator's registry and from the tests' text: no test is run.
+``@pytest.mark.fault("name")``. Read from the registry of tests/faultkit and from the tests' text: no test is run.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from hlkit.sim.faults import listed
+from faultkit.faults import listed
 
 HERE = Path(__file__).parent
 

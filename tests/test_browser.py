@@ -19,11 +19,12 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
+from faultkit import FaultySimulation, hostile
 from nbclient import NotebookClient
 
 import hlkit as hl
 from hlkit import app
-from hlkit.sim import Simulation, account, hostile
+from hlkit.sim import Simulation, account
 
 CHROMIUM = shutil.which("chromium")
 SHOTS = Path(os.environ["HLKIT_SCREENSHOTS"]) if "HLKIT_SCREENSHOTS" in os.environ else None
@@ -316,7 +317,7 @@ def test_names_from_outside_run_no_script(home, page, monkeypatch, tmp_path):
     monkeypatch.setattr(hostile, "STEP", 1)
     monkeypatch.setattr(account, "NAME", NASTY[0])
     monkeypatch.setattr(account, "PEOPLE", tuple((NASTY[0], last, role) for _, last, role in account.PEOPLE))
-    with Simulation(size=60, as_of="2026-01-01") as simulation:
+    with FaultySimulation(size=60, as_of="2026-01-01") as simulation:
         simulation.fault("text")
         simulation.fault("keys")
         monkeypatch.setenv("HIGHLEVEL_PIT", simulation.token)

@@ -6,12 +6,12 @@ import sys
 
 import pandas as pd
 import pytest
+from faultkit import FaultySimulation
 
 import hlkit as hl
 from hlkit.cli import commands, demo
 from hlkit.client.options import COMMON, of_resource
 from hlkit.client.resources import CATALOG
-from hlkit.sim import Simulation
 
 SMALL = ("--size", "300")
 
@@ -222,7 +222,7 @@ def test_check_tells_what_each_resource_costs(capsys):
 
 
 def test_check_names_the_scope_that_is_missing_and_goes_on_with_the_same_profile(capsys, monkeypatch, tmp_path):
-    with Simulation(size=20, as_of="2026-01-01", burst=(5000, 10_000)) as sim:
+    with FaultySimulation(size=20, as_of="2026-01-01", burst=(5000, 10_000)) as sim:
         sim.fault("status_5xx", match=lambda logged: logged.path.startswith("/users"))
         loc = hl.connect(sim.token, sim.location_id, base_url=sim.url, cache=tmp_path, deadline=0.2)
         monkeypatch.setattr(commands, "_location", lambda profile, demo: loc)

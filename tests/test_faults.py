@@ -6,8 +6,7 @@ from pathlib import Path
 
 import faults
 import pytest
-
-from hlkit.sim.faults import listed
+from faultkit.faults import listed
 
 
 def test_each_listed_fault_has_a_test():

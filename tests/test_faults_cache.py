@@ -7,6 +7,7 @@ import time
 from contextlib import closing
 
 import pytest
+from faultkit import faults
 from trial import PAGES, ROWS, Counting, every_variant, one_warning
 
 from hlkit.client import download as walk
@@ -14,7 +15,6 @@ from hlkit.client.download import StaleWarning
 from hlkit.client.errors import CacheLocked
 from hlkit.client.http import sqlite_file as file
 from hlkit.client.http.sqlite_file import CacheWarning
-from hlkit.sim import faults
 
 
 def file_of(trial):

@@ -5,10 +5,10 @@ import re
 import openpyxl
 import pandas as pd
 import pytest
+from faultkit import hostile
 from trial import ROWS
 
 from hlkit.files.export import write
-from hlkit.sim import hostile
 
 TYPED = ("contacts", "opportunities", "messages", "notes", "invoices", "form_submissions")
 STARTS = re.compile(r"(?!\+[0-9]{7,15}\Z)[=+\-@\t\r\n＝＋－＠]")  # a phone number in digits runs nothing

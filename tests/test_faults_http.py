@@ -4,11 +4,11 @@ import contextlib
 
 import pandas as pd
 import pytest
+from faultkit import faults
 from trial import PAGES, ROWS, every_variant, one_warning
 
 from hlkit.client.errors import ServerError, UnexpectedResponse
 from hlkit.client.frames.builder import DataWarning
-from hlkit.sim import faults
 
 SMALL = ("pipelines", "users", "location")  # without pages
 

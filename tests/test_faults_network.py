@@ -5,11 +5,11 @@ import tracemalloc
 from time import monotonic
 
 import pytest
+from faultkit import faults
 from trial import PAGES, ROWS, every_variant, one_warning
 
 from hlkit.client.download import StaleWarning
 from hlkit.client.errors import ConnectionFailed, Timeout, UnexpectedResponse
-from hlkit.sim import faults
 
 NOWHERE = {"port": faults.closed_port, "host": lambda: "https://nowhere.invalid"}
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="the command openssl makes certificates")

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from faultkit import faults
 from trial import PAGES, ROWS, every_variant
 
 from hlkit.client.errors import (
@@ -16,7 +17,6 @@ from hlkit.client.errors import (
     WrongTokenKind,
 )
 from hlkit.client.http.rate_limit import BURST, INTERVAL
-from hlkit.sim import faults
 
 A_DAY = 86_400
 

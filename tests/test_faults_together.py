@@ -10,11 +10,11 @@ import time
 from collections import Counter
 
 import pytest
+from faultkit import faults
 from scripted import LOCATION, TOKEN, Scripted, answer
 from trial import PAGES, ROWS, Counting
 
 from hlkit.client.errors import Canceled
-from hlkit.sim import faults
 
 CONNECTED = """
 import json, os, sys, threading, time

@@ -4,11 +4,11 @@ import copy
 import pickle
 
 import pytest
+from faultkit import faults
 from trial import ROWS
 
 import hlkit as hl
 from hlkit.client.errors import InvalidToken, MissingScope
-from hlkit.sim import faults
 from hlkit.sim.tokens import TOKEN
 
 OTHER = "pit-00000000-0000-0000-0000-00000000000b"

@@ -12,9 +12,9 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
+from faultkit import FaultySimulation
 
 import hlkit as hl
-from hlkit.sim import Simulation
 
 RESOURCES = ("contacts", "messages")
 REQUESTS = 13  # of an undisturbed reading: the definitions, three pages of contacts, nine of messages
@@ -45,7 +45,7 @@ class Killing:
 
 def killed(folder, request, moment):
     """Read, and be killed when the server sees the n-th request, or has answered it; then read again."""
-    with Simulation(seed=0, size=SIZE, as_of="2026-01-01") as sim:
+    with FaultySimulation(seed=0, size=SIZE, as_of="2026-01-01") as sim:
         environment = os.environ | {"HIGHLEVEL_PIT": sim.token, "HIGHLEVEL_LOCATION_ID": sim.location_id}
         client: list[subprocess.Popen] = []
         started = threading.Event()

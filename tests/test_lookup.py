@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from faultkit import FaultySimulation
 
 import hlkit as hl
 from hlkit.client.errors import InvalidRequest, MissingScope, NotFound
@@ -251,7 +252,7 @@ def test_another_filter_that_matches_nothing_is_warned_of(loc, resource, choice)
 
 
 def test_where_no_contact_is_found_any_more_there_is_an_error_and_no_empty_frame(tmp_path):
-    with Simulation(size=3, as_of="2026-01-01") as sim:
+    with FaultySimulation(size=3, as_of="2026-01-01") as sim:
         loc = hl.connect(sim.token, sim.location_id, base_url=sim.url, cache=tmp_path)
         contacts = loc.contacts()
         edits = sim.edits(rate=0)

@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
+from faultkit import FaultySimulation
+from faultkit.faults import MISHAPS
 
 import hlkit as hl
 from hlkit.client.download import MissingRowsWarning
 from hlkit.client.frames.builder import DataWarning
 from hlkit.client.http.progress import Progress
-from hlkit.sim import Simulation
-from hlkit.sim.faults import MISHAPS
 
 # A list that was cut where it is whole JSON, and has no total, leaves nothing but a warning.
 pytestmark = [
@@ -81,7 +81,7 @@ def read(sim, loc, seed, resource):
 
 def day(seed, rate=0.05, deadline=4.0, names=MISHAPS):
     window = "sliding" if seed % 2 else "fixed"
-    with Simulation(seed=seed, size=1000, as_of="2026-01-01", burst=(25, 500), window=window) as sim:
+    with FaultySimulation(seed=seed, size=1000, as_of="2026-01-01", burst=(25, 500), window=window) as sim:
         sim.edits(rate=1.0, seed=seed, resources=("contacts", "opportunities", "messages"))
         sim.mishaps(rate=rate, seed=seed, names=names)
         loc = hl.connect(sim.token, sim.location_id, base_url=sim.url, cache=False, deadline=deadline)

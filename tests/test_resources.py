@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from faultkit import FaultySimulation
 from scripted import LOCATION, Scripted, answer
 
 import hlkit as hl
@@ -10,7 +11,6 @@ from hlkit.client.frames.builder import DataWarning, FrameBuilder
 from hlkit.client.http.progress import Progress
 from hlkit.client.resources import CATALOG
 from hlkit.explorer.location_tab import lost
-from hlkit.sim import Simulation
 
 TOKEN = "pit-00000000-0000-0000-0000-000000000000"
 NO_NOTES = "pit-00000000-0000-0000-0000-00000000000d"
@@ -18,7 +18,7 @@ NO_NOTES = "pit-00000000-0000-0000-0000-00000000000d"
 
 @pytest.fixture(scope="module")
 def sim():
-    with Simulation(size=600, as_of="2026-01-01", burst=(5000, 10_000)) as simulation:
+    with FaultySimulation(size=600, as_of="2026-01-01", burst=(5000, 10_000)) as simulation:
         scopes = {resource.scope for resource in CATALOG.values()} - {"users.readonly", "invoices.readonly"}
         simulation.add_token(NO_NOTES, scopes=scopes)
         yield simulation
@@ -167,7 +167,7 @@ def test_a_limit_counts_the_rows_of_the_span_alone(loc):
 
 
 def test_notes_report_their_cost_before_they_are_read(sim):
-    with Simulation(size=700, as_of="2026-01-01") as large:
+    with FaultySimulation(size=700, as_of="2026-01-01") as large:
         loc = hl.connect(TOKEN, large.location_id, base_url=large.url, cache=False)
 
         with pytest.raises(hl.errors.InvalidRequest, match=r"each of the contacts: \d+ requests, about 3 min"):
@@ -235,7 +235,7 @@ def test_when_every_parent_fails_the_download_stops_soon(sim, connect):
 @pytest.fixture
 def small(tmp_path):
     """A location with few contacts, and a function that returns the paths requested during a call."""
-    with Simulation(size=20, as_of="2026-01-01") as sim:
+    with FaultySimulation(size=20, as_of="2026-01-01") as sim:
         loc = hl.connect(TOKEN, sim.location_id, base_url=sim.url, cache=tmp_path, deadline=1.0)
 
         def paths(read):
@@ -410,7 +410,7 @@ def test_the_catalog_is_searched_by_word_without_a_request():
 
 
 def test_a_lost_connection_ends_the_check_at_once(sim, tmp_path):
-    from hlkit.sim.faults import closed_port
+    from faultkit.faults import closed_port
 
     loc = hl.connect(TOKEN, sim.location_id, base_url=closed_port(), cache=False, deadline=0.3)
 

@@ -6,11 +6,11 @@ import time
 
 import pandas as pd
 import pytest
+from faultkit import faults
 from trial import PAGES, ROWS, arrived, question
 
 from hlkit.client.download import StaleWarning
 from hlkit.client.errors import QuotaExhausted
-from hlkit.sim import faults
 
 A_DAY = 86_400
 AGAIN = "pages are cached, and the same call{}, made again within 7 days, asks only for the rest"

@@ -16,9 +16,8 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-
-from hlkit.sim import Simulation, faults
-from hlkit.sim.edits import Edits, Truth
+from faultkit import FaultySimulation, faults
+from faultkit.edits import Edits, Truth
 
 AS_OF = "2026-01-01"
 WANTED = {1, 2, 3, 4, 5, 9, 10, 11, 13, 14, 15, 16, 18, 19, 20, 23, 25, 26, 28, 29, 30, 31, 32, 33, 42, 43}
@@ -27,7 +26,7 @@ SERVER = {name: fault for name, fault in faults.FAULTS.items() if fault.acts}
 
 @pytest.fixture
 def sim():
-    with Simulation(seed=1, size=300, as_of=AS_OF, burst=(100_000, 10_000)) as sim:
+    with FaultySimulation(seed=1, size=300, as_of=AS_OF, burst=(100_000, 10_000)) as sim:
         yield sim
 
 
@@ -119,7 +118,7 @@ def test_a_fault_strikes_as_scheduled(sim, schedule, struck):
 
 def test_a_rate_is_drawn_with_its_seed():
     def struck(seed):
-        with Simulation(size=0, as_of=AS_OF, burst=(1000, 1000)) as sim:
+        with FaultySimulation(size=0, as_of=AS_OF, burst=(1000, 1000)) as sim:
             sim.fault("status_5xx", rate=0.3, seed=seed)
             for _ in range(40):
                 ask(sim)
@@ -150,7 +149,7 @@ def test_faults_can_strike_together(sim):
 
 
 def test_a_replaced_answer_is_no_rows_served_but_costs_a_request():
-    with Simulation(size=300, as_of=AS_OF, burst=(2, 60_000)) as sim:
+    with FaultySimulation(size=300, as_of=AS_OF, burst=(2, 60_000)) as sim:
         sim.fault("status_5xx", times=1)
         answers = [ask(sim) for _ in range(3)]
 
@@ -292,7 +291,7 @@ def test_a_late_close_brings_the_whole_body_at_once(sim):
 
 
 def test_closing_is_quick_while_an_answer_crawls():
-    sim = Simulation(size=5, as_of=AS_OF).start()
+    sim = FaultySimulation(size=5, as_of=AS_OF).start()
     sim.fault("trickle", variant="silence")
     connection = http.client.HTTPConnection(*urlsplit(sim.url).netloc.split(":"))
     connection.request("GET", "/users/")
@@ -593,7 +592,7 @@ def test_a_walk_by_id_and_date_loses_no_undisturbed_row(sim):
 def test_page_numbers_lose_rows_that_nobody_touched():
     lost = 0
     for seed in range(5):
-        with Simulation(size=600, as_of=AS_OF) as sim:
+        with FaultySimulation(size=600, as_of=AS_OF) as sim:
             sim.edits(rate=4, seed=seed)
             seen, page = [], 1
             while found := ids(ask(sim, pageLimit=20, page=page)):

@@ -17,9 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-
-from hlkit.sim import Simulation, faults, hostile
-from hlkit.sim.__main__ import main
+from faultkit import FaultySimulation, faults, hostile
 
 AS_OF = "2026-01-01"
 NOT_YET = {41, 44, 45, 46}
@@ -27,7 +25,7 @@ NOT_YET = {41, 44, 45, 46}
 
 @pytest.fixture
 def sim():
-    with Simulation(seed=1, size=300, as_of=AS_OF, burst=(100_000, 10_000)) as sim:
+    with FaultySimulation(seed=1, size=300, as_of=AS_OF, burst=(100_000, 10_000)) as sim:
         yield sim
 
 
@@ -63,14 +61,6 @@ def raw(sim, accept=""):
 def test_the_list_has_every_number_up_to_fifty_but_those_that_come_later():
     assert {one.number for one in faults.listed()} == set(range(1, 51)) - NOT_YET
     assert [one.number for one in faults.listed()] == sorted(one.number for one in faults.listed())
-
-
-def test_a_command_prints_the_list(capsys):
-    main(["--faults"])
-    lines = capsys.readouterr().out.splitlines()
-
-    assert len(lines) == len(faults.FAULTS)
-    assert lines[6].split()[:3] == ["7", "bomb", "network"]
 
 
 # Bombs and waits

@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 import requests
+from faultkit import FaultySimulation
 
-from hlkit.sim import Simulation
 from hlkit.sim.data import FEW, KINDS
 from hlkit.sim.endpoints import ROUTES
 
@@ -60,7 +60,7 @@ class Client:
 
 @pytest.fixture(scope="module")
 def sim():
-    with Simulation(seed=0, size=2500, as_of=AS_OF, burst=(100_000, 10_000)) as sim:
+    with FaultySimulation(seed=0, size=2500, as_of=AS_OF, burst=(100_000, 10_000)) as sim:
         yield sim
 
 
@@ -71,7 +71,7 @@ def client(sim):
 
 @pytest.fixture
 def own():
-    with Simulation(seed=0, size=400, as_of=AS_OF, burst=(100_000, 10_000)) as sim:
+    with FaultySimulation(seed=0, size=400, as_of=AS_OF, burst=(100_000, 10_000)) as sim:
         yield Client(sim)
 
 
@@ -432,7 +432,7 @@ def test_every_resource_tells_its_ids_as_its_rows_have_them(sim, name):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_rows_of_every_resource_can_come_change_and_go(name):
-    with Simulation(seed=0, size=300, as_of=AS_OF) as sim:
+    with FaultySimulation(seed=0, size=300, as_of=AS_OF) as sim:
         before, edits = set(sim.data.ids(name)), sim.edits(rate=0, resources=[name])
         born, touched, gone = (edits.change(name, how) for how in ("insert", "update", "delete"))
         after = set(sim.data.ids(name))

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from faultkit import FaultySimulation
 
 from hlkit.sim import Simulation
 from hlkit.sim.__main__ import main, serve
@@ -317,7 +318,7 @@ def test_no_body_is_a_bad_request(sim, client):
 
 
 def test_without_a_sort_rows_that_share_an_instant_are_lost_between_pages(connect):
-    with Simulation(size=400, as_of=AS_OF) as sim:
+    with FaultySimulation(size=400, as_of=AS_OF) as sim:
         sim.fault("same_key", rows=200, resources=["contacts"])
         client = connect(sim)
         whole = client.walk("/contacts/search", "contacts", "pageLimit", "searchAfter", sort=BY_DATE)

@@ -18,14 +18,14 @@ from dataclasses import replace
 from time import monotonic
 
 import pytest
+from faultkit import FaultySimulation
+from faultkit.faults import FAULTS
 from scripted import Scripted
 
 import hlkit as hl
 from hlkit.client.errors import HlkitError
 from hlkit.client.http.progress import Progress
 from hlkit.client.resources import CATALOG
-from hlkit.sim import Simulation
-from hlkit.sim.faults import FAULTS
 
 ROWS, PAGE = 119, 20  # contacts, and rows a page
 PAGES = 7  # requests for the contacts: five full pages, one of nineteen rows, one that is empty
@@ -60,7 +60,7 @@ class Trial:
 
     def __init__(self, folder, *, deadline=12.0, size=120, page=PAGE, seed=1, **limits):
         limits = {"burst": (5000, 10_000), **limits}
-        self.sim = Simulation(seed=seed, size=size, as_of="2026-01-01", **limits).start()
+        self.sim = FaultySimulation(seed=seed, size=size, as_of="2026-01-01", **limits).start()
         self.url, self.cache = self.sim.url, folder / "cache"
         self.deadline, self._page = deadline, page
         self.errors, self.may_be_refused = [], 0.0

@@ -1,4 +1,4 @@
-"""``python -m hlkit.sim``: serve the simulated location for curl and any other client."""
+"""``python -m hlkit.sim``: serve the simulated location to curl or any other client."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 import threading
 from collections.abc import Sequence
 
-from hlkit.sim.faults import listed
 from hlkit.sim.simulation import Simulation
 
 EXAMPLES = """\
@@ -26,7 +25,7 @@ def serve(
     host: str = "127.0.0.1",
     stop: threading.Event | None = None,
 ) -> None:
-    """Serve until Ctrl-C (or until *stop* is set), and say how to reach it."""
+    """Serve until Ctrl-C, or until *stop* is set; print the URL and token first."""
     with Simulation(seed=seed, size=size, as_of=as_of, port=port, host=host) as sim:
         print(f"url       {sim.url}\ntoken     {sim.token}\nlocation  {sim.location_id}")
         print(f"as of     {sim.as_of:%Y-%m-%d %H:%M %Z}\n\n{_examples(sim)}\n\nCtrl-C stops it.", flush=True)
@@ -40,29 +39,16 @@ def _examples(sim: Simulation) -> str:
     return EXAMPLES.format(url=sim.url, token=sim.token, location=sim.location_id)
 
 
-def fault_lines() -> list[str]:
-    """A line for each fault: number, name, whose it is, what happens, and its variants."""
-    lines = []
-    for one in listed():
-        variants = f" [{', '.join(one.variants)}]" if one.variants else ""
-        lines.append(f"{one.number:>2}  {one.name:<16} {one.place:<8} {one.doc}{variants}")
-    return lines
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the flags and serve."""
+    """Parse the flags and serve."""
     parser = argparse.ArgumentParser(prog="python -m hlkit.sim", description=__doc__)
-    parser.add_argument("--port", type=int, default=8000, help="0 lets the system choose")
+    parser.add_argument("--port", type=int, default=8000, help="0 picks a free port")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--seed", type=int, default=0, help="another seed is another location")
-    parser.add_argument("--size", type=int, default=5000, help="how many contacts")
-    parser.add_argument("--faults", action="store_true", help="list the faults it can have, and serve nothing")
-    parser.add_argument("--as-of", help="the date on which its data ends; today if left out")
-    given = parser.parse_args(arguments)
-    if given.faults:
-        print("\n".join(fault_lines()))
-        return
-    serve(given.port, given.size, given.seed, given.as_of, given.host)
+    parser.add_argument("--seed", type=int, default=0, help="another seed makes another location")
+    parser.add_argument("--size", type=int, default=5000, help="number of contacts")
+    parser.add_argument("--as-of", help="the date on which its data ends (default: today)")
+    options = parser.parse_args(arguments)
+    serve(options.port, options.size, options.seed, options.as_of, options.host)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ eight in the morning and lower for people who were referred. Part of the past on
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +15,8 @@ from hlkit.sim.account import LEFT, NAME
 from hlkit.sim.clock import DAY, HOUR, MINUTE, Array, iso, weekday
 from hlkit.sim.contacts import IMPORT, SOURCES
 from hlkit.sim.forms import seeded_submissions
-from hlkit.sim.kind import Kind, known
-
-if TYPE_CHECKING:
-    from hlkit.sim.data import Data
+from hlkit.sim.kind import Kind, visible
+from hlkit.sim.seeded import SeededData
 
 Row = dict[str, Any]
 
@@ -54,7 +52,7 @@ def group_id(seed: int, number: int) -> str:
     return ids.text(seed, "calendar groups", number)
 
 
-def group_rows(data: Data) -> list[Row]:
+def group_rows(data: SeededData) -> list[Row]:
     """Rows of ``GET /calendars/groups``."""
     return [
         {
@@ -69,12 +67,12 @@ def group_rows(data: Data) -> list[Row]:
     ]
 
 
-def calendar_rows(data: Data) -> list[Row]:
+def calendar_rows(data: SeededData) -> list[Row]:
     """Rows of ``GET /calendars/``: wide, nested, with both spellings of appointments per slot."""
     return [_calendar(data, number) for number in range(len(CALENDARS))]
 
 
-def _calendar(data: Data, number: int) -> Row:
+def _calendar(data: SeededData, number: int) -> Row:
     name, kind, minutes, group, hours, active = CALENDARS[number]
     members = [_member(data, user) for user in range(number, number + 3 - number % 2)]
     row: Row = {
@@ -115,7 +113,7 @@ def _calendar(data: Data, number: int) -> Row:
     return row if group is None else {**row, "groupId": group_id(data.seed, group)}
 
 
-def _member(data: Data, user: int) -> Row:
+def _member(data: SeededData, user: int) -> Row:
     place = {"kind": "custom", "location": "", "position": 0, "meetingId": f"custom_{user}", "zoomOauthId": ""}
     return {
         "userId": data.account.user_ids[user],
@@ -133,7 +131,7 @@ def _open(day: int) -> Row:
 # Appointments
 
 
-def _booked(data: Data, rng: np.random.Generator) -> tuple[Array, Array]:
+def _booked(data: SeededData, rng: np.random.Generator) -> tuple[Array, Array]:
     """Who booked, and when: those in the test of two forms by its law alone, others at any time."""
     people, submissions = data.contacts.history, seeded_submissions(data)
     books = submissions["books"] >= 0
@@ -146,7 +144,7 @@ def _booked(data: Data, rng: np.random.Generator) -> tuple[Array, Array]:
     return np.concatenate([submissions["contact"][books], who]), np.concatenate([submissions["books"][books], at])
 
 
-def _starts(created: Array, rng: np.random.Generator, data: Data) -> Array:
+def _starts(created: Array, rng: np.random.Generator, data: SeededData) -> Array:
     """A half hour of a working day, some days after the booking."""
     clock, count = data.clock, len(created)
     wished = clock.to_local(created) + (rng.exponential(LEAD_DAYS, count) * DAY).astype(np.int64)
@@ -157,7 +155,7 @@ def _starts(created: Array, rng: np.random.Generator, data: Data) -> Array:
     return clock.to_utc(day + at)
 
 
-def seeded(data: Data) -> dict[str, Array]:
+def seeded(data: SeededData) -> dict[str, Array]:
     """About 0.6 appointments for each contact, those booked until ``as_of``."""
     rng = ids.generator(data.seed, "appointments")
     people, clock = data.contacts.history, data.clock
@@ -193,10 +191,10 @@ def seeded(data: Data) -> dict[str, Array]:
         "deleted": rng.random(count) < DELETED_SHARE,
     }
     waiting = np.isin(who, data.opportunities.columns["contact"][data.opportunities.columns["stuck"]])
-    return known(columns, (created <= clock.as_of) & (who < data.contacts.count) & ~waiting)
+    return visible(columns, (created <= clock.as_of) & (who < data.contacts.count) & ~waiting)
 
 
-def planted(data: Data) -> dict[str, Any]:
+def planted(data: SeededData) -> dict[str, Any]:
     """The law of missed appointments, and what it came to by hour, with the unmarked ones known."""
     columns = data.table("appointments").columns
     due = (columns["ends"] + HOUR <= data.clock.as_of) & ~columns["deleted"]
@@ -214,7 +212,7 @@ def _with_offset(local: Array, utc: Array) -> list[str]:
     return [text + sign for text, sign in zip(texts, signs, strict=True)]
 
 
-def appointment_rows(data: Data, numbers: Array) -> list[Row]:
+def appointment_rows(data: SeededData, numbers: Array) -> list[Row]:
     """Rows of ``GET /calendars/events``."""
     table, clock = data.table("appointments"), data.clock
     columns = {name: column[numbers] for name, column in table.columns.items()}
@@ -232,7 +230,7 @@ def appointment_rows(data: Data, numbers: Array) -> list[Row]:
     return [_appointment(data, texts, numbers) for texts, numbers in zip(told, coded, strict=True)]
 
 
-def _appointment(data: Data, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> Row:
+def _appointment(data: SeededData, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> Row:
     identifier, person, start, end, added, updated = texts
     calendar, status, user, origin, recurring, deleted, number = numbers
     label, _, _, group, _, _ = CALENDARS[calendar]
@@ -271,7 +269,6 @@ KINDS = (
         seeded,
         appointment_rows,
         placed="start",
-        alter=lambda table, row, now: table.set(row, status=CANCELLED),
         numeric={"startTime": "start", "dateAdded": "created"},
     ),
 )

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hlkit.sim import ids, words
 from hlkit.sim.account import WEBSITE, iso_one
 from hlkit.sim.clock import DAY, Array, iso
-from hlkit.sim.kind import Kind, turn
+from hlkit.sim.kind import Kind
 from hlkit.sim.rows import company
-
-if TYPE_CHECKING:
-    from hlkit.sim.data import Data
+from hlkit.sim.seeded import SeededData
 
 Row = dict[str, Any]
 
@@ -39,7 +37,7 @@ VALUES = (
 LINKS = (("Review page", "review"), ("Quote form", "quote"), ("Spring offer", "spring"), ("Financing", "financing"))
 
 
-def _seeded_products(data: Data) -> dict[str, Array]:
+def _seeded_products(data: SeededData) -> dict[str, Array]:
     count = max(4, round(PRODUCTS * data.size)) if data.size else 0
     rng = ids.generator(data.seed, "products")
     made = data.clock.start + np.sort(rng.integers(0, 500, count)) * DAY
@@ -52,7 +50,7 @@ def _seeded_products(data: Data) -> dict[str, Array]:
     }
 
 
-def product_rows(data: Data, numbers: Array) -> list[Row]:
+def product_rows(data: SeededData, numbers: Array) -> list[Row]:
     """Rows of ``GET /products/``."""
     table = data.table("products")
     columns = {name: column[numbers] for name, column in table.columns.items()}
@@ -90,14 +88,14 @@ def product_rows(data: Data, numbers: Array) -> list[Row]:
     return out
 
 
-def _seeded_businesses(data: Data) -> dict[str, Array]:
+def _seeded_businesses(data: SeededData) -> dict[str, Array]:
     count = NAMED_BUSINESSES + round(SPARE_BUSINESSES * data.size) if data.size else 0
     made = data.clock.start - np.arange(count, 0, -1) * DAY // 4
     draw = ids.generator(data.seed, "businesses").integers(0, 2**31, count)
     return {"number": np.arange(count), "created": made, "updated": made + draw % 90 * DAY, "draw": draw}
 
 
-def business_rows(data: Data, numbers: Array) -> list[Row]:
+def business_rows(data: SeededData, numbers: Array) -> list[Row]:
     """Rows of ``GET /businesses/``; what one lacks is absent."""
     table = data.table("businesses")
     columns = {name: column[numbers] for name, column in table.columns.items()}
@@ -136,7 +134,7 @@ def business_rows(data: Data, numbers: Array) -> list[Row]:
 # What has no pages
 
 
-def tag_rows(data: Data) -> list[Row]:
+def tag_rows(data: SeededData) -> list[Row]:
     """Rows of ``GET /locations/{id}/tags``."""
     location = data.account.location_id
     return [
@@ -145,7 +143,7 @@ def tag_rows(data: Data) -> list[Row]:
     ]
 
 
-def custom_value_rows(data: Data) -> list[Row]:
+def custom_value_rows(data: SeededData) -> list[Row]:
     """Rows of ``GET /locations/{id}/customValues``."""
     return [
         {
@@ -160,7 +158,7 @@ def custom_value_rows(data: Data) -> list[Row]:
     ]
 
 
-def workflow_rows(data: Data) -> list[Row]:
+def workflow_rows(data: SeededData) -> list[Row]:
     """Rows of ``GET /workflows/``: definitions only."""
     return [
         {
@@ -176,7 +174,7 @@ def workflow_rows(data: Data) -> list[Row]:
     ]
 
 
-def campaign_rows(data: Data) -> list[Row]:
+def campaign_rows(data: SeededData) -> list[Row]:
     """Rows of ``GET /campaigns/``: the old kind, of which few accounts have any."""
     return [
         {
@@ -189,7 +187,7 @@ def campaign_rows(data: Data) -> list[Row]:
     ]
 
 
-def link_rows(data: Data) -> list[Row]:
+def link_rows(data: SeededData) -> list[Row]:
     """Rows of ``GET /links/``."""
     out = []
     for number, (name, path) in enumerate(LINKS):
@@ -206,7 +204,6 @@ KINDS = (
         _seeded_products,
         product_rows,
         "created",
-        turn("stored"),
         {"createdAt": "created"},
         style="object",
     ),
@@ -215,7 +212,6 @@ KINDS = (
         _seeded_businesses,
         business_rows,
         "created",
-        turn("draw"),
         {"createdAt": "created"},
         style="object",
     ),

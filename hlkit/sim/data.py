@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
-from functools import cached_property
-from threading import RLock
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from hlkit.sim import calendars, catalog, forms, ids, inbox, money, money_rows, plans, rows, words, work
-from hlkit.sim.account import LEFT, ZONE, Account
-from hlkit.sim.clock import DAY, SECOND, Array, Clock, iso
+from hlkit.sim.account import LEFT, ZONE
+from hlkit.sim.clock import DAY, SECOND, Array, iso
 from hlkit.sim.contacts import (
     BAD,
     DND_NONE,
@@ -24,14 +23,11 @@ from hlkit.sim.contacts import (
     SOURCE_SHARES,
     SOURCES,
     WRONG,
-    seeded_contacts,
 )
-from hlkit.sim.hostile import Hostile
-from hlkit.sim.kind import Kind, turn
-from hlkit.sim.messages import Messages, seeded_messages
-from hlkit.sim.opportunities import STATUSES, Opportunities, seeded_opportunities
-from hlkit.sim.route import ENCODER
-from hlkit.sim.table import Row, Table
+from hlkit.sim.kind import Kind
+from hlkit.sim.opportunities import STATUSES
+from hlkit.sim.seeded import SeededData
+from hlkit.sim.table import ENCODER, Row, Table
 
 CHUNK = 1_000
 
@@ -39,7 +35,7 @@ CURSORS = {"contacts": "searchAfter", "opportunities": "sort"}
 KEPT_TEXTS = 20_000
 
 
-def _seeded_contacts(data: Data) -> dict[str, Array]:
+def _seeded_contacts(data: SeededData) -> dict[str, Array]:
     return {**data.contacts.columns, "number": np.arange(data.contacts.count)}
 
 
@@ -49,7 +45,6 @@ CORE = (
         _seeded_contacts,
         rows.contact_rows,
         "created",
-        turn("tags"),
         {"dateAdded": "created", "dateUpdated": "updated", "dnd": "dnd"},
     ),
     Kind(
@@ -57,7 +52,6 @@ CORE = (
         lambda data: data.opportunities.columns,
         rows.opportunity_rows,
         "created",
-        lambda table, row, now: table.set(row, value=float(table.columns["value"][row]) + 10),
         {
             "date_added": "created",
             "date_updated": "updated",
@@ -71,12 +65,11 @@ CORE = (
         lambda data: data.messages.columns,
         rows.message_rows,
         "sent",
-        lambda table, row, now: None,
         {"createdAt": "sent", "updatedAt": "updated"},
     ),
 )
 AREAS = (inbox, calendars, work, forms, money_rows, catalog)
-KINDS = {kind.name: kind for kind in (*CORE, *(kind for area in AREAS for kind in area.KINDS))}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (*CORE, *(kind for area in AREAS for kind in area.KINDS))}
 TABLES = tuple(KINDS)
 
 # What an account has few of, and how its rows are made.
@@ -107,48 +100,31 @@ WIRE_KEYS = {
 }
 
 
-class Data:
+class Data(SeededData):
     """A table for each resource that has pages, made when first asked for; and the few rows of the account.
 
-    ``rows(name)`` gives what the server would send now; ``planted`` what is known of it.
+    ``rows(name)`` returns what the server would send now; ``planted`` is the truth behind the seeded rows.
     """
 
     def __init__(self, seed: int = 0, size: int = 5000, as_of: str | float | date | datetime | None = None) -> None:
-        self.seed, self.size = seed, size
-        self.clock = Clock(ZONE, as_of)
-        self.account: Account = Account.seeded(seed, self.clock)
-        self.contacts = seeded_contacts(size, seed, self.clock)
-        self.lock = RLock()
+        super().__init__(seed, size, as_of)
         self._now = self.clock.as_of
-        self.hostile = Hostile()
         self._tables: dict[str, Table] = {}
-        self._once: dict[str, dict[str, Array]] = {}
         self._texts: dict[str, tuple[tuple[int, ...], dict[int, str]]] = {}
-        self._deals: tuple[int, Array, Array] | None = None
-
-    @cached_property
-    def opportunities(self) -> Opportunities:
-        """The seeded deals."""
-        return seeded_opportunities(self.contacts, self.seed, self.clock)
-
-    @cached_property
-    def messages(self) -> Messages:
-        """The seeded messages."""
-        return seeded_messages(self.contacts, self.opportunities, self.seed, self.clock)
 
     def table(self, name: str) -> Table:
         """The table of a resource as it is now."""
         with self.lock:
             if name not in self._tables:
-                self._tables[name] = KINDS[name].table(self)
+                kind = KINDS[name]
+                numeric = {"": kind.placed, **kind.numeric}
+                columns = kind.seeded(self)
+                self._tables[name] = Table(name, columns, self.seed, partial(self.make, name), numeric, kind.style)
             return self._tables[name]
 
-    def once(self, name: str, make: Callable[[], dict[str, Array]]) -> dict[str, Array]:
-        """Columns that several resources are made of."""
-        with self.lock:
-            if name not in self._once:
-                self._once[name] = make()
-            return self._once[name]
+    def make(self, name: str, numbers: Array) -> list[Row]:
+        """The JSON rows of a table."""
+        return KINDS[name].make(self, numbers)
 
     def key(self, name: str) -> str:
         """Under which key an answer holds the rows of a resource."""
@@ -162,17 +138,6 @@ class Data:
         """The present of a location that is being edited: a second after the change before."""
         self._now += SECOND
         return self._now
-
-    def share_instant(self, name: str, count: int) -> None:
-        """Give *count* rows in the middle of a table's history the same instant of making and of change."""
-        with self.lock:
-            table = self.table(name)
-            order = table.order(((table.numeric_default, False),))
-            rows = order[max(0, (len(order) - count) // 2) :][:count]
-            if len(rows):
-                created = table.numeric[""]
-                table.set(rows, **{created: table.columns[created][rows[0]]})
-                table.set(rows, updated=table.columns["updated"][rows].max())
 
     def rows(self, name: str) -> Iterator[Row]:
         """The JSON rows of a resource, as the server would send them now, oldest first."""
@@ -211,7 +176,7 @@ class Data:
         ]
 
     def _kept_texts(self, name: str, more: int) -> dict[int, str]:
-        version = (*(self.table(one).version for one in (name, "contacts", "opportunities")), self.hostile.version)
+        version = tuple(self.table(each).version for each in (name, "contacts", "opportunities"))
         found = self._texts.get(name)
         if found is None or found[0] != version or len(found[1]) + more > KEPT_TEXTS:
             found = self._texts[name] = version, {}
@@ -219,7 +184,7 @@ class Data:
 
     def few(self, name: str) -> list[Row]:
         """Rows of what an account has few of."""
-        return self.hostile.few(name, FEW[name](self))
+        return FEW[name](self)
 
     def ids(self, name: str) -> list[str]:
         """The ids of a resource's rows now, in the order of ``rows``."""
@@ -242,20 +207,6 @@ class Data:
         keys = ids.keys(self.seed, "conversations", columns["number"])
         found = np.flatnonzero(keys == np.uint64(ids.key_of(identifier) or 0))
         return int(found[0]) if len(found) else None
-
-    def deals_of(self, contacts: Array) -> list[list[Row]]:
-        """For each contact, what its row says of its deals."""
-        table = self.table("opportunities")
-        if self._deals is None or self._deals[0] != table.version:
-            living = table.now()
-            order = living[np.argsort(table.columns["contact"][living], kind="stable")]
-            self._deals = table.version, order, table.columns["contact"][order]
-        _, order, owners = self._deals
-        start = np.searchsorted(owners, contacts, side="left")
-        stop = np.searchsorted(owners, contacts, side="right")
-        picked = np.concatenate([order[a:b] for a, b in zip(start, stop, strict=True)] or [order[:0]])
-        made = iter(rows.deals_in_contact(self, picked))
-        return [[next(made) for _ in range(n)] for n in (stop - start).tolist()]
 
     @cached_property
     def planted(self) -> dict[str, Any]:

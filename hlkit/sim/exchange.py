@@ -1,22 +1,21 @@
-"""A request in the log, and the reply that goes over the wire."""
+"""A request in the log, and the response before it is sent."""
 
 from __future__ import annotations
 
+import socket
+import threading
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from hlkit.sim.server import Connection
+from typing import Any
 
 SMALLEST_GZIP = 256
 
 
 @dataclass
 class Logged:
-    """A request as it arrived, and what became of it."""
+    """A request as it arrived, and how it was answered."""
 
     method: str
     path: str
@@ -26,28 +25,26 @@ class Logged:
     at: float
     number: int = 0
     status: int = 0
-    fault: str | None = None
+    fault: str | None = None  # the name of a fault that a test injected
     rows: int = 0
 
 
 @dataclass
 class Reply:
-    """An answer before it is written; *play*, if set, writes it in its own way."""
+    """A response before it is sent.
+
+    *play*, if set, sends it in its own way; it is called with the socket and the event that stops the server.
+    """
 
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
-    play: Callable[[Connection, Reply], None] | None = None
+    play: Callable[[socket.socket, threading.Event], None] | None = None
 
     @classmethod
     def of_json(cls, status: int, text: str) -> Reply:
-        """A JSON answer."""
+        """A JSON response."""
         return cls(status, text.encode("utf-8", "surrogatepass"), {"content-type": "application/json; charset=utf-8"})
-
-    @classmethod
-    def of_html(cls, status: int, page: str) -> Reply:
-        """A page of the proxy in front."""
-        return cls(status, page.encode(), {"content-type": "text/html; charset=UTF-8"})
 
     def compress(self) -> None:
         """Gzip the body."""
@@ -56,7 +53,7 @@ class Reply:
         self.headers["content-encoding"] = "gzip"
 
     def head(self, *, length: bool = True) -> bytes:
-        """The status line and the headers, with the body's length unless told otherwise."""
+        """The status line and the headers, with the body's length unless *length* is False."""
         try:
             phrase = HTTPStatus(self.status).phrase
         except ValueError:
@@ -67,5 +64,5 @@ class Reply:
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
     def whole(self) -> bytes:
-        """All bytes of an honest answer."""
+        """The whole response as bytes."""
         return self.head() + self.body

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hlkit.sim.clock import Array, parse
+from hlkit.sim.data import Data
 from hlkit.sim.opportunities import STATUSES
 from hlkit.sim.refusal import unprocessable
+from hlkit.sim.table import Table
 from hlkit.sim.words import split
-
-if TYPE_CHECKING:
-    from hlkit.sim.data import Data
-    from hlkit.sim.table import Table
 
 LONGEST_VALUE = 75
 RANGE = {"gte": np.greater_equal, "lte": np.less_equal, "gt": np.greater, "lt": np.less}

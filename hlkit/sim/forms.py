@@ -7,7 +7,7 @@ after the second 12 in 100; nobody in the test books for another reason.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +15,8 @@ from hlkit.sim import ids, people, rows
 from hlkit.sim.account import WEBSITE
 from hlkit.sim.clock import DAY, MINUTE, Array, iso
 from hlkit.sim.contacts import IMPORT
-from hlkit.sim.kind import Kind, known, turn
-
-if TYPE_CHECKING:
-    from hlkit.sim.data import Data
+from hlkit.sim.kind import Kind, visible
+from hlkit.sim.seeded import SeededData
 
 Row = dict[str, Any]
 
@@ -29,12 +27,12 @@ AGAIN, SURVEYED = 0.16, 0.06  # submissions of the third form, and of surveys, f
 FIELDS = ("full_name", "email", "phone")
 
 
-def seeded_submissions(data: Data) -> dict[str, Array]:
+def seeded_submissions(data: SeededData) -> dict[str, Array]:
     """All submissions of forms that were ever seeded: whose, of which form, when, and whether a booking followed."""
-    return data.once("form submissions", lambda: _submissions(data))
+    return data.shared("form submissions", lambda: _submissions(data))
 
 
-def _submissions(data: Data) -> dict[str, Array]:
+def _submissions(data: SeededData) -> dict[str, Array]:
     rng = ids.generator(data.seed, "form_submissions")
     made, source = data.contacts.history["created"], data.contacts.history["source"]
     leads = np.flatnonzero(source != IMPORT)
@@ -53,7 +51,7 @@ def _submissions(data: Data) -> dict[str, Array]:
     return {name: column[order] for name, column in columns.items()}
 
 
-def _survey_submissions(data: Data) -> dict[str, Array]:
+def _survey_submissions(data: SeededData) -> dict[str, Array]:
     rng = ids.generator(data.seed, "survey_submissions")
     made = data.contacts.history["created"]
     leads = np.flatnonzero(data.contacts.history["source"] != IMPORT)
@@ -63,24 +61,24 @@ def _survey_submissions(data: Data) -> dict[str, Array]:
     return {"contact": who.astype(np.int32), "form": form, "sent": sent, "draw": draw}
 
 
-def _sent(seeded: Callable[[Data], dict[str, Array]]) -> Callable[[Data], dict[str, Array]]:
-    def sent(data: Data) -> dict[str, Array]:
+def _sent(seeded: Callable[[SeededData], dict[str, Array]]) -> Callable[[SeededData], dict[str, Array]]:
+    def sent(data: SeededData) -> dict[str, Array]:
         columns = seeded(data)
         columns = columns | {"updated": columns["sent"]}
         seen = (columns["sent"] <= data.clock.as_of) & (columns["contact"] < data.contacts.count)
-        return known(columns, seen)
+        return visible(columns, seen)
 
     return sent
 
 
-def planted(data: Data) -> dict[str, Any]:
+def planted(data: SeededData) -> dict[str, Any]:
     """The rates of the test, and the ids of its forms."""
     made = ids.texts(ids.keys(data.seed, "forms", np.arange(2)))
     return {"form_ids": made, "booking_share": [BOOKS_A, BOOKS_B], "until_booking": "Exp(1 day)"}
 
 
-def _submission_rows(table_name: str, parent: str, key: str) -> Callable[[Data, Array], list[Row]]:
-    def make(data: Data, numbers: Array) -> list[Row]:
+def _submission_rows(table_name: str, parent: str, key: str) -> Callable[[SeededData, Array], list[Row]]:
+    def make(data: SeededData, numbers: Array) -> list[Row]:
         table, medium = data.table(table_name), parent[:-1]
         columns = {name: column[numbers] for name, column in table.columns.items()}
         whose = rows.persons(data, columns["contact"])
@@ -96,7 +94,7 @@ def _submission_rows(table_name: str, parent: str, key: str) -> Callable[[Data, 
     return make
 
 
-def _submission(data: Data, medium: str, key: str, parts: tuple[Any, ...], time: str) -> Row:
+def _submission(data: SeededData, medium: str, key: str, parts: tuple[Any, ...], time: str) -> Row:
     identifier, person, form, number, sent, (source, draw) = parts
     answers = {one["id"]: one["value"] for one in people.contact_values(data.account, draw)[:3]}
     row: Row = {
@@ -128,7 +126,7 @@ def _objects(draw: int) -> Row:
     return {"signature": people.file(draw, "signature.png"), "country": country}
 
 
-def _machinery(data: Data, key: str, identifier: str, form: str, draw: int) -> Row:
+def _machinery(data: SeededData, key: str, identifier: str, form: str, draw: int) -> Row:
     """What the page adds to the answers on some submissions."""
     return {
         key: form,
@@ -168,8 +166,8 @@ def _event(medium: str, form: str, label: str, source: int, draw: int) -> Row:
     return event
 
 
-def _seeded_list(name: str) -> Callable[[Data], dict[str, Array]]:
-    def seeded(data: Data) -> dict[str, Array]:
+def _seeded_list(name: str) -> Callable[[SeededData], dict[str, Array]]:
+    def seeded(data: SeededData) -> dict[str, Array]:
         """Those in use, and the drafts that every account collects."""
         drafts = min(DRAFTS[name], data.size // 35)
         count = (len(IN_USE[name]) + drafts) if data.size else 0
@@ -179,8 +177,8 @@ def _seeded_list(name: str) -> Callable[[Data], dict[str, Array]]:
     return seeded
 
 
-def _list_rows(name: str) -> Callable[[Data, Array], list[Row]]:
-    def make(data: Data, numbers: Array) -> list[Row]:
+def _list_rows(name: str) -> Callable[[SeededData, Array], list[Row]]:
+    def make(data: SeededData, numbers: Array) -> list[Row]:
         table = data.table(name)
         picked = (table.columns[column][numbers].tolist() for column in ("number", "named"))
         parts = zip(table.texts(numbers), *picked, strict=True)
@@ -198,16 +196,15 @@ def _label(name: str, number: int, named: int) -> str:
     return f"{label}, renamed" if named else label
 
 
-def _kinds(name: str, key: str, seeded: Callable[[Data], dict[str, Array]]) -> tuple[Kind, Kind]:
+def _kinds(name: str, key: str, seeded: Callable[[SeededData], dict[str, Array]]) -> tuple[Kind, Kind]:
     sent = f"{name[:-1]}_submissions"
     return (
-        Kind(name, _seeded_list(name), _list_rows(name), "created", turn("named"), {"created": "created"}),
+        Kind(name, _seeded_list(name), _list_rows(name), "created", {"created": "created"}),
         Kind(
             sent,
             _sent(seeded),
             _submission_rows(sent, name, key),
             placed="sent",
-            alter=turn("draw"),
             numeric={"createdAt": "sent"},
             style="uuid",
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,17 +19,14 @@ from hlkit.sim.messages import (
     INSTAGRAM,
     TYPES,
 )
-from hlkit.sim.table import Table
-
-if TYPE_CHECKING:
-    from hlkit.sim.data import Data
+from hlkit.sim.seeded import SeededData
 
 Row = dict[str, Any]
 
 STARRED = 0.03
 
 
-def seeded(data: Data) -> dict[str, Array]:
+def seeded(data: SeededData) -> dict[str, Array]:
     """The last message of each contact, the last one by a person, and how many are unread."""
     sent = data.messages.columns
     order = np.lexsort((sent["sent"], sent["contact"]))
@@ -65,7 +62,7 @@ def _each(join: np.ufunc, values: Array, first: Array) -> Array:
     return np.asarray(join.reduceat(values, first)) if len(first) else values[:0]
 
 
-def conversation_rows(data: Data, numbers: Array) -> list[Row]:
+def conversation_rows(data: SeededData, numbers: Array) -> list[Row]:
     """Rows of ``GET /conversations/search``, but for ``sort``, which depends on the order asked for."""
     table, lead, sent = data.table("conversations"), data.table("contacts"), data.table("messages")
     columns = {name: column[numbers] for name, column in table.columns.items()}
@@ -86,7 +83,7 @@ def conversation_rows(data: Data, numbers: Array) -> list[Row]:
     return [_conversation(data, texts, numbers) for texts, numbers in zip(told, coded, strict=True)]
 
 
-def _conversation(data: Data, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> Row:
+def _conversation(data: SeededData, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> Row:
     identifier, person, body, tag_bits, business, owned, user = texts
     created, updated, last, manual, kind, kinds, inbound, by_person, unread, starred = numbers
     row: Row = {
@@ -135,21 +132,12 @@ def _type(kinds: int) -> str:
     return "TYPE_PHONE"
 
 
-def _written_to(table: Table, row: int, now: int) -> None:
-    """A message comes in: the conversation is the newest of all, save every third, which is only re-tagged."""
-    if row % 3:
-        table.set(row, last=now, inbound=True, unread=int(table.columns["unread"][row]) + 1)
-    else:
-        table.set(row, starred=not table.columns["starred"][row])
-
-
 KINDS = (
     Kind(
         "conversations",
         seeded,
         conversation_rows,
         placed="last",
-        alter=_written_to,
         numeric={"last_message_date": "last", "last_manual_message_date": "manual"},
     ),
 )

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hlkit.sim import calendars, catalog, work
 from hlkit.sim.clock import DAY, Array
+from hlkit.sim.data import Data
 from hlkit.sim.messages import TYPES
 from hlkit.sim.money_rows import INVOICE_STATES, STATUSES, subscription_detail
 from hlkit.sim.refusal import Refusal, unprocessable
 from hlkit.sim.route import Asked, Given, Route, page_size, whole
 
-if TYPE_CHECKING:
-    from hlkit.sim.data import Data
-
-Answer = Callable[["Data", Asked], Given]
-Masks = Callable[["Data", Asked], Array | None]
+Answer = Callable[[Data, Asked], Given]
+Masks = Callable[[Data, Asked], Array | None]
 
 
 def _paged(data: Data, name: str, order: Array, start: int, size: int, **envelope: Any) -> Given:

@@ -6,17 +6,15 @@ law of BG/NBD, whose four numbers are planted. Orders and invoices are the paper
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hlkit.sim import ids, plans
 from hlkit.sim.clock import DAY, HOUR, MINUTE, WEEK, Array
 from hlkit.sim.contacts import IMPORT
-from hlkit.sim.kind import known
-
-if TYPE_CHECKING:
-    from hlkit.sim.data import Data
+from hlkit.sim.kind import visible
+from hlkit.sim.seeded import SeededData
 
 BG_NBD = {"r": 0.243, "alpha_weeks": 4.414, "a": 0.793, "b": 2.426}
 CUSTOMERS = 0.15
@@ -31,12 +29,12 @@ SUCCEEDED, FAILS, PENDING = range(3)
 PAID, SENT, DRAFT, VOID, PARTLY, UNPAID = range(6)  # the state of an order or an invoice
 
 
-def purchases(data: Data) -> dict[str, Array]:
+def purchases(data: SeededData) -> dict[str, Array]:
     """Each purchase of each customer: whose, when, how much; and how it was paid for."""
-    return data.once("purchases", lambda: _purchases(data))
+    return data.shared("purchases", lambda: _purchases(data))
 
 
-def _purchases(data: Data) -> dict[str, Array]:
+def _purchases(data: SeededData) -> dict[str, Array]:
     rng = ids.generator(data.seed, "transactions")
     people, end = data.contacts.history, data.clock.end
     leads = np.flatnonzero(people["source"] != IMPORT)
@@ -77,7 +75,7 @@ def _of_whom(contact: Array, draw: Array) -> dict[str, Array]:
     }
 
 
-def transactions(data: Data) -> dict[str, Array]:
+def transactions(data: SeededData) -> dict[str, Array]:
     """Purchases, payments of plans, and what does not count: tests, failures, and what is still pending."""
     bought, paid = purchases(data), plans.payments(data)
     plan = plans.seeded_plans(data)
@@ -114,11 +112,11 @@ def transactions(data: Data) -> dict[str, Array]:
     return _seen(data, columns)
 
 
-def _seen(data: Data, columns: dict[str, Array]) -> dict[str, Array]:
-    return known(columns, (columns["created"] <= data.clock.as_of) & (columns["contact"] < data.contacts.count))
+def _seen(data: SeededData, columns: dict[str, Array]) -> dict[str, Array]:
+    return visible(columns, (columns["created"] <= data.clock.as_of) & (columns["contact"] < data.contacts.count))
 
 
-def subscriptions(data: Data) -> dict[str, Array]:
+def subscriptions(data: SeededData) -> dict[str, Array]:
     """Plans as they are at ``as_of``: active, in trial, or cancelled some days after the last time they were paid."""
     plan = plans.seeded_plans(data)
     last = np.where(plan["times"] < plans.FOR_EVER, plan["times"], 200 // plan["months"])
@@ -140,7 +138,7 @@ def subscriptions(data: Data) -> dict[str, Array]:
     return _seen(data, columns)
 
 
-def _papers(data: Data, kind: int, name: str, more: float, states: tuple[int, ...]) -> dict[str, Array]:
+def _papers(data: SeededData, kind: int, name: str, more: float, states: tuple[int, ...]) -> dict[str, Array]:
     """The paid papers of one kind, and a share *more* in other states; numbered as the purchases are, then on."""
     bought = purchases(data)
     rng = ids.generator(data.seed, name)
@@ -166,16 +164,16 @@ def _papers(data: Data, kind: int, name: str, more: float, states: tuple[int, ..
     return _seen(data, columns)
 
 
-def orders(data: Data) -> dict[str, Array]:
+def orders(data: SeededData) -> dict[str, Array]:
     """An order for each purchase made that way, and some that were never paid."""
     return _papers(data, ORDER, "orders", 0.12, (UNPAID, UNPAID, PARTLY))
 
 
-def invoices(data: Data) -> dict[str, Array]:
+def invoices(data: SeededData) -> dict[str, Array]:
     """An invoice for each purchase made that way, and some that are drafts, sent, void or paid in part."""
     return _papers(data, INVOICE, "invoices", 0.3, (SENT, SENT, DRAFT, VOID, PARTLY))
 
 
-def planted(data: Data) -> dict[str, Any]:
+def planted(data: SeededData) -> dict[str, Any]:
     """The law of purchases."""
     return {"bg_nbd": dict(BG_NBD), "spend": dict(SPEND), "share_of_leads": CUSTOMERS}

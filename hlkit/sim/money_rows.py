@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,10 +11,8 @@ from hlkit.sim.account import NAME, WEBSITE
 from hlkit.sim.clock import DAY, MINUTE, Array, iso
 from hlkit.sim.kind import Kind
 from hlkit.sim.rows import Person, persons
+from hlkit.sim.seeded import SeededData
 from hlkit.sim.table import Table
-
-if TYPE_CHECKING:
-    from hlkit.sim.data import Data
 
 Row = dict[str, Any]
 
@@ -23,7 +21,7 @@ INVOICE_STATES = ("paid", "sent", "draft", "void", "partially_paid", "sent")
 FUNNELS = ("Spring offer", "Maintenance plan", "Gift card")
 
 
-def _payers(data: Data, columns: dict[str, Array]) -> list[Person]:
+def _payers(data: SeededData, columns: dict[str, Array]) -> list[Person]:
     """Who paid; a contact that is gone has an id and a name that no contact row has."""
     out = persons(data, columns["contact"])
     for place, ghost in enumerate(columns.get("ghost", np.full(len(out), -1)).tolist()):
@@ -34,7 +32,7 @@ def _payers(data: Data, columns: dict[str, Array]) -> list[Person]:
     return out
 
 
-def _shared(data: Data, identifier: str, person: Person, cad: bool, live: bool) -> Row:
+def _shared(data: SeededData, identifier: str, person: Person, cad: bool, live: bool) -> Row:
     row: Row = {
         "_id": identifier,
         "altId": data.account.location_id,
@@ -69,7 +67,7 @@ def _rowwise(columns: dict[str, Array], *names: str) -> zip[tuple[Any, ...]]:
     return zip(*(columns[name].tolist() for name in names), strict=True)
 
 
-def transaction_rows(data: Data, numbers: Array) -> list[Row]:
+def transaction_rows(data: SeededData, numbers: Array) -> list[Row]:
     """Rows of ``GET /payments/transactions``."""
     columns = _picked(data.table("transactions"), numbers)
     told = zip(
@@ -85,7 +83,7 @@ def transaction_rows(data: Data, numbers: Array) -> list[Row]:
     return [_transaction(data, texts, numbers) for texts, numbers in zip(told, coded, strict=True)]
 
 
-def _transaction(data: Data, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> Row:
+def _transaction(data: SeededData, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> Row:
     identifier, person, created, updated, fulfilled = texts
     amount, refunded, pays, paper, status, cad, live, text, merged, draw = numbers
     row = _shared(data, identifier, person, cad, live) | {
@@ -114,12 +112,12 @@ def _transaction(data: Data, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -
     return row
 
 
-def provider_id(data: Data, number: int) -> str:
+def provider_id(data: SeededData, number: int) -> str:
     """The payment provider's name for a subscription."""
     return f"sub_{ids.text(data.seed, 'provider subscriptions', number)}"
 
 
-def subscription_rows(data: Data, numbers: Array) -> list[Row]:
+def subscription_rows(data: SeededData, numbers: Array) -> list[Row]:
     """Rows of ``GET /payments/subscriptions``; neither the interval nor the end of one is among them."""
     columns = _picked(data.table("subscriptions"), numbers)
     told = zip(
@@ -133,7 +131,7 @@ def subscription_rows(data: Data, numbers: Array) -> list[Row]:
     return [_subscription(data, texts, numbers) for texts, numbers in zip(told, coded, strict=True)]
 
 
-def _subscription(data: Data, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> Row:
+def _subscription(data: SeededData, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> Row:
     identifier, person, created, updated = texts
     amount, cad, live, draw, ended, number = numbers
     return _shared(data, identifier, person, cad, live) | {
@@ -149,7 +147,7 @@ def _subscription(data: Data, texts: tuple[Any, ...], numbers: tuple[Any, ...]) 
     }
 
 
-def subscription_detail(data: Data, number: int) -> Row:
+def subscription_detail(data: SeededData, number: int) -> Row:
     """``GET /payments/subscriptions/{id}``: the row, its interval, and when it was cancelled."""
     numbers = np.array([number])
     columns = _picked(data.table("subscriptions"), numbers)
@@ -164,7 +162,7 @@ def subscription_detail(data: Data, number: int) -> Row:
     return {**row, "canceledAt": iso(ended)[0]} if int(ended[0]) >= 0 else row
 
 
-def order_rows(data: Data, numbers: Array) -> list[Row]:
+def order_rows(data: SeededData, numbers: Array) -> list[Row]:
     """Rows of ``GET /payments/orders``."""
     columns = _picked(data.table("orders"), numbers)
     told = zip(
@@ -178,7 +176,7 @@ def order_rows(data: Data, numbers: Array) -> list[Row]:
     return [_order(data, texts, numbers) for texts, numbers in zip(told, coded, strict=True)]
 
 
-def _order(data: Data, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> Row:
+def _order(data: SeededData, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> Row:
     identifier, person, created, updated = texts
     amount, cad, live, text, state, draw = numbers
     return _shared(data, identifier, person, cad, live) | {
@@ -197,7 +195,7 @@ def _order(data: Data, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> Row:
     }
 
 
-def invoice_rows(data: Data, numbers: Array) -> list[Row]:
+def invoice_rows(data: SeededData, numbers: Array) -> list[Row]:
     """Rows of ``GET /invoices/``; the number of one is at times a text with a prefix."""
     columns = _picked(data.table("invoices"), numbers)
     local = data.clock.to_local(columns["created"]) // DAY * DAY
@@ -214,7 +212,7 @@ def invoice_rows(data: Data, numbers: Array) -> list[Row]:
     return [_invoice(data, texts, numbers) for texts, numbers in zip(told, coded, strict=True)]
 
 
-def _invoice(data: Data, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> Row:
+def _invoice(data: SeededData, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> Row:
     identifier, person, created, updated, issued, due = texts
     amount, cad, live, text, state, draw, number = numbers
     paid = {money.PAID: amount, money.PARTLY: round(amount / 2, 2)}.get(state, 0)
@@ -247,22 +245,10 @@ def _invoice(data: Data, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> Ro
     }
 
 
-def _refund(table: Table, row: int, now: int) -> None:
-    table.set(row, refunded=float(table.columns["amount"][row]))
-
-
-def _cancel(table: Table, row: int, now: int) -> None:
-    table.set(row, ended=now)
-
-
-def _pay(table: Table, row: int, now: int) -> None:
-    table.set(row, state=money.PAID)
-
-
 DATES = {"createdAt": "created"}
 KINDS = (
-    Kind("transactions", money.transactions, transaction_rows, "created", _refund, DATES, style="object"),
-    Kind("subscriptions", money.subscriptions, subscription_rows, "created", _cancel, DATES, style="object"),
-    Kind("orders", money.orders, order_rows, "created", _pay, DATES, style="object"),
-    Kind("invoices", money.invoices, invoice_rows, "created", _pay, DATES, style="object"),
+    Kind("transactions", money.transactions, transaction_rows, "created", DATES, style="object"),
+    Kind("subscriptions", money.subscriptions, subscription_rows, "created", DATES, style="object"),
+    Kind("orders", money.orders, order_rows, "created", DATES, style="object"),
+    Kind("invoices", money.invoices, invoice_rows, "created", DATES, style="object"),
 )

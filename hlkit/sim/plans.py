@@ -7,16 +7,14 @@ A plan's payment on the tenth covers that month's end, and those of as many more
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hlkit.sim import ids
 from hlkit.sim.clock import DAY, HISTORY_WEEKS, HOUR, Array
 from hlkit.sim.contacts import IMPORT
-
-if TYPE_CHECKING:
-    from hlkit.sim.data import Data
+from hlkit.sim.seeded import SeededData
 
 PER_CONTACT = 0.027
 PRICES = (29.0, 49.0, 99.0, 149.0)
@@ -54,12 +52,12 @@ SCRIPT: tuple[tuple[str, tuple[Plan, ...]], ...] = (
 )
 
 
-def seeded_plans(data: Data) -> dict[str, Array]:
+def seeded_plans(data: SeededData) -> dict[str, Array]:
     """One row for each subscription: whose, what it costs, and the instants between which it is paid."""
-    return data.once("plans", lambda: _plans(data))
+    return data.shared("plans", lambda: _plans(data))
 
 
-def _plans(data: Data) -> dict[str, Array]:
+def _plans(data: SeededData) -> dict[str, Array]:
     rng = ids.generator(data.seed, "subscriptions")
     people, clock = data.contacts.history, data.clock
     leads = np.flatnonzero(people["source"] != IMPORT)
@@ -92,7 +90,7 @@ def _times(count: int, rng: np.random.Generator) -> Array:
     return np.where(rng.random(count) < 0.35, FOR_EVER, 1 + rng.geometric(0.12, count))
 
 
-def script_contacts(data: Data) -> list[int]:
+def script_contacts(data: SeededData) -> list[int]:
     """The twelve oldest contacts who are leads and no trap; none in an account too small for it."""
     people = data.contacts.columns
     early = (people["created"] < tenth(data, 1)) & (people["source"] != IMPORT)
@@ -100,18 +98,18 @@ def script_contacts(data: Data) -> list[int]:
     return rows[: len(SCRIPT)] if len(rows) >= len(SCRIPT) else []
 
 
-def tenth(data: Data, month: int) -> int:
+def tenth(data: SeededData, month: int) -> int:
     """Nine in the morning of the tenth, in the history's month *month*."""
     return int(_tenths(data, np.array([month]))[0])
 
 
-def _tenths(data: Data, months: Array) -> Array:
+def _tenths(data: SeededData, months: Array) -> Array:
     begun = np.datetime64(int(data.clock.to_local(np.array([data.clock.start]))[0]), "ms").astype("datetime64[M]")
     days = (begun + months).astype("datetime64[ms]").astype(np.int64)
     return data.clock.to_utc(days + 9 * DAY + 9 * HOUR)
 
 
-def add_months(data: Data, instants: Array, months: Array) -> Array:
+def add_months(data: SeededData, instants: Array, months: Array) -> Array:
     """The same day, or the month's 28th, and the same time of day so many months later."""
     local = data.clock.to_local(instants)
     month = local.astype("datetime64[ms]").astype("datetime64[M]")
@@ -120,7 +118,7 @@ def add_months(data: Data, instants: Array, months: Array) -> Array:
     return data.clock.to_utc(moved + rest)
 
 
-def payments(data: Data) -> dict[str, Array]:
+def payments(data: SeededData) -> dict[str, Array]:
     """Each payment of each plan until the end of the history: which plan's, when, how much, and whether it failed."""
     plans = seeded_plans(data)
     most = np.minimum(plans["times"], -(-30 // plans["months"]))
@@ -136,7 +134,7 @@ def payments(data: Data) -> dict[str, Array]:
     return {name: np.concatenate([column, retried[name]]) for name, column in columns.items()}
 
 
-def planted(data: Data, contact_ids: list[str]) -> dict[str, Any]:
+def planted(data: SeededData, contact_ids: list[str]) -> dict[str, Any]:
     """For each scripted contact its plans and the revenue of each whole month, by currency, as the script has it."""
     out: dict[str, Any] = {}
     for (name, plans), row in zip(SCRIPT, script_contacts(data), strict=False):
@@ -145,7 +143,7 @@ def planted(data: Data, contact_ids: list[str]) -> dict[str, Any]:
     return {"script": out, "paid_on": "the tenth, at nine"}
 
 
-def _by_month(data: Data, plans: tuple[Plan, ...], currency: str) -> dict[str, float]:
+def _by_month(data: SeededData, plans: tuple[Plan, ...], currency: str) -> dict[str, float]:
     """Month to revenue at its end, for the months that have ended at ``as_of``."""
     begun = np.datetime64(int(data.clock.to_local(np.array([data.clock.start]))[0]), "ms").astype("datetime64[M]")
     now = np.datetime64(int(data.clock.to_local(np.array([data.clock.as_of]))[0]), "ms").astype("datetime64[M]")

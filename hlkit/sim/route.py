@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import copy
-import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from hlkit.sim.clock import Array
+from hlkit.sim.data import Data
 from hlkit.sim.refusal import Refusal, unprocessable
+from hlkit.sim.table import ENCODER
 
-if TYPE_CHECKING:
-    from hlkit.sim.data import Data
-
-ENCODER = json.JSONEncoder(check_circular=False, ensure_ascii=False, separators=(",", ":"))
 LIST_MOST = 100  # no list of rows by offset or page is known to take more
 
 
@@ -42,15 +38,6 @@ class Given:
     status: int = 200
     resource: str | None = None
     numbers: Array = field(default_factory=lambda: np.empty(0, np.int64))
-
-    def copy(self) -> Given:
-        """The same answer, to be changed without changing this one."""
-        return replace(self, envelope=copy.deepcopy(self.envelope), rows=list(self.rows))
-
-    def payload(self) -> dict[str, Any]:
-        """The whole answer as objects of its own, for whoever wants to change it."""
-        read: dict[str, Any] = json.loads(self.text())
-        return read
 
     def text(self, **more: Any) -> str:
         """The JSON, with some more in the envelope."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,9 +14,7 @@ from hlkit.sim.contacts import DND_PERMANENT, NO_BIRTHDAY
 from hlkit.sim.messages import CALL_STATUSES, CALLS, EMAIL, ORIGINS, TEXTS, TYPES
 from hlkit.sim.messages import STATUSES as MESSAGE_STATUSES
 from hlkit.sim.opportunities import DELETED, LOST, OPEN, STATUSES, WON
-
-if TYPE_CHECKING:
-    from hlkit.sim.data import Data
+from hlkit.sim.seeded import SeededData
 
 Row = dict[str, Any]
 
@@ -49,7 +47,7 @@ class Person(NamedTuple):
     phone: str | None
 
 
-def persons(data: Data, contacts: Array) -> list[Person]:
+def persons(data: SeededData, contacts: Array) -> list[Person]:
     """Contacts as other rows name them."""
     table = data.table("contacts")
     named = people.names(table.columns, data.contacts.traps, contacts)
@@ -87,11 +85,10 @@ def _blocked(code: int, spread: int) -> Row:
     return {"Call": block, "Email": email, "SMS": block}
 
 
-def contact_rows(data: Data, rows: Array) -> list[Row]:
+def contact_rows(data: SeededData, rows: Array) -> list[Row]:
     """Rows of ``POST /contacts/search``; nothing is absent, what is not known is null."""
     table, account = data.table("contacts"), data.account
     columns = table.columns
-    deals = data.deals_of(rows)
     written = zip(
         rows.tolist(),
         table.texts(rows),
@@ -103,7 +100,7 @@ def contact_rows(data: Data, rows: Array) -> list[Row]:
         iso(columns["created"][rows]),
         iso(columns["updated"][rows]),
         iso(columns["born"][rows].astype(np.int64) * DAY),
-        deals,
+        _deals_of(data, rows),
         strict=True,
     )
     codes = ("source", "last_source", "touch_written", "dnd", "owner", "tags", "born", "custom", "business")
@@ -178,8 +175,19 @@ def _birthday(day: int, text: str, spread: int) -> Any:
     return (text, text, text, day * DAY, str(day * DAY))[spread % 5]
 
 
-def deals_in_contact(data: Data, rows: Array) -> list[Row]:
-    """What a contact's row says of its deals."""
+def _deals_of(data: SeededData, contacts: Array) -> list[list[Row]]:
+    """For each contact, the deals in its row."""
+    table = data.table("opportunities")
+    order = table.sorted_by("contact")
+    owners = table.columns["contact"][order]
+    start = np.searchsorted(owners, contacts, side="left")
+    stop = np.searchsorted(owners, contacts, side="right")
+    picked = np.concatenate([order[a:b] for a, b in zip(start, stop, strict=True)] or [order[:0]])
+    deals = iter(_deals_in_contact(data, picked))
+    return [[next(deals) for _ in range(n)] for n in (stop - start).tolist()]
+
+
+def _deals_in_contact(data: SeededData, rows: Array) -> list[Row]:
     table, account = data.table("opportunities"), data.account
     picked = (table.columns[name][rows].tolist() for name in ("pipeline", "stage", "status", "value"))
     return [
@@ -199,7 +207,7 @@ def stage_id(account: Account, pipeline: int, stage: int) -> str:
     return account.deleted_stage_id if stage == DELETED else account.stage_ids[pipeline][stage]
 
 
-def opportunity_rows(data: Data, rows: Array) -> list[Row]:
+def opportunity_rows(data: SeededData, rows: Array) -> list[Row]:
     """Rows of ``POST /opportunities/search``."""
     table, lead = data.table("opportunities"), data.table("contacts")
     columns, contact = table.columns, table.columns["contact"][rows]
@@ -300,7 +308,7 @@ def _touches(first: int, last: int, how: int, spread: int) -> list[Row]:
     return out
 
 
-def message_rows(data: Data, rows: Array) -> list[Row]:
+def message_rows(data: SeededData, rows: Array) -> list[Row]:
     """Rows of ``GET /conversations/messages/export``; what a message does not have is absent."""
     table, lead, account = data.table("messages"), data.table("contacts"), data.account
     columns, contact = table.columns, table.columns["contact"][rows]

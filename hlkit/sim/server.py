@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-import ssl
-import struct
 import sys
 import threading
 from collections.abc import Callable
@@ -18,38 +16,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from hlkit.sim.exchange import Logged, Reply
 
-LONGEST_WAIT = 60.0
 POLL = 0.05
 
 
-class Connection:
-    """One client's socket, as an answer that misbehaves needs it."""
-
-    def __init__(self, sock: socket.socket, stopping: threading.Event) -> None:
-        self._socket = sock
-        self._stopping = stopping
-        self._opened = monotonic()
-
-    def send(self, data: bytes) -> None:
-        """Write bytes."""
-        self._socket.sendall(data)
-
-    def wait(self, seconds: float) -> bool:
-        """Wait; False when the server stops, the client has left, or a minute is over."""
-        if self._stopping.wait(min(seconds, LONGEST_WAIT)) or monotonic() - self._opened > LONGEST_WAIT:
-            return False
-        with contextlib.suppress(BlockingIOError):
-            return bool(self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-        return True
-
-    def reset(self) -> None:
-        """End the connection with RST."""
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._socket.close()
-
-
 class Server(ThreadingTCPServer):
-    """Answers every request with what *reply* gives, and writes it."""
+    """Sends the reply to every request, and calls *answered* once it was sent."""
 
     allow_reuse_address = True
     request_queue_size = 128
@@ -59,9 +30,8 @@ class Server(ThreadingTCPServer):
         address: tuple[str, int],
         reply: Callable[[Logged], Reply],
         answered: Callable[[Logged], None],
-        secure: ssl.SSLContext | None = None,
     ) -> None:
-        self.reply, self.answered, self.secure = reply, answered, secure
+        self.reply, self.answered = reply, answered
         self.stopping = threading.Event()
         self._open: set[socket.socket] = set()
         self._answering: set[threading.Thread] = set()
@@ -74,14 +44,12 @@ class Server(ThreadingTCPServer):
         """Accept, and remember the socket so that it can be closed."""
         sock, address = super().get_request()
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self.secure is not None:  # shakes hands on the first read, in the thread of the connection
-            sock = self.secure.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         with self._lock:
             self._open.add(sock)
         return sock, address
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer in a thread that never keeps Python from ending, and that ``close`` can wait for."""
+        """Answer in a daemon thread that ``close`` can wait for."""
         thread = threading.Thread(target=self._process, args=(request, client_address), daemon=True)
         with self._lock:
             self._answering.add(thread)
@@ -101,12 +69,12 @@ class Server(ThreadingTCPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that has left is no error."""
+        """A client that has disconnected is no error."""
         if not isinstance(sys.exception(), OSError | ValueError):
             super().handle_error(request, client_address)
 
     def close(self) -> None:
-        """Stop at once: wake whoever waits, cut every connection, end every thread."""
+        """Stop at once: end all waits, close every connection, join every thread."""
         self.stopping.set()
         self.shutdown()
         with self._lock:
@@ -121,22 +89,21 @@ class Server(ThreadingTCPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Reads requests of one connection, one after the other."""
+    """Reads the requests of one connection, one after the other."""
 
     protocol_version = "HTTP/1.1"
     server: Server
 
     def answer(self) -> None:
-        """Read the body, ask for the reply, write it."""
+        """Read the request and send its reply."""
         logged = self._read()
         reply = self.server.reply(logged)
-        connection = Connection(self.connection, self.server.stopping)
         try:
             if reply.play:
                 self.close_connection = True
-                reply.play(connection, reply)
+                reply.play(self.connection, self.server.stopping)
             else:
-                connection.send(reply.whole())
+                self.connection.sendall(reply.whole())
         except OSError:
             self.close_connection = True
         self.server.answered(logged)
@@ -160,4 +127,4 @@ class Handler(BaseHTTPRequestHandler):
         )
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: requests are in the simulation's log."""
+        """Print nothing: requests are in the simulation's log."""

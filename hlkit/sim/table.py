@@ -6,6 +6,7 @@ cost a bisection each.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from hlkit.sim import ids
 from hlkit.sim.clock import Array
 
 Row = dict[str, Any]
+ENCODER = json.JSONEncoder(check_circular=False, ensure_ascii=False, separators=(",", ":"))
 Sort = tuple[tuple[str, bool], ...]  # fields, and whether each runs downwards
 
 KEPT_ORDERS = 8
@@ -109,6 +111,11 @@ class Table:
         if mask is None:
             return whole
         return self._keep((sort, key), lambda: whole[mask()[whole]])
+
+    def sorted_by(self, column: str) -> Array:
+        """Numbers of the living rows, sorted by a column."""
+        living = self.now()
+        return self._keep(("by", column), lambda: living[np.argsort(self.columns[column][living], kind="stable")])
 
     def _keep(self, key: object, make: Callable[[], Array]) -> Array:
         if key not in self._kept:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,11 +10,9 @@ from hlkit.sim import ids, rows
 from hlkit.sim.account import LEFT
 from hlkit.sim.clock import DAY, HOUR, MINUTE, Array, iso
 from hlkit.sim.contacts import IMPORT
-from hlkit.sim.kind import Kind, known, turn
+from hlkit.sim.kind import Kind, visible
 from hlkit.sim.opportunities import OPEN
-
-if TYPE_CHECKING:
-    from hlkit.sim.data import Data
+from hlkit.sim.seeded import SeededData
 
 Row = dict[str, Any]
 
@@ -31,7 +29,7 @@ NOTES = (
 )
 
 
-def seeded_tasks(data: Data) -> dict[str, Array]:
+def seeded_tasks(data: SeededData) -> dict[str, Array]:
     """An open task for each open deal in work, and many for contacts, most of them done. Stuck deals have none."""
     rng = ids.generator(data.seed, "tasks")
     made, owner = data.contacts.history["created"], data.contacts.history["owner"]
@@ -60,15 +58,15 @@ def seeded_tasks(data: Data) -> dict[str, Array]:
         "draw": draw,
     }
     stuck = np.isin(who, deals["contact"][deals["stuck"]])
-    return known(columns, (created <= data.clock.as_of) & (who < data.contacts.count) & ~stuck)
+    return visible(columns, (created <= data.clock.as_of) & (who < data.contacts.count) & ~stuck)
 
 
-def task_rows(data: Data, numbers: Array) -> list[Row]:
+def task_rows(data: SeededData, numbers: Array) -> list[Row]:
     """Rows of ``POST /locations/{id}/tasks/search``."""
     return [{"_id": row.pop("id"), **row} for row in contact_task_rows(data, numbers, whole=True)]
 
 
-def contact_task_rows(data: Data, numbers: Array, *, whole: bool = False) -> list[Row]:
+def contact_task_rows(data: SeededData, numbers: Array, *, whole: bool = False) -> list[Row]:
     """Rows of ``GET /contacts/{id}/tasks``; *whole* adds what only the search has."""
     table = data.table("tasks")
     columns = {name: column[numbers] for name, column in table.columns.items()}
@@ -102,7 +100,7 @@ def contact_task_rows(data: Data, numbers: Array, *, whole: bool = False) -> lis
     return out
 
 
-def seeded_notes(data: Data) -> dict[str, Array]:
+def seeded_notes(data: SeededData) -> dict[str, Array]:
     """Notes on one contact in twenty, at times several."""
     rng = ids.generator(data.seed, "notes")
     made = data.contacts.history["created"]
@@ -116,10 +114,10 @@ def seeded_notes(data: Data) -> dict[str, Array]:
         "user": np.where(rng.random(len(who)) < 0.2, -1, rng.integers(0, LEFT + 1, len(who))).astype(np.int8),
         "draw": rng.integers(0, 2**31, len(who)),
     }
-    return known(columns, (created <= data.clock.as_of) & (who < data.contacts.count))
+    return visible(columns, (created <= data.clock.as_of) & (who < data.contacts.count))
 
 
-def note_rows(data: Data, numbers: Array) -> list[Row]:
+def note_rows(data: SeededData, numbers: Array) -> list[Row]:
     """Rows of ``GET /contacts/{id}/notes``."""
     table = data.table("notes")
     columns = {name: column[numbers] for name, column in table.columns.items()}
@@ -150,6 +148,6 @@ def note_rows(data: Data, numbers: Array) -> list[Row]:
 
 
 KINDS = (
-    Kind("tasks", seeded_tasks, task_rows, "created", turn("completed"), {"dateAdded": "created"}, style="object"),
-    Kind("notes", seeded_notes, note_rows, "created", turn("draw"), {"dateAdded": "created"}, of_contact=True),
+    Kind("tasks", seeded_tasks, task_rows, "created", {"dateAdded": "created"}, style="object"),
+    Kind("notes", seeded_notes, note_rows, "created", {"dateAdded": "created"}, of_contact=True),
 )

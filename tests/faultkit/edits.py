@@ -6,13 +6,92 @@ first is a second after ``as_of``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from hlkit.sim import ids
+from hlkit.sim.calendars import CANCELLED
 from hlkit.sim.data import KINDS, TABLES, Data
+from hlkit.sim.money import PAID
+from hlkit.sim.table import Table
+
+Update = Callable[[Table, int, int], None]  # changes a row: table, row, now
+
+
+def _flip(column: str) -> Update:
+    """Flip the last bit of a column."""
+
+    def update(table: Table, row: int, now: int) -> None:
+        table.set(row, **{column: int(table.columns[column][row]) ^ 1})
+
+    return update
+
+
+def _nothing(table: Table, row: int, now: int) -> None:
+    """Only ``updated`` changes."""
+
+
+def _raise_value(table: Table, row: int, now: int) -> None:
+    table.set(row, value=float(table.columns["value"][row]) + 10)
+
+
+def _receive_message(table: Table, row: int, now: int) -> None:
+    """A message comes in and the conversation is the newest of all; every third is only starred or unstarred."""
+    if row % 3:
+        table.set(row, last=now, inbound=True, unread=int(table.columns["unread"][row]) + 1)
+    else:
+        table.set(row, starred=not table.columns["starred"][row])
+
+
+def _cancel_appointment(table: Table, row: int, now: int) -> None:
+    table.set(row, status=CANCELLED)
+
+
+def _refund(table: Table, row: int, now: int) -> None:
+    table.set(row, refunded=float(table.columns["amount"][row]))
+
+
+def _end(table: Table, row: int, now: int) -> None:
+    table.set(row, ended=now)
+
+
+def _pay(table: Table, row: int, now: int) -> None:
+    table.set(row, state=PAID)
+
+
+UPDATES: dict[str, Update] = {
+    "contacts": _flip("tags"),
+    "opportunities": _raise_value,
+    "messages": _nothing,
+    "conversations": _receive_message,
+    "appointments": _cancel_appointment,
+    "tasks": _flip("completed"),
+    "notes": _flip("draw"),
+    "forms": _flip("named"),
+    "form_submissions": _flip("draw"),
+    "surveys": _flip("named"),
+    "survey_submissions": _flip("draw"),
+    "transactions": _refund,
+    "subscriptions": _end,
+    "orders": _pay,
+    "invoices": _pay,
+    "products": _flip("stored"),
+    "businesses": _flip("draw"),
+}
+
+
+def share_instant(data: Data, name: str, count: int) -> None:
+    """Give *count* rows in the middle of a table's history the same instant of creation and of change."""
+    with data.lock:
+        table = data.table(name)
+        order = table.order(((table.numeric_default, False),))
+        rows = order[max(0, (len(order) - count) // 2) :][:count]
+        if len(rows):
+            created = table.numeric[""]
+            table.set(rows, **{created: table.columns[created][rows[0]]})
+            table.set(rows, updated=table.columns["updated"][rows].max())
 
 
 @dataclass
@@ -97,7 +176,7 @@ class Edits:
                 self.truth.note(resource, "born", table.texts(np.array([row]))[0])
             elif how == "update":
                 table.set(row, updated=now)
-                KINDS[resource].alter(table, row, now)
+                UPDATES[resource](table, row, now)
                 self.truth.note(resource, "touched", table.texts(np.array([row]))[0])
             else:
                 table.remove(row)

@@ -17,14 +17,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from hlkit.sim import ids
-from hlkit.sim.fault import FAULTS, Fault, Place
+from faultkit.fault import FAULTS, Fault, Place
+from hlkit.sim import Simulation, ids
 from hlkit.sim.tokens import TOKEN
-
-if TYPE_CHECKING:
-    from hlkit.sim.simulation import Simulation
 
 UNRESOLVABLE = "http://nowhere.invalid"  # a name that RFC 6761 keeps from resolving
 

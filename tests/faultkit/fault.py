@@ -6,17 +6,16 @@ A fault acts in one or more phases of an answer: *instead* of it, on its *payloa
 
 from __future__ import annotations
 
+import copy
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
-from hlkit.sim import ids
+from hlkit.sim import Simulation, ids
 from hlkit.sim.exchange import Logged, Reply
+from hlkit.sim.limits import Budget
 from hlkit.sim.route import Given
-
-if TYPE_CHECKING:
-    from hlkit.sim.limits import Budget
-    from hlkit.sim.simulation import Simulation
 
 Place = Literal["network", "http", "paging", "quota", "auth", "data", "client"]
 Phase = Literal["instead", "payload", "reply", "wire"]
@@ -28,7 +27,7 @@ FAULTS: dict[str, Fault] = {}  # name to fault, in the order of registration
 
 @dataclass(frozen=True)
 class Fault:
-    """A named way to fail; *place* "client" is a condition the server cannot make, "data" one of the rows."""
+    """A named way to fail; *place* "client" is a condition that no server can make, "data" one of the rows."""
 
     number: int
     name: str
@@ -36,7 +35,6 @@ class Fault:
     doc: str
     variants: tuple[str, ...] = ()
     acts: dict[Phase, Act] = field(default_factory=dict, compare=False)
-    plant: Callable[[Simulation, int, dict[str, Any]], None] | None = None  # changes the rows: seed, options
 
 
 @dataclass
@@ -155,3 +153,15 @@ def also(name: str, phase: Phase) -> Callable[[Act], Act]:
         return act
 
     return register
+
+
+def copy_of(given: Given) -> Given:
+    """The same answer, to be changed without changing this one."""
+    return replace(given, envelope=copy.deepcopy(given.envelope), rows=list(given.rows))
+
+
+def rows_of(given: Given) -> list[Any]:
+    """The rows of an answer as new objects, to be changed."""
+    assert given.rows_key is not None
+    rows: list[Any] = json.loads(given.text())[given.rows_key]
+    return rows

@@ -8,10 +8,10 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+from faultkit.connection import LONGEST_WAIT, Connection, play
+from faultkit.fault import Moment, fault
 from hlkit.sim import ids
 from hlkit.sim.exchange import Reply
-from hlkit.sim.fault import Moment, fault
-from hlkit.sim.server import LONGEST_WAIT, Connection
 
 SHARE = 0.6  # of a body that breaks off
 SLICE = 0.1  # seconds between two pieces of a body that crawls
@@ -32,7 +32,7 @@ def _chunk(piece: bytes) -> bytes:
 def reset_peer(moment: Moment) -> bool:
     """RST after some bytes; a chunked body without its last chunk; a chunk whose size is no number."""
 
-    def play(connection: Connection, reply: Reply) -> None:
+    def send(connection: Connection, reply: Reply) -> None:
         piece = _cut(moment, reply.body)
         if moment.variant == "rst":
             connection.send(reply.head() + piece)
@@ -42,7 +42,7 @@ def reset_peer(moment: Moment) -> bool:
         rest = _chunk(reply.body) if moment.variant == "last_chunk" else _chunk(piece) + b"zz\r\n" + piece
         connection.send(reply.head(length=False) + rest)
 
-    return _broken(moment, play)
+    return _broken(moment, send)
 
 
 @fault(
@@ -56,7 +56,7 @@ def reset_peer(moment: Moment) -> bool:
 def short_body(moment: Moment) -> bool:
     """Too few bytes for Content-Length; no length and an early close; each also where the cut leaves valid JSON."""
 
-    def play(connection: Connection, reply: Reply) -> None:
+    def send(connection: Connection, reply: Reply) -> None:
         promised, piece = len(reply.body), _cut(moment, reply.body)
         if moment.variant.endswith("valid_json"):
             reply.headers.pop("content-encoding", None)
@@ -67,7 +67,7 @@ def short_body(moment: Moment) -> bool:
             reply.headers["connection"] = "close"
         connection.send(reply.head(length=False) + piece)
 
-    return _broken(moment, play)
+    return _broken(moment, send)
 
 
 def _fewer_rows(body: bytes) -> bytes:
@@ -84,7 +84,7 @@ def _fewer_rows(body: bytes) -> bytes:
 def gzip_cut(moment: Moment) -> bool:
     """Half of the stream; no trailer; a wrong checksum; plain text that says it is gzip. The length is right."""
 
-    def play(connection: Connection, reply: Reply) -> None:
+    def send(connection: Connection, reply: Reply) -> None:
         if "content-encoding" not in reply.headers:
             reply.compress()
         if moment.variant == "half":
@@ -98,7 +98,7 @@ def gzip_cut(moment: Moment) -> bool:
         reply.headers["connection"] = "close"
         connection.send(reply.whole())
 
-    return _broken(moment, play)
+    return _broken(moment, send)
 
 
 @fault(
@@ -113,7 +113,7 @@ def trickle(moment: Moment) -> bool:
     """Ten bytes a second (option ``bytes_per_second``) in the body or the headers; nothing; all, but no close."""
     piece = max(1, round(moment.options.get("bytes_per_second", 10) * SLICE))
 
-    def play(connection: Connection, reply: Reply) -> None:
+    def send(connection: Connection, reply: Reply) -> None:
         if moment.variant == "silence":
             _crawl(connection, b"", piece)
         elif moment.variant == "late_close":
@@ -127,9 +127,9 @@ def trickle(moment: Moment) -> bool:
             _crawl(connection, reply.body, piece)
 
     if moment.variant == "late_close":
-        moment.answer().play = play
+        play(moment.answer(), send)
         return True
-    return _broken(moment, play)
+    return _broken(moment, send)
 
 
 def _crawl(connection: Connection, data: bytes, piece: int) -> None:
@@ -192,20 +192,20 @@ def jitter(moment: Moment) -> bool:
     low, high = float(moment.options.get("low", 0.05)), float(moment.options.get("high", 3.0))
     wait, before = float(rng.uniform(low, high)), moment.answer().play
 
-    def play(connection: Connection, reply: Reply) -> None:
+    def send(connection: Connection, reply: Reply) -> None:
         if not connection.wait(wait):
             return
         if before is not None:
-            before(connection, reply)
+            before(connection.socket, connection.stopping)
         else:
             connection.send(reply.whole())
 
     moment.answer().headers["connection"] = "close"
-    moment.answer().play = play
+    play(moment.answer(), send)
     return True
 
 
-def _broken(moment: Moment, play: Callable[[Connection, Reply], None]) -> bool:
-    moment.answer().play = play
+def _broken(moment: Moment, send: Callable[[Connection, Reply], None]) -> bool:
+    play(moment.answer(), send)
     moment.logged.rows = 0
     return True

@@ -6,8 +6,8 @@ import base64
 import json
 from typing import Any
 
+from faultkit.fault import Moment, also, fault, rows_of
 from hlkit.sim.clock import parse
-from hlkit.sim.fault import Moment, also, fault
 
 ODD_BYTES = {
     "bom": b"\xef\xbb\xbf{",
@@ -44,7 +44,7 @@ def odd_rows(moment: Moment) -> bool:
     key, variant = moment.given.rows_key, moment.variant
     if variant not in ODD_ROWS or key is None or not moment.given.rows:
         return False
-    rows = moment.given.payload()[key]
+    rows = rows_of(moment.given)
     if variant == "nan_in_row":
         rows[0]["ratio"] = float("nan")
     elif variant == "null_row":
@@ -106,7 +106,7 @@ def drift(moment: Moment) -> bool:
     assert moment.given is not None
     if moment.given.rows_key is None or not moment.given.rows:
         return False
-    rows = moment.given.payload()[moment.given.rows_key]
+    rows = rows_of(moment.given)
     name = str(moment.options.get("field") or _first_field(rows[0]))
     for row in rows:
         if moment.variant == "new":

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
+from faultkit.fault import Moment, also, copy_of, fault, rows_of
 from hlkit.sim import ids, tokens
 from hlkit.sim.endpoints import ROUTES
 from hlkit.sim.exchange import Reply
-from hlkit.sim.fault import Moment, also, fault
 
 CLOUDFLARE = "<!DOCTYPE html><html><head><title>{title}</title></head><body><h1>{title}</h1>{text}</body></html>"
 
@@ -21,6 +21,11 @@ def error(moment: Moment, status: int, message: str, error: str, **more: Any) ->
         status, json.dumps(payload | {"traceId": ids.uuid(0, "fault", moment.logged.number)})
     )
     return True
+
+
+def web_page(status: int, page: str) -> Reply:
+    """A web page, as the proxy in front of the API sends."""
+    return Reply(status, page.encode(), {"content-type": "text/html; charset=UTF-8"})
 
 
 # HTTP
@@ -40,7 +45,7 @@ def status_5xx(moment: Moment) -> bool:
     if status in (500, 503):
         return error(moment, status, "Internal server error", "Server Error")
     page = CLOUDFLARE.format(title=f"Error {status}", text="services.leadconnectorhq.com | cf-ray 0")
-    moment.reply = Reply.of_html(status, page)
+    moment.reply = web_page(status, page)
     return True
 
 
@@ -56,7 +61,7 @@ def fake_200(moment: Moment) -> bool:
     """In a 200: a page of the proxy, nothing, an error's envelope, no key for the rows, or null for them."""
     if moment.variant == "html":
         page = CLOUDFLARE.format(title="Just a moment...", text="Checking your browser")
-        moment.reply = Reply.of_html(200, page)
+        moment.reply = web_page(200, page)
     elif moment.variant == "empty":
         moment.reply = Reply(200, b"", {"content-type": "application/json; charset=utf-8"})
     elif moment.variant == "envelope":
@@ -173,7 +178,7 @@ def cursor_loop(moment: Moment) -> bool:
     room = 1 if variant == "same_page" else 2
     if len(pages) < room:
         pages.append(moment.given)
-    moment.given = pages[turn % room].copy()
+    moment.given = copy_of(pages[turn % room])
     return True
 
 
@@ -232,7 +237,7 @@ def lost_location(moment: Moment) -> bool:
     assert moment.given is not None
     if not later_page(moment) or not moment.given.rows_key:
         return False
-    rows = moment.given.payload()[moment.given.rows_key]
+    rows = rows_of(moment.given)
     other = ids.text(moment.sim.data.seed, "other location")
     for place, row in enumerate(rows):
         if moment.variant == "all" or place % 2:

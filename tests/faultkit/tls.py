@@ -6,17 +6,16 @@ import shutil
 import ssl
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from hlkit.sim.fault import FAULTS, Fault
+from faultkit.fault import FAULTS, Fault
+from hlkit.sim import Simulation
+from hlkit.sim.exchange import Logged, Reply
 from hlkit.sim.server import Server
-
-if TYPE_CHECKING:
-    from hlkit.sim.simulation import Simulation
 
 Trouble = Literal["self_signed", "expired", "wrong_host", "none"]
 TROUBLES: tuple[Trouble, ...] = ("self_signed", "expired", "wrong_host")
@@ -34,6 +33,19 @@ class Secured:
     certificate: Path
 
 
+class SecureServer(Server):
+    """A server behind TLS; the handshake is made on the first read, in the thread of the connection."""
+
+    def __init__(self, reply: Callable[[Logged], Reply], context: ssl.SSLContext) -> None:
+        self._context = context
+        super().__init__(("127.0.0.1", 0), reply, lambda logged: None)
+
+    def server_activate(self) -> None:
+        """Listen; accepted sockets are TLS sockets."""
+        super().server_activate()
+        self.socket = self._context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+
+
 @contextmanager
 def tls(sim: Simulation, how: Trouble = "self_signed") -> Iterator[Secured]:
     """Serve a running simulation over TLS as well, on another port.
@@ -45,7 +57,7 @@ def tls(sim: Simulation, how: Trouble = "self_signed") -> Iterator[Secured]:
         certificate, key = _certificate(Path(folder), how)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
-        server = Server(("127.0.0.1", 0), sim.reply, lambda logged: None, context)
+        server = SecureServer(sim.reply, context)
         try:
             yield Secured(f"https://localhost:{server.server_address[1]}", certificate)
         finally:
@@ -65,5 +77,5 @@ def _certificate(folder: Path, how: Trouble) -> tuple[Path, Path]:
     return out, key
 
 
-def _run(*words: str | Path) -> None:
-    subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
+def _run(*arguments: str | Path) -> None:
+    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
