@@ -24,7 +24,7 @@ def test_a_walk_in_a_circle_ends_within_two_requests_and_says_where(trial, name,
     first = 1 + {"same_page": 1, "two_cursors": 2}[variant]  # the pages that are new
     assert len(trial.asked(name)) <= first + 2
     assert name in str(error)
-    assert "circle" in str(error)
+    assert "pagination loop" in str(error)
     assert "(at {" in str(error)
     trial.resume(error, name)
 

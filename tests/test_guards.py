@@ -110,7 +110,7 @@ def test_clean_cause_and_frames(is_guarded, monkeypatch):
 def test_cursor_check(is_guarded, monkeypatch):
     """Pages that go in a circle never end."""
     if not is_guarded:
-        monkeypatch.setattr(walk.SeenRows, "follow", lambda self, asked, page: self.paging.after(asked, page, self))
+        monkeypatch.setattr(walk.SeenRows, "next_position", lambda self, at, page: self.paging.after(at, page, self))
     contacts = Contacts(1, 2, 3)
     with Scripted(answer(contacts.page([1, 2, 3]))) as server:
         came = []

@@ -423,7 +423,7 @@ class Download:
                 self._check_total(trail.paging, asked, last, page)
             has_arrived = call.arrived
             try:
-                position = trail.follow(asked, page)
+                position = trail.next_position(asked, page)
             except IncompleteDownload as error:
                 position, circle = None, error
                 self.session.forget(call)  # so that .resume() asks for it again
@@ -431,20 +431,22 @@ class Download:
                 second = self._call(record, own, asked, visits)
                 again = self._fetch(record, second)
                 has_arrived = has_arrived or second.arrived
-                position, rows_when_short = trail.again(asked, again), trail.rows
+                position, rows_when_short = trail.after_retry(asked, again), trail.rows
                 page = (
-                    again if len(again) >= len(page) else Page([*page.rows, *again.rows], again.envelope, again.odd)
+                    again
+                    if len(again) >= len(page)
+                    else Page([*page.rows, *again.rows], again.envelope, again.skipped)
                 )
             self._more = position is not None
             self.pages += 1
             self.rows = before + trail.rows
             self._note(record, has_arrived)
             self._tell(page)
-            yield page if last is None else Page(trail.beyond(last, page), page.envelope, page.odd)
+            yield page if last is None else Page(trail.beyond(last, page), page.envelope, page.skipped)
             last = page
             if circle is not None:
                 self._is_circle = True
-                if trail.round > 1:
+                if trail.attempt > 1:
                     self._cache.delete_download(
                         record
                     )  # its pages contradict each other, however often they are read

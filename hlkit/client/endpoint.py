@@ -87,7 +87,7 @@ class Endpoint:
         try:
             for page in walk:
                 builder = builder.empty_copy()
-                builder.add(page.rows, page.odd)
+                builder.add(page.rows, page.skipped)
                 frame = self._cut(builder.frame(), choices)
                 frame = frame if left is None else frame.head(left)
                 left = None if left is None else left - len(frame)
@@ -136,8 +136,8 @@ class Endpoint:
         try:
             pages = list(walk)
             pages = pages[len(pages) - walk.pages :]  # those before it began again at page 1 do not count
-            if odd := sum(page.odd for page in pages):
-                warn(skipped_message(odd, self.resource.name), DataWarning)
+            if skipped := sum(page.skipped for page in pages):
+                warn(skipped_message(skipped, self.resource.name), DataWarning)
             rows = [dict(row) for page in pages for row in page.rows][: choices.limit]
         except DamagedDownload:
             if self._context.offline and not walk.is_replaced():
@@ -199,7 +199,7 @@ class Endpoint:
             for page in walk:
                 if walk.restarts > restarts:  # from page 1: what came before does not count
                     restarts, builder = walk.restarts, builder.empty_copy()
-                builder.add(page.rows, page.odd)
+                builder.add(page.rows, page.skipped)
                 if self._has_enough(builder, choices):
                     break
         except DamagedDownload as error:

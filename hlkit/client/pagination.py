@@ -1,8 +1,8 @@
-"""How one page leads to the next: pure, no HTTP, no pandas.
+"""How one page leads to the next. Pure: no HTTP, no pandas.
 
-A style knows the parameters of page 1 (``first``) and, given a page and what was asked for it, those of the
-next (``after``), or that there is none. ``SeenRows`` remembers what came and tells a road from a circle.
-A *position* is the dictionary of paging parameters of one request.
+Each paging style is a class; its docstring shows the JSON it is for. A style knows the parameters of page 1
+(``first``) and, from a page, those of the next (``after``). A *position* is a dictionary of paging parameters.
+``SeenRows`` records what a download has seen, and detects pagination loops.
 """
 
 from __future__ import annotations
@@ -18,69 +18,77 @@ from hlkit.client.seen_ids import SeenIds
 
 Position = dict[str, Any]
 
-PAGE_NUMBERS_END_AT = 10_000  # rows: beyond, the searches answer 422 to a page number
+MAX_NUMBERED_ROWS = 10_000  # beyond these, the searches answer 422 to a page number
 
 
-def lookup(told: Any, path: str | None) -> Any:
-    """What stands at a dotted path, where a number is a place in a list; ``None`` where nothing does."""
-    for step in path.split(".") if path else [None]:
-        if isinstance(told, dict) and step is not None:
-            told = told.get(step)
-        elif isinstance(told, list) and step is not None and step.isdigit() and int(step) < len(told):
-            told = told[int(step)]
+def get_path(data: Any, path: str | None) -> Any:
+    """The value at a dotted path, in which digits are a list index; ``None`` if there is none.
+
+    >>> get_path({"total": [{"total": 12}]}, "total.0.total")
+    12
+    """
+    for name in path.split(".") if path else [None]:
+        if isinstance(data, dict) and name is not None:
+            data = data.get(name)
+        elif isinstance(data, list) and name is not None and name.isdigit() and int(name) < len(data):
+            data = data[int(name)]
         else:
             return None
-    return told
+    return data
 
 
 @dataclass(frozen=True)
 class Page:
-    """One answer as paging sees it: its rows, and the envelope around them.
+    """One response: its rows, and the envelope around them.
 
-    ``odd`` is how many entries stood among the rows that are no objects: they are left out, and counted. So many
-    of them as ``trailing`` stood after the last row.
+    ``skipped`` counts the entries among the rows that are not JSON objects and were left out; ``trailing``, how
+    many of them followed the last row.
     """
 
     rows: Sequence[Mapping[str, Any]]
     envelope: Mapping[str, Any]
-    odd: int = 0
+    skipped: int = 0
     trailing: int = 0
 
     def __len__(self) -> int:
-        return len(self.rows) + self.odd
+        return len(self.rows) + self.skipped
 
     def total(self, path: str | None) -> int | None:
-        """The announced number of rows; a missing or an odd total is normal."""
-        told = lookup(self.envelope, path)
-        return told if isinstance(told, int) and not isinstance(told, bool) and told >= 0 else None
+        """The number of rows that the server announces; ``None`` if it is missing or not a count, which is normal."""
+        total = get_path(self.envelope, path)
+        return total if isinstance(total, int) and not isinstance(total, bool) and total >= 0 else None
 
 
 @dataclass(frozen=True)
 class Paging:
-    """How a server's pages follow each other.
+    """A paging style. ``size`` is the parameter for the page size, and ``most`` the server's maximum.
 
-    ``size`` is the parameter that asks for so many rows a page, ``most`` the most that the server gives.
-    ``patience`` is how many full pages in a row may bring nothing new before that is a circle.
+    ``guarantee``: what the style promises if rows change during a download. ``ends_on_overlap``: a page with only
+    known rows is the last. ``patience``: a loop is reported after this many full pages in a row without a
+    new row. ``verifies_total``: rows are counted, and all pages read again if the count is wrong. ``tracks_gaps``:
+    rows are joined to the rows before by an overlap.
     """
 
     size: str | None = None
     most: int | None = None
 
     style: ClassVar[str] = "none"
-    guarantee: ClassVar[str] = "One answer carries every row."
+    guarantee: ClassVar[str] = "One response holds every row."
     ends_on_overlap: ClassVar[bool] = False
     patience: ClassVar[int] = 1
-    counts_rounds: ClassVar[bool] = False
-    joins: ClassVar[bool] = False
+    verifies_total: ClassVar[bool] = False
+    tracks_gaps: ClassVar[bool] = False
 
     def first(self) -> Position:
+        """The position of page 1."""
         return {self.size: self.most} if self.size else {}
 
-    def after(self, asked: Position, page: Page, trail: SeenRows) -> Position | None:
+    def after(self, position: Position, page: Page, seen: SeenRows) -> Position | None:
+        """The position after *page*, which was requested at *position*; ``None`` after the last page."""
         return None
 
     def requests_for(self, rows: int) -> int:
-        """How many requests so many rows take."""
+        """How many requests it takes to read this many rows."""
         return 1 if not self.most else max(1, -(-rows // self.most)) + self.ends_on_overlap
 
     def is_full(self, page: Page) -> bool:
@@ -88,15 +96,20 @@ class Paging:
 
 
 class NoPaging(Paging):
-    """One response carries everything; a window of time stands in the question, if there is one."""
+    """One response holds every row.
+
+    ``{"calendars": [{"id": "c1"}, {"id": "c2"}]}``
+    """
 
 
 @dataclass(frozen=True)
 class SearchAfter(Paging):
-    """The last row carries the cursor (sort value and id), so no tie is lost and moving rows are not skipped.
+    """Each row has a cursor: its sort value and its id. The last row's cursor requests the next page.
 
-    ``cursor`` names the row's fields that may hold it. A server whose rows bear none is asked by page number.
-    ``start`` is what stands on page 1 in place of a cursor, where the documents want something there.
+    ``{"contacts": [{"id": "a", "searchAfter": [1735711200000, "a"]}], "total": 5002}``
+
+    ``cursor`` names the fields that can hold it. If rows have none, pages are requested by number. ``start`` is
+    sent with page 1 instead of a cursor.
     """
 
     cursor: tuple[str, ...] = ("searchAfter", "sort")
@@ -105,33 +118,35 @@ class SearchAfter(Paging):
 
     style: ClassVar[str] = "search_after"
     guarantee: ClassVar[str] = (
-        "Read oldest first by a cursor that bears the row's id: a row that is there from beginning to end "
-        "comes exactly once, whatever else is added, changed or deleted meanwhile."
+        "Read oldest first, by a cursor that includes the row's id: a row that exists from start to finish is "
+        "returned exactly once, whatever else is added, changed or deleted meanwhile."
     )
     ends_on_overlap: ClassVar[bool] = True
 
     def first(self) -> Position:
-        return {**self._every(), **self.start}
+        return {**self._size_and_order(), **self.start}
 
-    def _every(self) -> Position:
+    def _size_and_order(self) -> Position:
+        """The parameters that every page has."""
         position = super().first()
         if self.order:
             name, direction = self.order
             position["sort"] = [{"field": name, "direction": direction}]
         return position
 
-    def after(self, asked: Position, page: Page, trail: SeenRows) -> Position | None:
+    def after(self, position: Position, page: Page, seen: SeenRows) -> Position | None:
         if not page.rows:
             return None
-        cursor = next((page.rows[-1][name] for name in self.cursor if page.rows[-1].get(name)), None)
+        last = page.rows[-1]
+        cursor = next((last[name] for name in self.cursor if last.get(name)), None)
         if cursor is not None:
-            return self._every() | {"searchAfter": cursor}
+            return self._size_and_order() | {"searchAfter": cursor}
         if not self.is_full(page):
             return None
-        number = asked.get("page", 1) + 1
-        if number * (self.most or 1) > PAGE_NUMBERS_END_AT:
+        number = position.get("page", 1) + 1
+        if number * (self.most or 1) > MAX_NUMBERED_ROWS:
             raise IncompleteDownload(
-                f"the rows bear no cursor, and page numbers end at {PAGE_NUMBERS_END_AT:,} rows",
+                f"the rows have no cursor, and page numbers end at {MAX_NUMBERED_ROWS:,} rows",
                 hint="read a shorter span with since= and until=",
             )
         return self.first() | {"page": number}
@@ -139,116 +154,89 @@ class SearchAfter(Paging):
 
 @dataclass(frozen=True)
 class Cursor(Paging):
-    """The envelope carries an opaque cursor; the walk ends when none comes, not at an empty page."""
+    """The envelope has an opaque cursor. The page without one is the last; an empty page need not be.
+
+    ``{"messages": [{"id": "m1"}, {"id": "m2"}], "nextCursor": "eyJpZCI6Im0yIn0", "total": 40213}``
+    """
 
     param: str = "cursor"
     next: str = "nextCursor"
 
     style: ClassVar[str] = "cursor"
     guarantee: ClassVar[str] = (
-        "Read oldest first by the server's own cursor: a row that is there from beginning to end comes exactly once."
+        "Read oldest first, by the server's own cursor: a row that exists from start to finish is returned exactly "
+        "once."
     )
 
-    def after(self, asked: Position, page: Page, trail: SeenRows) -> Position | None:
-        cursor = lookup(page.envelope, self.next)
+    def after(self, position: Position, page: Page, seen: SeenRows) -> Position | None:
+        cursor = get_path(page.envelope, self.next)
         return self.first() | {self.param: cursor} if cursor else None
 
 
 @dataclass(frozen=True)
-class StartAfterPair(Paging):
-    """The envelope carries a time stamp and an id; one alone would repeat page 1 for ever."""
-
-    params: tuple[str, str] = ("startAfter", "startAfterId")
-    within: str = "meta"
-
-    style: ClassVar[str] = "start_after_pair"
-    guarantee: ClassVar[str] = (
-        "Read by a time stamp and an id: a row that is there from beginning to end comes exactly once."
-    )
-    ends_on_overlap: ClassVar[bool] = True
-
-    def after(self, asked: Position, page: Page, trail: SeenRows) -> Position | None:
-        pair = {name: lookup(page.envelope, f"{self.within}.{name}") for name in self.params}
-        if not page.rows or not all(pair.values()):
-            return None
-        return self.first() | pair
-
-
-@dataclass(frozen=True)
 class StartAfterDate(Paging):
-    """The cursor is the sort value alone (epoch ms), asked one millisecond early so that no tie is lost."""
+    """Each row has a time stamp in epoch milliseconds. The next page starts after the last row's.
+
+    ``{"conversations": [{"id": "a", "sort": [1735711200000]}], "total": 812}``
+
+    Rows can share a time stamp, so the next page is requested from 1 ms earlier: no row is lost, and those that
+    arrive twice are dropped.
+    """
 
     param: str = "startAfterDate"
     value: str = "sort"
 
     style: ClassVar[str] = "start_after_date"
     guarantee: ClassVar[str] = (
-        "Read oldest first by a time stamp alone, each page one millisecond early: ties at a page's border "
-        "come twice and are kept once. A whole page of one time stamp raises IncompleteDownload."
+        "Read oldest first, by a time stamp without an id. Each page starts 1 ms early, so that rows with the same "
+        "time stamp are not lost. A full page of one time stamp raises IncompleteDownload."
     )
     ends_on_overlap: ClassVar[bool] = True
 
-    def after(self, asked: Position, page: Page, trail: SeenRows) -> Position | None:
+    def after(self, position: Position, page: Page, seen: SeenRows) -> Position | None:
         if not page.rows:
             return None
-        stamps = [_stamp(row.get(self.value)) for row in page.rows]
+        stamps = [_time_stamp(row.get(self.value)) for row in page.rows]
         if stamps[-1] is None:
             if not self.is_full(page):
                 return None
             raise IncompleteDownload(
-                f"the last of {len(page):,} rows bears no time stamp, and the server can only go on after one",
-                hint="narrow the filters so that fewer rows come",
+                f"the last of {len(page):,} rows has no time stamp, so the next page cannot be requested",
+                hint="narrow the filters so that fewer rows match",
             )
         if self.is_full(page) and stamps[0] == stamps[-1]:
             raise IncompleteDownload(
-                f"{len(page):,} rows share one time stamp, and the server can only go on after it",
+                f"{len(page):,} rows share one time stamp, so the next page cannot be requested",
                 hint="narrow the filters so that fewer rows share it",
             )
         return self.first() | {self.param: stamps[-1] - 1}
 
 
-def _stamp(value: Any) -> int | None:
+def _time_stamp(value: Any) -> int | None:
     if isinstance(value, list):
         value = value[0] if value else None
     return value if isinstance(value, int) else None
 
 
 @dataclass(frozen=True)
-class LastId(Paging):
-    """The next page is asked for by the id of the last row, told in the envelope or on the row."""
-
-    param: str = "lastId"
-    next: str | None = None
-    more: str | None = None  # where the envelope says whether there is another page
-
-    style: ClassVar[str] = "last_id"
-    guarantee: ClassVar[str] = "Read on from the last row's id: a row that stays comes exactly once."
-    ends_on_overlap: ClassVar[bool] = True
-
-    def after(self, asked: Position, page: Page, trail: SeenRows) -> Position | None:
-        if not page.rows or (self.more and not lookup(page.envelope, self.more)):
-            return None
-        last = lookup(page.envelope, self.next) if self.next else trail.id_of(page.rows[-1])
-        return self.first() | {self.param: last} if last else None
-
-
-@dataclass(frozen=True)
 class Offset(Paging):
-    """Rows are skipped by number. Each page is asked from one row early, which shows whether rows moved.
+    """The request says how many rows to skip. Each page starts at the last row of the page before.
 
-    Where a page holds no row of those read so far without a gap, rows before it went: it steps back, and then
-    on by half a page, so that one more deletion does not hide the joint again.
+    ``{"tasks": [{"_id": "a"}, {"_id": "b"}]}``
+
+    If a page does not overlap the rows before it, some of those were deleted, and rows were skipped. Then it goes
+    back one page, and on by half pages until the rows overlap again.
     """
 
     param: str = "skip"
 
     style: ClassVar[str] = "offset"
     guarantee: ClassVar[str] = (
-        "Read by counting rows, each page from the last row of the one before; where that shows that rows "
-        "were deleted meanwhile, it goes back a page. A row that stays in its order comes exactly once."
+        "Read by row number, each page from the last row of the page before. If rows were deleted meanwhile, it "
+        "goes back a page. A row that keeps its place in the order is returned exactly once."
     )
-    patience: ClassVar[int] = 10  # a step back brings pages that were seen
-    joins: ClassVar[bool] = True
+    patience: ClassVar[int] = 10  # going back reads known rows again
+    tracks_gaps: ClassVar[bool] = True
 
     def first(self) -> Position:
         return super().first() | {self.param: 0}
@@ -256,24 +244,26 @@ class Offset(Paging):
     def requests_for(self, rows: int) -> int:
         return -(-max(rows - 1, 1) // max((self.most or 2) - 1, 1))
 
-    def after(self, asked: Position, page: Page, trail: SeenRows) -> Position | None:
-        offset, size = asked[self.param], self.most or len(page)
-        if offset and not trail.joins_on(page):
+    def after(self, position: Position, page: Page, seen: SeenRows) -> Position | None:
+        offset, size = position[self.param], self.most or len(page)
+        if offset and not seen.joins_on(page):
             return self.first() | {self.param: max(0, offset - size)}
-        trail.join(page)
-        if not page.rows or not (self.is_full(page) or (trail.fresh and trail.is_short(page))):
+        seen.join(page)
+        if not page.rows or not (self.is_full(page) or (seen.new_count and seen.is_short(page))):
             return None
-        rows = len(page) - trail.tail(page)
-        following = offset + (max(rows // 2, 1) if trail.has_gap else rows - 1)
-        return self.first() | {self.param: following} if following > offset else None
+        usable = len(page) - seen.unjoinable_tail(page)
+        next_offset = offset + (max(usable // 2, 1) if seen.has_gap else usable - 1)
+        return self.first() | {self.param: next_offset} if next_offset > offset else None
 
 
 @dataclass(frozen=True)
 class PageNumber(Paging):
-    """Pages are asked for by number. Rows that move meanwhile can hide between two, so the end is checked.
+    """Pages are requested by number, and the envelope has the total.
 
-    ``total`` is where the envelope tells how many rows there are. Where that differs from the rows that
-    came, or changed meanwhile, everything is read once more; where it still does, the download is short.
+    ``{"submissions": [{"id": "a"}, {"id": "b"}], "meta": {"total": 812, "currentPage": 1, "nextPage": 2}}``
+
+    A row that moves between two requests can be missed, so rows are counted at the end. If the count is not
+    ``total`` (a path), or the total changed, all pages are read once more.
     """
 
     param: str = "page"
@@ -281,12 +271,12 @@ class PageNumber(Paging):
 
     style: ClassVar[str] = "page"
     guarantee: ClassVar[str] = (
-        "Read by page numbers, and counted at the end: where the count is not the announced one, or changed "
-        "meanwhile, everything is read once more, and if it still differs IncompleteDownload is raised. A row that "
-        "slipped while another came and went again leaves the count right, and is not seen."
+        "Read by page number, and counted at the end. If the count is not the announced total, or the total changed "
+        "meanwhile, all pages are read once more; if it still differs, IncompleteDownload is raised. One case goes "
+        "unnoticed: a row is missed while another is added and deleted, so that the count is right."
     )
     patience: ClassVar[int] = 2
-    counts_rounds: ClassVar[bool] = True
+    verifies_total: ClassVar[bool] = True
 
     def first(self) -> Position:
         return super().first() | {self.param: 1}
@@ -294,28 +284,28 @@ class PageNumber(Paging):
     def requests_for(self, rows: int) -> int:
         return rows // (self.most or 1) + 1
 
-    def after(self, asked: Position, page: Page, trail: SeenRows) -> Position | None:
-        if page.rows and (self.is_full(page) or (trail.fresh and trail.is_short(page))):
-            return self.first() | {self.param: asked[self.param] + 1}
-        told = page.total(self.total)
-        if told is None or trail.round_adds_up(told):
+    def after(self, position: Position, page: Page, seen: SeenRows) -> Position | None:
+        if page.rows and (self.is_full(page) or (seen.new_count and seen.is_short(page))):
+            return self.first() | {self.param: position[self.param] + 1}
+        total = page.total(self.total)
+        if total is None or seen.matches_total(total):
             return None
-        if trail.round > 1:
+        if seen.attempt > 1:
             raise IncompleteDownload(
-                f"{trail.resource}: rows moved while they were read, twice: {told:,} are announced, "
-                f"{trail.rows:,} came",
-                hint="try again when less is happening in the location",
+                f"{seen.resource}: rows moved during both attempts to read them: {total:,} are announced, "
+                f"{seen.rows:,} were read",
+                hint="try again when the location is less busy",
             )
-        trail.begin_another_round()
+        seen.start_next_attempt()
         return self.first()
 
 
 @dataclass
 class SeenRows:
-    """What one walk has seen: its row ids, and the positions it was sent to, in a few bytes each.
+    """The row ids and positions that a download has seen.
 
-    ``rows`` counts distinct rows, ``fresh`` those that the last page brought. A ``round`` is one reading
-    from the first page to the last.
+    ``rows`` counts distinct rows; ``new_count``, those that were new on the last page; ``attempt`` is 2 after all
+    pages were requested a second time. A row without an id counts as new each time.
     """
 
     resource: str
@@ -323,129 +313,135 @@ class SeenRows:
     row_ids: tuple[str, ...] = ("id",)
     total: str | None = None
     rows: int = 0
-    fresh: int = 0
-    round: int = 1
-    seen: SeenIds = field(default_factory=SeenIds)
+    new_count: int = 0
+    attempt: int = 1
+    ids: SeenIds = field(default_factory=SeenIds)
     _positions: Counter[int] = field(default_factory=Counter)
-    _stale: int = 0
-    _same_again: bool = False
+    _stale_pages: int = 0
+    _repeats_last_page: bool = False
     _last_ids: list[str | None] = field(default_factory=list)
-    _apart: set[str] = field(default_factory=set)  # seen, and not yet joined to those before
-    _this_round: SeenIds | None = None  # in the first, all that were seen
-    _nameless: int = 0  # in this round
-    _totals: set[int] = field(default_factory=set)
+    _unjoined: set[str] = field(default_factory=set)  # ids not yet joined to the rows before by an overlap
+    _ids_of_attempt: SeenIds | None = None  # of the second attempt; in the first, they are ``ids``
+    _without_id: int = 0  # rows of this attempt
+    _totals: set[int] = field(default_factory=set)  # all that were announced in this attempt
 
-    def follow(self, asked: Position, page: Page) -> Position | None:
-        """The next position, or None at the end.
+    def next_position(self, position: Position, page: Page) -> Position | None:
+        """The position after *page*, which was requested at *position*; ``None`` after the last page.
 
-        Raises ``IncompleteDownload`` where the pages go in a circle: a cursor that repeats, or full pages
-        of rows that all came before. A page that only overlaps the one before it ends the walk.
+        Raises ``IncompleteDownload`` on a pagination loop: a cursor that repeats, or full pages without new rows.
         """
-        self._positions[hash(_text(asked))] += 1
-        before = (self.round, self._progress)
-        self._note(page)
-        following = self.paging.after(asked, page, self)
-        if self.round != before[0]:
+        self._positions[_key(position)] += 1
+        attempt, progress = self.attempt, self._progress
+        self._add(page)
+        following = self.paging.after(position, page, self)
+        if self.attempt != attempt:
             return following
-        if page.rows and self._progress == before[1] and self.round == 1:
-            self._stale = self.paging.patience if self._same_again else self._stale + 1
-            if following is not None and self.paging.is_full(page) and self._stale >= self.paging.patience:
-                raise self._circle("a full page brought no new row", asked)
+        if page.rows and self._progress == progress and self.attempt == 1:
+            self._stale_pages = self.paging.patience if self._repeats_last_page else self._stale_pages + 1
+            is_stale = self._stale_pages >= self.paging.patience
+            if following is not None and self.paging.is_full(page) and is_stale:
+                raise self._loop_error("a full page has no new row", position)
             if self.paging.ends_on_overlap:
                 return None
         else:
-            self._stale = 0
-        if following is not None and self._positions[hash(_text(following))] >= self.paging.patience:
-            raise self._circle("the cursor repeats", following)
+            self._stale_pages = 0
+        if following is not None and self._positions[_key(following)] >= self.paging.patience:
+            raise self._loop_error("the cursor repeats", following)
         return following
 
-    def again(self, asked: Position, page: Page) -> Position | None:
-        """The next position after a page that was asked for a second time."""
-        self._note(page)
-        return self.paging.after(asked, page, self)
+    def after_retry(self, position: Position, page: Page) -> Position | None:
+        """The position after a page that was requested a second time because rows were missing."""
+        self._add(page)
+        return self.paging.after(position, page, self)
 
     def id_of(self, row: Mapping[str, Any]) -> str | None:
-        """The row's id as text, under whichever of its names it stands."""
+        """The row's id as text, from the first of ``row_ids`` that it has."""
         return next((str(row[name]) for name in self.row_ids if isinstance(row.get(name), str | int)), None)
 
-    def beyond(self, before: Page, page: Page) -> list[Mapping[str, Any]]:
-        """The rows of a page, without those that the page before brought and that are still the same."""
-        brought = {name: row for row in before.rows if (name := self.id_of(row)) is not None}
-        rows = [row for row in page.rows if brought.get(self.id_of(row) or "") != row]
-        again = (
-            before.rows[len(before.rows) - self.nameless_tail(before) :] if isinstance(self.paging, Offset) else ()
-        )
-        return [row for row in rows if row not in again] if again else rows
+    def beyond(self, previous: Page, page: Page) -> list[Mapping[str, Any]]:
+        """The rows of a page that are not, unchanged, on the previous page too."""
+        previous_rows = {row_id: row for row in previous.rows if (row_id := self.id_of(row)) is not None}
+        rows = [row for row in page.rows if previous_rows.get(self.id_of(row) or "") != row]
+        if not isinstance(self.paging, Offset):
+            return rows
+        overlap = previous.rows[len(previous.rows) - self._trailing_without_id(previous) :]
+        return [row for row in rows if row not in overlap]
 
-    def nameless_tail(self, page: Page) -> int:
-        """How many rows without an id stand at the end of a page, after one that has one."""
+    def _trailing_without_id(self, page: Page) -> int:
+        """How many rows without an id follow the last row with one."""
         return next((n for n, row in enumerate(reversed(page.rows)) if self.id_of(row) is not None), 0)
 
-    def tail(self, page: Page) -> int:
-        """How many entries stand after the last row that the next page can be joined on by its id."""
-        return page.trailing + self.nameless_tail(page)
+    def unjoinable_tail(self, page: Page) -> int:
+        """How many entries follow the last row with an id; the next page cannot be joined on them."""
+        return page.trailing + self._trailing_without_id(page)
 
     def joins_on(self, page: Page) -> bool:
-        """Whether the page holds a row of those that were read without a gap."""
-        names = (self.id_of(row) for row in page.rows)
-        return any(name is not None and name not in self._apart for name in names)
+        """Whether the page has a row of those that were read without a gap."""
+        ids = (self.id_of(row) for row in page.rows)
+        return any(row_id is not None and row_id not in self._unjoined for row_id in ids)
 
     def join(self, page: Page) -> None:
-        """The page's rows follow on those that were read without a gap."""
-        self._apart.difference_update(name for row in page.rows if (name := self.id_of(row)) is not None)
+        """Record that the page's rows follow those before without a gap."""
+        self._unjoined.difference_update(row_id for row in page.rows if (row_id := self.id_of(row)) is not None)
 
     @property
     def has_gap(self) -> bool:
-        """Whether there are rows that were read and are not yet joined to those before."""
-        return bool(self._apart)
+        """Whether some rows are not yet joined to those before."""
+        return bool(self._unjoined)
 
     def is_short(self, page: Page) -> bool:
-        """Whether fewer rows came than the page announces."""
-        told = page.total(self.total)
-        return told is not None and self.rows < told
+        """Whether fewer rows were read than the page announces."""
+        total = page.total(self.total)
+        return total is not None and self.rows < total
 
-    def round_adds_up(self, told: int) -> bool:
-        """Whether this round brought as many rows as announced, and always the same number was."""
-        came = len(self.seen if self._this_round is None else self._this_round)
-        return came + self._nameless == told and self._totals == {told}
+    def matches_total(self, total: int) -> bool:
+        """Whether this attempt read *total* rows, and every page announced that total."""
+        ids = self.ids if self._ids_of_attempt is None else self._ids_of_attempt
+        return len(ids) + self._without_id == total and self._totals == {total}
 
-    def begin_another_round(self) -> None:
-        self.round += 1
+    def start_next_attempt(self) -> None:
+        """Forget positions and counts, before all pages are read again. ``ids`` and ``rows`` stay."""
+        self.attempt += 1
         self._positions.clear()
-        self._this_round = SeenIds()
-        self._nameless = 0
+        self._ids_of_attempt = SeenIds()
+        self._without_id = 0
         self._totals.clear()
 
     @property
     def _progress(self) -> int:
         """Grows with every row that is new, or is joined to those before."""
-        return self.rows + len(self.seen) - len(self._apart)
+        return self.rows + len(self.ids) - len(self._unjoined)
 
-    def _note(self, page: Page) -> None:
-        """Count what is new; a row without an id counts as new."""
-        ids = [self.id_of(row) for row in page.rows]
-        known = {name for name in ids if name is not None}
-        self._same_again, self._last_ids = ids == self._last_ids, ids
-        nameless = ids.count(None) + page.odd
-        new = self.seen.add(known)
-        self.fresh = len(new) + nameless
-        self.rows += self.fresh
-        if self.paging.joins:
-            self._apart |= new
-        told = page.total(self.total)
-        if self.paging.counts_rounds:
-            if self._this_round is not None:
-                self._this_round.add(known)
-            self._nameless += nameless
-            self._totals |= set() if told is None else {told}
+    def _add(self, page: Page) -> None:
+        """Add the ids of a page, and count its new rows."""
+        page_ids = [self.id_of(row) for row in page.rows]
+        distinct = {row_id for row_id in page_ids if row_id is not None}
+        self._repeats_last_page, self._last_ids = page_ids == self._last_ids, page_ids
+        without_id = page_ids.count(None) + page.skipped
+        new_ids = self.ids.add(distinct)
+        self.new_count = len(new_ids) + without_id
+        self.rows += self.new_count
+        if self.paging.tracks_gaps:
+            self._unjoined |= new_ids
+        if self.paging.verifies_total:
+            if self._ids_of_attempt is not None:
+                self._ids_of_attempt.add(distinct)
+            self._without_id += without_id
+            total = page.total(self.total)
+            if total is not None:
+                self._totals.add(total)
 
-    def _circle(self, what: str, position: Position) -> IncompleteDownload:
+    def _loop_error(self, reason: str, position: Position) -> IncompleteDownload:
         return IncompleteDownload(
-            f"the pages of {self.resource} go in a circle: {what} (at {_text(position)})",
-            hint="try again later; if it stays so, tell HighLevel's support the trace id",
+            f"pagination loop in {self.resource}: {reason} (at {_as_json(position)})",
+            hint="try again later; if it happens again, send HighLevel support the trace id",
             resource=self.resource,
         )
 
 
-def _text(position: Position) -> str:
+def _key(position: Position) -> int:
+    return hash(_as_json(position))
+
+
+def _as_json(position: Position) -> str:
     return json.dumps(position, sort_keys=True, default=str)

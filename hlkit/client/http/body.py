@@ -11,7 +11,7 @@ import msgspec
 
 from hlkit.client.errors import UnexpectedResponse, WrongLocation
 from hlkit.client.memory import without_garbage_collection
-from hlkit.client.pagination import Page, lookup
+from hlkit.client.pagination import Page, get_path
 from hlkit.client.schema import Resource
 
 MOST_OBJECTS = 500_000  # in one answer, and so many values: a page of 500 rows has a tenth of it
@@ -160,7 +160,7 @@ def _leniently(body: bytes) -> Any:
 
 def _rows(told: dict[str, Any], resource: Resource) -> list[Any]:
     """The list of rows in an answer, with whatever stands among them; at least one is an object, or there is none."""
-    found = lookup(told, resource.rows)
+    found = get_path(told, resource.rows)
     if resource.single:
         found = told if found is None and any(name in told for name in resource.row_ids) else found
         found = [found] if isinstance(found, dict) else None
