@@ -21,7 +21,7 @@ _SCOPES = sorted({resource.scope for resource in CATALOG.values()})
 GUIDE = f"""A Private Integration Token lets hlkit read one sub-account (a location), and nothing else.
 
 1. Open that sub-account in HighLevel, then Settings > Private Integrations > Create new integration.
-2. Tick what hlkit may read. hlkit never writes, so none that ends in .write is needed. All it can use:
+2. Check what hlkit may read. hlkit never writes, so none that ends in .write is needed. All it can use:
 {textwrap.fill(", ".join(_SCOPES), 96, initial_indent="   ", subsequent_indent="   ")}
 3. Copy the token: it is shown once.
 """

@@ -230,7 +230,7 @@ def test_check_names_the_scope_that_is_missing_and_goes_on_with_the_same_profile
         run("check", "--profile", "acme")
         said = capsys.readouterr().out
         assert re.search(r"^users +\? .*\(HighLevel answered 5", said, re.MULTILINE)
-        assert "tick its scope" not in said
+        assert "check its scope" not in said
         assert said.endswith("next: hlkit fetch contacts --out contacts.xlsx --profile acme\n")
 
         token = sim.add_token("pit-00000000-0000-0000-0000-0000000000a6", scopes={"contacts.readonly"})
@@ -238,7 +238,7 @@ def test_check_names_the_scope_that_is_missing_and_goes_on_with_the_same_profile
         run("check")
         said = capsys.readouterr().out
         assert re.search(r"^tags +no .*\(the token may not read tags", said, re.MULTILINE)
-        assert "tick its scope" in said
+        assert "check its scope" in said
 
 
 def test_check_can_be_read_by_a_program(capsys):

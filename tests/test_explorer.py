@@ -363,14 +363,14 @@ def test_a_location_that_has_or_shows_little_says_so_in_every_view(tmp_path, siz
             app.analyses.analysis.value = name
             run(app.analyses)
             assert "Trace" not in app.analyses.status.value
-            assert app.analyses.result is not None or "What to do: tick" in app.analyses.status.value
+            assert app.analyses.result is not None or "What to do: check" in app.analyses.status.value
         app.contacts.open.click()
         for view in (app.contacts, app.analyses):
             view.saving.buttons["CSV"].click()
             assert "Trace" not in view.saving.written.value
     assert [view.fault.value for view in app.views] == ["", "", "", ""]
     if scopes == set():
-        assert "tick contacts.readonly" in app.contacts.status.value
+        assert "check contacts.readonly" in app.contacts.status.value
     elif size == 0:
         assert "no contacts found" in app.contacts.table.value
 

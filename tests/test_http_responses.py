@@ -75,7 +75,7 @@ def test_any_success_is_one(status):
 def test_a_missing_scope_says_which_to_tick_and_where():
     error = error_of(401, {"message": "The token is not authorized for this scope."})
 
-    assert "tick contacts.readonly in Settings > Private Integrations" in error.hint
+    assert "check contacts.readonly in Settings > Private Integrations" in error.hint
 
 
 @pytest.mark.parametrize(

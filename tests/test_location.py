@@ -610,7 +610,7 @@ def test_custom_fields_can_be_left_out(connect):
 
 
 def test_a_missing_scope_is_named_with_what_to_tick(connect):
-    with pytest.raises(hl.errors.MissingScope, match=r"tick users.readonly in Settings > Private Integrations"):
+    with pytest.raises(hl.errors.MissingScope, match=r"check users.readonly in Settings > Private Integrations"):
         connect(CONTACTS_ONLY).users()
 
 

@@ -370,7 +370,7 @@ def test_a_feature_not_enabled_for_the_location_is_not_reported_as_a_missing_sco
     assert not table.loc["workflows", "readable"]
     assert pd.isna(table.loc["workflows", "scope"])
     assert "WORKFLOW_API_NOT_ENABLED_FOR_LOCATION" in table.loc["workflows", "problem"]
-    assert "tick" not in str(refused.value)
+    assert "Private Integrations" not in str(refused.value)
     assert len(lost(table.reset_index())) == 0
 
 

@@ -61,7 +61,7 @@ def test_a_warning_of_a_missing_scope_points_at_the_callers_own_line(loc, name):
 def test_a_warning_of_a_missing_scope_says_what_to_do_as_an_error_does(loc, name):
     message = str(only_warning(lambda: READS[name](loc)).message)
 
-    assert ". What to do: tick " in message
+    assert ". What to do: check " in message
     assert message.endswith(".")
 
 

@@ -164,7 +164,7 @@ def check(*, profile: Profile = None, demo: Demo = False, as_json: Json = False)
     print(_readable(table))
     print(f"\nquota: {loc.quota}")
     if (table["readable"].eq(False) & table["scope"].notna()).any():
-        print("\nto read the rest, tick its scope in Settings > Private Integrations of the sub-account")
+        print("\nto read the rest, check its scope in Settings > Private Integrations of the sub-account")
     same = " --demo" if demo else f" --profile {profile}" if profile else ""
     print(f"next: hlkit fetch contacts --out contacts.xlsx{same}")
 

@@ -21,7 +21,7 @@ from hlkit.explorer.view import Chosen, View
 NOBODY, GIVEN, DEMO = "(choose)", "(given)", "(demo)"
 ADD = (
     f"1. In HighLevel: {MENU}, then Create new integration.",
-    "2. Tick what hlkit may read (scopes that end in .readonly), and copy the token: it is shown once.",
+    "2. Check what hlkit may read (scopes that end in .readonly), and copy the token: it is shown once.",
     '3. In a terminal run hlkit login NAME, or in the next cell hl.login("NAME"). It asks for the token there, keeps '
     "it in your system's keyring, and tries it; then click Refresh. Without a keyring, set HIGHLEVEL_PIT and "
     "HIGHLEVEL_LOCATION_ID in the environment before you start this. Never type a token into a notebook's cell or "
@@ -38,7 +38,7 @@ def lost(check: pd.DataFrame) -> pd.DataFrame:
         without = [name for name, needed in named.items() if needed]
         less = [name for name, needed in named.items() if not needed]
         rows.append((resource, scope, ", ".join(without), ", ".join(less)))
-    return pd.DataFrame(rows, columns=["resource", "scope to tick", "cannot run", "runs with less"])
+    return pd.DataFrame(rows, columns=["resource", "scope to check", "cannot run", "runs with less"])
 
 
 def saved() -> pd.DataFrame:
@@ -183,7 +183,7 @@ class LocationView(View):
         if self.chosen.redact:  # the server's own words follow a colon
             check = check.assign(problem=check["problem"].str.partition(":")[0])
         told = html.table(check, zone, more=f"quota: {self.chosen.loc.quota}", name="hlkit-checked")
-        warning = html.table(gone, zone, more="What the token may not read. Tick the scope to have it.")
+        warning = html.table(gone, zone, more="What the token may not read. Check the scope to add it.")
         everything = html.note("The token may read everything.") if check["readable"].fillna(False).all() else ""
         self.checked.value = told + (warning if len(gone) else everything)
         self.chosen.spent += 1

@@ -117,7 +117,7 @@ def _of_401(said: str, quoted: str, resource: str, scope: str) -> HlkitError:
     if "command timed out" in text:  # a gateway's time-out: no word on the token
         return ServerError("HighLevel's gateway timed out", hint="try again in a minute")
     if "not authorized for this scope" in text:
-        return MissingScope(f"the token may not read {resource}", hint=_tick(scope))
+        return MissingScope(f"the token may not read {resource}", hint=_add_scope_hint(scope))
     if "user type mismatch" in text or "authclass" in text:
         return WrongTokenKind(
             f"this is not a sub-account's token{quoted}",
@@ -125,7 +125,7 @@ def _of_401(said: str, quoted: str, resource: str, scope: str) -> HlkitError:
         )
     if "not yet supported by the iam" in text:
         return NotFound(
-            f"HighLevel has not opened this path to tokens{quoted}", hint="there is nothing to tick for it"
+            f"HighLevel has not opened this path to tokens{quoted}", hint="no scope changes that"
         )
     if "version header" in text or text.startswith("e01"):
         return InvalidRequest(f"HighLevel refuses the request (401){quoted}", hint="check its parameters")
@@ -151,11 +151,11 @@ def _of_403(said: str, quoted: str, resource: str, scope: str) -> HlkitError:
                 hint="try from another network, without a VPN",
             )
         )
-    return MissingScope(f"HighLevel refuses to give {resource}{quoted}", hint=_tick(scope))
+    return MissingScope(f"HighLevel refuses to give {resource}{quoted}", hint=_add_scope_hint(scope))
 
 
-def _tick(scope: str) -> str:
-    return f"tick {scope} in {MENU}, then connect again" if scope else f"look at the scopes in {MENU}"
+def _add_scope_hint(scope: str) -> str:
+    return f"check {scope} in {MENU}, then connect again" if scope else f"see the scopes in {MENU}"
 
 
 def _said(body: bytes) -> tuple[str, str | None]:
