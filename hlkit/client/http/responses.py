@@ -124,9 +124,7 @@ def _of_401(said: str, quoted: str, resource: str, scope: str) -> HlkitError:
             hint=f"make a Private Integration Token in {MENU}, not in the agency's settings",
         )
     if "not yet supported by the iam" in text:
-        return NotFound(
-            f"HighLevel has not opened this path to tokens{quoted}", hint="no scope changes that"
-        )
+        return NotFound(f"HighLevel has not opened this path to tokens{quoted}", hint="no scope changes that")
     if "version header" in text or text.startswith("e01"):
         return InvalidRequest(f"HighLevel refuses the request (401){quoted}", hint="check its parameters")
     return InvalidToken(
