@@ -77,7 +77,7 @@ def test_a_file_that_stays_locked_is_told_as_locked(trial, monkeypatch):
         with pytest.raises(CacheLocked, match="another program has locked the cache file"):
             offline.users()
         assert "another program has locked the cache file" in repr(offline)
-        assert "not read yet: not known for the moment" in repr(offline)
+        assert "not read yet: unknown while the cache is locked" in repr(offline)
 
 
 @pytest.mark.fault("full_readonly")

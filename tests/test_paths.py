@@ -1,4 +1,4 @@
-"""The parameter that names the location, against HighLevel's own specification."""
+"""The parameter for the location id, compared with HighLevel's specification."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ LINES = (Path(__file__).parent / "read_paths.txt").read_text().splitlines()
 SPECIFIED = {path: None if name == "-" else name for path, name in (line.split() for line in LINES if line[0] == "/")}
 
 
-def test_every_path_that_reads_names_the_location_as_the_specification_says():
+def test_every_get_path_takes_the_parameter_of_the_specification():
     as_written = {path: location_parameter(path, "2021-07-28") for path in SPECIFIED}
     with_ids = {
         path: location_parameter(re.sub(r"{\w+}", "Ab12", path).rstrip("/"), "2021-07-28") for path in SPECIFIED
@@ -21,19 +21,19 @@ def test_every_path_that_reads_names_the_location_as_the_specification_says():
     assert with_ids == SPECIFIED
 
 
-def test_no_path_is_known_that_the_specification_does_not_have():
-    known = {
+def test_every_listed_path_is_in_the_specification():
+    listed = {
         f"/{first}/{pattern}".removesuffix("/.")
         for first, by_parameter in _PATHS.items()
         for patterns in by_parameter.values()
         for pattern in patterns.split()
     }
 
-    assert known <= {re.sub(r"{\w+}", "*", path).rstrip("/") for path in SPECIFIED}
+    assert listed <= {re.sub(r"{\w+}", "*", path).rstrip("/") for path in SPECIFIED}
 
 
 @pytest.mark.parametrize(
     "path", ["", "/", "contacts", "/contacts/c1/notes", "//contacts", "/nowhere/else", "*", "/."]
 )
-def test_a_path_that_is_not_known_names_none(path):
+def test_a_path_that_is_not_listed_takes_no_parameter(path):
     assert location_parameter(path, "2021-07-28") == ("locationId" if path.strip("/") == "contacts" else None)

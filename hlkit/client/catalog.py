@@ -1,4 +1,4 @@
-"""What can be asked: the catalog as a frame, searched by word. No request."""
+"""The catalog of resources and columns as a DataFrame, searchable. It makes no request."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from hlkit.client.schema import Column, Resource
 
 
 def catalog(word: str | None = None) -> pd.DataFrame:
-    """Every resource, or the resources and columns that a word is found in. No request.
+    """All resources, or the resources and columns that match a word. No request.
 
-    Without a word: a row a resource, with ``resource, group, scope, version, paging, columns, doc``.
-    With one: a row for each resource and column that has it in its name, its description or its choices, with
-    ``resource, column, kind, private, scope, doc``.
+    Without *word*: one row per resource, with ``resource, group, scope, version, paging, columns, doc``.
+    With *word*: one row per resource or column with the word in its name, description or values, with
+    ``resource, column, kind, private, scope, doc``. Raises ``InvalidRequest`` if *word* is not text.
 
     >>> catalog("lost")[["resource", "column"]].values.tolist()
     [['opportunities', 'status'], ['opportunities', 'lost_reason_id']]
     """
     if word is None:
-        return pd.DataFrame([_row(resource) for resource in CATALOG.values()])
+        return pd.DataFrame([_summary(resource) for resource in CATALOG.values()])
     if not isinstance(word, str):
-        raise InvalidRequest(f"a word is searched for, not {short(word)}", hint='write it like hl.catalog("lost")')
-    wanted = word.casefold().strip()
-    found = [
-        _found(resource, column)
+        raise InvalidRequest(f"catalog() takes a word, not {short(word)}", hint='write it like hl.catalog("lost")')
+    needle = word.casefold().strip()
+    matches = [
+        _match(resource, column)
         for resource in CATALOG.values()
         for column in (None, *resource.columns)
-        if wanted in _text(resource, column)
+        if needle in _searched_text(resource, column)
     ]
-    return pd.DataFrame(found, columns=["resource", "column", "kind", "private", "scope", "doc"])
+    return pd.DataFrame(matches, columns=["resource", "column", "kind", "private", "scope", "doc"])
 
 
-def _row(resource: Resource) -> dict[str, object]:
+def _summary(resource: Resource) -> dict[str, object]:
     return {
         "resource": resource.name,
         "group": AREAS[resource.name],
@@ -46,15 +46,15 @@ def _row(resource: Resource) -> dict[str, object]:
     }
 
 
-def _found(resource: Resource, column: Column | None) -> dict[str, object]:
-    own = {"column": "", "kind": "", "private": False, "doc": resource.doc}
-    if column is not None:
-        doc = column.doc or ", ".join(column.kind.choices)
-        own = {"column": column.name, "kind": column.kind.name, "private": column.private, "doc": doc}
-    return {"resource": resource.name, "scope": resource.scope, **own}
+def _match(resource: Resource, column: Column | None) -> dict[str, object]:
+    row: dict[str, object] = {"resource": resource.name, "scope": resource.scope}
+    if column is None:
+        return row | {"column": "", "kind": "", "private": False, "doc": resource.doc}
+    doc = column.doc or ", ".join(column.kind.choices)
+    return row | {"column": column.name, "kind": column.kind.name, "private": column.private, "doc": doc}
 
 
-def _text(resource: Resource, column: Column | None) -> str:
+def _searched_text(resource: Resource, column: Column | None) -> str:
     if column is None:
         return f"{resource.name} {resource.doc}".casefold()
     return " ".join((column.name, column.doc, *column.paths, *column.kind.choices)).casefold()

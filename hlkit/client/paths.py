@@ -1,13 +1,13 @@
-"""Which parameter names the location, for every path that HighLevel's specification reads with GET.
+"""The parameter for the location id, for every GET path in HighLevel's specification (version of 2026-06-19).
 
-Read from the specification of 2026-06-19. A path that is not here takes none, or names it in itself.
+Paths that are not listed take no such parameter, or contain the location id.
 """
 
 from __future__ import annotations
 
 SPELLINGS = ("locationId", "location_id", "altId")
 
-# By the first step of the path and the parameter: the rest of each path; . for none, * for an id.
+# First part of the path, then parameter: the remaining parts of each path. "*" is an id, "." is nothing.
 _PATHS = {
     "ad-publishing": {
         "locationId": """
@@ -79,21 +79,23 @@ _PATHS = {
 
 
 def location_parameter(path: str, version: str) -> str | None:
-    """The parameter of the query that names the location on *path*; ``None`` where none is known to.
+    """The query parameter for the location id on *path*; ``None`` if the path is not known to take one.
 
-    ``altId`` goes with ``altType="location"``. In version v3 of the API, searched deals spell it as the rest does.
+    ``altId`` is sent with ``altType="location"``. /opportunities/search takes ``location_id``, except in API v3.
 
     >>> location_parameter("/invoices/", "2021-07-28")
     'altId'
     """
     first, *rest = path.strip("/").split("/")
-    found: list[tuple[int, str]] = []
+    matches: list[tuple[int, str]] = []  # number of wildcards, parameter
     for parameter, patterns in _PATHS.get(first, {}).items():
         for pattern in patterns.split():
-            steps = pattern.strip(".").split("/") if pattern != "." else []
-            if len(steps) == len(rest) and all(step in ("*", part) for step, part in zip(steps, rest, strict=True)):
-                found.append((pattern.count("*"), parameter))
-    if not found:
+            expected = pattern.split("/") if pattern != "." else []
+            if len(expected) == len(rest) and all(
+                name in ("*", part) for name, part in zip(expected, rest, strict=True)
+            ):
+                matches.append((pattern.count("*"), parameter))
+    if not matches:
         return None
-    parameter = min(found)[1]  # /products/inventory is no product
+    parameter = min(matches)[1]  # /products/inventory is not the product with the id "inventory"
     return "locationId" if parameter == "location_id" and version == "v3" else parameter

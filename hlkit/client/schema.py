@@ -1,11 +1,11 @@
-"""What a catalog entry can say: kinds of column, each with its one dtype; a resource, its columns, its filters.
+"""What a catalog entry is made of: column kinds, each with one dtype; columns, filters, date ranges, resources.
 
-A dtype never changes, in an empty frame either. A value that does not fit its kind becomes null, is counted in one
-warning, and stays in ``.raw()``.
+A column's dtype never changes, not even in an empty frame. Values that do not fit become null, are counted in one
+warning, and stay available in ``.raw()``.
 
-Instants and days are in microseconds, as pandas 3 reads times itself, so that ``pd.merge_asof`` takes them beside
-a column of ``pd.to_datetime`` or ``pd.read_csv``. pandas 2 reads times in nanoseconds: there your own column
-needs ``.dt.as_unit("us")`` first.
+Instants and days are in microseconds, the default of pandas 3, so that ``pd.merge_asof`` accepts them together with
+a column from ``pd.to_datetime`` or ``pd.read_csv``. pandas 2 reads times in nanoseconds: convert your own column
+with ``.dt.as_unit("us")`` first.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hlkit.client.pagination import NoPaging, Paging
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of value. ``choices`` are the known values of a choice; an unknown one is kept as it came."""
+    """A kind of value. ``choices`` are the known values of a ``CHOICE``; unknown values are passed through."""
 
     name: str
     choices: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ ID = Kind("ID")
 TEXT = Kind("TEXT")
 CHOICE = Kind("CHOICE")
 INSTANT = Kind("INSTANT")  # an instant, in UTC
-DAY = Kind("DAY")  # a calendar day: as an instant it would slip across midnight
+DAY = Kind("DAY")  # a calendar day; as an instant, a time zone could move it to another day
 NUMBER = Kind("NUMBER")
 MONEY = Kind("MONEY")  # in the row's currency, or the location's
 SHARE = Kind("SHARE")  # 0 to 1
@@ -52,7 +52,7 @@ COUNT = Kind("COUNT")
 FLAG = Kind("FLAG")
 LIST = Kind("LIST")
 
-# The years that a date can be of: nanoseconds reach no further, and 0001 and 9999 stand for no date at all.
+# First and last year of a valid date: the range of nanoseconds. Years 1 and 9999 are placeholders, not dates.
 YEARS = (1678, 2261)
 
 _TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
@@ -74,14 +74,15 @@ _DTYPES: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the frame and where its value stands in a row of the wire.
+    """A column of the frame, and where its value is in a JSON row.
 
-    ``wire`` is a dotted path, or several, of which the first that holds a value wins; ``list[key].name``
-    takes ``name`` of the first element whose ``key`` is true, ``object.*`` the object's members as a list of
-    field and value, those of the names ``without`` left out. ``private`` marks what can name a person.
-    ``epoch_ms`` marks a time whose numbers are milliseconds since 1970, however small. ``cased_as`` are the
-    paths of texts that, joined, may spell a name in the capitals that it lost. ``item`` is the member that an
-    object in a list is known by: the list holds that alone.
+    ``wire`` is a dotted path, or several: the first with a value is used. ``list[flag].name`` reads ``name`` from
+    the first item of the list whose ``flag`` is true. ``object.*`` reads an object's members as a list of field and
+    value, except those in ``without``.
+
+    ``private`` marks values that can identify a person. ``epoch_ms``: numbers are milliseconds since 1970, however
+    small. ``cased_as``: paths of texts (first and last name) that restore the capitals of a name in lower case.
+    ``item``: each object in a list is replaced by this member.
     """
 
     name: str
@@ -100,7 +101,7 @@ class Column:
 
 
 class Span(Protocol):
-    """How a server is asked for rows from one instant to another."""
+    """How a request limits rows to a date range. ``exact``: the server needs no second filter after download."""
 
     @property
     def exact(self) -> bool: ...
@@ -110,7 +111,7 @@ class Span(Protocol):
 
 @dataclass(frozen=True)
 class FilterRange:
-    """A range in the ``filters`` of a search, on one of its date fields, both ends inclusive."""
+    """A range in the ``filters`` of a search, on a date field, both ends inclusive."""
 
     field: str
     exact: bool = True
@@ -123,45 +124,45 @@ class FilterRange:
 
 @dataclass(frozen=True)
 class StartDate:
-    """A start in the query, asked a day early, since the server may count in days of its own zone."""
+    """A start time in the query. It is sent one day early, because the server may use days of its own time zone."""
 
     start: str
     exact: bool = False
 
     def parameters(self, since: dt.datetime | None, until: dt.datetime | None) -> dict[str, Any]:
-        return {self.start: wire_time(since - _A_DAY)} if since is not None else {}
+        return {self.start: wire_time(since - _ONE_DAY)} if since is not None else {}
 
 
 @dataclass(frozen=True)
-class Days:
-    """Days in the query, one more on both sides, since they carry no zone.
+class DayRange:
+    """Days in the query, one more on each side, because they have no time zone.
 
-    ``always_from`` is sent where nobody says since when, for a server whose default hides older rows: a
-    constant, since a moving default would make every day a new question.
+    ``default_start`` is sent without ``since``, to servers whose own default hides older rows. It is constant: a
+    start that moves would make each day's request different, and never cached.
     """
 
     start: str = "startAt"
     end: str = "endAt"
-    always_from: str | None = None
+    default_start: str | None = None
     exact: bool = False
 
     def parameters(self, since: dt.datetime | None, until: dt.datetime | None) -> dict[str, Any]:
-        start = self.always_from if since is None else f"{since - _A_DAY:%Y-%m-%d}"
-        end = None if until is None else f"{until + _A_DAY:%Y-%m-%d}"
+        start = self.default_start if since is None else f"{since - _ONE_DAY:%Y-%m-%d}"
+        end = None if until is None else f"{until + _ONE_DAY:%Y-%m-%d}"
         return {name: day for name, day in ((self.start, start), (self.end, end)) if day is not None}
 
 
 @dataclass(frozen=True)
-class Milliseconds:
-    """Epoch milliseconds in the query, both ends. ``always`` is the window that is sent where none is chosen."""
+class MillisecondRange:
+    """Epoch milliseconds in the query. ``default`` is sent for the ends that are not given."""
 
     start: str
     end: str
-    always: tuple[int, int] | None = None
+    default: tuple[int, int] | None = None
     exact: bool = False
 
     def parameters(self, since: dt.datetime | None, until: dt.datetime | None) -> dict[str, Any]:
-        first, last = self.always or (None, None)
+        first, last = self.default or (None, None)
         ends = {
             self.start: first if since is None else _milliseconds(since),
             self.end: last if until is None else _milliseconds(until),
@@ -169,7 +170,7 @@ class Milliseconds:
         return {name: value for name, value in ends.items() if value is not None}
 
 
-_A_DAY = dt.timedelta(days=1)
+_ONE_DAY = dt.timedelta(days=1)
 
 
 def _milliseconds(instant: dt.datetime) -> int:
@@ -177,23 +178,26 @@ def _milliseconds(instant: dt.datetime) -> int:
 
 
 def wire_time(instant: dt.datetime) -> str:
-    """An instant as HighLevel spells it: ``2025-07-01T05:00:00.000Z``."""
+    """An instant in HighLevel's format: ``2025-07-01T05:00:00.000Z``."""
     return instant.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
 
 
 @dataclass(frozen=True)
 class Filter:
-    """A filter that the server has: its kind, the wire's name for it, and how a search spells it."""
+    """A filter that the server applies. ``wire`` is its name in the request.
+
+    ``operator`` is for an entry in the ``filters`` of a search; ``None`` makes it a plain parameter.
+    """
 
     kind: Kind
     wire: str
-    operator: str | None = "eq"  # None: a plain parameter instead of an entry in `filters`
+    operator: str | None = "eq"
     doc: str = ""
 
 
 @dataclass(frozen=True)
 class Parent:
-    """A resource that is read once for each row of another: its id goes into ``param``, of path or query."""
+    """The resource that another is read for, one request per row. The row's id is sent as ``param``."""
 
     resource: str
     key: str
@@ -202,14 +206,16 @@ class Parent:
 
 @dataclass(frozen=True)
 class Resource:
-    """One kind of record that HighLevel keeps, as data: everything that reading it needs.
+    """One kind of record in HighLevel, and everything needed to read it.
 
-    ``rows`` is the dotted path of the rows in an answer, or of the one record (``single``); where the
-    documents only guess it (``rows_inferred``), the only list of objects in the answer serves too.
-    ``explode`` is the list inside each row that holds the real rows (the outer row is then at ``parent``).
-    ``always`` is sent with every request; ``passes`` reads once with each of several parameters; ``parent``
-    once for each row of another resource. ``model`` names the custom fields that the rows carry. ``when`` is
-    the column that ``since`` and ``until`` select by, ``span`` how the server is asked for them.
+    ``rows`` is the dotted path of the rows in a response, or of its only record (``single``). If the
+    documentation does not confirm it (``rows_inferred``), the only list of objects in the response is used too.
+    ``row_ids`` are the wire names of a row's id; ``total`` is the path of the announced number of rows.
+    ``location`` is the parameter for the location id, ``None`` if the path has it.
+    ``explode`` is the list inside each row that holds the actual rows; the outer row is then their ``parent``.
+    ``always`` is sent with every request. ``passes``: the resource is read once with each of these parameters;
+    ``parent``: once for each row of another resource. ``model`` is whose custom fields the rows have. ``when`` is
+    the column that ``since`` and ``until`` filter, and ``span`` how the server is asked for a date range.
     """
 
     name: str
@@ -237,7 +243,7 @@ class Resource:
 
     @property
     def key(self) -> str:
-        """The column that names a row, and joins it with other frames."""
+        """The id column, which joins with other frames."""
         return self.columns[0].name
 
     def column(self, name: str) -> Column:

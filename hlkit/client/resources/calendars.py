@@ -1,6 +1,18 @@
 """Calendars and their appointments."""
 
-from hlkit.client.schema import CHOICE, FLAG, ID, INSTANT, LIST, NUMBER, TEXT, Column, Milliseconds, Parent, Resource
+from hlkit.client.schema import (
+    CHOICE,
+    FLAG,
+    ID,
+    INSTANT,
+    LIST,
+    NUMBER,
+    TEXT,
+    Column,
+    MillisecondRange,
+    Parent,
+    Resource,
+)
 
 CALENDARS = Resource(
     name="calendars",
@@ -38,7 +50,7 @@ APPOINTMENTS = Resource(
     scope="calendars/events.readonly",
     parent=Parent("calendars", "calendar_id", "calendarId"),
     when="starts_at",
-    span=Milliseconds("startTime", "endTime", always=(0, 4_102_444_800_000)),  # 1970 to 2100, in one response
+    span=MillisecondRange("startTime", "endTime", default=(0, 4_102_444_800_000)),  # 1970 to 2100, in one response
     columns=(
         Column("appointment_id", "id", ID),
         Column("title", "title", TEXT, private=True),

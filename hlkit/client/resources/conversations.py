@@ -12,7 +12,7 @@ from hlkit.client.schema import (
     TEXT,
     Column,
     Filter,
-    Milliseconds,
+    MillisecondRange,
     Resource,
     StartDate,
 )
@@ -75,7 +75,7 @@ CONVERSATIONS = Resource(
     rows="conversations",
     doc="One conversation per contact ever messaged or called, with its last message.",
     when="created_at",
-    span=Milliseconds("startDate", "endDate"),  # they filter by dateAdded only (June 2026)
+    span=MillisecondRange("startDate", "endDate"),  # they filter by dateAdded only (June 2026)
     version="2021-04-15",
     scope="conversations.readonly",
     paging=StartAfterDate(size="limit", most=100),

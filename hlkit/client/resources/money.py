@@ -15,7 +15,7 @@ from hlkit.client.schema import (
     MONEY,
     TEXT,
     Column,
-    Days,
+    DayRange,
     Filter,
     Resource,
 )
@@ -48,7 +48,7 @@ INVOICES = Resource(
     paging=_BY_100,
     total="total",
     when="created_at",
-    span=Days(),
+    span=DayRange(),
     filters={"status": Filter(TEXT, "status", operator=None, doc="a status, such as paid"), **_CONTACT},
     columns=(
         Column("invoice_id", "_id", ID),
@@ -82,7 +82,7 @@ ORDERS = Resource(
     paging=_BY_100,
     total="totalCount",
     when="created_at",
-    span=Days(),
+    span=DayRange(),
     filters={"status": Filter(TEXT, "status", operator=None, doc="a status, such as completed"), **_CONTACT},
     columns=(
         Column("order_id", "_id", ID),
@@ -117,7 +117,7 @@ TRANSACTIONS = Resource(
     paging=_BY_100,
     total="totalCount",
     when="created_at",
-    span=Days(),
+    span=DayRange(),
     filters={
         "subscription_id": Filter(ID, "subscriptionId", operator=None, doc="the subscription it pays"),
         **_CONTACT,
@@ -155,7 +155,7 @@ SUBSCRIPTIONS = Resource(
     paging=_BY_100,
     total="totalCount",
     when="created_at",
-    span=Days(),
+    span=DayRange(),
     filters=_CONTACT,
     columns=(
         Column("subscription_row_id", "_id", ID),
