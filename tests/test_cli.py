@@ -275,11 +275,15 @@ def test_a_cache_file_that_is_in_use_is_said_to_be(capsys, monkeypatch):
     [
         (["fetch", "contacts", "--out", "x.csv"], 1, "no token"),
         (["fetch", "contacts", "--demo", "--out", "x.doc"], 1, ".doc"),
-        (["fetch", "contacts", "--demo", "--since", "soon", "--out", "x.csv"], 1, "no date or time"),
+        (["fetch", "contacts", "--demo", "--since", "soon", "--out", "x.csv"], 1, "not a date or time"),
         (["fetch", "contacts", "--demo", "--limit", "0", "--out", "x.csv"], 1, "limit=0 is no whole number"),
         (["fetch", "notes", "--demo", "--out", "x.csv"], 1, "requests, about"),
         (["fetch", "users", "--demo", "--period", "30d", "--out", "x.csv"], 2, "--period"),
-        (["fetch", "contacts", "--demo", "--period", "30d", "--since", "2025", "--out", "x.csv"], 1, "both ends"),
+        (
+            ["fetch", "contacts", "--demo", "--period", "30d", "--since", "2025", "--out", "x.csv"],
+            1,
+            "cannot be combined",
+        ),
         (["fetch", "nothing"], 2, "nothing"),
         (["fetch", "opportunities", "--status", "gone", "--out", "x.csv"], 2, "gone"),
         (["check", "--profile", "nobody"], 1, "nobody"),
@@ -402,7 +406,7 @@ def test_run_takes_a_target_for_all_or_one_for_each_channel(small, capsys):
         (["run", "speed_to_lead", "--demo", "--clock", "sun"], 2, "clock"),
         (["run", "speed_to_lead", "--demo", "--by", "sorce"], 1, "sorce"),
         (["run", "speed_to_lead", "--demo", "--office", "always"], 1, "office hours"),
-        (["run", "speed_to_lead", "--demo", "--as-of", "soon"], 1, "no date or time"),
+        (["run", "speed_to_lead", "--demo", "--as-of", "soon"], 1, "not a date or time"),
         (["run", "speed_to_lead", "--demo", "--chart", "c.bmp"], 1, "bmp"),
     ],
 )

@@ -62,5 +62,5 @@ def test_a_notebook_shows_the_users_lines_and_none_of_hlkit(capsys, call):
 def test_a_notebook_shows_the_message_and_what_to_do(capsys):
     lines = output_lines(capsys, "loc.contacts(since='soon')")
 
-    assert lines[-2] == "InvalidRequest: since='soon' is no date or time"
+    assert lines[-2] == "InvalidRequest: since='soon' is not a date or time"
     assert lines[-1].startswith('What to do: write it like "2025-07-01"')

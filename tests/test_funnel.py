@@ -202,7 +202,7 @@ def test_a_stage_hidden_from_the_dashboard_is_not_a_step():
     ("options", "message"),
     [
         ({"changed_since": "2025-05-01"}, "by status change"),
-        ({"match": "highlevel", "changed_until": "soon"}, "no date or time"),
+        ({"match": "highlevel", "changed_until": "soon"}, "not a date or time"),
         ({"pipeline": "Service"}, "no pipeline 'Service'"),
     ],
 )

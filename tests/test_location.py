@@ -258,7 +258,7 @@ def test_a_resource_that_was_not_called_says_that_it_wants_to_be(loc):
 def test_a_date_that_could_be_two_is_refused(sim, loc, choice):
     before = len(sim.log)
 
-    with pytest.raises(hl.errors.InvalidRequest, match="no date"):
+    with pytest.raises(hl.errors.InvalidRequest, match="not a date"):
         loc.contacts(since=choice)
     assert len(sim.log) == before
 
@@ -336,7 +336,7 @@ def test_the_zone_is_read_when_it_is_first_used(sim, connect):
     loc = connect(cache=False)
     zone = loc.timezone
     assert requests_during(sim, lambda: (dir(zone), copy.deepcopy(zone), loc.timezone, repr(zone))) == 0
-    assert repr(zone) == "<time zone, not read yet: its key reads it>"
+    assert repr(zone) == "<time zone, not loaded yet; .key loads it>"
 
     noon = pd.Series(pd.to_datetime(["2025-01-01T12:00Z", "2025-07-01T12:00Z"]))
 
@@ -565,7 +565,7 @@ def test_a_filter_is_the_servers(sim, loc):
         ({"status": "gone"}, "it has open, won, lost, abandoned"),
         ({"statu": "won"}, "opportunities has no option 'statu'"),
         ({"onwer": "x"}, "did you mean owner="),
-        ({"since": "soon"}, "is no date or time"),
+        ({"since": "soon"}, "is not a date or time"),
         ({"progress": "me"}, "is not a Progress"),
         ({"limit": 0}, "limit=0 is no whole number, 1 or more"),
         ({"limit": 2.5}, "no whole number"),

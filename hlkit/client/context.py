@@ -23,7 +23,7 @@ from hlkit.client.http.session import Session
 from hlkit.client.options import seconds
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import Resource
-from hlkit.client.timezones import unread, zone_named
+from hlkit.client.timezones import lazy_zone, zone_named
 from hlkit.client.warning import collect_warnings, warn
 
 
@@ -82,7 +82,7 @@ class Context:
         To look at it (completion, a debugger, ``repr``) asks nobody: the location is read, once, when the zone is
         first used, as in ``loc.timezone.key`` and ``tz_convert(loc.timezone)``.
         """
-        return unread(self._read_timezone) if self._timezone is None else self._timezone
+        return lazy_zone(self._read_timezone) if self._timezone is None else self._timezone
 
     def _read_timezone(self) -> ZoneInfo:
         if self._timezone is None:
