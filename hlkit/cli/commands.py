@@ -1,16 +1,17 @@
-"""The command line. Flags, choices and help come from the signatures and docstrings.
+"""The command line. Flags, values and help come from the signatures and docstrings.
 
-An error is two lines, what happened and what to do, and the exit code 1; wrong words on the command line are
-the exit code 2; Ctrl-C is 130, and a pipe that is closed, as by ``| head``, 141: what a shell says of any command.
+Exit codes: 1 for an error (two lines: what happened, what to do), 2 for a wrong argument, 130 for Ctrl-C, and 141
+for a closed pipe, as by ``| head``. The last two are what shells report for any command.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
@@ -23,8 +24,6 @@ from hlkit.client.errors import HlkitError, InvalidRequest
 from hlkit.client.resources import CATALOG
 
 if TYPE_CHECKING:
-    import inspect
-
     import pandas as pd
 
     from hlkit.client.options import Option
@@ -33,53 +32,62 @@ if TYPE_CHECKING:
 
 app = App(
     name="hlkit",
-    help="HighLevel sub-accounts as pandas DataFrames. To begin, without an account: hlkit demo. With yours: "
-    "hlkit login NAME, then hlkit check.",
+    help="Load HighLevel sub-accounts into pandas DataFrames.\n\nTo try it without an account, run hlkit demo. "
+    "To use your own, run hlkit login NAME, then hlkit check.",
     version_flags=["--version"],
-    suppress_keyboard_interrupt=False,  # it would end without a word
+    suppress_keyboard_interrupt=False,  # cyclopts would exit without a message
 )
-fetch = App(name="fetch", help="Download one resource into a file: Parquet, CSV, Excel or JSON Lines.")
-run = App(name="run", help="Ask a question of a location: prints a table, its definition and where it comes from.")
-cache = App(name="cache", help="What is kept on this machine.")
+fetch = App(name="fetch", help="Download a resource to a file: Parquet, CSV, Excel or JSON Lines.")
+run = App(name="run", help="Answer a question about a location: prints a headline, a table and its definition.")
+cache = App(name="cache", help="Show or clear the cache on this machine.")
 app.command(fetch)
 app.command(run)
 app.command(cache)
 
-Profile = Annotated[str | None, Parameter(help="A name that hlkit login saved; else the environment decides.")]
-Demo = Annotated[bool, Parameter(help="The simulated location instead.", negative="")]
-Json = Annotated[bool, Parameter(name="--json", help="For another program to read.", negative="")]
+
+def _flag(annotation: Any, doc: str, **options: Any) -> Any:
+    """The type of a flag with its help. A flag that is off by default has no opposite and shows no default."""
+    return Annotated[annotation, Parameter(help=doc, **{"negative": "", **options})]
+
+
+_OFF: dict[str, Any] = {"show_default": False}
+Profile = _flag(str | None, "A location saved by hlkit login. Default: the environment, then the default profile.")
+Demo = _flag(bool, "Use the simulated location.", **_OFF)
+Json = _flag(bool, "Print JSON.", name="--json", **_OFF)
+Raw = _flag(bool, "Keep text unchanged, even if a spreadsheet would run it as a formula.", **_OFF)
+_TABLE_FILE = "a file ending in .parquet, .csv, .xlsx or .jsonl."
 
 
 @app.command
 def demo(*, size: int = 5000, seed: int = 0) -> None:
-    """Read a simulated location over HTTP, draw a chart and a page, and read it again for nothing.
+    """Load a simulated location, draw a chart, and load it again from the cache.
 
     Parameters
     ----------
     size
-        How many made-up contacts.
+        Number of made-up contacts.
     seed
-        Another seed is another location.
+        Random seed; each seed is a different location.
     """
-    from hlkit.cli.demo import tour
+    from hlkit.cli.demo import run_demo
 
-    tour(size=size, seed=seed)
+    run_demo(size=size, seed=seed)
 
 
 @app.command
 def sim(*, port: int = 8000, size: int = 5000, seed: int = 0, as_of: str | None = None) -> None:
-    """Serve the simulated location for curl and any other client, until Ctrl-C.
+    """Serve the simulated location to curl or any other HTTP client, until Ctrl-C.
 
     Parameters
     ----------
     port
-        On this machine; 0 lets the system choose.
+        Port on this machine; 0 picks a free one.
     size
-        How many made-up contacts.
+        Number of made-up contacts.
     seed
-        Another seed is another location.
+        Random seed; each seed is a different location.
     as_of
-        The date on which its data ends, such as 2026-01-01; today if left out.
+        The date on which the data ends, such as 2026-01-01. Default: today.
     """
     from hlkit.connection import checked_as_of, checked_count
     from hlkit.sim.__main__ import serve
@@ -91,25 +99,24 @@ def sim(*, port: int = 8000, size: int = 5000, seed: int = 0, as_of: str | None 
         problem = str(error)
     else:
         return
-    raise InvalidRequest(
-        f"port {port} cannot be served ({problem})", hint="choose another: --port 0 takes a free one"
-    )
+    raise InvalidRequest(f"cannot listen on port {port}: {problem}", hint="use --port 0 to pick a free port")
 
 
 @app.command
 def login(name: str, /, *, location_id: str | None = None, base_url: str | None = None) -> None:
-    """Save a location under a name: where to make its token, a check, and what reading it costs.
+    """Save a location under a name, after checking its token.
 
-    The token goes into the operating system's keyring. It is asked for, and not shown.
+    Prompts for the token, without showing it, and stores it in the operating system's keyring. Prints where to
+    create the token and what a full read costs.
 
     Parameters
     ----------
     name
-        What to call the location, such as acme.
+        A name for the location, such as acme.
     location_id
-        The location's id, or the address that the browser shows there; asked for if left out.
+        The location's ID, or its address in the browser. Default: prompt for it.
     base_url
-        Another server than HighLevel's own.
+        A server other than HighLevel's own.
     """
     from hlkit.login_guide import login as save
 
@@ -119,90 +126,95 @@ def login(name: str, /, *, location_id: str | None = None, base_url: str | None 
 
 @app.command
 def logout(name: str, /) -> None:
-    """Forget a saved location, and take its token out of the keyring.
+    """Remove a saved location, and its token from the keyring.
 
     Parameters
     ----------
     name
-        What hlkit login called it.
+        The name given to hlkit login.
     """
-    from hlkit.client import profiles as saved
+    from hlkit.client import profiles
 
-    saved.remove(name)
-    print(f"{name} is forgotten here. The token still works: delete it in Settings > Private Integrations.")
+    profiles.remove(name)
+    print(f"Removed {name}. Its token still works; to revoke it, delete it in Settings > Private Integrations.")
 
 
-@app.command
-def profiles(*, as_json: Json = False) -> None:
+@app.command(name="profiles")
+def list_profiles(*, as_json: Json = False) -> None:
     """List the saved locations."""
-    from hlkit.client import profiles as saved
+    from hlkit.client import profiles
 
     rows = [
-        {"name": one.name, "location_id": one.location_id, "timezone": one.timezone, "base_url": one.base_url}
-        for one in saved.all_profiles()
+        {
+            "name": profile.name,
+            "location_id": profile.location_id,
+            "timezone": profile.timezone,
+            "base_url": profile.base_url,
+        }
+        for profile in profiles.all_profiles()
     ]
     if as_json:
         print(json.dumps(rows))
     elif not rows:
-        print("no location is saved yet\nnext: hlkit login NAME")
+        print("no saved locations\nnext: hlkit login NAME")
     else:
-        default = saved.default()
+        default = profiles.default()
         for row in rows:
-            mark = "  (the default)" if row["name"] == default else ""
+            mark = "  (default)" if row["name"] == default else ""
             print(f"{row['name']:<20} {row['location_id']:<24} {row['timezone'] or ''}{mark}")
 
 
 @app.command
 def check(*, profile: Profile = None, demo: Demo = False, as_json: Json = False) -> None:
-    """Ask cheaply what the token may read, how much there is, and what reading it costs."""
+    """Show what the token may read, how much data there is, and the cost of reading it."""
     loc = _location(profile, demo)
     table = loc.check()
     if as_json:
         print(table.to_json(orient="records"))
         return
     print(f"{loc.name or loc.location_id}, connected by {loc.connected_by}\n")
-    print(_readable(table))
+    print(_access_table(table))
     print(f"\nquota: {loc.quota}")
     if (table["readable"].eq(False) & table["scope"].notna()).any():
-        print("\nto read the rest, check its scope in Settings > Private Integrations of the sub-account")
-    same = " --demo" if demo else f" --profile {profile}" if profile else ""
-    print(f"next: hlkit fetch contacts --out contacts.xlsx{same}")
+        print("\nto read the rest, check their scopes in Settings > Private Integrations of the sub-account")
+    flags = " --demo" if demo else f" --profile {profile}" if profile else ""
+    print(f"next: hlkit fetch contacts --out contacts.xlsx{flags}")
 
 
 @app.command(name="app")
 def explorer(*, demo: Demo = False, profile: Profile = None, port: int = 0, browser: bool = True) -> None:
-    """Serve the explorer as a page of its own on this machine, until Ctrl-C.
+    """Serve the explorer as a web page on this machine, until Ctrl-C.
 
     Parameters
     ----------
     port
-        On this machine; 0 lets the system choose.
+        Port on this machine; 0 picks a free one.
     browser
-        Open the page; else its address is only printed.
+        Open the page in a browser; its address is printed either way.
     """
     from hlkit.app import serve
 
-    _one_of(profile, demo)
+    _refuse_both(profile, demo)
     serve(demo=demo, profile=profile, port=port, browser=browser)
 
 
 @app.command
 def doctor(*, as_json: Json = False) -> None:
-    """Tell what is installed, what else is there, and what is known not to work."""
+    """Show what is installed and any known problems."""
     from hlkit.cli.doctor import report, rows
 
     print(json.dumps(rows()) if as_json else report())
 
 
-def _readable(table: pd.DataFrame) -> str:
+def _access_table(table: pd.DataFrame) -> str:
     lines = [f"{'resource':<20} {'may read':<9} {'rows':>9} {'requests':>9} {'minutes':>8}  scope"]
     for row in table.itertuples(index=False):
-        told = [_number(row.rows), _number(row.requests), "< 0.1" if row.minutes == 0 else _number(row.minutes)]
-        numbers = f"{told[0]:>9} {told[1]:>9} {told[2]:>8}"
-        may = {"True": "yes", "False": "no"}.get(str(row.readable), "?")
-        problem = "" if may == "yes" else f"  ({row.problem})"
+        minutes = "< 0.1" if row.minutes == 0 else _number(row.minutes)
+        may_read = {"True": "yes", "False": "no"}.get(str(row.readable), "?")
+        problem = "" if may_read == "yes" else f"  ({row.problem})"
         scope = row.scope if isinstance(row.scope, str) else ""
-        lines.append(f"{row.resource:<20} {may:<9} {numbers}  {scope}{problem}")
+        numbers = f"{_number(row.rows):>9} {_number(row.requests):>9} {minutes:>8}"
+        lines.append(f"{row.resource:<20} {may_read:<9} {numbers}  {scope}{problem}")
     return "\n".join(lines)
 
 
@@ -214,28 +226,28 @@ def _number(value: Any) -> str:
 
 @cache.command(name="info")
 def cache_info(*, as_json: Json = False) -> None:
-    """Show where answers are kept, and how much they take."""
+    """Show the cache folder, its files and their sizes."""
     from hlkit.client.text import many
     from hlkit.connection import cache_files, cache_folder
 
     folder, sizes = cache_folder(), dict[str, int]()
-    for path in cache_files():  # what SQLite keeps beside a file counts with it
+    for path in cache_files():  # SQLite's -wal and -shm files count with the file they belong to
         name = path.name.removesuffix("-wal").removesuffix("-shm")
         sizes[name] = sizes.get(name, 0) + path.stat().st_size
     rows = [{"file": name, "mb": round(size / 1e6, 1)} for name, size in sizes.items()]
     if as_json:
         print(json.dumps({"folder": None if folder is None else str(folder), "files": rows}))
         return
-    print(f"{folder or 'no folder, since this user has no home'}, {many(len(rows), 'file')}")
+    print(f"{folder or 'no cache folder (this user has no home folder)'}, {many(len(rows), 'file')}")
     for row in rows:
         print(f"  {row['mb']:>8,.1f} MB  {row['file']}")
     if rows:
-        print("next: hlkit cache clear deletes them")
+        print("next: hlkit cache clear deletes these files")
 
 
 @cache.command(name="clear")
 def cache_clear() -> None:
-    """Delete all kept answers from this machine; the next read asks HighLevel again."""
+    """Delete all cached data from this machine."""
     from hlkit.client.http.download_records import delete_all_records
     from hlkit.client.text import many
     from hlkit.connection import cache_files
@@ -248,88 +260,84 @@ def cache_clear() -> None:
         try:
             path.unlink(missing_ok=True)
             continue
-        except OSError as error:  # Windows deletes no file that is open
+        except OSError as error:  # Windows does not delete an open file
             reason = error.strerror or type(error).__name__
-        raise InvalidRequest(f"{path} cannot be deleted: {reason}", hint="close the notebooks that read from it")
+        raise InvalidRequest(f"cannot delete {path}: {reason}", hint="close the notebooks that use it")
     print(f"deleted {many(len(files), 'file')}, {size / 1e6:,.1f} MB")
 
 
-def _one_of(profile: str | None, demo: bool) -> None:
+def _refuse_both(profile: str | None, demo: bool) -> None:
     if demo and profile is not None:
-        raise InvalidRequest("--demo and --profile were given", hint="give one of them")
+        raise InvalidRequest("--demo and --profile cannot be used together", hint="use one of them")
 
 
 def _location(profile: str | None, demo: bool) -> Location:
     import hlkit
 
-    _one_of(profile, demo)
+    _refuse_both(profile, demo)
     return hlkit.demo() if demo else hlkit.connect(profile=profile)
 
 
-# ---- hlkit fetch: a command for each resource, from its entry
+# ---- hlkit fetch: one command per resource, made from its catalog entry
 
 
-def _fetches(resource: Resource) -> Callable[..., None]:
-    """The command that downloads *resource*: its choices, and where to."""
-    import inspect
-
+def _fetch_command(resource: Resource) -> Callable[..., None]:
+    """The command that downloads *resource* to a file."""
     from hlkit.client.options import of_resource
 
     def command(
-        *, out: Path, raw: bool = False, profile: str | None = None, demo: bool = False, **given: Any
+        *, out: Path, raw: bool = False, profile: str | None = None, demo: bool = False, **options: Any
     ) -> None:
         from hlkit.client.text import many
-        from hlkit.files.export import FORMATS, place, write
+        from hlkit.files.export import FORMATS, checked_target, write
 
-        place(out, FORMATS)  # before any request is spent on it
+        checked_target(out, FORMATS)  # before any request
         loc = _location(profile, demo)
-        frame = getattr(loc, resource.name)(**{name: value for name, value in given.items() if value is not None})
+        frame = getattr(loc, resource.name)(**_without_none(options))
         path = write(frame, out, timezone=loc.timezone.key, raw=raw)
-        told = frame.attrs["hlkit"]
+        stats = frame.attrs["hlkit"]
         print(
             f"{path}: {many(len(frame), 'row')}, {many(frame.shape[1], 'column')}; "
-            f"{many(told['requests'], 'request')} spent, {many(told['from_cache'], 'answer')} from the cache"
+            f"{many(stats['requests'], 'request')}, {many(stats['from_cache'], 'page')} from the cache"
         )
 
-    own = [_flag(option) for option in of_resource(resource) if option.flag_type is not None]
-    fixed = list(inspect.signature(command).parameters.values())[:-1]
-    command.__name__ = resource.name
-    command.__doc__ = f"{resource.doc}\n\nReads with the scope {resource.scope}."
-    parameters = [_explained(parameter) for parameter in fixed] + own
+    types = {"out": _flag(Path, f"Write to {_TABLE_FILE}"), "raw": Raw, "profile": Profile, "demo": Demo}
+    doc = f"{resource.doc}\n\nRequires the scope {resource.scope}."
+    return _with_flags(command, resource.name, doc, types, of_resource(resource))
+
+
+def _with_flags(
+    command: Callable[..., None], name: str, doc: str, types: Mapping[str, Any], options: Iterable[Option]
+) -> Callable[..., None]:
+    """Give *command* its name, its help, and a flag for each of its parameters (*types*) and each of *options*."""
+    *fixed, _ = inspect.signature(command).parameters.values()
+    parameters = [parameter.replace(annotation=types[parameter.name]) for parameter in fixed]
+    parameters += [
+        option.parameter.replace(annotation=_option_flag(option))
+        for option in options
+        if option.flag_type is not None
+    ]
+    command.__name__, command.__doc__ = name, doc
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command
 
 
-_HELP = {
-    "out": "Where to: a file ending in .parquet, .csv, .xlsx or .jsonl.",
-    "raw": "Leave text as it is, also where a spreadsheet would run it as a formula.",
-    "profile": "A name that hlkit login saved; else the environment decides.",
-    "demo": "The simulated location instead.",
-}
+def _option_flag(option: Option) -> Any:
+    if option.default is True:
+        return _flag(option.flag_type, option.doc, negative=None)
+    return _flag(option.flag_type, option.doc, **(_OFF if option.default is False else {}))
 
 
-def _explained(parameter: inspect.Parameter) -> inspect.Parameter:
-    annotation = {"out": Path, "raw": bool, "demo": bool}.get(parameter.name, str | None)
-    return parameter.replace(annotation=_told(annotation, _HELP[parameter.name]))
-
-
-def _flag(option: Option) -> inspect.Parameter:
-    """An option as a flag; one that is on by default has its opposite too."""
-    return option.parameter.replace(
-        annotation=_told(option.flag_type, option.doc, None if option.default is True else "")
-    )
-
-
-def _told(annotation: Any, words: str, negative: str | None = "") -> Any:
-    return Annotated[annotation, Parameter(help=words, negative=negative)]
+def _without_none(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 for _resource in CATALOG.values():
-    fetch.command(_fetches(_resource), name=_resource.name.replace("_", "-"))
+    fetch.command(_fetch_command(_resource), name=_resource.name.replace("_", "-"))
 
 
-# ---- hlkit run: a command for each analysis, from its signature
+# ---- hlkit run: one command per analysis, made from its signature
 
 
 @run.default
@@ -341,16 +349,19 @@ def questions() -> None:
     print("\nnext: hlkit run speed_to_lead --by source --demo")
 
 
-def _runs(name: str) -> Callable[..., None]:
-    """The command that runs the analysis *name*: its choices, and where to write."""
-    import inspect
-
+def _run_command(name: str) -> Callable[..., None]:
+    """The command that runs the analysis *name*."""
     from hlkit.analysis.core.bound_analysis import of_analysis
     from hlkit.analysis.core.registry import ANALYSES
     from hlkit.analysis.core.result import PICTURES
-    from hlkit.files.export import FORMATS, place
+    from hlkit.files.export import FORMATS, checked_target
 
-    one = ANALYSES[name]
+    analysis = ANALYSES[name]
+    options = {option.name: option for option in of_analysis(analysis)}
+    mappings = {key for key, option in options.items() if _takes_a_mapping(option.type)}
+    for key in mappings:
+        doc = f"{options[key].doc} Write a number, or NAME=NUMBER,NAME=NUMBER."
+        options[key] = replace(options[key], doc=doc, flag=str | None)
 
     def command(
         *,
@@ -359,43 +370,30 @@ def _runs(name: str) -> Callable[..., None]:
         profile: str | None = None,
         demo: bool = False,
         as_json: bool = False,
-        **given: Any,
+        **options: Any,
     ) -> None:
         for path, endings in ((out, FORMATS), (chart, PICTURES)):
             if path is not None:
-                place(path, endings)  # before any request is spent on it
-        chosen = {key: value for key, value in given.items() if value is not None}
-        chosen |= {key: _numbers(key, chosen[key]) for key in mappings if key in chosen}
+                checked_target(path, endings)  # before any request
+        values = _without_none(options)
+        values |= {key: _numbers(key, values[key]) for key in mappings if key in values}
         loc = _location(profile, demo)
-        result = loc.analyses[name](**chosen)
+        result = loc.analyses[name](**values)
         print(result.table.to_json(orient="records", date_format="iso") if as_json else result)
-        written = [] if out is None else [result.write(out)]
-        written += [] if chart is None else [result.save(chart)]
-        for path in written:
-            print(f"written: {path}", file=sys.stderr)
+        if out is not None:
+            print(f"wrote {result.write(out)}", file=sys.stderr)
+        if chart is not None:
+            print(f"wrote {result.save(chart)}", file=sys.stderr)
 
-    own: dict[str, Any] = {
-        "out": _told(Path | None, "Write the table to a file ending in .parquet, .csv, .xlsx or .jsonl."),
-        "chart": _told(Path | None, "Write the chart to a file ending in .png, .svg or .pdf."),
-        "profile": _told(str | None, _HELP["profile"]),
-        "demo": _told(bool, _HELP["demo"]),
+    types = {
+        "out": _flag(Path | None, f"Write the table to {_TABLE_FILE}"),
+        "chart": _flag(Path | None, "Write the chart to a file ending in .png, .svg or .pdf."),
+        "profile": Profile,
+        "demo": Demo,
         "as_json": Json,
     }
-    options = [option for option in of_analysis(one) if option.flag_type is not None]
-    mappings = [option.name for option in options if _takes_a_mapping(option.type)]
-    for option in options:
-        if option.name in mappings:
-            doc = f"{option.doc} Here: a number, or NAME=NUMBER,NAME=NUMBER."
-            option = replace(option, doc=doc, flag=str | None)
-        own[option.name] = _flag(option).annotation
-    fixed = list(inspect.signature(command).parameters.values())[:-1]
-    every = [*fixed, *(option.parameter for option in options)]
-    parameters = [parameter.replace(annotation=own[parameter.name]) for parameter in every]
-    command.__name__ = name
-    command.__doc__ = f"{one.question}\n\n{(inspect.getdoc(one.function) or '').partition(chr(10) + 'Parameters')[0]}"
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return command
+    summary = (inspect.getdoc(analysis.function) or "").partition("\n\n")[0]
+    return _with_flags(command, name, f"{analysis.question}\n\n{summary}", types, options.values())
 
 
 def _takes_a_mapping(annotation: Any) -> bool:
@@ -403,7 +401,7 @@ def _takes_a_mapping(annotation: Any) -> bool:
 
 
 def _numbers(name: str, text: Any) -> Any:
-    """A number, or what ``SMS=3,Email=30`` says."""
+    """The number in *text*, or the mapping that ``SMS=3,Email=30`` spells. Raises ``InvalidRequest``."""
     try:
         if "=" not in str(text):
             return int(text)
@@ -412,25 +410,25 @@ def _numbers(name: str, text: Any) -> Any:
     except ValueError:
         pass
     flag = f"--{name.replace('_', '-')}"
-    raise InvalidRequest(f"{flag} {text!r} is no number", hint=f"write it like {flag} 60, or SMS=3,Email=30")
+    raise InvalidRequest(f"{flag} {text!r} is not a number", hint=f"write {flag} 60, or {flag} SMS=3,Email=30")
 
 
-def _add_runs() -> None:
-    """All analyses as commands; only where they are wanted, since they bring pandas."""
+def _add_run_commands() -> None:
+    """Add a command per analysis. Not done at import, because it loads pandas."""
     from hlkit.analysis.core.registry import ANALYSES
 
     for name in ANALYSES:
         if name not in run:
-            run.command(_runs(name), name=name)
+            run.command(_run_command(name), name=name)
 
 
-def main(words: list[str] | None = None) -> None:
-    """Run a command."""
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command. Raises ``SystemExit`` with the exit code if it is not 0."""
     console.prepare()
-    warnings.showwarning = _said_shortly
+    warnings.showwarning = _show_warning
     try:
         try:
-            _run(sys.argv[1:] if words is None else words)
+            _run(sys.argv[1:] if arguments is None else arguments)
         finally:
             console.flush()
     except OSError as error:
@@ -438,45 +436,41 @@ def main(words: list[str] | None = None) -> None:
     else:
         return
     if problem.filename is not None:
-        _end(1, f"{problem.filename} cannot be used: {problem.strerror}", "see who may read it and write there")
+        _exit_with(1, f"cannot use {problem.filename}: {problem.strerror}", "check its permissions")
     console.give_up()
     if console.is_closed_pipe(problem):
         raise SystemExit(console.CLOSED_PIPE)
-    _end(1, f"the output cannot be written: {problem.strerror}", "make room, or send it elsewhere")
+    _exit_with(1, f"cannot write the output: {problem.strerror}", "free some space, or send the output elsewhere")
 
 
-def _run(words: list[str]) -> None:
+def _run(arguments: list[str]) -> None:
     try:
-        if words[:1] == ["run"]:
-            _add_runs()
-            if words[1:] and not words[1].startswith("-") and words[1] not in run:
-                from hlkit.analysis.core.registry import unknown
+        if arguments[:1] == ["run"]:
+            _add_run_commands()
+            if arguments[1:] and not arguments[1].startswith("-") and arguments[1] not in run:
+                from hlkit.analysis.core.registry import ANALYSES, unknown
 
-                _end(
-                    2,
-                    unknown(words[1], [name for name in run if not name.startswith("-")]),
-                    "hlkit run lists the questions",
-                )
-        app(words, exit_on_error=False, print_error=False, console=console.help_console())
+                _exit_with(2, unknown(arguments[1], ANALYSES), "hlkit run lists the questions")
+        app(arguments, exit_on_error=False, print_error=False, console=console.help_console())
     except CycloptsError as error:
-        _end(2, str(error), "hlkit --help lists the commands, hlkit COMMAND --help what each takes")
+        _exit_with(2, str(error), "see hlkit --help, or hlkit COMMAND --help")
     except HlkitError as error:
-        _end(1, error.message, _in_flags(error.hint or "try again"))
+        _exit_with(1, error.message, _with_flag_names(error.hint or "try again"))
     except KeyboardInterrupt:
-        _end(130, "stopped", "run the same command again: what is cached is not asked for again")
+        _exit_with(130, "stopped", "run the same command again; cached data is not downloaded twice")
 
 
-def _in_flags(hint: str) -> str:
-    """A hint of the library as the command line spells it: ``--confirm`` for ``confirm=True``."""
-    hint = re.sub(r"\b(\w+)=\[\.\.\.\]", lambda found: f"--{found[1].replace('_', '-')} ID", hint)
+def _with_flag_names(hint: str) -> str:
+    """The library's *hint* for the command line: ``--confirm`` instead of ``confirm=True``."""
+    hint = re.sub(r"\b(\w+)=\[\.\.\.\]", lambda match: f"--{match[1].replace('_', '-')} ID", hint)
     hint = hint.replace("the same call", "the same command")
-    return re.sub(r"\b([a-z_]+)=(True\b|(?=[\s.,;]|$))", lambda found: f"--{found[1].replace('_', '-')}", hint)
+    return re.sub(r"\b([a-z_]+)=(True\b|(?=[\s.,;]|$))", lambda match: f"--{match[1].replace('_', '-')}", hint)
 
 
-def _end(code: int, what: str, next_step: str) -> None:
-    print(f"hlkit: {' '.join(what.split())}\n  {next_step}", file=sys.stderr)
+def _exit_with(code: int, problem: str, hint: str) -> None:
+    print(f"hlkit: {' '.join(problem.split())}\n  {hint}", file=sys.stderr)
     raise SystemExit(code)
 
 
-def _said_shortly(message: Warning | str, *_: Any, **__: Any) -> None:
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     print(f"note: {message}", file=sys.stderr)

@@ -85,7 +85,7 @@ def write(
         )
     if not (frame.shape[1] or any(name is not None for name in frame.index.names)):
         raise InvalidRequest("the frame has no columns, so there is nothing to write", hint="choose columns")
-    target = place(path, FORMATS)
+    target = checked_target(path, FORMATS)
     form = FORMATS[target.suffix.lower()]
     choices = _Choices(timezone if isinstance(timezone, dt.tzinfo) else zone(timezone), raw)
     try:
@@ -105,7 +105,7 @@ def write_bytes(data: bytes, target: Path) -> Path:
     return target
 
 
-def place(path: str | os.PathLike[str], endings: Collection[str]) -> Path:
+def checked_target(path: str | os.PathLike[str], endings: Collection[str]) -> Path:
     """The file at *path*. Raises ``InvalidRequest`` where it can be told already that it will not do."""
     target = disk.expand_path(path)
     if target.suffix.lower() not in endings:

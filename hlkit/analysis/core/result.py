@@ -22,7 +22,7 @@ from hlkit.client.frames.names import NAMED_BY
 from hlkit.client.schema import COUNT, NUMBER, Kind
 from hlkit.client.text import BREAKS, many, printable
 from hlkit.display.html import INK, pairs_html
-from hlkit.files.export import place, write, write_bytes
+from hlkit.files.export import checked_target, write, write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -116,7 +116,7 @@ class Result:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the chart as ``.png``, ``.svg`` or ``.pdf``. Raises ``InvalidRequest``."""
-        target = place(path, PICTURES)
+        target = checked_target(path, PICTURES)
         return write_bytes(self._picture(target.suffix.lower()[1:]), target)
 
     def _picture(self, form: str, dpi: int = 150) -> bytes:
