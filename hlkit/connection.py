@@ -1,4 +1,4 @@
-"""Connecting: where a token comes from, and a location that is ready to read. No request is made here."""
+"""Connecting: find the token, and create a location that is ready to read. Makes no request."""
 
 from __future__ import annotations
 
@@ -56,57 +56,56 @@ def connect(
     offline: bool = False,
     deadline: float | dt.timedelta = 30.0,
 ) -> Location:
-    """A location, ready to read. Makes no request.
+    """Connect to a location. Makes no request.
 
     Parameters
     ----------
     token, location_id
-        A Private Integration Token and the id of its location, or the address that the browser shows
-        there. Both, or neither: then HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID are taken, then the default
-        profile.
+        A Private Integration Token and the ID of its location, or the location's address in the browser. Pass
+        both or neither. Default: the environment variables HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID, then the
+        default profile.
     profile
-        The name of a location that ``hlkit login`` saved.
+        The name of a location saved by ``hlkit login``.
     base_url
-        Another server than HighLevel's own: https, or http to this machine.
+        A server other than HighLevel's own: https, or http to this machine.
     timezone
-        An IANA name or a ZoneInfo, where the token may not read the location's own.
+        An IANA name or a ZoneInfo, if the token may not read the location's time zone.
     cache
-        Keep answers in your cache folder, in another folder (a path; ``~`` is your home), or not at all
-        (``False``).
+        ``True`` caches in your cache folder, a path in that folder, ``False`` not at all.
     expire_after
-        Seconds, or a Timedelta, that what is cached serves, from when its download finished, before the server
-        is asked again. A download that broke off is resumed for 7 days after its last page, or for so long if
-        that is more; where nothing is cached (``cache=False``) only an error's ``.resume()`` goes on with it.
+        How long cached data is used, in seconds or as a Timedelta, from the end of its download. An interrupted
+        download can be resumed for 7 days after its last page, or for *expire_after* if that is longer. With
+        ``cache=False``, only an error's ``.resume()`` can resume it.
     offline
-        Ask no server: what is kept serves at any age, and says how old it is.
+        Make no requests: use cached data of any age, and report its age.
     deadline
-        Seconds for one request with all its attempts. A longer wait for the rate limit is an error that says when
-        to come back.
+        Seconds for one request, including retries. If the rate limit requires a longer wait, an error says when to
+        try again.
 
     Raises
     ------
     InvalidToken, WrongTokenKind, InvalidRequest
     """
-    found = _credentials(token, location_id, profile)
-    token = location_id = None  # from here on no frame holds the text, if one took the place of the other
-    if isinstance(found.token, HlkitError):
-        raise found.token
-    if found.token.format_warning:
-        warn(found.token.format_warning)
+    credentials = _credentials(token, location_id, profile)
+    token = location_id = None  # either may hold the token's text, which no frame of a traceback may show
+    if isinstance(credentials.token, HlkitError):
+        raise credentials.token
+    if credentials.token.format_warning:
+        warn(credentials.token.format_warning)
     timezone = None if timezone is None else zone(timezone).key
     expire_after, deadline = seconds("expire_after", expire_after), seconds("deadline", deadline)
     if deadline in (0, math.inf):
-        raise InvalidRequest(f"a request cannot be done within {deadline} seconds", hint="leave deadline out")
+        raise InvalidRequest(f"a request cannot finish within {deadline} seconds", hint="leave deadline out")
     return location_with(
-        found.token,
-        parse_location_id(found.location_id),
-        base_url=base_url if base_url is not None else found.base_url,
-        timezone=timezone or found.timezone,
+        credentials.token,
+        parse_location_id(credentials.location_id),
+        base_url=base_url if base_url is not None else credentials.base_url,
+        timezone=timezone or credentials.timezone,
         cache=cache,
         expire_after=0.0 if cache is False else expire_after,
         offline=offline,
         deadline=deadline,
-        connected_by=found.source,
+        connected_by=credentials.source,
     )
 
 
@@ -122,10 +121,10 @@ def location_with(
     deadline: float = 30.0,
     connected_by: str = "arguments",
 ) -> Location:
-    """A location for a token that was read already. One cache file per server, location and token."""
+    """A location for a parsed token. There is one cache file per server, location and token."""
     base_url = checked_base_url(BASE_URL if base_url is None else base_url)
     name = token.digest("cache", _CACHE_FORMAT, base_url, location_id, token.fingerprint, size=8)
-    folder = _chosen_folder(cache)
+    folder = _folder_for(cache)
     path = None if folder is None else folder / f"{location_id}-{name}.sqlite"
     store = Cache(path, token, keep_all=offline, resumes=path is not None)
     return Location(
@@ -138,58 +137,60 @@ def location_with(
     )
 
 
-def _chosen_folder(cache: object) -> Path | None:
+def _folder_for(cache: object) -> Path | None:
     if cache is True:
-        return _usual_folder()
+        return _default_folder()
     if cache is False:
         return None
     if not isinstance(cache, (str, os.PathLike)):
         raise InvalidRequest(
-            f"cache={cache!r} is neither True, False nor a folder", hint="cache=False keeps nothing on this disk"
+            f"cache={cache!r} is neither True, False nor a folder", hint="cache=False stores nothing on this disk"
         )
     return absolute_path(cache)
 
 
 def demo(as_of: str | int | dt.date | None = None, seed: int = 0, size: int = 5000) -> Location:
-    """A simulated location of a services business, offline: a real server on this machine, made-up people.
+    """Connect to a simulated services business: made-up data on a real server on this machine.
 
-    ``as_of`` (a date, default today) is where its two years of data end; ``size`` is the number of contacts.
-    What is kept serves every later demo of the same seed, size and as_of. Raises ``InvalidRequest``.
+    Works offline. *as_of* (a date, default today) is the end of its two years of data; *size* is the number of
+    contacts. Demos with the same seed, size and as_of share a cache. Raises ``InvalidRequest``.
     """
     seed, size = checked_count("seed", seed), checked_count("size", size)
     simulation = _simulation(checked_as_of(as_of), seed, size)
     token = read_token(simulation.token)
     assert isinstance(token, Token)
-    folder = _usual_folder()
+    folder = _default_folder()
     path = None if folder is None else folder / f"demo-{seed}-{size}-{simulation.as_of:%Y-%m-%d}.sqlite"
     store = Cache(path, token)
     return Location(
         _session(simulation.url, simulation.location_id, token, store, 30.0),
         simulation.location_id,
-        connected_by="demo: made-up people, a server on this machine",
+        connected_by="demo: made-up data, a server on this machine",
         data_ends=simulation.as_of,
         keeps=simulation,
     )
 
 
-def checked_as_of(given: str | int | dt.date | None) -> str | None:
-    """The date on which a simulated location's data ends, as ISO writes it. Raises ``InvalidRequest``."""
-    if given is None:
+def checked_as_of(as_of: str | int | dt.date | None) -> str | None:
+    """The date on which a simulated location's data ends, in ISO form. Raises ``InvalidRequest``."""
+    if as_of is None:
         return None
     from hlkit.sim.account import ZONE
 
-    text, there = "", zone(ZONE)
+    text, timezone = "", zone(ZONE)
     with contextlib.suppress(InvalidRequest):
-        moment = instant("as_of", given, lambda: there)
-        text = "" if moment is None else as_text(moment, there)
+        moment = instant("as_of", as_of, lambda: timezone)
+        text = "" if moment is None else as_text(moment, timezone)
     if len(text) != len("2026-01-01") or not 1970 <= int(text[:4]) <= 2200:
-        raise InvalidRequest(f"as_of={short(given)} is no date from 1970 to 2200", hint='write it like "2026-01-01"')
+        raise InvalidRequest(
+            f"as_of={short(as_of)} is not a date from 1970 to 2200", hint='write it like "2026-01-01"'
+        )
     return text
 
 
-def checked_count(name: str, given: int) -> int:
-    """A whole number, 0 or more. Raises ``InvalidRequest``."""
-    return whole_number(name, given, 0, f"leave {name} out, or choose one")
+def checked_count(name: str, count: int) -> int:
+    """*count*, a whole number of 0 or more. Raises ``InvalidRequest``."""
+    return whole_number(name, count, 0, f"leave {name} out, or write {name}=1000")
 
 
 @functools.cache
@@ -200,36 +201,36 @@ def _simulation(as_of: str | None, seed: int, size: int) -> Simulation:
 
 
 def _session(base_url: str, location_id: str, token: Token, store: Cache, deadline: float) -> Session:
-    """A session whose budget is shared by everything in this process that reads the same location."""
+    """A session. All sessions for the same location in this process share one rate limiter."""
     pacer = _PACERS.setdefault((base_url, location_id), RateLimiter())
     return Session(base_url, token, store, deadline=deadline, searches=_SEARCHES, pacer=pacer)
 
 
 def cache_folder() -> Path | None:
-    """Where answers are kept, unless ``connect`` was told another folder; ``None`` for a user without a home."""
+    """The default cache folder; ``None`` if the user has no home folder."""
     return user_folder(platformdirs.user_cache_path)
 
 
-def _usual_folder() -> Path | None:
+def _default_folder() -> Path | None:
     folder = cache_folder()
     if folder is None:
-        way = 'set HOME, or give a folder, as in connect(cache="folder")'
-        warn(f"this user has no home folder: answers are kept in memory only. {advice(way)}", CacheWarning)
+        hint = 'set HOME, or name a folder, as in connect(cache="folder")'
+        warn(f"this user has no home folder: data is cached in memory only. {advice(hint)}", CacheWarning)
     return folder
 
 
 def cache_files() -> list[Path]:
-    """What is kept there, with what SQLite and a mended file leave beside it."""
+    """All files in the default cache folder, including SQLite's own and the copies of damaged ones."""
     folder = cache_folder()
     return [] if folder is None else sorted(path for path in folder.glob("*.sqlite*") if path.is_file())
 
 
-# ---- where the token comes from
+# ---- finding the token
 
 
 @dataclass(frozen=True)
-class _Found:
-    """A token, or what is wrong with it, and what came with it."""
+class _Credentials:
+    """A token, or the error that it causes, and what belongs to it."""
 
     token: Token | HlkitError
     location_id: object
@@ -238,66 +239,68 @@ class _Found:
     base_url: str | None = None
 
 
-def _credentials(token: object, location_id: object, profile: str | None) -> _Found:
-    """Arguments, then a named profile, then the environment, then the default profile.
+def _credentials(token: object, location_id: object, profile: str | None) -> _Credentials:
+    """From the arguments, else the named profile, else the environment, else the default profile.
 
-    A half of a pair is an error, not a reason to look on. Gives the error back instead of raising it: a frame
-    here holds the token's text.
+    A token without a location ID, or the reverse, is an error; the next source is not tried. Errors are returned, not
+    raised: a frame here holds the token's text, which a traceback would show.
     """
     if token is not None or location_id is not None:
         if profile is not None:
-            return _Found(_refused("a token and a profile were given", "give one of them"), None, "")
+            return _Credentials(_refused("token and profile cannot be used together", "use one of them"), None, "")
         return _pair("arguments", "the arguments token and location_id", token, location_id)
     if profile is not None:
-        return _saved(profile)
-    text, place = os.environ.get("HIGHLEVEL_PIT"), os.environ.get("HIGHLEVEL_LOCATION_ID")
-    if text is not None or place is not None:
-        both = "HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID"
-        return _pair(both, both, text, place)
+        return _from_profile(profile)
+    text, location_id = os.environ.get("HIGHLEVEL_PIT"), os.environ.get("HIGHLEVEL_LOCATION_ID")
+    if text is not None or location_id is not None:
+        variables = "HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID"
+        return _pair(variables, variables, text, location_id)
     default, saved = profiles.default(), profiles.names()
     if default is not None:
-        return _saved(default)
+        return _from_profile(default)
     if saved:
-        which = f"none of the saved profiles ({', '.join(saved)}) is the default"
-        return _Found(
-            _refused(f"no token: {which}", f'name one: profile="{saved[0]}", or --profile {saved[0]}'), None, ""
-        )
-    tried = (
+        message = f"no token: none of the saved profiles ({', '.join(saved)}) is the default"
+        hint = f'name one: profile="{saved[0]}", or --profile {saved[0]}'
+        return _Credentials(_refused(message, hint), None, "")
+    message = (
         "no token: tried the arguments token and location_id, the environment variables HIGHLEVEL_PIT and "
         "HIGHLEVEL_LOCATION_ID, and the saved profiles"
     )
-    way = (
-        f"make a Private Integration Token in {MENU} and run hlkit login NAME; without one, hlkit.demo() and --demo "
-        "are made up"
+    hint = (
+        f"create a Private Integration Token in {MENU} and run hlkit login NAME; to try hlkit without one, use "
+        "hlkit.demo() or --demo"
     )
-    return _Found(_refused(tried, way), None, "")
+    return _Credentials(_refused(message, hint), None, "")
 
 
-def _pair(source: str, names: str, text: object, place: object) -> _Found:
-    if text is None or place is None:
+def _pair(source: str, names: str, text: object, location_id: object) -> _Credentials:
+    if text is None or location_id is None:
         missing = "token" if text is None else "location id"
-        return _Found(_refused(f"{names} come together, and the {missing} is missing", "give both"), None, source)
-    wrong = location_id_problem(place)
-    return _Found(read_token(text), place, source) if wrong is None else _Found(wrong, None, source)
+        message = f"{names} must be set together; the {missing} is missing"
+        return _Credentials(_refused(message, "set both"), None, source)
+    problem = location_id_problem(location_id)
+    if problem is not None:
+        return _Credentials(problem, None, source)
+    return _Credentials(read_token(text), location_id, source)
 
 
 def _refused(message: str, hint: str) -> InvalidToken:
     return InvalidToken(message, hint=hint)
 
 
-def _saved(name: str) -> _Found:
+def _from_profile(name: str) -> _Credentials:
     profile, token = profiles.load(name)
-    return _Found(token, profile.location_id, f"profile {name}", profile.timezone, profile.base_url)
+    return _Credentials(token, profile.location_id, f"profile {name}", profile.timezone, profile.base_url)
 
 
-def parse_location_id(given: object) -> str:
-    """The id in *given*: as it is, or out of the address that a browser shows. Raises ``InvalidRequest``."""
-    text = given.strip().strip("\"'") if isinstance(given, str) else ""
+def parse_location_id(value: object) -> str:
+    """The location ID in *value*, which may be the location's address in a browser. Raises ``InvalidRequest``."""
+    text = value.strip().strip("\"'") if isinstance(value, str) else ""
     in_address = re.search(r"/location/([\w-]+)", text)
     text = in_address.group(1) if in_address else text
     if not re.fullmatch(r"[\w-]{1,64}", text, re.ASCII):
         raise InvalidRequest(
-            "location_id is no id of a location",
-            hint="copy it from the browser's address, where it stands after /location/, or the whole address",
+            "location_id is not the ID of a location",
+            hint="copy it from the browser's address bar, after /location/, or copy the whole address",
         )
     return text

@@ -1,4 +1,4 @@
-"""Saving a location under a name: what HighLevel's guide says, a check, and what reading it costs."""
+"""``hlkit login``: save a location under a name, after checking its token."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _SCOPES = sorted({resource.scope for resource in CATALOG.values()})
 GUIDE = f"""A Private Integration Token lets hlkit read one sub-account (a location), and nothing else.
 
 1. Open that sub-account in HighLevel, then Settings > Private Integrations > Create new integration.
-2. Check what hlkit may read. hlkit never writes, so none that ends in .write is needed. All it can use:
+2. Check the scopes hlkit should read. It never writes, so it needs no .write scope. It can use all of these:
 {textwrap.fill(", ".join(_SCOPES), 96, initial_indent="   ", subsequent_indent="   ")}
-3. Copy the token: it is shown once.
+3. Copy the token. HighLevel shows it only once.
 """
 
 
@@ -35,55 +35,58 @@ def login(
     ask: Callable[[str], str] = input,
     ask_secret: Callable[[str], str] = getpass.getpass,
 ) -> Location:
-    """Save a location under *name*, after a check; its token goes into the operating system's keyring.
+    """Save a location under *name*, with its token in the operating system's keyring.
 
-    Asks for the location's id (or the address that the browser shows there) and, without echo, for the
-    token. Returns the location, connected. Raises ``HlkitError``, and saves nothing, where the token is refused,
-    nobody answers or there is no keyring.
+    Prompts for the location's ID (or its address in the browser) and for the token, which is not shown. Checks the
+    token with one request. Returns the connected location. Raises ``HlkitError``, and saves nothing, if the token is
+    refused, a prompt gets no input, or there is no keyring.
     """
     profiles.check_name(name)
-    profiles.default()  # a damaged file, too, is told before anything is asked
+    profiles.default()  # raises if the file is damaged, before any prompt
     problem = profiles.keyring_problem(name)
     if problem is not None:
         raise problem
     print(GUIDE)
-    place = location_id or _answer(ask, "Location id, or the address the browser shows there: ")
-    wrong = location_id_problem(place)
-    if wrong is not None:
-        del place, location_id
-        raise wrong
-    place = parse_location_id(place)
-    token = read_token(_answer(ask_secret, "Token (it is not shown while you paste it): "))
+    text = location_id or _prompt(ask, "Location ID, or the location's address in the browser: ")
+    problem = location_id_problem(text)
+    if problem is not None:
+        del text, location_id  # it is a token, which no frame of a traceback may hold
+        raise problem
+    location_id = parse_location_id(text)
+    token = read_token(_prompt(ask_secret, "Token (not shown as you paste it): "))
     if isinstance(token, HlkitError):
         raise token
-    loc = location_with(token, place, base_url=base_url, connected_by=f"profile {name}")
-    print(_works(loc))
-    profiles.save(profiles.Profile(name, place, _timezone(loc), base_url), token)
+    loc = location_with(token, location_id, base_url=base_url, connected_by=f"profile {name}")
+    print(_check(loc))
+    profiles.save(profiles.Profile(name, location_id, _timezone(loc), base_url), token)
     return loc
 
 
-def _answer(ask: Callable[[str], str], question: str) -> str:
-    """What a person answers. Raises ``InvalidRequest`` where nobody can, outside the handler: there it is quoted."""
+def _prompt(ask: Callable[[str], str], question: str) -> str:
+    """The input of a person. Raises ``InvalidRequest`` if there is none.
+
+    It is raised outside the handlers, since the original error may quote the input.
+    """
     try:
         return ask(question)
-    except (EOFError, RuntimeError):  # no terminal, or a notebook that a program runs
-        problem = InvalidRequest("no answer came, so nothing is saved", hint="run it in a terminal, and answer there")
+    except (EOFError, RuntimeError):  # no terminal, or a notebook run by a program
+        problem = InvalidRequest("no input, so nothing was saved", hint="run it in a terminal and answer the prompts")
     except UnicodeDecodeError:
-        problem = InvalidRequest("the answer is not text, so nothing is saved", hint="copy it again, in one piece")
+        problem = InvalidRequest("the input is not text, so nothing was saved", hint="copy the whole text again")
     raise problem
 
 
-def _works(loc: Location) -> str:
-    """One cheap call, and what it tells."""
+def _check(loc: Location) -> str:
+    """Make one cheap request, and describe the result."""
     try:
         count = loc.resources["contacts"].announced()
-    except MissingScope as refused:
-        return f"works, but {refused.message}: {refused.hint}"
+    except MissingScope as error:
+        return f"works, but {error.message}: {error.hint}"
     requests = cost(loc, CATALOG["contacts"], count)
     if count is None or requests is None:
         return "works"
-    seconds = duration(loc.session.pacer.time_for(requests))
-    return f"works: {count:,} contacts; a full read costs {requests:,} requests, {seconds}"
+    time = duration(loc.session.pacer.time_for(requests))
+    return f"works: {count:,} contacts; a full read costs {requests:,} requests, {time}"
 
 
 def _timezone(loc: Location) -> str | None:

@@ -82,7 +82,7 @@ def test_a_full_disk_below_the_output_is_said_in_two_lines(capsys, instead):
 
     assert run("profiles") == 1
     assert capsys.readouterr().err == (
-        "hlkit: the output cannot be written: No space left on device\n  make room, or send it elsewhere\n"
+        "hlkit: cannot write the output: No space left on device\n  free some space, or send the output elsewhere\n"
     )
 
 
@@ -90,7 +90,7 @@ def test_ctrl_c_is_said_in_two_lines(monkeypatch, capsys):
     def stopped():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hlkit.client.profiles.everyone", stopped)
+    monkeypatch.setattr("hlkit.client.profiles.all_profiles", stopped)
 
     assert run("profiles") == 130
     assert capsys.readouterr().err.startswith("hlkit: stopped\n  run the same command again")
@@ -103,9 +103,7 @@ def test_a_file_that_cannot_be_used_is_named(monkeypatch, capsys):
     monkeypatch.setattr("hlkit.connection.cache_files", locked)
 
     assert run("cache", "info") == 1
-    assert capsys.readouterr().err == (
-        "hlkit: cache cannot be used: Permission denied\n  see who may read it and write there\n"
-    )
+    assert capsys.readouterr().err == ("hlkit: cannot use cache: Permission denied\n  check its permissions\n")
 
 
 @pytest.mark.parametrize(("columns", "widest"), [("0", 160), ("1", 40), ("-5", 160), ("wide", 160), ("100000", 160)])

@@ -40,7 +40,7 @@ def test_it_tells_what_is_there_and_what_to_do(capsys):
     assert {"jupyterlab", "voila", "holidays", "rapidfuzz"} <= names, "of every extra"
     assert {"browser", "keyring", "cache", "saved locations"} <= names
     assert all(row["name"] in said for row in rows)
-    assert all(row["advice"] for row in rows if not row["well"])
+    assert all(row["hint"] for row in rows if not row["ok"])
 
 
 def test_it_runs_where_hlkit_is_not_installed(monkeypatch):
@@ -50,7 +50,7 @@ def test_it_runs_where_hlkit_is_not_installed(monkeypatch):
     monkeypatch.setattr(doctor, "requires", gone)
     monkeypatch.setattr(doctor, "version", gone)
 
-    assert found("hlkit").found == "not installed, runs from its source"
+    assert found("hlkit").state == "not installed (runs from its source)"
 
 
 def test_what_an_extra_brings_and_is_not_there_names_the_extra(monkeypatch):
@@ -61,8 +61,8 @@ def test_what_an_extra_brings_and_is_not_there_names_the_extra(monkeypatch):
 
     monkeypatch.setattr(doctor, "version", gone)
 
-    assert found("voila") == doctor.Finding("voila", "not installed", advice='pip install "hlkit[app]"')
-    assert found("holidays").advice == 'pip install "hlkit[holidays]"'
+    assert found("voila") == doctor.Finding("voila", "not installed", hint='pip install "hlkit[app]"')
+    assert found("holidays").hint == 'pip install "hlkit[holidays]"'
 
 
 def test_what_hlkit_cannot_do_without_is_not_well(monkeypatch):
@@ -73,17 +73,17 @@ def test_what_hlkit_cannot_do_without_is_not_well(monkeypatch):
 
     monkeypatch.setattr(doctor, "version", gone)
 
-    assert not found("pandas").well
+    assert not found("pandas").ok
 
 
 @pytest.mark.parametrize(("version", "told"), [("8.1.9", True), ("8.1.8", False), ("8.1.10", False)])
 def test_the_ipywidgets_that_shows_nothing_in_vs_code_is_told(monkeypatch, version, told):
     monkeypatch.setattr(doctor, "version", lambda name: version)
 
-    faults = [one for one in doctor.findings() if "vscode-jupyter#17504" in one.found]
+    faults = [one for one in doctor.findings() if "vscode-jupyter#17504" in one.state]
 
     assert bool(faults) == told
-    assert all("ipywidgets==8.1.8" in one.advice and not one.well for one in faults)
+    assert all("ipywidgets==8.1.8" in one.hint and not one.ok for one in faults)
 
 
 def test_without_a_browser_the_address_is_what_to_open(monkeypatch):
@@ -93,16 +93,16 @@ def test_without_a_browser_the_address_is_what_to_open(monkeypatch):
     monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
     monkeypatch.setattr(doctor.webbrowser, "get", none)
 
-    assert not found("browser").well
-    assert "hlkit app" in found("browser").advice
+    assert not found("browser").ok
+    assert "hlkit app" in found("browser").hint
 
 
 def test_a_damaged_file_of_locations_is_told_and_nothing_of_what_is_in_it():
-    assert found("saved locations").well
+    assert found("saved locations").ok
     profiles.path().parent.mkdir(parents=True)
     profiles.path().write_text("pit-00000000-0000-0000-0000-000000000041 = [", encoding="utf-8")
 
-    assert not found("saved locations").well
+    assert not found("saved locations").ok
     assert "pit-" not in doctor.report()
 
 
@@ -115,15 +115,15 @@ def test_without_a_home_folder_nothing_is_kept_or_saved_and_it_says_so(monkeypat
     monkeypatch.setattr(platformdirs, "user_cache_path", find)
     monkeypatch.setattr(platformdirs, "user_config_path", find)
 
-    assert found("cache").found == "this user has no home folder"
-    assert not found("cache").well
-    assert "no location can be saved" in found("saved locations").found
+    assert found("cache").state == "this user has no home folder"
+    assert not found("cache").ok
+    assert "no location can be saved" in found("saved locations").state
     assert profiles.names() == []
     with pytest.raises(InvalidRequest, match="no home folder"):
         profiles.path()
     with pytest.raises(InvalidToken, match="no token: tried"):
         connect()
-    with pytest.warns(CacheWarning, match="no home folder: answers are kept in memory only") as seen:
+    with pytest.warns(CacheWarning, match="no home folder: data is cached in memory only") as seen:
         loc = connect("pit-00000000-0000-0000-0000-000000000041", "loc1")
     assert seen[0].filename == __file__
     assert loc.session.cache.path is None
@@ -137,8 +137,8 @@ def test_a_cache_folder_that_cannot_be_is_told(monkeypatch, tmp_path, kind):
         (tmp_path / "home").unlink()
         monkeypatch.setattr(doctor.os, "access", lambda *_: False)
 
-    assert found("cache").found == f"{tmp_path / 'home' / 'hlkit'} cannot be written"
-    assert "in memory only" in found("cache").advice
+    assert found("cache").state == f"cannot write to {tmp_path / 'home' / 'hlkit'}"
+    assert "in memory only" in found("cache").hint
 
 
 def test_profiles_that_may_not_be_read_are_told_as_that(monkeypatch):
@@ -148,8 +148,8 @@ def test_profiles_that_may_not_be_read_are_told_as_that(monkeypatch):
 
     monkeypatch.setattr(platformdirs, "user_config_path", lambda name: Refused("/somewhere/else"))
 
-    assert found("saved locations").found.endswith("cannot be read: Permission denied")
-    assert "HIGHLEVEL_PIT" in found("saved locations").advice
+    assert found("saved locations").state.endswith("cannot be read: Permission denied")
+    assert "HIGHLEVEL_PIT" in found("saved locations").hint
 
 
 def test_a_home_that_is_no_folder_has_no_profiles(monkeypatch):

@@ -85,7 +85,7 @@ def test_half_a_pair_is_an_error_and_no_reason_to_look_further(given, monkeypatc
     monkeypatch.setenv("HIGHLEVEL_PIT", TOKEN)
     monkeypatch.setenv("HIGHLEVEL_LOCATION_ID", "abc")
 
-    with pytest.raises(hl.errors.InvalidToken, match="come together"):
+    with pytest.raises(hl.errors.InvalidToken, match="must be set together"):
         hl.connect(**given)
 
 
@@ -129,7 +129,7 @@ def test_a_token_in_the_place_of_the_location_is_refused_and_shown_nowhere(place
 
 @pytest.mark.parametrize("given", ["", "a b", "https://example.com/", "../etc", 7, "x" * 70])
 def test_what_is_no_location_id_is_refused(given):
-    with pytest.raises(hl.errors.InvalidRequest, match="no id of a location"):
+    with pytest.raises(hl.errors.InvalidRequest, match="not the ID of a location"):
         hl.connect(TOKEN, given, cache=False)
 
 
@@ -745,7 +745,7 @@ def test_the_demo_is_a_location_like_any_other(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("as_of", ["2026-13-01", "nonsense", "", "0001-01-01", 3.5, dt.datetime(2026, 1, 1, 9)])
 def test_a_demo_ends_on_a_date(as_of):
-    with pytest.raises(hl.errors.InvalidRequest, match="is no date") as caught:
+    with pytest.raises(hl.errors.InvalidRequest, match="is not a date") as caught:
         hl.demo(as_of=as_of)
     assert caught.value.hint == 'write it like "2026-01-01"'
 

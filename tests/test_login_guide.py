@@ -137,9 +137,9 @@ def test_no_frame_of_a_login_that_fails_holds_the_token(sim, ring, monkeypatch):
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (EOFError(), "no answer came"),
-        (RuntimeError("input(): lost sys.stdin"), "no answer came"),
-        (UnicodeDecodeError("utf-8", TOKEN.encode(), 0, 1, ""), "the answer is not text"),
+        (EOFError(), "no input"),
+        (RuntimeError("input(): lost sys.stdin"), "no input"),
+        (UnicodeDecodeError("utf-8", TOKEN.encode(), 0, 1, ""), "the input is not text"),
     ],
 )
 def test_where_nobody_can_answer_a_login_says_so_and_quotes_nothing(sim, ring, error, words):

@@ -45,16 +45,17 @@ app.command(run)
 app.command(cache)
 
 
-def _flag(annotation: Any, doc: str, **options: Any) -> Any:
-    """The type of a flag with its help. A flag that is off by default has no opposite and shows no default."""
-    return Annotated[annotation, Parameter(help=doc, **{"negative": "", **options})]
+def _flag(annotation: Any, doc: str, default: Any = None) -> Any:
+    """The type of a flag with its help. A flag that is off by default has no ``--no-`` form and shows no default."""
+    negative, show_default = None if default is True else "", False if default is False else None
+    return Annotated[annotation, Parameter(help=doc, negative=negative, show_default=show_default)]
 
 
-_OFF: dict[str, Any] = {"show_default": False}
-Profile = _flag(str | None, "A location saved by hlkit login. Default: the environment, then the default profile.")
-Demo = _flag(bool, "Use the simulated location.", **_OFF)
-Json = _flag(bool, "Print JSON.", name="--json", **_OFF)
-Raw = _flag(bool, "Keep text unchanged, even if a spreadsheet would run it as a formula.", **_OFF)
+Profile = Annotated[
+    str | None, Parameter(help="A location saved by hlkit login. Default: the environment, then the default profile.")
+]
+Demo = Annotated[bool, Parameter(help="Use the simulated location.", negative="", show_default=False)]
+Json = Annotated[bool, Parameter(name="--json", help="Print JSON.", negative="", show_default=False)]
 _TABLE_FILE = "a file ending in .parquet, .csv, .xlsx or .jsonl."
 
 
@@ -301,7 +302,12 @@ def _fetch_command(resource: Resource) -> Callable[..., None]:
             f"{many(stats['requests'], 'request')}, {many(stats['from_cache'], 'page')} from the cache"
         )
 
-    types = {"out": _flag(Path, f"Write to {_TABLE_FILE}"), "raw": Raw, "profile": Profile, "demo": Demo}
+    types = {
+        "out": _flag(Path, f"Write to {_TABLE_FILE}"),
+        "raw": _flag(bool, "Keep text unchanged, even if a spreadsheet would run it as a formula.", False),
+        "profile": Profile,
+        "demo": Demo,
+    }
     doc = f"{resource.doc}\n\nRequires the scope {resource.scope}."
     return _with_flags(command, resource.name, doc, types, of_resource(resource))
 
@@ -313,7 +319,7 @@ def _with_flags(
     *fixed, _ = inspect.signature(command).parameters.values()
     parameters = [parameter.replace(annotation=types[parameter.name]) for parameter in fixed]
     parameters += [
-        option.parameter.replace(annotation=_option_flag(option))
+        option.parameter.replace(annotation=_flag(option.flag_type, option.doc, option.default))
         for option in options
         if option.flag_type is not None
     ]
@@ -321,12 +327,6 @@ def _with_flags(
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command
-
-
-def _option_flag(option: Option) -> Any:
-    if option.default is True:
-        return _flag(option.flag_type, option.doc, negative=None)
-    return _flag(option.flag_type, option.doc, **(_OFF if option.default is False else {}))
 
 
 def _without_none(options: Mapping[str, Any]) -> dict[str, Any]:

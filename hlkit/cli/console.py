@@ -1,4 +1,4 @@
-"""What a command prints, whatever takes it: an old encoding, a closed pipe, a full disk, a screen of no width."""
+"""Printing to any terminal or pipe: old encodings, closed pipes, full disks, unknown widths."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from rich.console import Console
 
-CLOSED_PIPE = 141  # the exit code of whatever a shell finds ended by SIGPIPE
+CLOSED_PIPE = 141  # the exit code that shells report for SIGPIPE
 
-_SIGNS = {
+_ASCII = {
     "·": "-", "•": "*", "…": "...", "–": "-", "—": "-", "−": "-", "×": "x", "→": "->", "←": "<-", "≤": "<=",
     "≥": ">=", "±": "+/-", "‘": "'", "’": "'", "“": '"', "”": '"', "─": "-", "│": "|",
 }  # fmt: skip
 
 
 def prepare() -> None:
-    """From now on a character that the output's encoding lacks is replaced by readable ASCII, and never an error."""
-    codecs.register_error("hlkit", _replaced)
+    """From now on, print characters that the output's encoding lacks as readable ASCII instead of failing."""
+    codecs.register_error("hlkit", _encode_as_ascii)
     for stream in _streams():
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="hlkit")
 
 
-def _replaced(error: UnicodeError) -> tuple[str, int]:
+def _encode_as_ascii(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(map(_ascii, error.object[error.start : error.end])), error.end
 
 
 def _ascii(character: str) -> str:
-    """``-`` for a middle dot, ``e`` for an accented e, nothing for an accent alone, ``?`` for another script."""
-    if character in _SIGNS:
-        return _SIGNS[character]
+    """``-`` for a middle dot, ``e`` for an accented e, nothing for a combining accent, ``?`` for another script."""
+    if character in _ASCII:
+        return _ASCII[character]
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return ""
     return unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode() or "?"
 
 
 def help_console() -> Console:
-    """A console for help, as wide as the screen, within reason: rich never ends a page of no width."""
+    """A console for help, as wide as the terminal but 40 to 160 columns: rich hangs at a width of 0."""
     from rich.console import Console
 
     class HelpConsole(Console):
@@ -57,18 +57,18 @@ def help_console() -> Console:
 
 
 def flush() -> None:
-    """Write what is still waiting, here rather than when Python ends. Raises ``OSError``."""
+    """Write the buffered output now rather than when Python exits. Raises ``OSError``."""
     for stream in _streams():
         stream.flush()
 
 
 def is_closed_pipe(error: OSError) -> bool:
-    """Whether the reader has gone, such as ``head`` after its last line."""
+    """Whether the reader closed the pipe, as ``head`` does after its last line."""
     return isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == errno.EINVAL)
 
 
 def give_up() -> None:
-    """Print no more, so that Python does not try again, and complain, as it ends."""
+    """Discard all further output; otherwise Python would try again, and print an error, when it exits."""
     for stream in _streams():
         try:
             stream.flush()

@@ -1,9 +1,8 @@
-"""The main job from end to end, on the simulated location: what ``hlkit demo`` does and shows."""
+"""What ``hlkit demo`` does: load the simulated location, draw a chart, and load it again from the cache."""
 
 from __future__ import annotations
 
 import base64
-import io
 import re
 import sys
 from html import escape
@@ -14,6 +13,17 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from hlkit.analysis.core.charts import (
+    GRAY,
+    PALETTE,
+    distinct_texts,
+    draw,
+    draw_gridlines,
+    draw_legend,
+    drawable,
+    new_axes,
+    picture,
+)
 from hlkit.analysis.core.groups import assign_groups
 from hlkit.client.disk import working_folder
 from hlkit.client.errors import InvalidRequest
@@ -25,42 +35,43 @@ from hlkit.files.export import write_bytes
 from hlkit.location import Location
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FOLDER = Path("hlkit-demo")
 _RESOURCES = ("location", "custom_fields", "contacts", "opportunities")
-_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")  # a source each; "other" is gray
-_LAB = """\
-  a notebook on the same data: make lab
-  a question: {hlkit} run speed_to_lead --by source --demo"""
-_NOTEBOOK = """\
-  a question: {hlkit} run speed_to_lead --by source --demo
-  a notebook on the same data: {lab}jupyter lab, and in it:
+_WITH_LAB = """\
+  open a notebook on the same data: make lab
+  ask a question: {hlkit} run speed_to_lead --by source --demo"""
+_WITHOUT_LAB = """\
+  ask a question: {hlkit} run speed_to_lead --by source --demo
+  open a notebook on the same data: {install}jupyter lab, then run:
     import hlkit as hl
     loc = hl.demo()
     hl.explore(loc)"""
 
 
-def tour(size: int = 5000, seed: int = 0) -> None:
-    """Read the simulated location, show what that gave and cost, draw it, and read it again for nothing."""
+def run_demo(size: int = 5000, seed: int = 0) -> None:
+    """Load the simulated location, print what it holds and cost, draw it, and load it again from the cache."""
     _make_folder()
-    print("hlkit demo: a simulated location of a services business. Made-up people, a server on this machine.\n")
+    print("hlkit demo: a simulated services business, served on this machine. All data is made up.")
     loc = demo(seed=seed, size=size)
-    print("reading it:")
+    print("\nloading it:")
     frames = _read_all(loc)
-    print(f"  quota: {loc.quota}\n" if loc.quota.told_at else "  quota: untouched\n")
-    _show_head(frames["contacts"])
-    written = _write(loc, frames)
-    print("\nreading everything again:")
+    print(f"  quota: {loc.quota}\n" if loc.quota.told_at else "  no quota used\n")
+    _show_contacts(frames["contacts"])
+    paths = _write_files(loc, frames)
+    print("\nloading it again:")
     _read_all(loc)
-    print("\nwritten (made-up people; with your own data, mind whom you give such files to):")
-    for path in written:
+    print("\nfiles (with your own data, files like these contain your contacts):")
+    for path in paths:
         print(f"  {path}")
-    steps = _LAB if _has_lab(Path()) else _NOTEBOOK
+    steps = _WITH_LAB if _has_lab_target(Path()) else _WITHOUT_LAB
+    install = "" if find_spec("jupyterlab") else 'pip install "hlkit[notebook]", then '
     print(
-        f"\nnext:\n{steps.format(hlkit=_as_called(), lab=_lab_first())}\n"
-        "  your own data: make a token in Settings > Private Integrations of your sub-account, set\n"
-        "  HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID, and in Python:\n"
+        f"\nnext:\n{steps.format(hlkit=_command_as_typed(), install=install)}\n"
+        "  load your own data: create a token in Settings > Private Integrations of your sub-account, set\n"
+        "  HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID, and in Python run:\n"
         "    import hlkit as hl\n"
         "    loc = hl.connect()\n"
         "    contacts = loc.contacts()"
@@ -75,23 +86,18 @@ def _make_folder() -> None:
     else:
         return
     raise InvalidRequest(
-        f"no folder {FOLDER} can be made in {working_folder()}: {reason}", hint="run it in a folder of your own"
+        f"cannot create the folder {FOLDER} in {working_folder()}: {reason}", hint="run it in a folder of your own"
     )
 
 
-def _as_called() -> str:
-    """``hlkit``, or the place where it is, as it was typed: ``.venv/bin/hlkit``."""
+def _command_as_typed() -> str:
+    """``hlkit``, or the relative path that was typed, such as ``.venv/bin/hlkit``."""
     typed = Path(sys.argv[0])
     return "hlkit" if typed.is_absolute() or typed.stem != "hlkit" else str(typed)
 
 
-def _lab_first() -> str:
-    """What comes before ``jupyter lab`` where it is not there."""
-    return "" if find_spec("jupyterlab") else 'pip install "hlkit[notebook]", then '
-
-
-def _has_lab(folder: Path) -> bool:
-    """Whether ``make lab`` works there: hlkit is at hand as its sources, and so is make."""
+def _has_lab_target(folder: Path) -> bool:
+    """Whether ``make lab`` works in *folder*: make is installed, and the folder is a checkout of hlkit."""
     if which("make") is None:
         return False
     try:
@@ -103,48 +109,45 @@ def _has_lab(folder: Path) -> bool:
 
 def _read_all(loc: Location) -> dict[str, pd.DataFrame]:
     frames = {name: getattr(loc, name)(progress=default(shown_after=0)) for name in _RESOURCES}
-    spent = saved = 0
+    requests = from_cache = 0
     for name, frame in frames.items():
-        told = frame.attrs["hlkit"]
-        spent, saved = spent + told["requests"], saved + told["from_cache"]
+        stats = frame.attrs["hlkit"]
+        requests, from_cache = requests + stats["requests"], from_cache + stats["from_cache"]
         print(
-            f"  {name:<14} {many(len(frame), 'row'):>11}  {many(told['pages'], 'page'):>8}  "
-            f"{many(told['requests'], 'request'):>11}  {many(told['from_cache'], 'answer')} from the cache"
+            f"  {name:<14} {many(len(frame), 'row'):>11}  {many(stats['pages'], 'page'):>8}  "
+            f"{many(stats['requests'], 'request'):>11}  {many(stats['from_cache'], 'page')} from the cache"
         )
-    print(f"  together {many(spent, 'request')}, {many(saved, 'answer')} from the cache")
+    print(f"  total: {many(requests, 'request')}, {many(from_cache, 'page')} from the cache")
     return frames
 
 
-def _show_head(contacts: pd.DataFrame) -> None:
-    print(f"contacts: {len(contacts):,} rows, {contacts.shape[1]} columns, custom fields among them\n")
+def _show_contacts(contacts: pd.DataFrame) -> None:
+    print(f"contacts: {len(contacts):,} rows, {contacts.shape[1]} columns including custom fields\n")
     custom = [name for name in contacts.columns[len(CATALOG["contacts"].columns) :] if contacts[name].dtype != "O"]
     columns = ["name", "source", "created_at", "tags", *contacts[custom].count().nlargest(3).index]
     with pd.option_context("display.width", 150, "display.max_columns", 8, "display.max_colwidth", 26):
         print(contacts[columns].assign(created_at=contacts["created_at"].dt.floor("min")).tail())
 
 
-def _write(loc: Location, frames: dict[str, pd.DataFrame]) -> list[Path]:
+def _write_files(loc: Location, frames: dict[str, pd.DataFrame]) -> list[Path]:
     table = leads_by_month(frames["contacts"], loc.timezone.key)
-    figure = draw(table, loc.name or "")
-    chart, page = FOLDER / "leads_by_month.png", FOLDER / "leads.html"
-    text = _page(table, figure, frames, loc)
-    return [write_bytes(_picture(figure, 120), chart), write_bytes(text.encode(), page)]
-
-
-def _picture(figure: Figure, dpi: int) -> bytes:
-    file = io.BytesIO()
-    figure.savefig(file, dpi=dpi, format="png")
-    return file.getvalue()
+    figure = draw_leads(table)
+    page = _page(table, figure, frames, loc)
+    return [
+        write_bytes(picture(figure, "png", 120), FOLDER / "leads_by_month.png"),
+        write_bytes(page.encode(), FOLDER / "leads.html"),
+    ]
 
 
 def leads_by_month(contacts: pd.DataFrame, timezone: str) -> pd.DataFrame:
-    """New contacts, a row a month of the location's own calendar and a column a source, the largest first.
+    """Count new contacts: one row per month in *timezone*, one column per source, the largest source first.
 
-    Spellings of a source that differ in case or in blanks around it are one.
+    Spellings of a source that differ only in case or surrounding blanks are counted together. If there are more
+    sources than colors, the smallest are combined as ``other``.
     """
     source = assign_groups(contacts, "source")[1]
     counts = source.value_counts()
-    largest = counts.index[: len(_COLORS) if len(counts) <= len(_COLORS) else len(_COLORS) - 1]
+    largest = counts.index[: len(PALETTE) if len(counts) <= len(PALETTE) else len(PALETTE) - 1]
     source = source.where(source.isin(largest), "other")
     month = contacts["created_at"].dt.tz_convert(timezone).dt.strftime("%Y-%m").rename("month")
     table = pd.crosstab(month, source.rename("source"))
@@ -152,38 +155,34 @@ def leads_by_month(contacts: pd.DataFrame, timezone: str) -> pd.DataFrame:
     return table[order]
 
 
-def draw(table: pd.DataFrame, name: str) -> Figure:
-    """Stacked bars: how many contacts came each month, and from where."""
+def draw_leads(table: pd.DataFrame) -> Figure:
+    """Stacked bars of new contacts per month and source."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 4.8), layout="constrained", facecolor="white")
-    axes = figure.subplots()
-    bottom = pd.Series(0, index=table.index)
-    for source, own in zip(table.columns, _COLORS, strict=False):
-        color = "#999999" if source == "other" else own
-        axes.bar(range(len(table)), table[source], bottom=bottom, color=color, label=_plain(str(source)), width=0.8)
-        bottom = bottom + table[source]
-    step = max(1, len(table) // 12)
-    axes.set_xticks(range(0, len(table), step), table.index[::step], rotation=45, ha="right")
-    axes.set(xlabel="month", ylabel="new contacts")
-    axes.set_title(_plain(f"Where do new contacts come from? {name}".strip()), parse_math=False)
-    axes.spines[["top", "right"]].set_visible(False)
-    if len(table.columns):  # an empty location has no sources
-        legend = axes.legend(title="source", loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-        for text in legend.get_texts():
-            text.set_parse_math(False)
+    labels = distinct_texts(table.columns, drawable)
+    months = range(len(table))
+
+    def stacked_bars(_: pd.DataFrame, ax: Axes) -> None:
+        bottom = pd.Series(0, index=table.index)
+        for source, color in zip(table.columns, PALETTE, strict=False):
+            color = GRAY if source == "other" else color
+            ax.bar(months, table[source], bottom=bottom, color=color, label=labels[source], width=0.8)
+            bottom = bottom + table[source]
+        every = max(1, len(table) // 12)
+        ax.set_xticks(months[::every], table.index[::every])
+        ax.set_ylabel("new contacts")
+        draw_gridlines(ax, "y")
+        draw_legend(ax)
+
+    figure = Figure(figsize=(9, 4.8))
+    draw(table, new_axes(figure), stacked_bars, "Where do new contacts come from?", needs=())
     return figure
 
 
-def _plain(text: str) -> str:
-    """A label that matplotlib shows: one that begins with _ would vanish from the legend."""
-    return f" {text}" if text.startswith("_") else text
-
-
 def _page(table: pd.DataFrame, figure: Figure, frames: dict[str, pd.DataFrame], loc: Location) -> str:
-    """One HTML file that asks no other host for anything."""
+    """One HTML file that loads nothing from other hosts."""
     name, currency = loc.name or "", next(iter(loc.location()["currency"].dropna()), "")
-    image = base64.b64encode(_picture(figure, 110)).decode()
+    image = base64.b64encode(picture(figure, "png", 110)).decode()
     opportunities = frames["opportunities"]
     deals = opportunities.groupby("status", as_index=False)["value"].agg(["size", "sum"])
     deals.columns = ["status", "deals", f"value ({currency})".replace(" ()", "")]
@@ -199,11 +198,11 @@ th, td {{ padding: .2rem .8rem; text-align: right; border-bottom: 1px solid #ddd
 </style>
 <h1>{escape(name)}: where leads come from</h1>
 <p>{len(frames["contacts"]):,} contacts and {len(opportunities):,} opportunities of a simulated location.
-The people are made up.</p>
-<img src="data:image/png;base64,{image}" alt="New contacts a month, by source">
+All data is made up.</p>
+<img src="data:image/png;base64,{image}" alt="New contacts per month, by source">
 <h2>Deals</h2>
 {deals.to_html(index=False, border=0, formatters=[str, "{:,}".format, "{:,.0f}".format])}
-<h2>New contacts a month</h2>
+<h2>New contacts per month</h2>
 {table.to_html(border=0)}
 </html>
 """

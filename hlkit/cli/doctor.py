@@ -1,4 +1,4 @@
-"""What is installed, what else is there, and what is known not to work. No request, no token."""
+"""``hlkit doctor``: what is installed, and known problems. Makes no request and reads no token."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ _BROWSERS = (
     "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "firefox", "firefox-esr",
     "msedge", "microsoft-edge", "safari",
 )  # fmt: skip
-_OTHERS = ("notebook",)  # shows the explorer too, and no extra brings it
+_OTHERS = ("notebook",)  # can show the explorer, but is in no extra
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at: what was found, and what to do next where that is not well."""
+    """One thing that was checked: its state in words, whether that is OK, and what to do about it."""
 
     name: str
-    found: str
-    well: bool = True
-    advice: str = ""
+    state: str
+    ok: bool = True
+    hint: str = ""
 
 
 def findings() -> list[Finding]:
-    """All that is worth knowing when something does not work."""
+    """Check everything that can be a reason for a problem."""
     return [
         Finding("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         _hlkit(),
         *_packages(),
-        *_known_faults(),
+        *_known_problems(),
         _browser(),
         _keyring(),
         _cache(),
-        _saved(),
+        _saved_locations(),
     ]
 
 
@@ -50,43 +50,43 @@ def _hlkit() -> Finding:
     try:
         return Finding("hlkit", version("hlkit"))
     except PackageNotFoundError:
-        return Finding("hlkit", "not installed, runs from its source", advice="pip install . in its folder")
+        return Finding("hlkit", "not installed (runs from its source)", hint="pip install . in its folder")
 
 
 def _packages() -> list[Finding]:
-    """hlkit's own requirements, and which extra brings what is not there."""
-    told: dict[str, Finding] = {}
+    """hlkit's requirements; for a missing one, the extra that installs it."""
+    packages: dict[str, Finding] = {}
     lines: list[str] = []
     with contextlib.suppress(PackageNotFoundError):
         lines = requires("hlkit") or []
     for line in lines:
         name, extra = re.split(r"[\s\[<>=!;]", line)[0], re.search(r"extra == ['\"](\w+)['\"]", line)
-        if name == "hlkit" or name in told or (extra and extra.group(1) == "all"):
+        if name == "hlkit" or name in packages or (extra and extra.group(1) == "all"):
             continue
         try:
-            told[name] = Finding(name, version(name))
+            packages[name] = Finding(name, version(name))
         except PackageNotFoundError:
-            how = f'pip install "hlkit[{extra.group(1)}]"' if extra else "pip install --upgrade hlkit"
-            told[name] = Finding(name, "not installed", well=extra is not None, advice=how)
+            command = f'pip install "hlkit[{extra.group(1)}]"' if extra else "pip install --upgrade hlkit"
+            packages[name] = Finding(name, "not installed", ok=extra is not None, hint=command)
     for name in _OTHERS:
         with contextlib.suppress(PackageNotFoundError):
-            told.setdefault(name, Finding(name, version(name)))
-    return list(told.values())
+            packages.setdefault(name, Finding(name, version(name)))
+    return list(packages.values())
 
 
-def _known_faults() -> list[Finding]:
+def _known_problems() -> list[Finding]:
     try:
-        found = version("ipywidgets")
+        installed = version("ipywidgets")
     except PackageNotFoundError:
         return []
-    if found != "8.1.9":
+    if installed != "8.1.9":
         return []
     return [
         Finding(
             "ipywidgets 8.1.9",
             "shows nothing in VS Code (microsoft/vscode-jupyter#17504)",
-            well=False,
-            advice="in VS Code: pip install ipywidgets==8.1.8; JupyterLab, Notebook and hlkit app are not affected",
+            ok=False,
+            hint="in VS Code: pip install ipywidgets==8.1.8; JupyterLab, Notebook and hlkit app are not affected",
         )
     ]
 
@@ -100,48 +100,46 @@ def _browser() -> Finding:
             names = []
     if names:
         return Finding("browser", ", ".join(names))
-    return Finding(
-        "browser", "none found", well=False, advice="open the address that hlkit app prints in any browser"
-    )
+    return Finding("browser", "none found", ok=False, hint="open the address that hlkit app prints in any browser")
 
 
 def _cache() -> Finding:
     folder = cache_folder()
-    advice = 'answers are kept in memory only: set HOME to a folder of your own, or connect(cache="folder")'
+    hint = 'data is cached in memory only: set HOME to a folder of your own, or use connect(cache="folder")'
     if folder is None:
-        return Finding("cache", "this user has no home folder", well=False, advice=advice)
-    there = next((place for place in (folder, *folder.parents) if os.path.exists(place)), folder)
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-        return Finding("cache", f"{folder} cannot be written", well=False, advice=advice)
+        return Finding("cache", "this user has no home folder", ok=False, hint=hint)
+    nearest = next((parent for parent in (folder, *folder.parents) if os.path.exists(parent)), folder)
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
+        return Finding("cache", f"cannot write to {folder}", ok=False, hint=hint)
     return Finding("cache", str(folder))
 
 
 def _keyring() -> Finding:
     problem = profiles.keyring_problem("doctor")
     if problem is None:
-        return Finding("keyring", "the system's keyring can keep tokens")
-    return Finding("keyring", problem.message, well=False, advice=problem.hint)
+        return Finding("keyring", "the system keyring can store tokens")
+    return Finding("keyring", problem.message, ok=False, hint=problem.hint)
 
 
-def _saved() -> Finding:
+def _saved_locations() -> Finding:
     try:
-        number, file = len(profiles.names()), profiles.path()
+        count, file = len(profiles.names()), profiles.path()
     except HlkitError as error:
-        return Finding("saved locations", error.message, well=False, advice=error.hint)
-    advice = "" if number else "hlkit login NAME saves one; hl.demo() needs none"
-    return Finding("saved locations", f"{number} in {file}", advice=advice)
+        return Finding("saved locations", error.message, ok=False, hint=error.hint)
+    hint = "" if count else "hlkit login NAME saves one; hl.demo() needs none"
+    return Finding("saved locations", f"{count} in {file}", hint=hint)
 
 
 def rows() -> list[dict[str, object]]:
-    """The same for another program."""
-    return [asdict(one) for one in findings()]
+    """The findings as dictionaries, for JSON."""
+    return [asdict(finding) for finding in findings()]
 
 
 def report() -> str:
-    """The same for reading: a line each, with what to do."""
+    """The findings as text, one line each, with hints below. Problems are marked with "!"."""
     lines = []
-    for one in findings():
-        lines.append(f"{' ' if one.well else '!'} {one.name:<20} {one.found}")
-        if one.advice:
-            lines.append(f"{'':<23}{one.advice}")
+    for finding in findings():
+        lines.append(f"{' ' if finding.ok else '!'} {finding.name:<20} {finding.state}")
+        if finding.hint:
+            lines.append(f"{'':<23}{finding.hint}")
     return "\n".join(lines)
