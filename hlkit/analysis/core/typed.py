@@ -105,7 +105,7 @@ class BoundMethods:
         refresh: bool = False,
         progress: Progress | None = None,
     ) -> Result:
-        """Where do deals sit, and where do they fall out?"""
+        """Where do deals stall or drop out?"""
 
     def lead_volume(
         self,

@@ -1,4 +1,4 @@
-"""Stuck deals: which open ones have been in their stage for too long, with nothing planned."""
+"""Stuck deals: open deals that have been in their stage for too long and have no next step planned."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ from hlkit.client.text import many
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_ENOUGH = 20  # deals won from a stage, for a limit of its own
-_OF = "\n·\n"  # between a stage and its pipeline, until both are cut
-_AN_HOUR = 1 / 24  # days
-_NOT_TO_COME = ("cancelled", "canceled", "invalid", "noshow", "showed", "completed")
+_MIN_WINS = 20  # deals won from a stage, for a limit of its own
+_HOUR = 1 / 24  # days
+_PIPELINE_SEPARATOR = "\n·\n"  # between the names of a stage and its pipeline, until both are shortened
+_NOT_UPCOMING = ("cancelled", "canceled", "invalid", "noshow", "showed", "completed")
 
 
 @analysis(
@@ -107,7 +107,7 @@ def stuck(
     by: str | None = "stage_id",
     show: Literal["deals", "stages"] = "deals",
 ) -> pd.DataFrame:
-    """Open deals with the days that they have been in their stage, its limit, and what is planned.
+    """Open deals with their days in the stage, the limit of the stage, and the next step.
 
     Parameters
     ----------
@@ -125,16 +125,17 @@ def stuck(
     by
         A column of the deals to group the summary by.
     show
-        One row per open deal, or a summary: one row per stage, or as by says.
+        One row per open deal, or a summary with one row per stage, or per value of *by*.
 
     Returns
     -------
-    For "deals" a row for each deal open at *as_of*, the stuck ones first, the longest in its stage on top:
-    ``days_in_stage`` (null if the deal moved after *as_of*), ``days_since_action`` (since the last action on
+    For "deals" a row for each deal open at *as_of*, stuck ones first, sorted by days in the stage:
+    ``days_in_stage`` (null if the deal changed stage after *as_of*), ``days_since_action`` (since the last action on
     the deal, as HighLevel records it), ``stage_p90_days`` (90th percentile of the days that deals won from the
     stage stayed in it; null if there are fewer than 20), ``limit_days``, ``stuck``, and ``next_step``: the first
-    upcoming appointment or open task of the contact, with "(contact has 3 open deals)" after a task that counts
-    for none of them; blank if there is none, null if neither tasks nor appointments can be read.
+    upcoming appointment or open task of the contact. A task that does not count for any of several deals ends with
+    "(contact has 3 open deals)". ``next_step`` is blank if there is none, and null if neither tasks nor appointments
+    can be read.
     For "stages" a row for each group: ``n`` (open deals), ``over_limit`` and ``stuck`` (counts), ``stuck_share``
     with its interval, ``open_value`` and ``stuck_value`` (money, in the location's currency), ``median_days`` in
     the stage, ``limit_days`` (null if the group has several limits) and ``small`` (fewer than 20 deals).
@@ -148,26 +149,26 @@ def stuck(
     require_columns(
         opportunities, "opportunity_id", "status", "created_at", "status_changed_at", "stage_changed_at", "stage_id"
     )
-    key = group_keys(opportunities, by)
-    known = dated_deals_as_of(opportunities, as_of)
-    deals = known[known["status"] == "open"]
-    deals = deals.assign(**{name: column_or_nulls(deals, name, kind) for name, kind in _MAY_LACK})
-    limits = _limits(known)
-    p90, early, late = (map_keys(deals["stage_id"], limits[name]) for name in ("p90", "early", "late"))
+    groups = group_keys(opportunities, by)
+    all_deals = dated_deals_as_of(opportunities, as_of)
+    deals = all_deals[all_deals["status"] == "open"]
+    deals = deals.assign(**{name: column_or_nulls(deals, name, kind) for name, kind in _OPTIONAL_COLUMNS})
+    limits = _stage_limits(all_deals)
+    p90, low, high = (map_keys(deals["stage_id"], limits[name]) for name in ("p90", "low", "high"))
     limit = p90.clip(lower=1).fillna(float(days))
     in_stage = _days_in_stage(deals, as_of)
-    steps = _steps(tasks, appointments, as_of, timezone)
-    planned, next_step = _next_steps(deals["contact_id"], steps, timezone)
+    steps = _planned_steps(tasks, appointments, as_of, timezone)
+    is_planned, next_step = _next_steps(deals["contact_id"], steps, timezone)
     deals = deals.assign(
         days_in_stage=in_stage,
         days_since_action=days_between(deals["acted_at"].where(deals["acted_at"] <= as_of), as_of),
         stage_p90_days=p90,
         limit_days=limit,
-        over=as_mask(in_stage > limit),
-        stuck=as_mask(in_stage > limit) & ~planned,
-        # Whether it would be, had the limit come out lower or higher by a standard error.
-        stuck_early=as_mask(in_stage > early.clip(lower=1).fillna(limit)) & ~planned,
-        stuck_late=as_mask(in_stage > late.clip(lower=1).fillna(limit)) & ~planned,
+        over_limit=as_mask(in_stage > limit),
+        stuck=as_mask(in_stage > limit) & ~is_planned,
+        # Whether it would be stuck if the limit were a standard error lower or higher.
+        stuck_low=as_mask(in_stage > low.clip(lower=1).fillna(limit)) & ~is_planned,
+        stuck_high=as_mask(in_stage > high.clip(lower=1).fillna(limit)) & ~is_planned,
         next_step=next_step if tasks is not None or appointments is not None else None,
     )
     for name, frame in (("tasks", tasks), ("appointments", appointments)):
@@ -176,11 +177,11 @@ def stuck(
     if show == "deals":
         order = {"stuck": False, "days_in_stage": False, "opportunity_id": True}
         return deals.sort_values(list(order), ascending=list(order.values()))[list(stuck.columns_of("deals"))]
-    table = per_group(deals, key, stuck.columns_of("stages"), _summary)
-    return _in_order(table, stages) if by == "stage_id" and stages is not None else table
+    table = per_group(deals, groups, stuck.columns_of("stages"), _summarize)
+    return _sort_by_stage(table, stages) if by == "stage_id" and stages is not None else table
 
 
-_MAY_LACK = (
+_OPTIONAL_COLUMNS = (
     ("name", TEXT),
     ("pipeline_id", ID),
     ("owner_id", ID),
@@ -191,117 +192,114 @@ _MAY_LACK = (
 
 
 def _days_in_stage(deals: pd.DataFrame, as_of: pd.Timestamp) -> pd.Series:
-    """Days since the stage last changed; null if that was after *as_of*, since HighLevel keeps no earlier stages."""
+    """Days since the stage last changed; null if that was after *as_of*, because the stage before is unknown."""
     changed = deals["stage_changed_at"]
-    undated, later = int(changed.isna().sum()), changed > as_of
+    undated, is_later = int(changed.isna().sum()), changed > as_of
     if undated:
         remark(f"{many(undated, 'open deal')} without a stage date: days in stage count from creation.")
-    if later.any():
-        remark(f"{many(int(later.sum()), 'open deal')} changed stage after as_of: days in stage unknown.")
-    return days_between(changed.fillna(deals["created_at"]), as_of).mask(later)
+    if is_later.any():
+        remark(f"{many(int(is_later.sum()), 'open deal')} changed stage after as_of: days in stage unknown.")
+    return days_between(changed.fillna(deals["created_at"]), as_of).mask(is_later)
 
 
-def _limits(deals: pd.DataFrame) -> pd.DataFrame:
-    """By stage, the 90th percentile (``p90``) of the days that deals won from it stayed in it; of 20 deals or more.
+def _stage_limits(deals: pd.DataFrame) -> pd.DataFrame:
+    """By stage with at least 20 wins: ``p90``, the 90th percentile of the days that won deals stayed in the stage.
 
-    ``early`` and ``late`` are the percentiles a standard error lower and higher. Left out are imported deals, deals
-    created as won, and stays under an hour.
+    ``low`` and ``high`` are the percentiles a standard error below and above. Imported deals, deals created as won
+    and stays under an hour do not count.
     """
     stay = days_between(deals["stage_changed_at"], deals["closed_at"])
-    # An automation that moves a deal on its win to a "won" stage leaves a stay of seconds there.
-    counts = (deals["status"] == "won") & (stay >= _AN_HOUR) & (deals["closed_at"] > deals["created_at"])
+    # An automation that moves won deals to a "won" stage leaves them there for seconds before they are won.
+    counts = (deals["status"] == "won") & (stay >= _HOUR) & (deals["closed_at"] > deals["created_at"])
     counts = as_mask(counts) & ~is_bulk_import(deals).to_numpy()
     stays = stay[counts].groupby(deals["stage_id"][counts])
-    limits = {stage: _percentiles(days.to_numpy("float64")) for stage, days in stays if len(days) >= _ENOUGH}
+    limits = {stage: _percentiles(days.to_numpy("float64")) for stage, days in stays if len(days) >= _MIN_WINS}
     index = pd.Index(list(limits), dtype=TEXT.dtype)
-    return pd.DataFrame(list(limits.values()), index=index, columns=["early", "p90", "late"], dtype="float64")
+    return pd.DataFrame(list(limits.values()), index=index, columns=["low", "p90", "high"], dtype="float64")
 
 
 def _percentiles(values: Array) -> Array:
-    """The 90th percentile of *values*, between those by one standard error of its rank."""
+    """The 90th percentile of *values*, with the values one standard error of its rank below and above."""
     rank, error = 0.9 * (len(values) - 1), np.sqrt(0.9 * 0.1 * len(values))
     ranks = [rank - error, rank, rank + error]
     return np.asarray(np.interp(ranks, np.arange(len(values)), np.sort(values)), dtype="float64")
 
 
-# ---- what is planned
+# ---- next steps
 
 
 _APPOINTMENT = "appointment "
 _TASKS = np.array(["task due ", "task without a due date", "task overdue since "], dtype=object)
-_UPCOMING, _UNDATED, _OVERDUE = range(3)  # the ranks of steps, and the places in _TASKS
-_SHARED = 3  # added to the rank of a task that counts for none of several open deals
+_UPCOMING, _UNDATED, _OVERDUE = range(3)  # ranks of steps, and positions in _TASKS
+_SHARED = 3  # added to the rank of a task that could be for any of several open deals
 
 
-def _steps(
+def _planned_steps(
     tasks: pd.DataFrame | None, appointments: pd.DataFrame | None, as_of: pd.Timestamp, timezone: str
 ) -> pd.DataFrame:
-    """Open tasks and upcoming appointments: contact_id, at (due or starts), what (text) and rank."""
-    parts = [_step(pd.Series(dtype=TEXT.dtype), pd.Series(dtype=INSTANT.dtype), "", _UPCOMING)]
+    """Open tasks and upcoming appointments: contact_id, at (when due or starting), label and rank."""
+    parts = [_step_rows(pd.Series(dtype=TEXT.dtype), pd.Series(dtype=INSTANT.dtype), "", _UPCOMING)]
     if tasks is not None:
         require_columns(tasks, "contact_id", "is_completed")
-        todo = tasks[~as_mask(tasks["is_completed"])]
-        due = column_or_nulls(todo, "due_at", INSTANT)
+        open_tasks = tasks[~as_mask(tasks["is_completed"])]
+        due = column_or_nulls(open_tasks, "due_at", INSTANT)
         today = as_of.tz_convert(timezone).normalize()
         rank = np.where(due.isna(), _UNDATED, np.where(as_mask(due >= today), _UPCOMING, _OVERDUE))
-        parts.append(_step(todo["contact_id"], due, _TASKS[rank], rank))
+        parts.append(_step_rows(open_tasks["contact_id"], due, _TASKS[rank], rank))
     if appointments is not None:
         require_columns(appointments, "contact_id", "starts_at")
-        upcoming = as_mask(appointments["starts_at"] > as_of)
+        is_upcoming = as_mask(appointments["starts_at"] > as_of)
         if "status" in appointments:
-            upcoming &= ~as_mask(appointments["status"].str.strip().str.lower().isin(_NOT_TO_COME))
+            is_upcoming &= ~as_mask(appointments["status"].str.strip().str.lower().isin(_NOT_UPCOMING))
         if "is_deleted" in appointments:
-            upcoming &= ~as_mask(appointments["is_deleted"])
-        booked = appointments[upcoming]
-        parts.append(_step(booked["contact_id"], booked["starts_at"], _APPOINTMENT, _UPCOMING))
+            is_upcoming &= ~as_mask(appointments["is_deleted"])
+        upcoming = appointments[is_upcoming]
+        parts.append(_step_rows(upcoming["contact_id"], upcoming["starts_at"], _APPOINTMENT, _UPCOMING))
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
-def _step(contact: pd.Series, at: pd.Series, what: Any, rank: Any) -> pd.DataFrame:
-    return pd.DataFrame({"contact_id": contact, "at": at, "what": what, "rank": rank})
+def _step_rows(contact_ids: pd.Series, at: pd.Series, label: Any, rank: Any) -> pd.DataFrame:
+    return pd.DataFrame({"contact_id": contact_ids, "at": at, "label": label, "rank": rank})
 
 
-def _next_steps(contacts: pd.Series, steps: pd.DataFrame, timezone: str) -> tuple[Any, pd.Series]:
-    """For each deal, by its contact, whether a step is planned, and the first step as text; blank for none.
-
-    *contacts* has the contact of each open deal.
-    """
-    steps = steps[steps["contact_id"].isin(contacts.dropna())]
-    open_deals = map_keys(steps["contact_id"], contacts.value_counts())
-    # A task names its contact only: which of several deals it is for is unknown.
-    is_shared = (steps["what"] != _APPOINTMENT) & (open_deals > 1)
+def _next_steps(contact_ids: pd.Series, steps: pd.DataFrame, timezone: str) -> tuple[Any, pd.Series]:
+    """For each open deal, by its contact: whether a step is planned, and the first step as text, or blank."""
+    steps = steps[steps["contact_id"].isin(contact_ids.dropna())]
+    open_deals = map_keys(steps["contact_id"], contact_ids.value_counts())
+    # A task belongs to a contact, so it is unknown which of several deals it is for.
+    is_shared = (steps["label"] != _APPOINTMENT) & (open_deals > 1)
     steps = steps.assign(open_deals=open_deals, rank=steps["rank"] + _SHARED * is_shared)
     first = steps.sort_values(["rank", "at"], kind="stable").drop_duplicates("contact_id").set_index("contact_id")
     local = first["at"].dt.tz_convert(timezone)
-    when = local.dt.strftime("%Y-%m-%d").where(first["what"] != _APPOINTMENT, local.dt.strftime("%Y-%m-%d %H:%M"))
-    text = first["what"].astype(TEXT.dtype) + when.fillna("").astype(TEXT.dtype)
+    when = local.dt.strftime("%Y-%m-%d").where(first["label"] != _APPOINTMENT, local.dt.strftime("%Y-%m-%d %H:%M"))
+    text = first["label"].astype(TEXT.dtype) + when.fillna("").astype(TEXT.dtype)
     count = first["open_deals"].astype("Int64").astype(TEXT.dtype)
     text = text.where(first["rank"] < _SHARED, text + " (contact has " + count + " open deals)").astype(TEXT.dtype)
-    is_planned = as_mask(map_keys(contacts, first["rank"].astype("float64")) < _OVERDUE)
-    return is_planned, map_keys(contacts, text).fillna("")
+    is_planned = as_mask(map_keys(contact_ids, first["rank"].astype("float64")) < _OVERDUE)
+    return is_planned, map_keys(contact_ids, text).fillna("")
 
 
 # ---- groups
 
 
 def _effective_n(deals: pd.DataFrame) -> float:
-    """How many deals the stuck share is worth: those of one contact are alike, and the limit is an estimate."""
+    """The effective number of deals: deals of one contact are not independent, and the limit is an estimate."""
     n = effective_rows_of_group(deals["stuck"], deals["contact_id"])[0]
-    if deals["limit_days"].nunique() > 1:  # groups with several limits, such as owners, share them and their error
+    if deals["limit_days"].nunique() > 1:  # groups that span stages share these limits and their errors
         return n
-    part = float(deals["stuck"].mean())
-    off = max(abs(float(deals[name].mean()) - part) for name in ("stuck_early", "stuck_late"))
-    part = min(max(part, 0.5 / n), 1 - 0.5 / n)
-    return part * (1 - part) / (part * (1 - part) / n + off**2)
+    share = float(deals["stuck"].mean())
+    limit_error = max(abs(float(deals[name].mean()) - share) for name in ("stuck_low", "stuck_high"))
+    share = min(max(share, 0.5 / n), 1 - 0.5 / n)
+    return share * (1 - share) / (share * (1 - share) / n + limit_error**2)
 
 
-def _summary(deals: pd.DataFrame) -> dict[str, Any]:
+def _summarize(deals: pd.DataFrame) -> dict[str, Any]:
     n, count = len(deals), int(deals["stuck"].sum())
     pipelines, limits = deals["pipeline_id"].dropna().unique(), deals["limit_days"].unique()
     return {
         "pipeline_id": pipelines[0] if len(pipelines) == 1 else None,
         "n": n,
-        "over_limit": int(deals["over"].sum()),
+        "over_limit": int(deals["over_limit"].sum()),
         "stuck": count,
         **share_with_interval("stuck", count, n, _effective_n(deals)),
         "open_value": deals["value"].sum(),
@@ -312,8 +310,8 @@ def _summary(deals: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _in_order(table: pd.DataFrame, stages: pd.DataFrame) -> pd.DataFrame:
-    """Pipelines by their open deals, and in each its stages in their order."""
+def _sort_by_stage(table: pd.DataFrame, stages: pd.DataFrame) -> pd.DataFrame:
+    """The pipelines by their number of open deals, and the stages of each by position."""
     require_columns(stages, "stage_id")
     if "position" not in stages:
         return table
@@ -323,26 +321,26 @@ def _in_order(table: pd.DataFrame, stages: pd.DataFrame) -> pd.DataFrame:
     return table.loc[keys.sort_values(["size", "pipeline", "position"], kind="stable").index]
 
 
-# ---- its answers
+# ---- headlines
 
 
 @stuck.headline_for(show="deals")
-def how_many_are_stuck(table: pd.DataFrame) -> str:
-    """How many open deals are stuck, what they are worth, and the stage that has the most of them."""
-    rows = table[as_mask(table["stuck"])]
-    verb = "is" if 1 in (len(rows), len(table)) else "are"
-    counted = f"{len(rows):,} of {many(len(table), 'open deal')} {verb} stuck"
-    if not len(rows):
-        return f"{counted}."
-    total = rows["value"].sum()
+def deals_headline(table: pd.DataFrame) -> str:
+    """How many open deals are stuck, their total value, and the stage with the most of them."""
+    stuck_deals = table[as_mask(table["stuck"])]
+    count = len(stuck_deals)
+    headline = f"{count:,} of {many(len(table), 'open deal')} {'is' if 1 in (count, len(table)) else 'are'} stuck"
+    if not count:
+        return f"{headline}."
+    total = stuck_deals["value"].sum()
     value = f", worth {total:,.0f} in total" if total > 0 else ""
-    counts = pd.DataFrame({"stage": _stage_names(rows).astype(TEXT.dtype), "n": 1})
+    counts = pd.DataFrame({"stage": _stage_names(stuck_deals).astype(TEXT.dtype), "n": 1})
     stage = largest_group(counts.groupby("stage", sort=False, as_index=False).sum(), "n")
-    return f"{counted}{value}." + (f" The stage with the most: {stage}." if stage else "")
+    return f"{headline}{value}." + (f" The stage with the most: {stage}." if stage else "")
 
 
 @stuck.headline_for(show="stages")
-def where_they_are_stuck(table: pd.DataFrame) -> str:
+def stages_headline(table: pd.DataFrame) -> str:
     named = table.assign(**{str(table.columns[0]): _stage_names(table)}) if table.columns[0] == "stage_id" else table
     return compare_groups(named, "stuck", "Share of open deals that are stuck")
 
@@ -351,7 +349,8 @@ def where_they_are_stuck(table: pd.DataFrame) -> str:
 
 
 @stuck.chart("days_in_stage", show="deals")
-def strip(table: pd.DataFrame, ax: Axes) -> None:
+def deals_chart(table: pd.DataFrame, ax: Axes) -> None:
+    """A dot per open deal by its days in the stage, a row per stage, with the limit of the stage."""
     table = table.assign(row=_stage_names(table))
     rows = table.groupby("row", sort=False).agg(
         n=("row", "size"), stuck=("stuck", "sum"), limit=("limit_days", "median")
@@ -361,64 +360,59 @@ def strip(table: pd.DataFrame, ax: Axes) -> None:
         f"{name} ({count:,} of {n:,})"
         for name, n, count in zip(*(rows[key] for key in ("row", "n", "stuck")), strict=True)
     ]
-    heights = label_rows(ax, labels)
-    # Short: beside it may stand how many stages are not drawn.
-    headline = f"{int(table['stuck'].sum()):,} of {len(table):,} are stuck"
+    positions = label_rows(ax, labels)
+    # Short, because the number of omitted stages may be written next to it.
+    note = f"{int(table['stuck'].sum()):,} of {len(table):,} are stuck"
     table = table[table["row"].isin(rows["row"])]
-    y = table["row"].map(dict(zip(rows["row"], heights.tolist(), strict=True))).to_numpy("float64")
-    y = y + 0.6 * (np.arange(len(table)) * 0.618034 % 1 - 0.5)  # spread out, the same way each time
-    days = table["days_in_stage"].clip(lower=1 / 24).to_numpy("float64")
+    y = table["row"].map(dict(zip(rows["row"], positions.tolist(), strict=True))).to_numpy("float64")
+    y = y + 0.6 * (np.arange(len(table)) * 0.618034 % 1 - 0.5)  # jitter, the same in each run
+    days = table["days_in_stage"].clip(lower=_HOUR).to_numpy("float64")
     is_stuck = table["stuck"].to_numpy(dtype=bool)
-    late = as_mask(table["days_in_stage"] > table["limit_days"]) & ~is_stuck
-    dot: dict[str, Any] = {"alpha": 0.7, "linewidths": 0, "rasterized": True, "zorder": 1}
-    for which, color, label in (
-        (~is_stuck & ~late, GRAY, "within the limit"),
-        (late, BLUE, "over the limit, next step planned"),
+    is_over = as_mask(table["days_in_stage"] > table["limit_days"]) & ~is_stuck
+    style: dict[str, Any] = {"alpha": 0.7, "linewidths": 0, "rasterized": True, "zorder": 1}
+    for mask, color, label in (
+        (~is_stuck & ~is_over, GRAY, "within the limit"),
+        (is_over, BLUE, "over the limit, next step planned"),
         (is_stuck, RED, "stuck"),
     ):
-        if which.any():
-            draw_points(ax, days[which], y[which], color, 14, label=label, **dot)
+        if mask.any():
+            draw_points(ax, days[mask], y[mask], color, 14, label=label, **style)
     limit = rows["limit"].to_numpy("float64")
-    tall = 0.8 * ax.get_window_extent().height / ax.figure.dpi * 72 / max(len(rows), 4)  # points
-    draw_points(ax, limit, heights, INK, tall**2, marker="|")
+    marker_height = 0.8 * ax.get_window_extent().height / ax.figure.dpi * 72 / max(len(rows), 4)  # points
+    draw_points(ax, limit, positions, INK, marker_height**2, marker="|")
     draw_points(ax, [], [], INK, 120, marker="|", label="limit of the stage")
     duration_axis(ax, "x", "days")
     ax.set_xlim(min(0.5, 0.8 * days.min()), 1.6 * max(days.max(), np.nanmax(limit)))
     ax.set_xlabel("time in the stage (log scale)")
-    ax.annotate(headline, (0, 1), xycoords="axes fraction", va="bottom", color=RED, fontsize=SIZE, fontweight="bold")
+    ax.annotate(note, (0, 1), xycoords="axes fraction", va="bottom", color=RED, fontsize=SIZE, fontweight="bold")
     draw_legend(ax, 0.4, handletextpad=0.3, handlelength=2, columnspacing=1)
 
 
 def _stage_names(table: pd.DataFrame) -> pd.Series:
-    """The stages, with their pipeline where two of them have the same name."""
+    """The names of the stages; if several pipelines have a stage of that name, with the pipeline's name."""
     stage, pipeline = (table[name].astype("object").fillna("(none)") for name in ("stage_id", "pipeline_id"))
     is_ambiguous = pipeline.groupby(stage).transform("nunique") > 1
-    both = stage.where(~is_ambiguous, stage + _OF + pipeline)
-    return both.map(
-        distinct_texts(both, lambda name: " · ".join(map(_cut, name.split(_OF))) if _OF in name else name)
-    )
+    names = stage.where(~is_ambiguous, stage + _PIPELINE_SEPARATOR + pipeline)
+    return names.map(distinct_texts(names, _shorten_both))
 
 
-def _cut(name: str) -> str:
-    plain = " ".join(name.split())
-    return plain if len(plain) <= 20 else f"{plain[:19]}…"
+def _shorten_both(name: str) -> str:
+    """The stage and the pipeline of *name*, each shortened; without a pipeline, *name* itself."""
+    return " · ".join(map(_shorten, name.split(_PIPELINE_SEPARATOR))) if _PIPELINE_SEPARATOR in name else name
+
+
+def _shorten(name: str) -> str:
+    line = " ".join(name.split())
+    return line if len(line) <= 20 else f"{line[:19]}…"
 
 
 @stuck.chart("stuck_share", show="stages")
-def shares(table: pd.DataFrame, ax: Axes) -> None:
+def stages_chart(table: pd.DataFrame, ax: Axes) -> None:
     first = table.columns[0]
     names = _stage_names(table) if first == "stage_id" else table[first]
     shown = top_groups(table.assign(row=names), ax, "n").reset_index(drop=True)
-    dot_plot(
-        ax,
-        shown["row"].tolist(),
-        shown["stuck_share"],
-        shown["stuck_low"],
-        shown["stuck_high"],
-        counts=shown["n"],
-        small=shown["small"],
-        color=RED,
-    )
-    top = min(1.0, float(shown["stuck_high"].max()))
-    ax.set_xlim(-0.015 * top, 1.03 * top)
-    ax.set_xlabel("share of open deals that are stuck, 95% interval")
+    share, low, high = (shown[f"stuck_{part}"] for part in ("share", "low", "high"))
+    dot_plot(ax, shown["row"].tolist(), share, low, high, counts=shown["n"], small=shown["small"], color=RED)
+    right = min(1.0, float(high.max()))
+    ax.set_xlim(-0.015 * right, 1.03 * right)
+    ax.set_xlabel("share of open deals that are stuck (95% interval)")
