@@ -10,14 +10,14 @@ from hlkit.app import served
 FOLDER = Path(__file__).parent
 
 
-def shoot(page: Page, name: str) -> None:
+def take_screenshot(page: Page, name: str) -> None:
     page.wait_for_timeout(500)
     path = FOLDER / f"explorer-{name}.png"
     page.screenshot(path=str(path))
     print(path)
 
 
-def tab(page: Page, name: str) -> None:
+def open_tab(page: Page, name: str) -> None:
     page.locator(".hlkit-app").get_by_role("tab", name=name, exact=True).click()
 
 
@@ -26,17 +26,17 @@ def main() -> None:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1024, "height": 720})
         page.goto(address)
-        page.locator(".hlkit-location-picker select").select_option(label="the demo: a made-up location")
-        tab(page, "Contacts")
+        page.locator(".hlkit-location-picker select").select_option(label="Demo (made-up data)")
+        open_tab(page, "Contacts")
         page.locator("button.hlkit-contacts-load").click()
         page.locator("table.hlkit-found").wait_for(timeout=60_000)
         page.get_by_role("textbox", name="Search").fill("carlos")
-        shoot(page, "contacts")
-        tab(page, "Analyses")
+        take_screenshot(page, "contacts")
+        open_tab(page, "Analyses")
         page.locator("button.hlkit-run").click()
         page.locator(".hlkit-output img").wait_for(timeout=60_000)
         page.set_viewport_size({"width": 1024, "height": 860})
-        shoot(page, "analyses")
+        take_screenshot(page, "analyses")
         browser.close()
 
 

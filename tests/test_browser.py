@@ -178,7 +178,7 @@ def shoot(page, name):
 def on_the_demo(page, name):
     """Choose the demo, find contacts, run two analyses; what the page says is what the frames say."""
     loc = hl.demo()
-    page.locator(".hlkit-location-picker select").select_option(label="the demo: a made-up location")
+    page.locator(".hlkit-location-picker select").select_option(label="Demo (made-up data)")
     page.locator(".hlkit-location").get_by_text("demo: made-up people").wait_for(timeout=60_000)
     shoot(page, f"{name}-location")
     tab(page, "Contacts")
@@ -188,7 +188,7 @@ def on_the_demo(page, name):
     contacts = loc.contacts()
     text = contacts[["name", "email", "phone", "company_name"]].fillna("").agg(" ".join, axis=1).str.casefold()
     found = int(text.str.contains(TYPED, regex=False).sum())
-    page.get_by_text(f"of {found:,} contacts, from {len(contacts):,}").wait_for(timeout=20_000)
+    page.get_by_text(f"of {found:,} contacts, filtered from {len(contacts):,}").wait_for(timeout=20_000)
     shoot(page, f"{name}-contacts")
     tab(page, "Analyses")
     runs(page, "speed_to_lead")
@@ -200,7 +200,7 @@ def on_the_demo(page, name):
     shoot(page, f"{name}-analyses-1024")
     page.set_viewport_size({"width": 1200, "height": 900})
     tab(page, "Quota")
-    page.get_by_text("came from what is kept").wait_for(timeout=20_000)
+    page.get_by_text("Served from cache").wait_for(timeout=20_000)
     shoot(page, f"{name}-quota")
 
 
@@ -220,7 +220,7 @@ def cancels_twice(page):
     """Run and Cancel, two times in one session: the second would be dead where a callback blocks the kernel."""
     for _ in range(2):
         page.locator("button.hlkit-run:not([disabled])").click(timeout=60_000)
-        page.locator(".hlkit-words").get_by_text("pages ·").wait_for(timeout=20_000)
+        page.locator(".hlkit-task-message").get_by_text("pages ·").wait_for(timeout=20_000)
         took = page.evaluate(CANCELS)
         print(f"Cancel took {took:.0f} ms")
         assert took < 1000
@@ -231,8 +231,8 @@ CANCELS = """() => new Promise((told, failed) => {
     const began = performance.now();
     document.querySelector('button.hlkit-cancel').click();
     const look = () => {
-        const words = document.querySelector('.hlkit-words')?.innerText ?? '';
-        if (words.startsWith('stopped')) told(performance.now() - began);
+        const words = document.querySelector('.hlkit-task-message')?.innerText ?? '';
+        if (words.startsWith('Stopped')) told(performance.now() - began);
         else if (performance.now() - began > 20000) failed(words);
         else setTimeout(look, 20);
     };
@@ -251,7 +251,7 @@ def test_the_page_of_its_own_cancels_finds_runs_and_exports(home, page, slow, tm
         tab(page, "Analyses")
         page.locator(".hlkit-output").get_by_role("tab", name="Export", exact=True).click()
         page.locator(".hlkit-output button.hlkit-export-csv").click()
-        page.get_by_text("written:").wait_for(timeout=20_000)
+        page.get_by_text("Saved to").wait_for(timeout=20_000)
         page.goto(f"{address}&theme=dark")
         page.locator("button.hlkit-run").wait_for(timeout=60_000)
         shoot(page, "page-dark-analyses")
@@ -260,7 +260,7 @@ def test_the_page_of_its_own_cancels_finds_runs_and_exports(home, page, slow, tm
 
 
 def test_in_jupyterlab_it_cancels_finds_runs_and_a_saved_notebook_holds_nothing(home, page, slow, tmp_path):
-    then = "from hlkit.explorer import explore\n\nprint('cell known:', explore._cell()[0] is not None)\n"
+    then = "from hlkit.explorer import explorer\n\nprint('cell known:', explorer._current_cell()[0] is not None)\n"
     source = cell(then + "app = hl.explore(loc, view='Analyses')\napp", tmp_path, slow.url)
     with lab(home, source) as (address, notebook):
         run_all(page, address)
@@ -288,7 +288,7 @@ def test_in_jupyterlab_it_cancels_finds_runs_and_a_saved_notebook_holds_nothing(
 
 def test_a_notebook_run_by_nbclient_holds_no_token_and_beside_the_widget_state_no_search(home, tmp_path, slow):
     slow.latency = 0
-    then = "app = hl.explore(loc)\napp.contacts.start()\napp.contacts.work.join()\n"
+    then = "app = hl.explore(loc)\napp.contacts.start()\napp.contacts.task.join()\n"
     then += f"app.contacts.search.value = {TYPED!r}"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell(then + "\napp", tmp_path, slow.url))])
     NotebookClient(notebook, timeout=120, kernel_name="python3", store_widget_state=True).execute()
@@ -323,9 +323,9 @@ def test_names_from_outside_run_no_script(home, page, monkeypatch, tmp_path):
         monkeypatch.setenv("HIGHLEVEL_PIT", simulation.token)
         monkeypatch.setenv("HIGHLEVEL_LOCATION_ID", simulation.location_id)
         then = (
-            "from hlkit.explorer import questions\n\n"
+            "from hlkit.explorer import analysis_tab\n\n"
             "loc.location(), loc.users()\n"
-            "questions._LONG = 0  # the answer in a table to search, the contacts in a plain one\n"
+            "analysis_tab._SHORT_TABLE_ROWS = 0  # an interactive table for any result\n"
             "columns = ['name', 'tags', 'owner', *[one for one in loc.contacts().columns if '<' in one]]\n"
             "app = hl.explore(loc, view='Contacts', contacts={'columns': columns}, analysis='speed_to_lead',\n"
             "                 options={'by': 'company_name'})\n"
@@ -337,7 +337,7 @@ def test_names_from_outside_run_no_script(home, page, monkeypatch, tmp_path):
             table.wait_for(timeout=60_000)
             assert table.locator("th").get_by_text("<img src=").first.is_visible()
             assert table.locator("td").get_by_text("<img src=").first.is_visible()
-            page.locator(".hlkit-contacts-one select").select_option(index=1)
+            page.locator(".hlkit-contacts-picker select").select_option(index=1)
             page.locator("button.hlkit-contacts-open").click()
             page.locator("table.hlkit-timeline").wait_for(timeout=20_000)
             assert page.locator(".hlkit-contacts-page").get_by_text("<img src=").first.is_visible()

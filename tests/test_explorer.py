@@ -1,4 +1,4 @@
-"""The explorer without a kernel or a browser: click, cancel, fail, click twice; every view, and its code."""
+"""The explorer without a kernel or a browser: clicks, cancellation, failures, every tab and its code."""
 
 import ast
 import datetime as dt
@@ -12,7 +12,7 @@ import weakref
 import zlib
 from html import escape
 
-import ipywidgets as W
+import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,15 +27,14 @@ from hlkit.client import profiles
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.http.progress import ProgressUpdate
 from hlkit.client.resources import CATALOG
-from hlkit.explorer import analysis_tab, explorer, html, long_table
-from hlkit.explorer import contacts_tab as find
-from hlkit.explorer.background_task import PER_SECOND, Steady, Work
-from hlkit.explorer.controls import TOGETHER, columns_of, controls, values
-from hlkit.explorer.date_presets import PRESETS, span
-from hlkit.explorer.redaction import hidden, hidden_result, hidden_words
-from hlkit.explorer.search import Book, Wanted, code
-from hlkit.explorer.timeline import events, readable
-from hlkit.explorer.view import Chosen
+from hlkit.explorer import analysis_tab, contacts_tab, explorer, html, long_table
+from hlkit.explorer.background_task import MAX_PER_SECOND, BackgroundTask, Throttle
+from hlkit.explorer.controls import NO_GROUPING, groupable_columns, option_controls, option_values
+from hlkit.explorer.date_presets import PRESETS, preset_range
+from hlkit.explorer.redaction import redact_frame, redact_message, redact_result
+from hlkit.explorer.search import ContactIndex, Criteria, code
+from hlkit.explorer.timeline import events, plain_text
+from hlkit.explorer.view import ExplorerState
 from hlkit.files.summary import pseudonym
 from hlkit.sim import Simulation
 
@@ -50,7 +49,7 @@ def simulation():
 
 
 @pytest.fixture(autouse=True)
-def a_machine_of_its_own(monkeypatch, tmp_path):
+def isolated_machine(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
@@ -61,7 +60,7 @@ CHART_HTML = Result.chart_html
 
 @pytest.fixture(autouse=True)
 def no_charts(monkeypatch):
-    """Drawing takes longer than all the rest: tests that look at a chart ask for one."""
+    """Drawing a chart takes longer than everything else, so only tests that need charts draw them."""
     monkeypatch.setattr(Result, "chart_html", lambda result: "")
 
 
@@ -72,38 +71,38 @@ def charts(no_charts, monkeypatch):
 
 @pytest.fixture
 def loc(simulation, tmp_path):
-    """A location of which nothing is kept."""
+    """A location with an empty cache."""
     return connected(simulation, tmp_path)
 
 
 @pytest.fixture(scope="module")
 def warm(simulation, tmp_path_factory):
-    """A location of which all is kept that these tests look at."""
+    """A location with everything cached that these tests need."""
     loc = connected(simulation, tmp_path_factory.mktemp("warm"))
-    for read in (loc.location, loc.contacts, loc.users, loc.messages, loc.opportunities):
-        read()
+    for resource in (loc.location, loc.contacts, loc.users, loc.messages, loc.opportunities):
+        resource()
     return loc
 
 
-def connected(simulation, tmp_path, **given):
-    return hl.connect(simulation.token, simulation.location_id, base_url=simulation.url, cache=tmp_path, **given)
+def connected(simulation, tmp_path):
+    return hl.connect(simulation.token, simulation.location_id, base_url=simulation.url, cache=tmp_path)
 
 
 def run(view):
     view.start()
-    view.work.join(30)
+    view.task.join(30)
 
 
-def given_by(text, loc):
-    """What a view's code gives, run where ``hl.connect`` and ``hl.demo`` would give *loc*."""
-    lines = [line for line in text.splitlines() if not line.startswith(("import hlkit", "loc = "))]
+def result_of(code, loc):
+    """The value of the last line of *code*, run with *loc* as the location."""
+    lines = [line for line in code.splitlines() if not line.startswith(("import hlkit", "loc = "))]
     *first, last = ast.parse("\n".join(lines)).body
     names = {"hl": hl, "loc": loc}
     exec(compile(ast.Module(first, []), "code", "exec"), names)
     return eval(compile(ast.Expression(last.value), "code", "eval"), names)
 
 
-# ---- the app
+# ---- opening
 
 
 def test_it_opens_without_a_kernel_and_without_a_request(loc, simulation):
@@ -117,37 +116,44 @@ def test_it_opens_without_a_kernel_and_without_a_request(loc, simulation):
     assert app.result is None
 
 
-def test_every_control_has_a_label_and_is_reached_by_the_keyboard(warm):
+CONTROLS = (
+    *(widgets.Text, widgets.Dropdown, widgets.Combobox, widgets.DatePicker, widgets.Button),
+    *(widgets.IntSlider, widgets.Checkbox),
+)
+
+
+def all_widgets(widget):
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from all_widgets(child)
+
+
+def test_every_control_has_a_label_and_can_be_reached_by_keyboard(warm):
     app = hl.explore(warm)
 
-    def inside(widget):
-        yield widget
-        for child in getattr(widget, "children", ()):
-            yield from inside(child)
-
-    for widget in inside(app.box):
-        if isinstance(widget, (W.Text, W.Dropdown, W.Combobox, W.DatePicker, W.Button, W.IntSlider, W.Checkbox)):
+    for widget in all_widgets(app.box):
+        if isinstance(widget, CONTROLS):
             assert widget.description, widget
             assert widget.tabbable is not False
 
 
-def test_nothing_that_may_spend_a_request_runs_on_a_change(warm, simulation):
+def test_changing_a_control_sends_no_request(warm, simulation):
     app = hl.explore(warm)
     before = len(simulation.log)
 
     for name in hl.analyses:
-        app.analyses.analysis.value = name
+        app.analyses.picker.value = name
     for preset in PRESETS:
         app.analyses.preset.value = preset
     app.contacts.search.value = "ann"
-    app.contacts.settle()
+    app.contacts.search_now()
     for number in range(4):
         app.box.selected_index = number
 
     assert len(simulation.log) == before
 
 
-def test_it_shows_itself_and_a_card_where_no_widget_can(warm):
+def test_it_has_a_text_and_html_summary_for_frontends_without_widgets(warm):
     app = hl.explore(warm, analysis="speed_to_lead")
 
     bundle = app._repr_mimebundle_()
@@ -156,36 +162,36 @@ def test_it_shows_itself_and_a_card_where_no_widget_can(warm):
     assert hl.analyses.speed_to_lead.question in bundle["text/html"]
     assert "loc.analyses.speed_to_lead" in bundle["text/html"]
     assert app.code in bundle["text/plain"]
-    for view in app.views:  # each is usable alone
+    for view in app.views:  # a tab can also be shown alone
         assert view.code in view._repr_mimebundle_()["text/plain"]
 
 
-def test_it_opens_as_it_was_left(warm):
+def test_its_choices_open_it_in_the_same_state(warm):
     app = hl.explore(warm)
     app.box.selected_index = 1
     app.contacts.search.value = "a"
     app.contacts.source.value = "google"
     app.contacts.since.value = dt.date(2025, 1, 1)
     app.contacts.columns.value = ("name", "tags")
-    app.analyses.analysis.value = "lead_volume"
+    app.analyses.picker.value = "lead_volume"
     app.analyses.preset.value = "Last 90 days"
-    app.contacts.settle()
-    found = app.selected
+    app.contacts.search_now()
+    selected = app.selected
 
-    again = hl.explore(warm, **app.choices)
+    reopened = hl.explore(warm, **app.choices)
 
-    assert again.choices == app.choices
-    assert again.view.title == "Contacts"
-    pd.testing.assert_frame_equal(again.selected, found)
+    assert reopened.choices == app.choices
+    assert reopened.view.title == "Contacts"
+    pd.testing.assert_frame_equal(reopened.selected, selected)
 
 
-def test_a_wrong_word_is_refused(warm):
+def test_an_invalid_argument_is_refused(warm):
     for wrong in (
         {"view": "Money"},
         {"analysis": "magic"},
         {"options": {"clock": "cuckoo"}},
         {"options": {"color": "red"}},
-        {"options": {"as_of": "2025-01-01"}},  # the location's own
+        {"options": {"as_of": "2025-01-01"}},  # set by the location
         {"options": {"since": "soon"}},
         {"analysis": "stuck", "options": {"days": "many"}},
         {"contacts": {"color": "red"}},
@@ -200,64 +206,60 @@ def test_a_wrong_word_is_refused(warm):
             hl.explore(wrong)
 
 
-# ---- again, and its end
+# ---- opening again and closing
 
 
-def widgets_alive():
+def count_widgets():
+    """The widgets that ipywidgets keeps in memory: it holds each one until it is closed."""
     gc.collect()
-    return len(instances())
+    return len(importlib.import_module("ipywidgets.widgets.widget")._instances)
 
 
-def instances():
-    """ipywidgets' own, which keep each widget until it is closed."""
-    return importlib.import_module("ipywidgets.widgets.widget")._instances
-
-
-def test_the_explorer_again_leaves_nothing_of_the_one_before(warm):
-    def again():
+def test_opening_the_explorer_again_frees_the_previous_one(warm):
+    def open_and_use():
         app = hl.explore(warm)
         run(app.analyses)
-        app.contacts.one.value = app.contacts.one.options[1][1]
-        app.contacts.open_one()
-        app.contacts.opening.join(30)
-        return weakref.ref(app), weakref.ref(app.contacts.book.contacts), weakref.ref(app.result)
+        app.contacts.picker.value = app.contacts.picker.options[1][1]
+        app.contacts.open_contact()
+        app.contacts.contact_task.join(30)
+        return weakref.ref(app), weakref.ref(app.contacts.index.contacts), weakref.ref(app.result)
 
-    before, alive = again(), widgets_alive()
+    previous, widget_count = open_and_use(), count_widgets()
 
-    after = again()
+    current = open_and_use()
 
-    assert widgets_alive() == alive
-    assert [one() for one in before] == [None, None, None]
-    assert [one() is None for one in after] == [False, False, False], "shown in a cell, and nobody's variable"
-    instances_of_it = widgets_alive()
-    after[0]().close()
-    assert widgets_alive() < instances_of_it
-    assert [one() for one in after] == [None, None, None]
+    assert count_widgets() == widget_count
+    assert [reference() for reference in previous] == [None, None, None]
+    is_freed = [reference() is None for reference in current]
+    assert is_freed == [False, False, False], "it stays open although no variable refers to it"
+    current[0]().close()
+    assert count_widgets() < widget_count
+    assert [reference() for reference in current] == [None, None, None]
 
 
 def test_a_closed_explorer_says_so_and_does_nothing(warm):
-    alive = widgets_alive()
+    widget_count = count_widgets()
     app = hl.explore(warm, analysis="lead_volume")
-    app.analyses.analysis.value = "stuck"
+    app.analyses.picker.value = "stuck"
     run(app.analyses)
     choices, code = app.choices, app.code
 
     app.close()
     app.close()
 
-    assert widgets_alive() <= alive, "the controls of a former choice and the long table, too"
+    assert count_widgets() <= widget_count, "the controls of a previous analysis and the long table are closed too"
     assert app.is_closed
     assert (app.loc, app.result, len(app.selected)) == (None, None, 0)
     assert (app.choices, app.code) == (choices, code)
-    assert "it is closed" in repr(app)
+    assert "(closed)" in repr(app)
     assert set(app._repr_mimebundle_()) == {"text/plain", "text/html"}
-    app.analyses.run.click()
-    app.contacts.load.click()
-    assert not app.analyses.work.start(print, print)
-    assert widgets_alive() <= alive
+    app.analyses.run_button.click()
+    app.contacts.load_button.click()
+    assert not app.analyses.task.start(print, print)
+    assert count_widgets() <= widget_count
 
 
-def test_two_explorers_of_two_locations_go_on_side_by_side(warm, simulation, tmp_path):
+def test_explorers_of_two_locations_stay_open_side_by_side(warm, simulation, tmp_path):
     with Simulation(seed=1, size=5, as_of=AS_OF) as other:
         app, beside = hl.explore(warm), hl.explore(connected(other, tmp_path))
         run(beside.contacts)
@@ -268,24 +270,24 @@ def test_two_explorers_of_two_locations_go_on_side_by_side(warm, simulation, tmp
     assert len(beside.selected) == 5
 
 
-def test_where_cells_are_known_a_cell_that_runs_again_replaces_all_it_showed_and_no_other(warm, monkeypatch):
-    def cell(name, run):
-        monkeypatch.setattr(explorer, "_cell", lambda: (name, run))
+def test_a_cell_that_runs_again_closes_the_explorers_it_showed_and_no_others(warm, monkeypatch):
+    def run_cell(cell_id, run_id):
+        monkeypatch.setattr(explorer, "_current_cell", lambda: (cell_id, run_id))
 
-    cell("a", "1")
-    first, without = hl.explore(warm), hl.explore()
-    cell("b", "2")
+    run_cell("a", "1")
+    first, without_location = hl.explore(warm), hl.explore()
+    run_cell("b", "2")
     other = hl.explore(warm)
-    assert [app.is_closed for app in (first, without)] == [False, False]
-    cell("a", "3")
-    again = hl.explore(warm)
+    assert [app.is_closed for app in (first, without_location)] == [False, False]
+    run_cell("a", "3")
+    replacement = hl.explore(warm)
 
-    assert [app.is_closed for app in (first, without, again, other)] == [True, True, False, False]
+    assert [app.is_closed for app in (first, without_location, replacement, other)] == [True, True, False, False]
 
 
-def test_a_refused_explorer_leaves_no_widget_and_the_former_one_open(warm):
+def test_an_invalid_argument_leaves_no_widget_and_keeps_the_previous_explorer_open(warm):
     app = hl.explore(warm)
-    alive = widgets_alive()
+    widget_count = count_widgets()
 
     for wrong in (
         {"view": "Money"},
@@ -300,10 +302,10 @@ def test_a_refused_explorer_leaves_no_widget_and_the_former_one_open(warm):
             hl.explore(warm, **wrong)
 
     assert not app.is_closed
-    assert widgets_alive() == alive
+    assert count_widgets() == widget_count
 
 
-def test_what_a_closed_explorer_was_reading_stops(tmp_path):
+def test_closing_the_explorer_stops_its_downloads(tmp_path):
     with Scripted(silent(30)) as server:
         app = hl.explore(hl.connect(TOKEN, "loc1", base_url=server.url, cache=tmp_path, timezone="UTC"))
         for view in (app.contacts, app.analyses, app.location):
@@ -314,44 +316,44 @@ def test_what_a_closed_explorer_was_reading_stops(tmp_path):
         app.close()
 
         for view in (app.contacts, app.analyses, app.location):
-            view.work.join(10)
-            assert (view.work.status, view.work._thread.is_alive()) == ("idle", False)
+            view.task.join(10)
+            assert (view.task.status, view.task._thread.is_alive()) == ("idle", False)
 
 
-def test_what_fails_behind_a_click_is_shown_where_it_was_clicked_until_it_works(warm, monkeypatch):
+def test_an_error_in_a_callback_is_shown_in_its_tab_until_the_callback_succeeds(warm, monkeypatch):
     app = hl.explore(warm)
-    monkeypatch.setattr(html, "table", lambda *given, **more: 1 / 0)
+    monkeypatch.setattr(html, "table", lambda *args, **kwargs: 1 / 0)
 
-    app.contacts.forth.click()
+    app.contacts.next_button.click()
     app.contacts.search.value = "a"
-    app.contacts.settle()
+    app.contacts.search_now()
 
-    assert "ZeroDivisionError" in app.contacts.fault.value
-    assert "fault of hlkit" in app.contacts.fault.value
-    assert app.analyses.fault.value == ""
+    assert "ZeroDivisionError" in app.contacts.error.value
+    assert "bug in hlkit" in app.contacts.error.value
+    assert app.analyses.error.value == ""
     monkeypatch.undo()
-    app.contacts.settle()
-    assert app.contacts.fault.value == ""
+    app.contacts.search_now()
+    assert app.contacts.error.value == ""
 
 
-def test_a_disk_that_fails_says_so_beside_the_button(warm, tmp_path, monkeypatch):
+def test_a_failed_export_shows_the_error_beside_the_button(warm, tmp_path, monkeypatch):
     view = hl.explore(warm, view="Contacts").contacts
 
-    def full(*given, **more):
+    def full_disk(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(find, "write", full)
-    view.saving.buttons["CSV"].click()
+    monkeypatch.setattr(contacts_tab, "write", full_disk)
+    view.export_panel.buttons["CSV"].click()
 
-    assert "No space left on device" in view.saving.written.value
+    assert "No space left on device" in view.export_panel.message.value
 
 
-# ---- a location that has little
+# ---- a location with little data
 
 
 @pytest.mark.parametrize(("size", "scopes"), [(0, None), (8, None), (8, set()), (8, {"contacts.readonly"})])
-def test_a_location_that_has_or_shows_little_says_so_in_every_view(tmp_path, size, scopes):
-    with Nobody(size=size, as_of=AS_OF) as simulation:
+def test_every_tab_works_with_no_data_or_few_scopes(tmp_path, size, scopes):
+    with NoUsers(size=size, as_of=AS_OF) as simulation:
         token = simulation.add_token(TOKEN, scopes)
         app = hl.explore(hl.connect(token, simulation.location_id, base_url=simulation.url, cache=tmp_path))
         for number, view in enumerate(app.views):
@@ -360,22 +362,22 @@ def test_a_location_that_has_or_shows_little_says_so_in_every_view(tmp_path, siz
                 run(view)
                 assert "Trace" not in view.status.value
         for name in ("duplicates", "stuck"):
-            app.analyses.analysis.value = name
+            app.analyses.picker.value = name
             run(app.analyses)
             assert "Trace" not in app.analyses.status.value
             assert app.analyses.result is not None or "What to do: check" in app.analyses.status.value
-        app.contacts.open.click()
+        app.contacts.open_button.click()
         for view in (app.contacts, app.analyses):
-            view.saving.buttons["CSV"].click()
-            assert "Trace" not in view.saving.written.value
-    assert [view.fault.value for view in app.views] == ["", "", "", ""]
+            view.export_panel.buttons["CSV"].click()
+            assert "Trace" not in view.export_panel.message.value
+    assert [view.error.value for view in app.views] == ["", "", "", ""]
     if scopes == set():
         assert "check contacts.readonly" in app.contacts.status.value
     elif size == 0:
-        assert "no contacts found" in app.contacts.table.value
+        assert "No contacts found" in app.contacts.table.value
 
 
-class Nobody(Simulation):
+class NoUsers(Simulation):
     """A location without users."""
 
     def reply(self, logged):
@@ -389,48 +391,48 @@ class Nobody(Simulation):
 # ---- analyses
 
 
-def test_run_shows_the_answer_and_the_code_that_gives_it(loc, charts):
+def test_run_shows_the_result_and_the_code_that_returns_it(loc, charts):
     app = hl.explore(loc, view="Analyses")
     view = app.analyses
-    view._controls["by"].value = TOGETHER
+    view._controls["by"].value = NO_GROUPING
 
-    view.run.click()
-    view.work.join(30)
+    view.run_button.click()
+    view.task.join(30)
 
-    assert view.work.status == "done"
-    assert "Mind" not in view.status.value
+    assert view.task.status == "done"
+    assert "Note" not in view.status.value
     assert app.result.table["n"].sum() == len(app.result.table) * app.result.table["n"].iloc[0]
     assert "data:image/png" in view.chart.value
     assert escape(app.result.headline) in view.chart.value
     assert escape(app.result.definition[:40]) in view.definition.value
     assert "loc.analyses.speed_to_lead(by=None)" in app.code
-    assert "1 row<" in view.table.value
-    pd.testing.assert_frame_equal(given_by(app.code, loc), view.frame)
+    assert "1 row<" in view.plain_table.value
+    pd.testing.assert_frame_equal(result_of(app.code, loc), view.frame)
 
 
-def test_an_answer_to_other_choices_says_so(warm):
+def test_a_result_of_earlier_settings_says_so(warm):
     view = hl.explore(warm).analyses
-    assert view.stale.value == ""
+    assert view.stale_note.value == ""
     run(view)
-    assert view.stale.value == ""
+    assert view.stale_note.value == ""
 
     view.since.value = dt.date(2025, 1, 1)
-    assert "other choices: loc.analyses.speed_to_lead()" in view.stale.value
+    assert "earlier settings: loc.analyses.speed_to_lead()" in view.stale_note.value
     view.since.value = None
-    assert view.stale.value == ""
+    assert view.stale_note.value == ""
     view._controls["by"].value = "owner"
-    assert "other choices" in view.stale.value
+    assert "earlier settings" in view.stale_note.value
     run(view)
-    assert view.stale.value == ""
-    view.analysis.value = "lead_volume"
-    assert "speed_to_lead(by=&#x27;owner&#x27;)" in view.stale.value
+    assert view.stale_note.value == ""
+    view.picker.value = "lead_volume"
+    assert "speed_to_lead(by=&#x27;owner&#x27;)" in view.stale_note.value
 
 
-def test_the_answer_of_one_location_is_not_shown_for_another(warm, simulation, tmp_path):
+def test_the_result_of_one_location_is_not_shown_for_another(warm, simulation, tmp_path):
     app = hl.explore(warm, view="Analyses")
     run(app.analyses)
 
-    app.chosen.loc = connected(simulation, tmp_path / "other")
+    app.state.loc = connected(simulation, tmp_path / "other")
 
     assert app.result is None
     assert app.analyses.output.layout.display == "none"
@@ -438,131 +440,131 @@ def test_the_answer_of_one_location_is_not_shown_for_another(warm, simulation, t
 
 
 @pytest.mark.parametrize("name", list(hl.analyses))
-def test_every_analysis_runs_behind_its_controls(warm, charts, name):
+def test_every_analysis_runs_with_its_controls(warm, charts, name):
     view = hl.explore(warm, analysis=name).analyses
 
     run(view)
 
-    assert view.work.status == "done", view.work.trace
+    assert view.task.status == "done", view.task.traceback
     assert view.result.analysis.name == name
 
 
-def test_a_long_answer_is_one_to_search_and_a_short_one_is_plain(warm):
+def test_a_long_table_is_interactive_and_a_short_one_is_plain(warm):
     pytest.importorskip("anywidget", reason="long tables need hlkit[notebook]")
     view = hl.explore(warm, analysis="lead_volume").analyses
 
     run(view)
-    table, words = view.tables.children
+    table, row_count = view.table_box.children
     assert len(table.df) == len(view.frame) > 25
-    assert f"{len(view.frame):,} rows" in words.value
+    assert f"{len(view.frame):,} rows" in row_count.value
 
-    view.analysis.value = "speed_to_lead"
+    view.picker.value = "speed_to_lead"
     run(view)
 
-    assert view.tables.children == (view.table,)
+    assert view.table_box.children == (view.plain_table,)
 
 
-def test_without_the_extra_a_long_answer_says_that_it_is_cut(warm, monkeypatch):
+def test_without_itables_a_long_table_is_truncated_and_says_so(warm, monkeypatch):
     monkeypatch.setattr(long_table, "find_spec", lambda name: None)
-    monkeypatch.setattr(analysis_tab, "_SHOWN", 30)
+    monkeypatch.setattr(analysis_tab, "_PLAIN_TABLE_ROWS", 30)
     view = hl.explore(warm, analysis="lead_volume").analyses
 
     run(view)
 
-    assert view.tables.children == (view.table,)
-    assert view.table.value.count("<tr") == 31
-    assert f"{len(view.frame):,} rows; the first 30 are shown, Export writes all" in view.table.value
+    assert view.table_box.children == (view.plain_table,)
+    assert view.plain_table.value.count("<tr") == 31
+    assert f"{len(view.frame):,} rows; showing the first 30. Export saves all rows." in view.plain_table.value
 
 
-def test_a_second_click_while_it_runs_does_nothing(loc):
-    work, release, runs = Work(), threading.Event(), []
+def test_a_second_start_while_a_job_runs_does_nothing():
+    task, release, runs = BackgroundTask(), threading.Event(), []
 
     def job(progress):
         runs.append(1)
         release.wait(10)
 
-    assert work.start(job, lambda result: None)
-    assert not work.start(job, lambda result: None)
+    assert task.start(job, lambda result: None)
+    assert not task.start(job, lambda result: None)
     release.set()
-    work.join(10)
-    assert (runs, work.status) == ([1], "done")
+    task.join(10)
+    assert (runs, task.status) == ([1], "done")
 
 
-def test_cancel_answers_at_once_twice_in_a_row_and_run_is_free(tmp_path):
+def test_cancel_takes_effect_at_once_and_again_after_the_next_run(tmp_path):
     with Scripted(silent(30)) as server:
         loc = hl.connect(TOKEN, "loc1", base_url=server.url, cache=tmp_path, timezone="UTC")
         view = hl.explore(loc, analysis="speed_to_lead").analyses
         for _ in range(2):
-            view.run.click()
-            assert view.work.status == "running"
-            assert view.run.disabled
-            time.sleep(0.2)  # a request is on its way
-            began = time.monotonic()
-            view.cancel.click()
-            assert time.monotonic() - began < 1
-            assert view.work.status == "stopped"
-            assert not view.run.disabled
-            assert "what is cached is not asked for again" in view.status.value
-        view.cancel.click()  # one that comes late
-        assert view.work.status == "stopped"
-        view.work.join(10)
+            view.run_button.click()
+            assert view.task.status == "running"
+            assert view.run_button.disabled
+            time.sleep(0.2)  # a request is in flight
+            clicked_at = time.monotonic()
+            view.cancel_button.click()
+            assert time.monotonic() - clicked_at < 1
+            assert view.task.status == "stopped"
+            assert not view.run_button.disabled
+            assert "Stopped. Partial data saved; resumes next time." in view.status.value
+        view.cancel_button.click()  # nothing runs any more
+        assert view.task.status == "stopped"
+        view.task.join(10)
 
 
-def test_what_arrived_before_cancel_is_kept_and_run_goes_on_from_there(tmp_path):
+def test_a_canceled_run_resumes_from_the_responses_that_arrived(tmp_path):
     with Simulation(size=1500, as_of=AS_OF, latency=0.05) as simulation:
         view = hl.explore(connected(simulation, tmp_path), analysis="speed_to_lead").analyses
-        view.run.click()
+        view.run_button.click()
         while len(simulation.log) < 6:
             time.sleep(0.01)
-        view.cancel.click()
-        view.work.join(10)
-        first = len(simulation.log)
+        view.cancel_button.click()
+        view.task.join(10)
+        before_cancel = len(simulation.log)
         run(view)
 
-        assert view.work.status == "done"
-        asked = [(logged.path, str(logged.query), str(logged.body)) for logged in simulation.log]
-        assert len(asked) - len(set(asked)) <= 1  # the one that was on its way
-        assert view.result.provenance["requests"] <= len(asked) - first + 1
+        assert view.task.status == "done"
+        requests = [(logged.path, str(logged.query), str(logged.body)) for logged in simulation.log]
+        assert len(requests) - len(set(requests)) <= 1  # the request in flight may be sent again
+        assert view.result.provenance["requests"] <= len(requests) - before_cancel + 1
 
 
-def test_an_error_shows_its_hint_and_nothing_of_the_token(simulation, tmp_path):
+def test_an_error_shows_its_hint_and_not_the_token(simulation, tmp_path):
     token = simulation.add_token(TOKEN, {"contacts.readonly"})
     loc = hl.connect(token, simulation.location_id, base_url=simulation.url, cache=tmp_path)
     view = hl.explore(loc, analysis="speed_to_lead").analyses
 
     run(view)
 
-    assert view.work.status == "failed"
+    assert view.task.status == "failed"
     assert "conversations/message.readonly" in view.status.value
     assert "What to do" in view.status.value
     assert "custom fields" not in view.status.value
     assert TOKEN not in view.status.value
-    assert not view.run.disabled
+    assert not view.run_button.disabled
 
 
-def test_a_fault_of_ours_shows_its_trace_folded():
-    shown = html.failure(ZeroDivisionError("<b>"), "Traceback <b>")
+def test_a_bug_in_hlkit_shows_its_traceback_collapsed():
+    shown = html.error(ZeroDivisionError("<b>"), "Traceback <b>")
 
     assert "<details>" in shown
     assert "Traceback &lt;b&gt;" in shown
     assert "<b>&" not in shown.replace("<b>Zero", "")
 
 
-def test_presets_set_the_dates_and_dates_of_ones_own_the_preset(warm):
+def test_a_preset_sets_the_dates_and_a_changed_date_sets_the_preset(warm):
     view = hl.explore(warm).analyses
 
     view.preset.value = "Last month"
     month = view.since.value, view.until.value
     view.since.value = dt.date(2025, 3, 1)
 
-    today = view.chosen.today
-    assert month == span("Last month", today)
-    assert view.preset.value == "Other dates"
+    today = view.state.today
+    assert month == preset_range("Last month", today)
+    assert view.preset.value == "Custom dates"
     assert view.options["since"] == "2025-03-01"
 
 
-def test_the_code_of_a_preset_gives_what_it_gave(warm, monkeypatch):
-    monkeypatch.setattr(Chosen, "today", dt.date(2025, 8, 13))
+def test_the_code_of_a_preset_returns_the_same_table(warm, monkeypatch):
+    monkeypatch.setattr(ExplorerState, "today", dt.date(2025, 8, 13))
     view = hl.explore(warm, analysis="close_curve", options={"show": "summary"}).analyses
     for preset in ("Last quarter", "Last 90 days"):
         view.preset.value = preset
@@ -570,7 +572,7 @@ def test_the_code_of_a_preset_gives_what_it_gave(warm, monkeypatch):
         run(view)
 
         assert "since='2025-0" in view.code
-        pd.testing.assert_frame_equal(given_by(view.code, warm), view.frame)
+        pd.testing.assert_frame_equal(result_of(view.code, warm), view.frame)
 
 
 def test_without_dates_the_preset_is_all_time(warm):
@@ -582,29 +584,29 @@ def test_without_dates_the_preset_is_all_time(warm):
     assert (view.preset.value, view.options) == ("All time", {})
 
 
-def test_a_preset_counts_from_the_day_of_the_location_that_is_open():
+def test_a_preset_counts_from_the_current_day_of_the_location():
     app = hl.explore()
     app.analyses.preset.value = "Last 30 days"
 
-    app.chosen.loc = hl.demo(as_of=AS_OF)
+    app.state.loc = hl.demo(as_of=AS_OF)
 
     assert app.analyses.preset.value == "Last 30 days"
     assert app.analyses.options == {"since": "2025-12-02", "until": "2026-01-01"}
 
 
-def test_the_explorer_opens_with_dates_of_every_kind():
+def test_the_explorer_opens_with_dates_in_every_format():
     loc = hl.demo(as_of=AS_OF)
     for dates in ({"period": "last month"}, {"since": "2025-12", "until": 2026}):
         view = hl.explore(loc, options=dates).analyses
         assert view.options == {"since": "2025-12-01", "until": "2026-01-01"}
         assert view.preset.value == "Last month"
-    for middle in ("2025-12-01 15:00", 1_764_568_801_000):
-        for choices in ({"options": {"since": middle}}, {"contacts": {"until": middle}}):
+    for within_day in ("2025-12-01 15:00", 1_764_568_801_000):
+        for arguments in ({"options": {"since": within_day}}, {"contacts": {"until": within_day}}):
             with pytest.raises(InvalidRequest, match="takes whole days"):
-                hl.explore(loc, **choices)
+                hl.explore(loc, **arguments)
 
 
-def test_the_explorer_opens_with_numbers_and_durations_of_any_library(loc):
+def test_the_explorer_opens_with_numpy_numbers_and_pandas_durations(loc):
     for hour in (np.int64(60), 60.0, pd.Timedelta("1h")):
         view = hl.explore(loc, analysis="close_curve", options={"days": np.int64(90)}).analyses
         assert view.options == {"days": 90}
@@ -613,41 +615,41 @@ def test_the_explorer_opens_with_numbers_and_durations_of_any_library(loc):
         )
 
 
-def test_spans_are_whole_days_of_the_calendar():
+def test_presets_are_whole_calendar_days():
     today = dt.date(2025, 3, 15)
 
-    assert span("All time", today) == (None, None)
-    assert span("Last 7 days", today) == (dt.date(2025, 3, 8), today)
-    assert span("This month", today) == (dt.date(2025, 3, 1), dt.date(2025, 4, 1))
-    assert span("Last month", today) == (dt.date(2025, 2, 1), dt.date(2025, 3, 1))
-    assert span("Last year", today) == (dt.date(2024, 1, 1), dt.date(2025, 1, 1))
-    assert span("Last month", dt.date(2025, 1, 31)) == (dt.date(2024, 12, 1), dt.date(2025, 1, 1))
+    assert preset_range("All time", today) == (None, None)
+    assert preset_range("Last 7 days", today) == (dt.date(2025, 3, 8), today)
+    assert preset_range("This month", today) == (dt.date(2025, 3, 1), dt.date(2025, 4, 1))
+    assert preset_range("Last month", today) == (dt.date(2025, 2, 1), dt.date(2025, 3, 1))
+    assert preset_range("Last year", today) == (dt.date(2024, 1, 1), dt.date(2025, 1, 1))
+    assert preset_range("Last month", dt.date(2025, 1, 31)) == (dt.date(2024, 12, 1), dt.date(2025, 1, 1))
 
 
 @pytest.mark.parametrize("name", list(hl.analyses))
-def test_controls_are_made_from_the_signature_and_give_its_defaults_back(warm, name):
+def test_controls_match_the_signature_and_start_at_its_defaults(warm, name):
     analysis = hl.analyses[name]
 
-    made = controls(analysis, columns_of(warm, analysis), {})
+    controls = option_controls(analysis, groupable_columns(warm, analysis), {})
 
-    assert set(made) == set(analysis.options) - set(analysis.fills)
-    assert all(widget.description for widget in made.values())
-    assert values(analysis, made) == {}
+    assert set(controls) == set(analysis.options) - set(analysis.fills)
+    assert all(widget.description for widget in controls.values())
+    assert option_values(analysis, controls) == {}
 
 
-def test_all_columns_are_offered_to_group_by_and_blank_is_the_default(warm):
+def test_all_columns_can_be_grouped_by_and_blank_means_the_default(warm):
     analysis = hl.analyses.speed_to_lead
-    by = controls(analysis, columns_of(warm, analysis), {})["by"]
+    by = option_controls(analysis, groupable_columns(warm, analysis), {})["by"]
 
-    assert (by.value, by.placeholder) == ("", "source")  # a browser offers only what holds the text that is in
-    assert by.options[0] == TOGETHER
-    for told, meant in ((TOGETHER, {"by": None}), ("owner", {"by": "owner"}), ("source", {}), ("", {})):
-        by.value = told
-        assert values(analysis, {"by": by}) == meant
-        assert controls(analysis, [], meant)["by"].value == ("" if not meant else told)
+    assert (by.value, by.placeholder) == ("", "source")  # a browser suggests only what contains the text in the box
+    assert by.options[0] == NO_GROUPING
+    for text, options in ((NO_GROUPING, {"by": None}), ("owner", {"by": "owner"}), ("source", {}), ("", {})):
+        by.value = text
+        assert option_values(analysis, {"by": by}) == options
+        assert option_controls(analysis, [], options)["by"].value == (text if options else "")
 
 
-def test_custom_fields_are_offered_once_they_are_read(loc):
+def test_custom_fields_can_be_grouped_by_once_they_are_read(loc):
     app = hl.explore(loc)
     by = app.analyses._controls["by"]
     assert "Property type" not in by.options
@@ -657,76 +659,76 @@ def test_custom_fields_are_offered_once_they_are_read(loc):
     assert "Property type" in by.options
 
 
-def test_exports_are_written_and_said(warm, tmp_path):
+def test_exports_are_saved_and_their_paths_shown(warm, tmp_path):
     view = hl.explore(warm, analysis="speed_to_lead").analyses
     run(view)
-    view.saving.folder.value = str(tmp_path)
+    view.export_panel.folder.value = str(tmp_path)
 
-    for button in view.saving.buttons.values():
+    for button in view.export_panel.buttons.values():
         button.click()
-        assert "written" in view.saving.written.value
+        assert "Saved to" in view.export_panel.message.value
 
     assert len(pd.read_csv(tmp_path / "speed_to_lead.csv")) == len(view.frame)
     assert {path.suffix for path in tmp_path.glob("speed_to_lead.*")} == {".csv", ".xlsx", ".parquet", ".png"}
-    view.saving.folder.value = str(tmp_path / "nowhere")
-    view.saving.buttons["CSV"].click()
-    assert "no folder" in view.saving.written.value
+    view.export_panel.folder.value = str(tmp_path / "nowhere")
+    view.export_panel.buttons["CSV"].click()
+    assert "no folder" in view.export_panel.message.value
 
 
 # ---- contacts
 
 
-def test_what_is_kept_is_there_on_opening_and_what_is_not_has_a_button(loc, simulation):
+def test_cached_contacts_show_on_opening_and_others_have_a_load_button(loc, simulation):
     view = hl.explore(loc).contacts
-    assert view.load.description == "Load"
-    assert view.found.layout.display == "none"
+    assert view.load_button.description == "Load"
+    assert view.results.layout.display == "none"
 
     run(view)
 
     first = view.selected["created_at"].iloc[0].tz_convert("America/Chicago")
     assert f"{first:%Y-%m-%d %H:%M}" in view.table.value
-    assert "Mind" not in view.status.value
-    before, found = len(simulation.log), len(view.selected)
-    kept = hl.explore(loc).contacts
-    assert len(kept.selected) == found == len(loc.contacts())
-    assert kept.found.layout.display == ""
+    assert "Note" not in view.status.value
+    before, contact_count = len(simulation.log), len(view.selected)
+    reopened = hl.explore(loc).contacts
+    assert len(reopened.selected) == contact_count == len(loc.contacts())
+    assert reopened.results.layout.display == ""
     assert len(simulation.log) == before
 
 
-def test_owners_whose_names_are_not_read_cost_one_request(loc, simulation):
+def test_owner_names_that_are_not_cached_cost_one_request(loc, simulation):
     loc.contacts()
     loc.timezone.key  # noqa: B018
     view = hl.explore(loc).contacts
-    assert view.load.description == "Load names"
-    assert "names are not read yet. This will spend about 1 request." in view.estimate.value
+    assert view.load_button.description == "Load owner names"
+    assert "Owner names are not loaded yet. Uses about 1 request." in view.cost_note.value
     assert "unknown owner …" in view.table.value
     before = len(simulation.log)
 
     run(view)
 
     assert len(simulation.log) == before + 1
-    assert view.load.description == "Read again"
-    names = set(loc.users()["name"])
-    told = set(view.book.contacts["owner"].dropna())
-    assert told & names
-    assert all(name.startswith("unknown owner …") for name in told - names), "of a deleted user"
+    assert view.load_button.description == "Reload"
+    user_names = set(loc.users()["name"])
+    owners = set(view.index.contacts["owner"].dropna())
+    assert owners & user_names
+    assert all(name.startswith("unknown owner …") for name in owners - user_names), "a deleted user"
 
 
-def test_what_an_analysis_has_read_is_not_called_never_read(loc):
+def test_contacts_read_by_an_analysis_count_as_downloaded(loc):
     app = hl.explore(loc)
-    assert "Not read in full yet: contacts" in app.contacts.estimate.value
+    assert "Not fully downloaded yet: contacts" in app.contacts.cost_note.value
 
     run(app.analyses)
 
-    assert "spend about 1 request" in app.contacts.estimate.value, "for the names of the owners"
+    assert "Uses about 1 request" in app.contacts.cost_note.value, "for the owner names"
 
 
-def test_where_no_owner_has_a_name_contacts_can_be_read_again(simulation, tmp_path):
-    token = simulation.add_token(TOKEN, {one.scope for one in CATALOG.values()} - {"users.readonly"})
+def test_contacts_can_be_reloaded_without_owner_names(simulation, tmp_path):
+    token = simulation.add_token(TOKEN, {resource.scope for resource in CATALOG.values()} - {"users.readonly"})
     loc = hl.connect(token, simulation.location_id, base_url=simulation.url, cache=tmp_path)
     view = hl.explore(loc).contacts
     run(view)
-    assert (view.load.description, view.estimate.value) == ("Read again", "")
+    assert (view.load_button.description, view.cost_note.value) == ("Reload", "")
     before = len(simulation.log)
 
     run(view)
@@ -734,42 +736,42 @@ def test_where_no_owner_has_a_name_contacts_can_be_read_again(simulation, tmp_pa
     assert len(simulation.log) > before
 
 
-def test_what_is_found_is_written_where_it_says(warm, tmp_path):
+def test_the_contacts_that_match_are_exported(warm, tmp_path):
     view = hl.explore(warm).contacts
     view.search.value = "carlos"
-    view.settle()
+    view.search_now()
 
-    view.saving.buttons["CSV"].click()
+    view.export_panel.buttons["CSV"].click()
 
-    assert "written" in view.saving.written.value
-    written = pd.read_csv(tmp_path / "contacts.csv")
-    assert written["contact_id"].tolist() == view.selected["contact_id"].tolist()
+    assert "Saved to" in view.export_panel.message.value
+    exported = pd.read_csv(tmp_path / "contacts.csv")
+    assert exported["contact_id"].tolist() == view.selected["contact_id"].tolist()
 
 
-def test_without_a_location_there_is_nothing_to_run_and_code_shows_its_lines():
+def test_without_a_location_run_is_disabled_and_code_shows_line_by_line():
     app = hl.explore()
 
-    assert app.analyses.run.disabled
+    assert app.analyses.run_button.disabled
     assert repr(app.code) == str(app.code)
     assert "\n" in repr(app.code)
 
 
-def test_a_source_is_one_however_it_is_spelled(warm):
+def test_the_spellings_of_a_source_count_as_one(warm):
     contacts = warm.contacts()
     view = hl.explore(warm).contacts
-    names = [value for _, value in view.source.options]
+    sources = [value for _, value in view.source.options]
 
     view.source.value = "google"
-    view.settle()
+    view.search_now()
 
-    assert len({name.strip().casefold() for name in names}) == len(names)
+    assert len({source.strip().casefold() for source in sources}) == len(sources)
     spellings = view.selected["source"].str.strip().str.casefold()
     assert spellings.eq("google").all()
     assert len(view.selected) == contacts["source"].str.strip().str.casefold().eq("google").sum()
-    assert view.selected["source"].nunique() > 1, "else there is nothing to bring together"
+    assert view.selected["source"].nunique() > 1, "else the test shows nothing"
 
 
-def test_every_filter_finds_what_its_code_finds(warm):
+def test_the_code_of_every_filter_returns_the_same_contacts(warm):
     contacts = warm.contacts()
     app = hl.explore(warm, view="Contacts")
     view = app.contacts
@@ -786,125 +788,132 @@ def test_every_filter_finds_what_its_code_finds(warm):
         widget = getattr(view, name)
         empty = widget.value
         widget.value = value
-        view.settle()
+        view.search_now()
         assert 0 < len(app.selected) < len(contacts), name
-        pd.testing.assert_frame_equal(given_by(app.code, warm), view.frame)
+        pd.testing.assert_frame_equal(result_of(app.code, warm), view.frame)
         widget.value = empty
     view.field.value, view.contains.value = field, "o"
     view.tag.value = "newsletter"
-    view.settle()
-    pd.testing.assert_frame_equal(given_by(app.code, warm), view.frame)
+    view.search_now()
+    pd.testing.assert_frame_equal(result_of(app.code, warm), view.frame)
 
 
-def test_rows_come_a_page_at_a_time(warm):
+def test_contacts_show_page_by_page(warm):
     view = hl.explore(warm).contacts
 
     first = view.table.value
-    view.forth.click()
+    view.next_button.click()
 
     assert "1 to 25 of" in first
     assert "26 to 50 of" in view.table.value
-    assert view.back.disabled is False
-    assert [one for _, one in view.one.options[1:]] == view.selected["contact_id"].iloc[25:50].tolist()
+    assert view.previous_button.disabled is False
+    assert [contact_id for _, contact_id in view.picker.options[1:]] == view.selected["contact_id"].iloc[
+        25:50
+    ].tolist()
     view.search.value = "nobody has this"
-    view.settle()
-    assert "no contacts found, from" in view.table.value
+    view.search_now()
+    assert "No contacts found, filtered from" in view.table.value
     view.search.value = ""
-    view.settle()
+    view.search_now()
     assert view.table.value == first
 
 
-def test_one_contact_has_its_fields_and_a_timeline(loc):
+def test_an_open_contact_shows_its_fields_and_its_timeline(loc):
     messages, deals = loc.messages(), loc.opportunities()
-    who = deals["contact_id"].mode()[0]
+    contact_id = deals["contact_id"].mode()[0]
     loc.contacts()
     view = hl.explore(loc).contacts
-    view.search.value = str(loc.contacts().set_index("contact_id").loc[who, "name"])
-    view.settle()
-    view.one.value = who
+    view.search.value = str(loc.contacts().set_index("contact_id").loc[contact_id, "name"])
+    view.search_now()
+    view.picker.value = contact_id
 
-    view.open.click()
-    view.opening.join(30)
+    view.open_button.click()
+    view.contact_task.join(30)
 
-    assert view.opening.status == "done"
-    page = view.page.value
-    assert who in page
+    assert view.contact_task.status == "done"
+    page = view.contact_page.value
+    assert contact_id in page
     assert page.count("<td") > 10
-    own = messages[messages["contact_id"] == who]
-    assert page.count(">messages<") == len(own)
-    assert page.count(">opportunities<") == (deals["contact_id"] == who).sum()
-    assert "Not shown, since not read yet: appointments, tasks." in page
-    assert view.page.value.index(f"{view.search.value} · {who[-4:]}") < page.index(">messages<")
+    assert page.count(">messages<") == (messages["contact_id"] == contact_id).sum()
+    assert page.count(">opportunities<") == (deals["contact_id"] == contact_id).sum()
+    assert "Not shown because not downloaded yet: appointments, tasks." in page
+    assert view.contact_page.value.index(f"{view.search.value} · {contact_id[-4:]}") < page.index(">messages<")
 
-    view.rest.click()
-    view.opening.join(30)
+    view.load_rest_button.click()
+    view.contact_task.join(30)
 
     for name in ("appointments", "tasks"):
-        assert view.page.value.count(f">{name}<") == (getattr(loc, name)()["contact_id"] == who).sum()
-    assert "Not shown" not in view.page.value
-    assert view.rest.layout.display == "none"
+        assert view.contact_page.value.count(f">{name}<") == (getattr(loc, name)()["contact_id"] == contact_id).sum()
+    assert "Not shown" not in view.contact_page.value
+    assert view.load_rest_button.layout.display == "none"
 
 
-def test_contacts_with_the_same_long_name_are_told_apart(warm):
+def test_contacts_with_the_same_long_name_have_different_labels(warm):
     contacts = warm.contacts().assign(name="Ann " * 40)
     view = hl.explore(warm).contacts
 
-    view._show(contacts)
+    view._show_contacts(contacts)
 
-    labels = [label for label, _ in view.one.options]
+    labels = [label for label, _ in view.picker.options]
     assert len(set(labels)) == len(labels) == 26
 
 
-def test_a_contact_that_cannot_be_opened_leaves_no_other_on_the_page(tmp_path):
+def test_a_contact_that_cannot_be_opened_clears_the_previous_one(tmp_path):
     with Simulation(size=60, as_of=AS_OF) as simulation:
         loc = connected(simulation, tmp_path)
         loc.contacts()
         view = hl.explore(loc).contacts
-        view.one.value = view.one.options[1][1]
-        view.open_one()
-        view.opening.join(30)
-        assert "first_name" in view.page.value
+        view.picker.value = view.picker.options[1][1]
+        view.open_contact()
+        view.contact_task.join(30)
+        assert "first_name" in view.contact_page.value
         simulation.revoke(simulation.token)
 
-        view.one.value = view.one.options[2][1]
-        view.open_one()
-        view.opening.join(30)
+        view.picker.value = view.picker.options[2][1]
+        view.open_contact()
+        view.contact_task.join(30)
 
-    assert view.page.value == ""
-    assert "does not accept the token" in view.going.value
-
-
-ODD_VALUES = ({"a": {"url": "https://x.example/a"}}, [{"label": "home", "n": 5}, None], True, [None, "<i>x</i>"], 7.5)
+    assert view.contact_page.value == ""
+    assert "does not accept the token" in view.contact_status.value
 
 
-class Odd(Simulation):
-    """A location whose rows hold what a frame does not expect: no dates, the year 1, objects in lists, markup."""
+UNUSUAL_VALUES = (
+    {"a": {"url": "https://x.example/a"}},
+    [{"label": "home", "n": 5}, None],
+    True,
+    [None, "<i>x</i>"],
+    7.5,
+)
+
+
+class UnusualRows(Simulation):
+    """A location whose rows have missing dates, the year 1, objects in lists, and HTML."""
 
     def reply(self, logged):
         reply = super().reply(logged)
         if logged.path in ("/contacts/search", "/conversations/messages/export") and reply.status < 300:
             if reply.headers.pop("content-encoding", ""):
                 reply.body = zlib.decompress(reply.body, 31)
-            told = json.loads(reply.body)
-            for number, row in enumerate(told.get("contacts", ())):
+            body = json.loads(reply.body)
+            for number, row in enumerate(body.get("contacts", ())):
                 row["dateAdded"] = row["dateUpdated"] = (None, "0001-01-01T00:00:00.000Z", "2025-12-31T23:59:59Z")[
                     number % 3
                 ]
                 row["dateOfBirth"] = ("0001-01-01", None)[number % 2]
                 row["tags"] = [None, {"id": 5}, 5, "vip"]
                 row["companyName"] = "Tom & <b>Sons</b> $x^2$ **bold**"
-                for place, field in enumerate(row["customFields"]):
-                    field["value"] = ODD_VALUES[(place + number) % len(ODD_VALUES)]
-            for number, row in enumerate(told.get("messages", ())):
+                for position, field in enumerate(row["customFields"]):
+                    field["value"] = UNUSUAL_VALUES[(position + number) % len(UNUSUAL_VALUES)]
+            for number, row in enumerate(body.get("messages", ())):
                 row["messageType"] = ("TYPE_SMS", "TYPE_EMAIL")[number % 2]
                 row["body"] = "<script>go()</script><div>Tom &amp; <a href='x'>Jerry</a></div>"
                 row["dateAdded"] = None if number % 3 else "0001-01-01T00:00:00.000Z"
-            reply.body = json.dumps(told).encode()
+            reply.body = json.dumps(body).encode()
         return reply
 
 
-def test_odd_rows_break_no_table_no_search_and_no_page(tmp_path):
-    with Odd(size=12, as_of=AS_OF) as simulation:
+def test_unusual_rows_break_no_table_search_or_page(tmp_path):
+    with UnusualRows(size=12, as_of=AS_OF) as simulation:
         app = hl.explore(connected(simulation, tmp_path), view="Contacts")
         view = app.contacts
         run(view)
@@ -913,22 +922,22 @@ def test_odd_rows_break_no_table_no_search_and_no_page(tmp_path):
         assert [value for _, value in view.tag.options] == ["", "vip"]
         for name, _ in view.field.options[1:]:
             view.field.value, view.contains.value = name, "o"
-            view.settle()
+            view.search_now()
         view.field.value = view.contains.value = ""
         view.tag.value, view.since.value = "vip", dt.date(2025, 1, 1)
-        view.settle()
+        view.search_now()
         assert 0 < len(view.selected) < 12
         view.since.value = None
-        view.settle()
+        view.search_now()
         pages = ""
-        for _, contact in view.one.options[1:]:
-            view.one.value = contact
-            view.open_one()
-            view.opening.join(30)
-            assert view.opening.status == "done", view.opening.trace
-            pages += view.page.value
+        for _, contact in view.picker.options[1:]:
+            view.picker.value = contact
+            view.open_contact()
+            view.contact_task.join(30)
+            assert view.contact_task.status == "done", view.contact_task.traceback
+            pages += view.contact_page.value
 
-    assert [view.fault.value for view in app.views] == ["", "", "", ""]
+    assert [view.error.value for view in app.views] == ["", "", "", ""]
     assert "Tom &amp; &lt;b&gt;Sons&lt;/b&gt; $x^2$ **bold**" in pages
     assert "label: home, n: 5" in pages
     assert "Tom &amp; Jerry" in pages
@@ -949,8 +958,8 @@ def test_odd_rows_break_no_table_no_search_and_no_page(tmp_path):
         ("", ""),
     ],
 )
-def test_a_body_is_read_as_text(body, shown):
-    assert readable(body) == shown
+def test_a_message_body_becomes_plain_text(body, shown):
+    assert plain_text(body) == shown
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
@@ -958,36 +967,36 @@ def test_events_without_a_time_come_last(count):
     notes = typed("notes", *[{"contact_id": "ann", "body": "no date"}] * count)
     messages = typed("messages", *[{"contact_id": "ann", "type": "TYPE_SMS", "sent_at": pd.Timestamp(0, tz="UTC")}])
 
-    told = events("ann", {"notes": notes, "messages": messages[:count]})
+    timeline = events("ann", {"notes": notes, "messages": messages[:count]})
 
-    assert told["text"].tolist() == ["SMS"] * min(count, 1) + ["no date"] * count
-    assert events("ann", {"notes": notes})["at"].dtype == told["at"].dtype == messages["sent_at"].dtype
-
-
-def test_an_email_is_read_without_its_markup_and_a_text_message_with_it():
-    assert readable("<b>Hi</b> <i>Ann</i>", is_email=True) == "Hi Ann"
-    assert readable("<b>Hi</b> <i>Ann</i>") == "<b>Hi</b> <i>Ann</i>"
+    assert timeline["text"].tolist() == ["SMS"] * min(count, 1) + ["no date"] * count
+    assert events("ann", {"notes": notes})["at"].dtype == timeline["at"].dtype == messages["sent_at"].dtype
 
 
-def test_a_span_of_search_is_exact_to_the_day_of_the_location():
+def test_tags_are_removed_from_an_email_and_not_from_a_text_message():
+    assert plain_text("<b>Hi</b> <i>Ann</i>", is_email=True) == "Hi Ann"
+    assert plain_text("<b>Hi</b> <i>Ann</i>") == "<b>Hi</b> <i>Ann</i>"
+
+
+def test_the_dates_of_a_search_are_days_in_the_time_zone_of_the_location():
     created = pd.Series(pd.to_datetime(["2025-07-01T04:59Z", "2025-07-01T05:00Z"]), dtype="datetime64[us, UTC]")
-    text = ["a", "b"]
+    texts = ["a", "b"]
     contacts = pd.DataFrame(
-        {"contact_id": text, "created_at": created, "tags": [["x"], None], "source": text, "owner_id": text}
-        | dict.fromkeys(("name", "email", "phone", "company_name"), text)
+        {"contact_id": texts, "created_at": created, "tags": [["x"], None], "source": texts, "owner_id": texts}
+        | dict.fromkeys(("name", "email", "phone", "company_name"), texts)
     )
-    wanted = Wanted(since=dt.date(2025, 7, 1))
+    criteria = Criteria(since=dt.date(2025, 7, 1))
 
-    found = Book(contacts, "America/Chicago").find(wanted)
+    found = ContactIndex(contacts, "America/Chicago").find(criteria)
 
     assert found["contact_id"].tolist() == ["b"]
-    assert 'tz="America/Chicago"' in code(wanted, "America/Chicago")
+    assert 'tz="America/Chicago"' in code(criteria, "America/Chicago")
 
 
 # ---- the location and the quota
 
 
-def test_the_picker_has_saved_locations_and_the_demo(monkeypatch):
+def test_the_picker_lists_saved_locations_and_the_demo(monkeypatch):
     monkeypatch.setattr(profiles, "names", lambda: ["acme", "north"])
 
     view = hl.explore().location
@@ -995,23 +1004,23 @@ def test_the_picker_has_saved_locations_and_the_demo(monkeypatch):
     assert [value for _, value in view.picker.options] == ["(choose)", "acme", "north", "(demo)"]
     assert "Choose a location" in view.card.value
     view.picker.value = "(demo)"
-    assert view.chosen.loc is not None
+    assert view.state.loc is not None
     assert view.code.startswith("import hlkit as hl\n\nloc = hl.demo()")
 
 
-def test_a_location_that_cannot_be_opened_leaves_no_other_open(warm, monkeypatch):
+def test_a_location_that_cannot_be_opened_closes_the_previous_one(warm, monkeypatch):
     monkeypatch.setattr(profiles, "names", lambda: ["acme"])
     app = hl.explore(warm)
 
     app.location.picker.value = "acme"
 
-    assert "acme" in app.location.words.value
+    assert "acme" in app.location.message.value
     assert app.loc is None
-    assert "Choose a location" in app.analyses.estimate.value
+    assert "Choose a location" in app.analyses.cost_note.value
 
 
-def test_check_tells_what_the_token_may_not_read_and_what_that_costs(simulation, tmp_path):
-    scopes = {one.scope for one in CATALOG.values()} - {"conversations/message.readonly"}
+def test_check_lists_missing_scopes_and_the_analyses_that_need_them(simulation, tmp_path):
+    scopes = {resource.scope for resource in CATALOG.values()} - {"conversations/message.readonly"}
     loc = hl.connect(
         simulation.add_token(TOKEN, scopes), simulation.location_id, base_url=simulation.url, cache=tmp_path
     )
@@ -1019,32 +1028,27 @@ def test_check_tells_what_the_token_may_not_read_and_what_that_costs(simulation,
 
     run(view)
 
-    assert view.work.status == "done", view.work.trace
-    assert "conversations/message.readonly" in view.checked.value
-    assert "speed_to_lead" in view.checked.value
-    pd.testing.assert_frame_equal(given_by(view.code, loc), view.frame)
+    assert view.task.status == "done", view.task.traceback
+    assert "conversations/message.readonly" in view.check_result.value
+    assert "speed_to_lead" in view.check_result.value
+    pd.testing.assert_frame_equal(result_of(view.code, loc), view.frame)
 
 
-def test_what_the_server_failed_to_tell_is_not_a_scope_to_tick(warm):
+def test_a_failed_check_is_not_a_missing_scope(warm):
     view = hl.explore(warm).location
     check = pd.DataFrame({"resource": ["users", "tags"], "readable": [None, True], "scope": ["u", "t"]})
 
     view._show_check(check.astype({"readable": "boolean"}))
 
-    assert "may not read" not in view.checked.value
-    assert "may read everything" not in view.checked.value
+    assert "cannot read" not in view.check_result.value
+    assert "can read everything" not in view.check_result.value
 
 
-def test_add_a_location_asks_for_no_token(warm):
+def test_no_widget_asks_for_a_token(warm):
     app = hl.explore(warm)
 
-    def inside(widget):
-        yield widget
-        for child in getattr(widget, "children", ()):
-            yield from inside(child)
-
-    assert not any(isinstance(widget, W.Password) for widget in inside(app.box))
-    assert any("hl.login" in str(getattr(widget, "value", "")) for widget in inside(app.box))
+    assert not any(isinstance(widget, widgets.Password) for widget in all_widgets(app.box))
+    assert any("hl.login" in str(getattr(widget, "value", "")) for widget in all_widgets(app.box))
 
 
 def test_no_widget_holds_the_token(loc, simulation):
@@ -1052,38 +1056,38 @@ def test_no_widget_holds_the_token(loc, simulation):
     run(app.contacts)
     run(app.analyses)
 
-    state = repr(W.Widget.get_manager_state())
+    state = repr(widgets.Widget.get_manager_state())
 
     assert "hlkit-app" in state
     assert simulation.token not in state
 
 
-def test_the_quota_tells_what_is_left_what_it_will_cost_and_what_was_saved(loc):
+def test_the_quota_tab_shows_remaining_used_and_saved_requests(loc):
     app = hl.explore(loc, view="Quota")
-    assert "Not read in full yet" in app.analyses.estimate.value
+    assert "Not fully downloaded yet" in app.analyses.cost_note.value
 
     loc.contacts()
     loc.contacts()
-    app.quota.refresh.click()
+    app.quota.refresh_button.click()
 
-    assert "requests left" in app.quota.words.value
-    assert "came from what is kept" in app.quota.words.value
-    pd.testing.assert_series_equal(given_by(app.code, loc)["requests"], app.quota.frame["requests"])
+    assert "requests left" in app.quota.summary.value
+    assert "Served from cache" in app.quota.summary.value
+    pd.testing.assert_series_equal(result_of(app.code, loc)["requests"], app.quota.frame["requests"])
     run(app.analyses)
-    assert "spends no request" in app.analyses.estimate.value
+    assert "0 requests (cached)." in app.analyses.cost_note.value
 
 
-def test_the_estimate_is_of_the_table_that_is_chosen(loc):
+def test_the_cost_depends_on_the_selected_table(loc):
     app = hl.explore(loc, analysis="speed_to_lead")
-    assert "opportunities" not in app.analyses.estimate.value
+    assert "opportunities" not in app.analyses.cost_note.value
 
     app.analyses._controls["show"].value = "win_rate_by_wait"
-    assert "opportunities" in app.analyses.estimate.value
+    assert "opportunities" in app.analyses.cost_note.value
 
 
-# ---- hidden names
+# ---- redaction
 
-# What people type into a location, by the wire's names. All of it gets the same mark, phones the same digits.
+# JSON keys of the texts that people type into a location. Each text gets the same mark, each phone the same digits.
 TYPED = frozenset(
     (
         *(
@@ -1105,25 +1109,25 @@ TYPED = frozenset(
     )
 )
 MARK = re.compile(r"zqxjv|312\D{0,3}555", re.IGNORECASE)
-ODD = ("(zqxjv {})", "zqxjv {}", "<b>zqxjv</b> {}", "zqxjv 'of' \"{}\"", "{}, (none) zqxjv")
+MARKED_TEXTS = ("(zqxjv {})", "zqxjv {}", "<b>zqxjv</b> {}", "zqxjv 'of' \"{}\"", "{}, (none) zqxjv")
 
 
-class Planted(Simulation):
-    """A location where every text that a person typed bears a mark; its refusals quote it, too."""
+class MarkedTexts(Simulation):
+    """A location where every text that a person typed contains a mark, also in error messages."""
 
     def reply(self, logged):
         reply = super().reply(logged)
         if reply.headers.pop("content-encoding", ""):
             reply.body = zlib.decompress(reply.body, 31)
-        reply.body = json.dumps(planted(json.loads(reply.body))).encode()
+        reply.body = json.dumps(add_marks(json.loads(reply.body))).encode()
         return reply
 
 
-def planted(value, key=""):
+def add_marks(value, key=""):
     if isinstance(value, dict):
-        return {name: planted(inner, name) for name, inner in value.items()}
+        return {name: add_marks(inner, name) for name, inner in value.items()}
     if isinstance(value, list):
-        return [planted(inner, key) for inner in value]
+        return [add_marks(inner, key) for inner in value]
     if not isinstance(value, str) or key not in TYPED:
         return value
     if re.fullmatch(r"[+\d() -]{7,}", value):
@@ -1132,31 +1136,31 @@ def planted(value, key=""):
         return f"zqxjv.{value}"
     if value.startswith("http"):
         return f"{value}{'&' if '?' in value else '?'}utm_source=zqxjv"
-    return ODD[sum(map(ord, value)) % len(ODD)].format(value)
+    return MARKED_TEXTS[sum(map(ord, value)) % len(MARKED_TEXTS)].format(value)
 
 
-def all_texts(app, looks_seen):
-    """What every trait of every widget of an app holds, and what the app gives the next cell, as texts.
+def all_texts(app, seen_styles):
+    """The texts in all traits of all widgets of an explorer, and in what it returns to the next cell.
 
-    Layouts and styles are looked at once: *looks_seen* holds those that were.
+    Layouts and styles are searched once: *seen_styles* holds those that were.
     """
-    todo, widgets = [app.box], {id(app.box)}
+    todo, seen_widgets = [app.box], {id(app.box)}
     while todo:
         widget = todo.pop()
-        if isinstance(widget, (W.Layout, W.Style)):
-            if id(widget) in looks_seen:
+        if isinstance(widget, (widgets.Layout, widgets.Style)):
+            if id(widget) in seen_styles:
                 continue
-            looks_seen[id(widget)] = widget
+            seen_styles[id(widget)] = widget
         if hasattr(widget, "df"):
             yield widget.df.to_csv()
         for name in widget.trait_names():
             for piece in pieces(getattr(widget, name) if name not in ("comm", "log") else None):
-                if not isinstance(piece, W.Widget):
+                if not isinstance(piece, widgets.Widget):
                     yield piece
-                elif id(piece) not in widgets:
-                    widgets.add(id(piece))
+                elif id(piece) not in seen_widgets:
+                    seen_widgets.add(id(piece))
                     todo.append(piece)
-    yield from (app.code, app._card(), repr(app), repr(app.choices), app.selected.to_csv())
+    yield from (app.code, app._summary_html(), repr(app), repr(app.choices), app.selected.to_csv())
 
 
 def pieces(value):
@@ -1164,12 +1168,12 @@ def pieces(value):
         for inner in (*value, *value.values()) if isinstance(value, dict) else value:
             yield from pieces(inner)
     elif value is not None and not isinstance(value, (bool, int, float)):
-        yield value if isinstance(value, (str, W.Widget)) else repr(value)
+        yield value if isinstance(value, (str, widgets.Widget)) else repr(value)
 
 
 @pytest.fixture
 def charts_as_text(no_charts, monkeypatch):
-    """All texts of a chart, in the place of its picture."""
+    """All texts of a chart instead of its picture."""
 
     def chart_html(result):
         figure = Figure(figsize=(6, 4))
@@ -1179,19 +1183,19 @@ def charts_as_text(no_charts, monkeypatch):
     monkeypatch.setattr(Result, "chart_html", chart_html)
 
 
-def test_no_name_is_on_a_hidden_screen_after_any_click(tmp_path, charts_as_text):
-    searched, looks_seen = set(), {}
+def test_a_redacted_explorer_shows_no_name_after_any_click(tmp_path, charts_as_text):
+    searched, seen_styles = set(), {}
 
     def search():
-        fresh = set(all_texts(app, looks_seen)) - searched
+        fresh = set(all_texts(app, seen_styles)) - searched
         for text in fresh:
             found = MARK.search(text)
             assert found is None, text[max(0, found.start() - 100) : found.end() + 100]
         searched.update(fresh)
 
-    with Planted(size=40, as_of=AS_OF, burst=(9000, 10_000)) as simulation:
+    with MarkedTexts(size=40, as_of=AS_OF, burst=(9000, 10_000)) as simulation:
         loc = connected(simulation, tmp_path)
-        assert MARK.search(repr(loc.contacts.raw(5))), "else nothing is planted"
+        assert MARK.search(repr(loc.contacts.raw(5))), "else nothing is marked"
         app = hl.explore(loc, redact=True)
         search()
         contacts, analyses = app.contacts, app.analyses
@@ -1203,49 +1207,51 @@ def test_no_name_is_on_a_hidden_screen_after_any_click(tmp_path, charts_as_text)
         contacts.columns.value = [value for _, value in contacts.columns.options]
         for widget in (contacts.tag, contacts.source, contacts.owner):
             widget.value = widget.options[1][1]
-            contacts.settle()
+            contacts.search_now()
             assert 0 < len(app.selected) < 40, "a pseudonym can be looked for"
             search()
             widget.value = ""
         contacts.field.value, contacts.contains.value = contacts.field.options[-1][1], "text"
         contacts.search.value = "name_"
-        contacts.settle()
+        contacts.search_now()
         search()
         contacts.contains.value = contacts.search.value = ""
-        contacts.settle()
-        contacts.forth.click()
-        for everything in (False, True):
-            contacts.one.value = contacts.one.options[1][1]
-            contacts.open_one(everything=everything)
-            contacts.opening.join(30)
-            assert contacts.opening.status == "done", contacts.opening.trace
+        contacts.search_now()
+        contacts.next_button.click()
+        for download_all in (False, True):
+            contacts.picker.value = contacts.picker.options[1][1]
+            contacts.load_rest() if download_all else contacts.open_contact()
+            contacts.contact_task.join(30)
+            assert contacts.contact_task.status == "done", contacts.contact_task.traceback
             search()
         for name in hl.analyses:
-            analyses.analysis.value = name
+            analyses.picker.value = name
             by = analyses._controls.get("by")
             shows = analyses._controls["show"].options if "show" in analyses._controls else [None]
-            for place, show in enumerate(shows):
+            for number, show in enumerate(shows):
                 if show is not None:
                     analyses._controls["show"].value = show
-                if by is not None:  # a source, a tag, an owner, a custom field, a stage, and its default
-                    wanted = ["source", "tags", "owner", "stage", "", *(one for one in by.options if "field_" in one)]
-                    by.value = [one for one in wanted if one in ("", *by.options)][place + len(name) % 3]
+                if by is not None:  # a source, a tag, an owner, a stage, the default, or a custom field
+                    custom_fields = [column for column in by.options if "field_" in column]
+                    columns = ["source", "tags", "owner", "stage", "", *custom_fields]
+                    available = [column for column in columns if column in ("", *by.options)]
+                    by.value = available[number + len(name) % 3]
                 run(analyses)
-                assert analyses.work.status in ("done", "failed"), name
+                assert analyses.task.status in ("done", "failed"), name
                 search()
                 if app.result is not None:
                     assert not MARK.search(f"{app.result!r} {app.result.table.attrs}")
-        for button in analyses.saving.buttons.values():
+        for button in analyses.export_panel.buttons.values():
             button.click()
             search()
-        analyses.analysis.value = "funnel"
+        analyses.picker.value = "funnel"
         analyses._controls["pipeline"].value = "none of this name"
         run(analyses)
         assert "there are …" in analyses.status.value
         search()
         simulation.revoke(simulation.token)
         contacts.start()
-        contacts.work.join(30)
+        contacts.task.join(30)
         assert "does not accept the token" in contacts.status.value
         search()
         for path in tmp_path.glob("*.*"):
@@ -1255,7 +1261,7 @@ def test_no_name_is_on_a_hidden_screen_after_any_click(tmp_path, charts_as_text)
     assert len(searched) > 1000
 
 
-def test_hidden_are_all_texts_but_those_of_hlkit_and_highlevel():
+def test_all_texts_are_redacted_except_those_of_hlkit_and_highlevel():
     frame = pd.DataFrame(
         {
             "name": ["Ann Lee", " ann lee", None],
@@ -1274,7 +1280,7 @@ def test_hidden_are_all_texts_but_those_of_hlkit_and_highlevel():
         }
     )
 
-    shown = hidden(frame)
+    shown = redact_frame(frame)
 
     assert shown["name"].iloc[0] == shown["name"].iloc[1] == pseudonym("Ann Lee", "name")
     assert pd.isna(shown["name"].iloc[2])
@@ -1288,14 +1294,14 @@ def test_hidden_are_all_texts_but_those_of_hlkit_and_highlevel():
     pd.testing.assert_series_equal(shown["created_at"], frame["created_at"])
     assert shown["currency"].tolist() == ["USD", pseudonym("Ann", "currency"), "CAD"]
     wishes, phone, agreed = (pseudonym(name, "field") for name in ("Wishes of Ann", "Her phone", "Agreed"))
-    assert shown[wishes].tolist() == [pseudonym(one) for one in "aba"]
+    assert shown[wishes].tolist() == [pseudonym(value) for value in "aba"]
     assert shown[phone].isna().all()
     assert shown[agreed].tolist() == frame["Agreed"].tolist()
     assert (shown.dtypes.values == frame.dtypes.values).all()
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("message", "redacted"),
     [
         ("contacts has no column 'Ann\\'s'", "contacts has no column …"),
         ("no pipeline \"Ann's 'own'\" here", "no pipeline … here"),
@@ -1308,45 +1314,45 @@ def test_hidden_are_all_texts_but_those_of_hlkit_and_highlevel():
         ("3 in Ann's wishes (Budget)", "3 in field_1 (field_2)"),
     ],
 )
-def test_of_a_sentence_what_it_quotes_and_lists_is_hidden(said, shown):
-    assert hidden_words(said, {"Ann's wishes": "field_1", "Budget": "field_2", "": "x"}) == shown
+def test_quotes_and_lists_in_a_message_are_redacted(message, redacted):
+    assert redact_message(message, {"Ann's wishes": "field_1", "Budget": "field_2", "": "x"}) == redacted
 
 
-def test_what_the_location_fills_in_is_shown_where_it_is_a_code():
+def test_an_option_set_by_the_location_is_shown_if_it_is_a_code():
     result = hl.demo(as_of=AS_OF, size=30).analyses.quality()
     choices = result.table.attrs["hlkit"]["choices"]
 
-    assert hidden_result(result, str).provenance["choices"]["country"] == "US"
+    assert redact_result(result, str).provenance["choices"]["country"] == "US"
     result.table.attrs["hlkit"]["choices"] = choices | {"country": "land of Ann"}
-    assert hidden_result(result, str).provenance["choices"]["country"] == pseudonym("land of Ann", "country")
+    assert redact_result(result, str).provenance["choices"]["country"] == pseudonym("land of Ann", "country")
 
 
-# ---- work
+# ---- background tasks, HTML
 
 
-def test_progress_is_told_ten_times_a_second_at_most():
-    work, told = Work(), []
-    work.observe(lambda change: told.append(change.new), "words")
-    began = time.monotonic()
+def test_progress_is_shown_at_most_ten_times_per_second():
+    task, messages = BackgroundTask(), []
+    task.observe(lambda change: messages.append(change.new), "message")
+    started_at = time.monotonic()
 
     def job(progress):
-        while time.monotonic() - began < 0.5:
-            progress.on_page(ProgressUpdate("contacts", rows=len(told)))
+        while time.monotonic() - started_at < 0.5:
+            progress.on_page(ProgressUpdate("contacts", rows=len(messages)))
 
-    work.start(job, lambda result: None)
-    work.join(5)
+    task.start(job, lambda result: None)
+    task.join(5)
 
-    assert len(told) <= 0.5 * PER_SECOND + 4
+    assert len(messages) <= 0.5 * MAX_PER_SECOND + 4
 
 
-def test_steady_calls_the_last_time_too():
+def test_a_throttle_makes_the_last_call_too():
     calls = []
-    steady = Steady(lambda: calls.append(len(typed)))
-    typed = []
+    throttle = Throttle(lambda: calls.append(len(letters)))
+    letters = []
     for letter in "carlos":
-        typed.append(letter)
-        steady()
-    steady.flush()
+        letters.append(letter)
+        throttle()
+    throttle.call_now()
 
     assert calls[0] == 1
     assert calls[-1] == 6
@@ -1358,48 +1364,48 @@ def test_everything_shown_is_escaped():
     frame = pd.DataFrame({nasty: [nasty]})
 
     for shown in (
-        html.table(frame, "UTC", more=nasty),
-        html.facts([(nasty, nasty)]),
+        html.table(frame, "UTC", footer=nasty),
+        html.key_values([(nasty, nasty)]),
         html.note(nasty),
         html.code(nasty),
         html.paragraphs(nasty),
-        html.failure(InvalidRequest(nasty, hint=nasty)),
+        html.error(InvalidRequest(nasty, hint=nasty)),
     ):
         assert "<img src=x" not in shown
         assert "onerror=alert(1)>" not in shown
 
 
-def test_a_date_before_the_year_1_and_the_last_one_are_shown_as_they_are():
-    moments = pd.Series(["0001-01-01T00:00", "9999-12-31T23:59", None], dtype="datetime64[ms]")
+def test_dates_before_the_year_1_and_in_9999_are_shown():
+    instants = pd.Series(["0001-01-01T00:00", "9999-12-31T23:59", None], dtype="datetime64[ms]")
 
-    hours = [text[:13] for text in html.texts(moments.dt.tz_localize("UTC"), "America/Chicago")]
+    hours = [text[:13] for text in html.column_texts(instants.dt.tz_localize("UTC"), "America/Chicago")]
 
     assert hours == ["0000-12-31 18", "9999-12-31 17", ""]
-    assert html.texts(moments, "UTC") == ["0001-01-01", "9999-12-31", ""]
+    assert html.column_texts(instants, "UTC") == ["0001-01-01", "9999-12-31", ""]
 
 
-def test_only_long_texts_are_broken_into_lines():
+def test_only_long_texts_wrap():
     frame = pd.DataFrame({"stage_id": ["7f64c9fd-e8ed-431a-9d59-dd49a7cc03da"], "text": "word " * 20})
 
-    assert html.table(frame, "UTC").count("white-space:nowrap") == 4  # two heads, two cells
-    assert html.table(frame, "UTC", longest=200).count("white-space:nowrap") == 2
+    assert html.table(frame, "UTC").count("white-space:nowrap") == 4  # two headers, two cells
+    assert html.table(frame, "UTC", max_length=200).count("white-space:nowrap") == 2
 
 
-def test_what_is_chosen_of_an_analysis_opens_again_and_stays_for_another_location(warm, simulation, tmp_path):
+def test_options_are_restored_and_stay_for_another_location(warm, simulation, tmp_path):
     app = hl.explore(warm, analysis="speed_to_lead", options={"by": "tags", "clock": "wall", "since": "2025-06-01"})
-    chosen = {"by": "tags", "clock": "wall", "since": "2025-06-01"}
+    options = {"by": "tags", "clock": "wall", "since": "2025-06-01"}
 
-    assert app.choices["options"] == chosen
+    assert app.choices["options"] == options
     assert hl.explore(warm, **app.choices).choices == app.choices
-    app.chosen.loc = connected(simulation, tmp_path / "other")
-    assert app.analyses.options == chosen
+    app.state.loc = connected(simulation, tmp_path / "other")
+    assert app.analyses.options == options
 
 
-def test_before_contacts_are_loaded_their_columns_are_no_choice(loc):
+def test_columns_are_not_among_the_choices_before_contacts_are_loaded(loc):
     app = hl.explore(loc)
     assert "contacts" not in app.choices
 
-    again = hl.explore(loc, **app.choices)
-    run(again.contacts)
+    reopened = hl.explore(loc, **app.choices)
+    run(reopened.contacts)
 
-    assert again.contacts.columns.value == ("name", "email", "phone", "source", "owner", "created_at")
+    assert reopened.contacts.columns.value == ("name", "email", "phone", "source", "owner", "created_at")

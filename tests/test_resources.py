@@ -10,7 +10,7 @@ import hlkit as hl
 from hlkit.client.frames.builder import DataWarning, FrameBuilder
 from hlkit.client.http.progress import Progress
 from hlkit.client.resources import CATALOG
-from hlkit.explorer.location_tab import lost
+from hlkit.explorer.location_tab import missing_scopes
 
 TOKEN = "pit-00000000-0000-0000-0000-000000000000"
 NO_NOTES = "pit-00000000-0000-0000-0000-00000000000d"
@@ -371,7 +371,7 @@ def test_a_feature_not_enabled_for_the_location_is_not_reported_as_a_missing_sco
     assert pd.isna(table.loc["workflows", "scope"])
     assert "WORKFLOW_API_NOT_ENABLED_FOR_LOCATION" in table.loc["workflows", "problem"]
     assert "Private Integrations" not in str(refused.value)
-    assert len(lost(table.reset_index())) == 0
+    assert len(missing_scopes(table.reset_index())) == 0
 
 
 @pytest.mark.filterwarnings("ignore:the custom fields' names")

@@ -1,1 +1,1 @@
-"""The explorer: thin views over functions that need no widget."""
+"""The explorer: tabs of widgets over functions that work without widgets."""

@@ -1,4 +1,4 @@
-"""Analyses: choose a question, run it, see the table, the chart, how it is made, and the code."""
+"""The Analyses tab: choose an analysis and its options, run it, and see its chart, table, definition and code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import ipywidgets as W
+import ipywidgets as widgets
 import pandas as pd
 
 from hlkit.analysis.core.registry import ANALYSES, Analysis
@@ -15,247 +15,307 @@ from hlkit.client.options import SPAN, refuse_unknown
 from hlkit.client.resources import CATALOG
 from hlkit.client.text import many
 from hlkit.explorer import html
-from hlkit.explorer.background_task import Work
-from hlkit.explorer.controls import LABEL, columns_of, controls, in_rows, offered, values
-from hlkit.explorer.date_presets import ALL, OWN, PRESETS, day_bounds, span
-from hlkit.explorer.export_panel import Saving
-from hlkit.explorer.long_table import MOST, long_table
-from hlkit.explorer.quota_tab import in_words
-from hlkit.explorer.view import NO_LOCATION, Chosen, View, close_all
+from hlkit.explorer.background_task import BackgroundTask
+from hlkit.explorer.controls import (
+    LABEL_STYLE,
+    grid,
+    group_suggestions,
+    groupable_columns,
+    option_controls,
+    option_values,
+)
+from hlkit.explorer.date_presets import ALL_TIME, CUSTOM, PRESETS, date_range, preset_range
+from hlkit.explorer.export_panel import ExportPanel
+from hlkit.explorer.long_table import MAX_ROWS, long_table
+from hlkit.explorer.quota_tab import cost_message
+from hlkit.explorer.view import NO_LOCATION, ExplorerState, View, close_all
 
-FIRST = "speed_to_lead"
-_LONG, _SHOWN = 25, 500  # rows: from which a table is long; that one without search shows
-_FORMATS = {"CSV": "csv", "Excel": "xlsx", "Parquet": "parquet", "PNG": "png"}
+DEFAULT_ANALYSIS = "speed_to_lead"
+_SHORT_TABLE_ROWS = 25  # a table with more rows can be searched and sorted, if itables is installed
+_PLAIN_TABLE_ROWS = 500  # shown if itables is not installed
+_EXPORT_FORMATS = {"CSV": "csv", "Excel": "xlsx", "Parquet": "parquet", "PNG": "png"}
+_OUTPUT_TITLES = ("Chart", "Table", "Definition", "Code", "Export")
 
 
 class AnalysesView(View):
-    """Every analysis that there is, behind one list."""
+    """A form for any analysis, and its latest result."""
 
     title = "Analyses"
 
-    def __init__(self, chosen: Chosen, analysis: str | None = None, options: dict[str, Any] | None = None) -> None:
-        self.work = Work()
+    def __init__(
+        self, state: ExplorerState, analysis: str | None = None, options: Mapping[str, Any] | None = None
+    ) -> None:
+        self.task = BackgroundTask()
         self.result: Result | None = None
-        self._long: W.DOMWidget | None = None
-        self._ran = ""  # the code of the result
-        self._first = analysis or FIRST
-        self._given = checked(ANALYSES[self._first], options, chosen)
-        self._controls: dict[str, W.Widget] = {}
-        super().__init__(chosen)
+        self._result_code = ""  # the call that returned the result
+        self._interactive_table: widgets.DOMWidget | None = None
+        self._controls: dict[str, widgets.Widget] = {}  # by the name of the option
+        self._is_setting_dates = False
+        self._initial_analysis = analysis or DEFAULT_ANALYSIS
+        self._initial_options = check_options(ANALYSES[self._initial_analysis], options, state)
+        super().__init__(state)
 
-    # ---- its widgets
+    # ---- widgets
 
-    def made(self) -> W.Box:
-        labels = [(f"{name}: {one.question}", name) for name, one in ANALYSES.items()]
-        wide = W.Layout(width="auto", max_width="720px")
-        self.analysis = W.Dropdown(
-            options=labels, value=self._first, description="Analysis", layout=wide, style=LABEL
-        )
-        today = self.chosen.today
-        since, until = day_bounds({name: self._given.pop(name, None) for name in SPAN}, self.chosen.zone, today)
-        known = [preset for preset in PRESETS if preset != OWN and span(preset, today) == (since, until)]
-        self.preset = W.Dropdown(options=PRESETS, value=next(iter(known), OWN), description="Dates", style=LABEL)
-        self.since = W.DatePicker(value=since, description="From", tooltip="The first day", style=LABEL)
-        self.until = W.DatePicker(value=until, description="Before", tooltip="The day after the last", style=LABEL)
-        self.choosers, self.meanings = in_rows([]), W.HTML()
-        self.estimate, self.stale = W.HTML(), W.HTML()
-        self.run = W.Button(description="Run", button_style="primary", tooltip="Read what is needed and answer")
-        self.cancel = W.Button(description="Cancel", disabled=True, tooltip="Stop")
-        self.bar = W.FloatProgress(min=0, max=1, description="Progress", tooltip="", style=LABEL)
-        self.bar.layout.display = "none"
-        self.status = W.HTML("")
-        self._make_output()
-        for name in ("analysis", "run", "cancel", "bar", "status"):
-            getattr(self, name).add_class(f"hlkit-{name}")
-        self.analysis.observe(self.does(self._choose), "value")
-        self.preset.observe(self.does(self._set_dates), "value")
-        for date in (self.since, self.until):
-            date.observe(self.does(self._own_dates), "value")
-            date.observe(self.does(self._show_stale), "value")
-        self.run.on_click(self.does(self.start))
-        self.cancel.on_click(self.does(self.work.stop))
-        self.work.observe(self.does(self._show_progress), ["status", "words", "share"])
-        self.chosen.observe(self.does(self._learn), "spent")
-        self._choose()
-        return W.VBox(
+    def build(self) -> widgets.Box:
+        self._build_form()
+        self._build_output()
+        self._connect_callbacks()
+        self._show_form(self._initial_options)
+        return widgets.VBox(
             [
-                self.analysis,
-                self.choosers,
-                in_rows([self.preset, self.since, self.until]),
-                W.Accordion(children=[self.meanings], titles=["What these choices mean"]),
-                self.estimate,
-                W.HBox([self.run, self.cancel]),
-                self.bar,
+                self.picker,
+                self.option_grid,
+                grid([self.preset, self.since, self.until]),
+                widgets.Accordion(children=[self.option_help], titles=["What the options mean"]),
+                self.cost_note,
+                widgets.HBox([self.run_button, self.cancel_button]),
+                self.progress_bar,
                 self.status,
-                self.stale,
+                self.stale_note,
                 self.output,
             ]
         )
 
-    def _make_output(self) -> None:
-        self.table, self.chart, self.definition = W.HTML(), W.HTML(), W.HTML()
-        self.shown_code, self.tables = W.HTML(), W.VBox()
-        self.saving = Saving(_FORMATS, self._write, self.chosen)
-        self.output = W.Tab(
-            children=[self.chart, self.tables, self.definition, self.shown_code, self.saving.box],
-            titles=["Chart", "Table", "Definition", "Code", "Export"],
+    def _build_form(self) -> None:
+        self.picker = widgets.Dropdown(
+            options=[(f"{name}: {analysis.question}", name) for name, analysis in ANALYSES.items()],
+            value=self._initial_analysis,
+            description="Analysis",
+            layout=widgets.Layout(width="auto", max_width="720px"),
+            style=LABEL_STYLE,
+        )
+        self.option_grid = grid([])
+        self.option_help = widgets.HTML()
+        self._build_dates()
+        self.cost_note = widgets.HTML()
+        self.run_button = widgets.Button(
+            description="Run", button_style="primary", tooltip="Download missing data and run the analysis"
+        )
+        self.cancel_button = widgets.Button(description="Cancel", disabled=True, tooltip="Stop the running analysis")
+        self.progress_bar = widgets.FloatProgress(min=0, max=1, description="Progress", tooltip="", style=LABEL_STYLE)
+        self.progress_bar.layout.display = "none"
+        self.status = widgets.HTML()
+        self.stale_note = widgets.HTML()  # says that the output was computed from other options
+        for css_class, widget in (
+            ("hlkit-analysis", self.picker),
+            ("hlkit-run", self.run_button),
+            ("hlkit-cancel", self.cancel_button),
+            ("hlkit-bar", self.progress_bar),
+            ("hlkit-status", self.status),
+        ):
+            widget.add_class(css_class)
+
+    def _build_dates(self) -> None:
+        today = self.state.today
+        dates = {name: self._initial_options.get(name) for name in SPAN}
+        since, until = date_range(dates, self.state.zone, today)
+        matching = [name for name in PRESETS if name != CUSTOM and preset_range(name, today) == (since, until)]
+        preset = matching[0] if matching else CUSTOM
+        self.preset = widgets.Dropdown(options=PRESETS, value=preset, description="Dates", style=LABEL_STYLE)
+        self.since = widgets.DatePicker(
+            value=since, description="Start", tooltip="The first day included", style=LABEL_STYLE
+        )
+        self.until = widgets.DatePicker(
+            value=until, description="End (exclusive)", tooltip="The first day not included", style=LABEL_STYLE
+        )
+
+    def _build_output(self) -> None:
+        self.chart = widgets.HTML()
+        self.plain_table = widgets.HTML()
+        self.table_box = widgets.VBox()  # holds the plain table, or the interactive table with a row count
+        self.definition = widgets.HTML()
+        self.code_html = widgets.HTML()
+        self.export_panel = ExportPanel(_EXPORT_FORMATS, self._export, self.state)
+        self.output = widgets.Tab(
+            children=[self.chart, self.table_box, self.definition, self.code_html, self.export_panel.box],
+            titles=_OUTPUT_TITLES,
         )
         self.output.add_class("hlkit-output")
         self.output.layout.display = "none"
 
-    def works(self) -> tuple[Work, ...]:
-        return (self.work,)
+    def _connect_callbacks(self) -> None:
+        self.picker.observe(self.callback(self._show_form), "value")
+        self.preset.observe(self.callback(self._apply_preset), "value")
+        for date_picker in (self.since, self.until):
+            date_picker.observe(self.callback(self._update_preset), "value")
+            date_picker.observe(self.callback(self._show_stale_note), "value")
+        self.run_button.on_click(self.callback(self.start))
+        self.cancel_button.on_click(self.callback(self.task.stop))
+        self.task.observe(self.callback(self._show_progress), ["status", "message", "fraction"])
+        self.state.observe(self.callback(self._refresh_after_read), "read_count")
+
+    def tasks(self) -> tuple[BackgroundTask, ...]:
+        return (self.task,)
 
     def close(self) -> None:
         super().close()
-        self.result = self._long = None
+        self.result = self._interactive_table = None
 
-    # ---- choosing: no request
+    # ---- the form: changing it sends no request
 
     @property
-    def asked(self) -> Analysis:
-        """The analysis that is chosen."""
-        return ANALYSES[self.analysis.value]
-
-    def opened(self) -> None:
-        self.work.stop()
-        self.result, self._ran, self.status.value = None, "", ""  # it was of another location
-        self.output.layout.display = "none"
-        self._given = values(self.asked, self._controls)  # what is chosen stays
-        self._choose()
-        self._set_dates()  # today is the location's
-
-    def _choose(self) -> None:
-        given, self._given = self._given, {}
-        before, self._controls = self._controls, controls(self.asked, self._columns(), given)
-        for widget in self._controls.values():
-            widget.observe(self.does(self._show_stale), "value")
-        self.choosers.children = tuple(self._controls.values())
-        for widget in before.values():
-            close_all(widget)
-        self.meanings.value = html.facts(
-            (widget.description, self.asked.options[name].doc.replace("``", '"'))
-            for name, widget in self._controls.items()
-        )
-        if "show" in self._controls:
-            self._controls["show"].observe(self.does(self._show_estimate), "value")
-        has_dates = CATALOG[next(iter(self.asked.frames))].when is not None
-        for widget in (self.preset, self.since, self.until):
-            widget.disabled = not has_dates
-        self._show_estimate()
-        self._show_stale()
-
-    def _columns(self) -> list[str]:
-        """What one can group by, as it may be seen."""
-        return [self.chosen.column(name) for name in columns_of(self.chosen.loc, self.asked)]
-
-    def _learn(self) -> None:
-        """Something was read: the custom fields may be known by now, and the next run be cheaper."""
-        if "by" in self._controls:
-            self._controls["by"].options = offered(self.asked.options["by"], self._columns())
-        self._show_estimate()
-
-    def _show_estimate(self) -> None:
-        loc = self.chosen.loc
-        self.run.disabled = loc is None or self.work.status == "running"
-        show = values(self.asked, self._controls).get("show")
-        self.estimate.value = html.note(NO_LOCATION if loc is None else in_words(loc.costs(*self.asked.wanted(show))))
-
-    def _show_stale(self) -> None:
-        """Say of an answer that it is one to other choices."""
-        is_stale = self.output.layout.display != "none" and self._ran != self._call()
-        self.stale.value = html.note(f"The answer below is to other choices: {self._ran}") if is_stale else ""
-
-    def _set_dates(self) -> None:
-        if self.preset.value != OWN:
-            self._setting = True
-            self.since.value, self.until.value = span(self.preset.value, self.chosen.today)
-            self._setting = False
-
-    _setting = False
-
-    def _own_dates(self) -> None:
-        dates = (self.since.value, self.until.value)
-        if not self._setting and not any(dates):
-            self.preset.value = ALL
-        elif not self._setting and span(self.preset.value, self.chosen.today) != dates:
-            self.preset.value = OWN
+    def analysis(self) -> Analysis:
+        """The selected analysis."""
+        return ANALYSES[self.picker.value]
 
     @property
     def options(self) -> dict[str, Any]:
-        """What is chosen, as the call takes it."""
-        dates = {"since": self.since.value, "until": self.until.value} if not self.since.disabled else {}
-        told = {name: value.isoformat() for name, value in dates.items() if value is not None}
-        return values(self.asked, self._controls) | told
+        """The selected options and dates, as arguments of the analysis. Options at their defaults are left out."""
+        options = option_values(self.analysis, self._controls)
+        for name, date_picker in (("since", self.since), ("until", self.until)):
+            if not date_picker.disabled and date_picker.value is not None:
+                options[name] = date_picker.value.isoformat()
+        return options
+
+    def refresh(self) -> None:
+        """Discard the result of the previous location, and keep the selected options."""
+        self.task.stop()
+        self.result, self._result_code = None, ""
+        self.status.value = ""
+        self.output.layout.display = "none"
+        self._show_form(option_values(self.analysis, self._controls))
+        self._apply_preset()  # the current day depends on the location
+
+    def _show_form(self, options: Mapping[str, Any] | None = None) -> None:
+        """Replace the controls by those of the selected analysis, set to *options*."""
+        previous_controls = self._controls
+        self._controls = option_controls(self.analysis, self._group_columns(), options or {})
+        for control in self._controls.values():
+            control.observe(self.callback(self._show_stale_note), "value")
+        if "show" in self._controls:  # which table to show decides which resources are read
+            self._controls["show"].observe(self.callback(self._show_cost), "value")
+        self.option_grid.children = tuple(self._controls.values())
+        for control in previous_controls.values():
+            close_all(control)
+        self.option_help.value = html.key_values(
+            (control.description, self.analysis.options[name].doc.replace("``", '"'))
+            for name, control in self._controls.items()
+        )
+        main_resource = CATALOG[next(iter(self.analysis.frames))]
+        for date_control in (self.preset, self.since, self.until):
+            date_control.disabled = main_resource.when is None  # its rows have no date to filter by
+        self._show_cost()
+        self._show_stale_note()
+
+    def _group_columns(self) -> list[str]:
+        names = groupable_columns(self.state.loc, self.analysis)
+        return [self.state.redact_column_name(name) for name in names]
+
+    def _refresh_after_read(self) -> None:
+        """A read can reveal custom fields to group by, and makes the next run cheaper."""
+        if "by" in self._controls:
+            self._controls["by"].options = group_suggestions(self.analysis.options["by"], self._group_columns())
+        self._show_cost()
+
+    def _show_cost(self) -> None:
+        loc = self.state.loc
+        self.run_button.disabled = loc is None or self.task.status == "running"
+        if loc is None:
+            self.cost_note.value = html.note(NO_LOCATION)
+        else:
+            show = option_values(self.analysis, self._controls).get("show")
+            self.cost_note.value = html.note(cost_message(loc.costs(*self.analysis.wanted(show))))
+
+    def _show_stale_note(self) -> None:
+        """Warn if the options changed since the result was computed."""
+        is_stale = self.output.layout.display != "none" and self._result_code != self._call_code()
+        text = f"Result is from earlier settings: {self._result_code}. Press Run to update."
+        self.stale_note.value = html.note(text) if is_stale else ""
+
+    def _apply_preset(self) -> None:
+        """Set the dates to the selected preset."""
+        if self.preset.value != CUSTOM:
+            self._is_setting_dates = True
+            self.since.value, self.until.value = preset_range(self.preset.value, self.state.today)
+            self._is_setting_dates = False
+
+    def _update_preset(self) -> None:
+        """Set the preset after a person changed a date."""
+        if self._is_setting_dates:
+            return
+        dates = (self.since.value, self.until.value)
+        if dates == (None, None):
+            self.preset.value = ALL_TIME
+        elif dates != preset_range(self.preset.value, self.state.today):
+            self.preset.value = CUSTOM
 
     # ---- running
 
     def start(self) -> None:
-        """Run what is chosen, in a thread."""
-        loc = self.chosen.loc
+        """Run the selected analysis in the background."""
+        loc = self.state.loc
         if loc is None:
             self.status.value = html.note(NO_LOCATION)
             return
-        name, code = self.analysis.value, self._call()
-        options = {choice: self.chosen.field(value) for choice, value in self.options.items()}
-        asker = loc.analyses[name]
+        call_code = self._call_code()
+        analysis = loc.analyses[self.picker.value]
+        options = {name: self.state.original_value(value) for name, value in self.options.items()}
 
-        def done(result: Result) -> None:
-            result = self.chosen.result(result)
-            self.result, self._ran = result, code
-            self._show(result)
-            self._show_stale()
-            self.chosen.spent += 1
+        def on_done(result: Result) -> None:
+            self.result, self._result_code = self.state.redact_result(result), call_code
+            self._show_result(self.result)
+            self._show_stale_note()
+            self.state.read_count += 1
 
-        self.work.start(lambda progress: asker(progress=progress, **options), done)
+        self.task.start(lambda progress: analysis(progress=progress, **options), on_done)
 
     def _show_progress(self) -> None:
-        work = self.work
-        running = work.status == "running"
-        self.run.disabled, self.cancel.disabled = running or self.chosen.loc is None, not running
-        if work.status == "failed":  # what stands there answers another question
-            self.output.layout.display, self.stale.value = "none", ""
-        self.bar.value, self.bar.layout.display = work.share or 0.0, "" if running else "none"
-        self.status.value = self.chosen.progress(work, "hlkit-words")
+        is_running = self.task.status == "running"
+        self.run_button.disabled = is_running or self.state.loc is None
+        self.cancel_button.disabled = not is_running
+        self.progress_bar.value = self.task.fraction or 0.0
+        self.progress_bar.layout.display = "" if is_running else "none"
+        self.status.value = self.state.task_html(self.task, "hlkit-task-message")
+        if self.task.status == "failed":  # hide the result of an earlier run
+            self.output.layout.display = "none"
+            self.stale_note.value = ""
 
-    def _show(self, result: Result) -> None:
+    def _show_result(self, result: Result) -> None:
         self.chart.value = html.box(result.headline_html() + result.chart_html())
-        rows, zone = len(result.table), result.provenance["timezone"]
-        long = long_table(result.formatted(MOST)) if rows > _LONG else None
-        shown = min(rows, _SHOWN if long is None else MOST)
-        more = many(rows, "row") + (f"; the first {shown:,} are shown, Export writes all" if shown < rows else "")
-        before, self._long = self._long, long
-        if long is None:
-            self.table.value = html.table(result.formatted(_SHOWN), zone, more=more, name="hlkit-result")
-            self.tables.children = (self.table,)
-        else:
-            self.table.value = html.note(more)
-            self.tables.children = (long, self.table)
-        for widget in (before, long if self.is_closed else None):  # it may be closed meanwhile
-            if widget is not None:
-                close_all(widget)
-        self.definition.value = html.paragraphs(result.definition) + html.facts(result.provenance.lines())
-        self.shown_code.value = html.code(self.code)
-        self.saving.written.value = ""
-        if self.output.selected_index not in (0, 1):
+        self._show_table(result)
+        self.definition.value = html.paragraphs(result.definition) + html.key_values(result.provenance.lines())
+        self.code_html.value = html.code(self.code)
+        self.export_panel.message.value = ""
+        if self.output.selected_index not in (_OUTPUT_TITLES.index("Chart"), _OUTPUT_TITLES.index("Table")):
             self.output.selected_index = 0
         self.output.layout.display = ""
 
-    def _write(self, folder: Path, ending: str) -> Path | None:
+    def _show_table(self, result: Result) -> None:
+        row_count = len(result.table)
+        interactive = long_table(result.formatted(MAX_ROWS)) if row_count > _SHORT_TABLE_ROWS else None
+        max_rows = _PLAIN_TABLE_ROWS if interactive is None else MAX_ROWS
+        footer = many(row_count, "row")
+        if row_count > max_rows:
+            footer += f"; showing the first {max_rows:,}. Export saves all rows."
+        if interactive is None:
+            rows, zone = result.formatted(max_rows), result.provenance["timezone"]
+            self.plain_table.value = html.table(rows, zone, footer=footer, css_class="hlkit-result")
+            self.table_box.children = (self.plain_table,)
+        else:
+            self.plain_table.value = html.note(footer)
+            self.table_box.children = (interactive, self.plain_table)
+        previous, self._interactive_table = self._interactive_table, interactive
+        if previous is not None:
+            close_all(previous)
+        if interactive is not None and self.is_closed:  # the explorer was closed while the analysis ran
+            close_all(interactive)
+
+    def _export(self, folder: Path, extension: str) -> Path | None:
         if self.result is None:
             return None
-        path = folder / f"{self.result.analysis.name}.{ending}"
-        return self.result.save(path) if ending == "png" else self.result.write(path)
+        path = folder / f"{self.result.analysis.name}.{extension}"
+        return self.result.save(path) if extension == "png" else self.result.write(path)
 
-    # ---- what it was
+    # ---- the equivalent code
 
-    def _call(self) -> str:
-        options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
-        return f"loc.analyses.{self.analysis.value}({options})"
+    def _call_code(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+        return f"loc.analyses.{self.picker.value}({arguments})"
 
     @property
     def code(self) -> str:
-        return self.whole(f"result = {self._ran or self._call()}", "result.table")
+        return self.full_code(f"result = {self._result_code or self._call_code()}", "result.table")
 
     @property
     def frame(self) -> pd.DataFrame | None:
@@ -263,15 +323,19 @@ class AnalysesView(View):
 
     @property
     def choices(self) -> dict[str, Any]:
-        return {"analysis": self.analysis.value, "options": self.options}
+        return {"analysis": self.picker.value, "options": self.options}
 
 
-def checked(asked: Analysis, options: Mapping[str, Any] | None, chosen: Chosen) -> dict[str, Any]:
-    """What is chosen of an analysis, to begin with. Raises ``InvalidRequest``."""
-    given = dict(options or {})
-    own = {name: value for name, value in given.items() if name not in SPAN}
-    allowed = [name for name in asked.options if name not in asked.fills]
-    refuse_unknown(asked.name, own, [*allowed, *SPAN])
-    values = asked.chosen({**own, "as_of": "2000-01-01"})
-    day_bounds({name: given.get(name) for name in SPAN}, chosen.zone, chosen.today)
-    return given | {name: values[name] for name in own}
+def check_options(analysis: Analysis, options: Mapping[str, Any] | None, state: ExplorerState) -> dict[str, Any]:
+    """*options* with validated values, except for the dates, which are only checked.
+
+    Raises ``InvalidRequest`` for an unknown option, or a value that does not fit.
+    """
+    options = dict(options or {})
+    dates = {name: options.get(name) for name in SPAN}
+    date_range(dates, state.zone, state.today)  # raises if a date is invalid
+    available = [name for name in analysis.options if name not in analysis.fills]
+    analysis_options = {name: value for name, value in options.items() if name not in SPAN}
+    refuse_unknown(analysis.name, analysis_options, [*available, *SPAN])
+    validated = analysis.chosen({**analysis_options, "as_of": "2000-01-01"})  # some analyses require as_of
+    return options | {name: validated[name] for name in analysis_options}

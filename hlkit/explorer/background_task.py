@@ -1,8 +1,8 @@
-"""Work that a button starts: in a thread of its own, told of as it goes, and stopped at once.
+"""Run a job in a background thread, with progress and a Cancel button that takes effect at once.
 
-A callback of a widget must return at once, or a kernel hears no second click. So the work runs in a thread; it
-tells a progress of every page, and Cancel stops that progress. Whoever cancels is free at once: a page that is still
-on its way is kept when it comes, and its run tells nothing any more.
+A widget callback must return quickly: while it runs, the kernel handles no other click. So the job runs in a thread
+and reports its progress as traits. Canceling returns immediately. A response that is still on its way is cached when
+it arrives, but the canceled job reports nothing more.
 """
 
 from __future__ import annotations
@@ -20,153 +20,174 @@ from hlkit.client.http.progress import Progress, ProgressUpdate, under
 from hlkit.client.http.rate_limit import duration
 from hlkit.client.warning import collect_warnings
 
-PER_SECOND = 10  # updates: more only flood the browser's connection
+MAX_PER_SECOND = 10  # updates sent to the browser
+STOPPED = "Stopped. Partial data saved; resumes next time."
 
 
-class Work(traitlets.HasTraits):
-    """One job at a time. ``status``, ``words`` and ``share`` (0 to 1) tell how it goes, ``error`` how it failed."""
+class BackgroundTask(traitlets.HasTraits):
+    """Runs one job at a time. Observe its traits to show progress.
+
+    ``message`` describes the progress in a sentence, ``fraction`` (0 to 1, or None if unknown) as a number.
+    ``error`` and ``traceback`` are set if the job fails. ``warnings`` lists the warnings that it issued.
+    """
 
     status = traitlets.Enum(("idle", "running", "done", "stopped", "failed"), "idle")
-    words = traitlets.Unicode("")
-    share = traitlets.Float(None, allow_none=True)
+    message = traitlets.Unicode("")
+    fraction = traitlets.Float(None, allow_none=True)
     error = traitlets.Any(None, allow_none=True)
-    trace = traitlets.Unicode("")
-    notes: Any = traitlets.List([])  # warnings: what is left out, and why
+    traceback = traitlets.Unicode("")
+    warnings: Any = traitlets.List([])
 
     def __init__(self) -> None:
         super().__init__()
         self._lock = threading.RLock()
-        self._watch: _Told | None = None
+        self._progress: _TaskProgress | None = None  # of the running job
         self._thread: threading.Thread | None = None
         self._is_closed = False
 
-    def start(self, job: Callable[[Progress], Any], done: Callable[[Any], None]) -> bool:
-        """Run ``job(progress)`` in a thread, then ``done(result)``; False while one runs, and after ``close``."""
+    def start(self, job: Callable[[Progress], Any], on_done: Callable[[Any], None]) -> bool:
+        """Run ``job(progress)`` in a thread, then ``on_done(result)`` in the same thread.
+
+        Returns False, and does nothing, if a job is running or the task is closed.
+        """
         with self._lock:
-            if self._watch is not None or self._is_closed:
+            if self._progress is not None or self._is_closed:
                 return False
-            self._watch = progress = _Told(self._tell)
-        self._set(status="running", words="starting", share=None, error=None, trace="", notes=[])
-        self._thread = threading.Thread(target=self._run, args=(job, done, progress), daemon=True, name="hlkit-work")
+            self._progress = progress = _TaskProgress(self._show_progress)
+        self._set_traits(status="running", message="Starting…", fraction=None, error=None, traceback="", warnings=[])
+        args = (job, on_done, progress)
+        self._thread = threading.Thread(target=self._run, args=args, daemon=True, name="hlkit-task")
         self._thread.start()
         return True
 
     def stop(self) -> None:
-        """End it at once; nothing where nothing runs, as for a click that comes late."""
+        """Cancel the running job, if any, without waiting for its thread."""
         with self._lock:
-            progress, self._watch = self._watch, None
+            progress, self._progress = self._progress, None
         if progress is not None:
             progress.cancel()
-            words = "stopped; what is cached is not asked for again"
-            self._set(status="stopped", words=words, share=None)
+            self._set_traits(status="stopped", message=STOPPED, fraction=None)
 
     def close(self) -> None:
-        """Stop for good, and forget how it went: an error holds the frames that it came through."""
+        """Stop, refuse new jobs, and drop the error: its traceback keeps DataFrames in memory."""
         with self._lock:
             self._is_closed = True
         self.stop()
-        self._set(status="idle", words="", share=None, error=None, trace="", notes=[])
+        self._set_traits(status="idle", message="", fraction=None, error=None, traceback="", warnings=[])
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait for the thread that was begun last."""
+        """Wait for the most recent thread to end."""
         if self._thread is not None:
             self._thread.join(timeout)
 
     # ---- in the thread
 
-    def _run(self, job: Callable[[Progress], Any], done: Callable[[Any], None], progress: _Told) -> None:
+    def _run(self, job: Callable[[Progress], Any], on_done: Callable[[Any], None], progress: _TaskProgress) -> None:
         try:
-            with collect_warnings() as notes, under(progress):
+            with collect_warnings() as warnings, under(progress):
                 result = job(progress)
             if self._is_current(progress):
-                self.notes = list(dict.fromkeys(notes))
-                done(result)
-                self._settle(progress, status="done", words=f"done in {duration(progress.seconds)}", share=1.0)
+                self.warnings = list(dict.fromkeys(warnings))
+                on_done(result)
+                message = f"Done in {duration(progress.elapsed)}."
+                self._finish(progress, status="done", message=message, fraction=1.0)
         except Canceled:
-            self._settle(progress, status="stopped", words="stopped", share=None)
-        except Exception as error:  # else it would vanish with the thread
-            self._settle(
-                progress, status="failed", words="failed", share=None, error=error, trace=traceback.format_exc()
+            self._finish(progress, status="stopped", message=STOPPED, fraction=None)
+        except Exception as error:  # an exception in a thread would otherwise go unnoticed
+            self._finish(
+                progress,
+                status="failed",
+                message="Failed.",
+                fraction=None,
+                error=error,
+                traceback=traceback.format_exc(),
             )
 
-    def _is_current(self, progress: _Told) -> bool:
+    def _is_current(self, progress: _TaskProgress) -> bool:
+        """Whether *progress* belongs to the running job, which was not stopped or replaced."""
         with self._lock:
-            return self._watch is progress
+            return self._progress is progress
 
-    def _settle(self, progress: _Told, **traits: Any) -> None:
+    def _finish(self, progress: _TaskProgress, **traits: Any) -> None:
+        """Set the final traits, unless the job was stopped in the meantime."""
         with self._lock:
-            if self._watch is not progress:
+            if self._progress is not progress:
                 return
-            self._watch = None
-        self._set(**traits)
+            self._progress = None
+        self._set_traits(**traits)
 
-    def _tell(self, progress: _Told, words: str, share: float | None) -> None:
+    def _show_progress(self, progress: _TaskProgress, message: str, fraction: float | None) -> None:
         if self._is_current(progress):
-            self._set(words=words, share=share)
+            self._set_traits(message=message, fraction=fraction)
 
-    def _set(self, **traits: Any) -> None:
-        """The status last: whoever waits for it finds the rest in place."""
+    def _set_traits(self, **traits: Any) -> None:
+        """Set ``status`` last, so that its observers see the other traits up to date."""
         for name in sorted(traits, key=lambda name: name == "status"):
             setattr(self, name, traits[name])
 
 
-class _Told(Progress):
-    """A progress that tells a callback of update, so many times a second at most."""
+class _TaskProgress(Progress):
+    """Passes the progress of a download to a callback, at most ``MAX_PER_SECOND`` pages per second."""
 
-    def __init__(self, tell: Callable[[_Told, str, float | None], None]) -> None:
+    def __init__(self, callback: Callable[[_TaskProgress, str, float | None], None]) -> None:
         super().__init__()
-        self._told, self._began, self._last = tell, time.monotonic(), 0.0
+        self._callback = callback
+        self._started_at = time.monotonic()
+        self._updated_at = 0.0
 
     @property
-    def seconds(self) -> float:
-        return time.monotonic() - self._began
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._started_at
 
     def on_page(self, update: ProgressUpdate) -> None:
-        if time.monotonic() - self._last < 1 / PER_SECOND:
+        if time.monotonic() - self._updated_at < 1 / MAX_PER_SECOND:
             return
-        self._last = time.monotonic()
-        share = min(1.0, update.rows / update.total) if update.total else None
-        self._told(self, f"{update}{self._left(share)}", share)
+        self._updated_at = time.monotonic()
+        fraction = min(1.0, update.rows / update.total) if update.total else None
+        self._callback(self, f"{update}{self._time_left(fraction)}", fraction)
 
-    def _left(self, share: float | None) -> str:
-        if not share or self.seconds < 1 or share == 1:
+    def _time_left(self, fraction: float | None) -> str:
+        if not fraction or fraction == 1 or self.elapsed < 1:
             return ""
-        return f" · about {duration(self.seconds * (1 - share) / share)} left"
+        return f" · about {duration(self.elapsed * (1 - fraction) / fraction)} left"
 
     def on_wait(self, seconds: float, why: str) -> None:
-        self._told(self, f"waiting {duration(seconds)} {why}", None)
+        self._callback(self, f"Waiting {duration(seconds)} {why}", None)
 
     def on_note(self, words: str) -> None:
-        self._told(self, words, None)
+        self._callback(self, words, None)
 
 
-class Steady:
-    """Calls a function at most every tenth of a second, and always once after the last call."""
+class Throttle:
+    """Calls a function at most ``MAX_PER_SECOND`` times per second, and always once after the last request."""
 
     def __init__(self, function: Callable[[], None]) -> None:
-        self._function, self._lock = function, threading.RLock()
-        self._last, self._timer = 0.0, None  # type: float, threading.Timer | None
+        self._function = function
+        self._lock = threading.RLock()
+        self._called_at = 0.0
+        self._timer: threading.Timer | None = None
 
     def __call__(self) -> None:
         with self._lock:
-            wait = self._last + 1 / PER_SECOND - time.monotonic()
+            wait = self._called_at + 1 / MAX_PER_SECOND - time.monotonic()
             if wait > 0:
                 if self._timer is None:
-                    self._timer = threading.Timer(wait, self.flush)
+                    self._timer = threading.Timer(wait, self.call_now)
                     self._timer.daemon = True
                     self._timer.start()
                 return
-        self.flush()
+        self.call_now()
 
-    def flush(self) -> None:
-        """Call it now."""
+    def call_now(self) -> None:
+        """Call the function without delay."""
         with self._lock:
             self.cancel()
-            self._last = time.monotonic()
+            self._called_at = time.monotonic()
             self._function()
 
     def cancel(self) -> None:
-        """Call it no more for what came so far."""
+        """Drop a pending call."""
         with self._lock:
             if self._timer is not None:
                 self._timer.cancel()

@@ -1,353 +1,401 @@
-"""Contacts: find them as you type, look at one of them, and take them along as a DataFrame."""
+"""The Contacts tab: search the contacts as you type, open one of them, and export what was found."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import ipywidgets as W
+import ipywidgets as widgets
 import pandas as pd
 
 from hlkit.analysis.core.charts import name_or_placeholder
-from hlkit.client.errors import InvalidRequest
 from hlkit.client.http.progress import Progress
+from hlkit.client.options import refuse_unknown
 from hlkit.client.schema import TEXT
 from hlkit.client.text import printable
 from hlkit.explorer import html, search, timeline
-from hlkit.explorer.background_task import Steady, Work
-from hlkit.explorer.controls import LABEL, in_rows
-from hlkit.explorer.date_presets import day_bounds
-from hlkit.explorer.export_panel import Saving
-from hlkit.explorer.quota_tab import estimate, in_words
-from hlkit.explorer.search import Book, Wanted
-from hlkit.explorer.view import NO_LOCATION, Chosen, View
+from hlkit.explorer.background_task import BackgroundTask, Throttle
+from hlkit.explorer.controls import LABEL_STYLE, grid
+from hlkit.explorer.date_presets import date_range
+from hlkit.explorer.export_panel import ExportPanel
+from hlkit.explorer.quota_tab import cost_message, total_requests
+from hlkit.explorer.search import ContactIndex, Criteria
+from hlkit.explorer.view import NO_LOCATION, ExplorerState, View
 from hlkit.files.export import write
 
-FIRST = ("name", "email", "phone", "source", "owner", "created_at")  # the columns to show first
-PAGE = 25  # rows on a page
-ANY, NO = "(any)", ""
-_CHOICES = ("search", "tag", "source", "owner", "since", "until", "field", "contains", "columns")
-
-
-def checked(given: Mapping[str, Any] | None, chosen: Chosen) -> dict[str, Any]:
-    """What is looked for, to begin with. Raises ``InvalidRequest``."""
-    wanted = dict(given or {})
-    for name in wanted:
-        if name not in _CHOICES:
-            raise InvalidRequest(f"contacts have no {name!r} to look for", hint=f"there are {', '.join(_CHOICES)}")
-    day_bounds(wanted, chosen.zone, chosen.today)
-    return wanted
+DEFAULT_COLUMNS = ("name", "email", "phone", "source", "owner", "created_at")
+PAGE_SIZE = 25  # rows
+NO_CHOICE = ""  # the value of a dropdown that is set to "(any)" or "(choose)"
+_FILTERS = ("search", "tag", "source", "owner", "since", "until", "field", "contains")
+_EXPORT_FORMATS = {"CSV": "csv", "Excel": "xlsx", "Parquet": "parquet"}
 
 
 class ContactsView(View):
-    """The loaded contacts; what is kept is there at once, what is not has a button."""
+    """The contacts. Cached ones show at once; a button downloads the others."""
 
     title = "Contacts"
 
-    def __init__(self, chosen: Chosen, given: Mapping[str, Any] | None = None) -> None:
-        self.work, self.opening = Work(), Work()
-        self.book: Book | None = None
-        self.selected = pd.DataFrame()
-        self._whole = False  # whether the owners' names were asked for, too
-        self._page, self._opened = 0, NO  # the contact that is shown
-        self._given = checked(given, chosen)
-        self._steady = Steady(self.does(self._search))
-        super().__init__(chosen)
+    def __init__(self, state: ExplorerState, filters: Mapping[str, Any] | None = None) -> None:
+        self.task = BackgroundTask()  # downloads the contacts
+        self.contact_task = BackgroundTask()  # reads the records of one contact
+        self.index: ContactIndex | None = None  # None until contacts are loaded
+        self.selected = pd.DataFrame()  # the contacts that match the filters
+        self._has_owner_names = False
+        self._page_number = 0
+        self._open_contact_id = NO_CHOICE
+        self._initial_filters = check_filters(filters, state)
+        self._search_soon = Throttle(self.callback(self._search))
+        super().__init__(state)
 
-    # ---- its widgets
+    # ---- widgets
 
-    def made(self) -> W.Box:
-        self.load = W.Button(description="Load", button_style="primary", tooltip="Read all contacts")
-        self.cancel = W.Button(description="Cancel", disabled=True, tooltip="Stop")
-        self.status = W.HTML()
-        self.search = W.Text(description="Search", placeholder="name, email, phone or company", style=LABEL)
-        self.tag, self.source, self.owner = (self._dropdown(name) for name in ("Tag", "Source", "Owner"))
-        self.since = W.DatePicker(description="From", tooltip="The first day", style=LABEL)
-        self.until = W.DatePicker(description="Before", tooltip="The day after the last", style=LABEL)
-        self.field = self._dropdown("Field")
-        self.contains = W.Text(description="Contains", style=LABEL)
-        self.columns = W.SelectMultiple(description="Columns", rows=6, style=LABEL)
-        self.table = W.HTML()
-        self.back = W.Button(description="Previous", tooltip="The rows before")
-        self.forth = W.Button(description="Next", tooltip="The rows after")
-        self.one = W.Dropdown(options=[("(choose)", NO)], description="Contact", style=LABEL)
-        self.open = W.Button(description="Open", tooltip="Show all that is known of this contact")
-        self.rest = W.Button(description="Read the rest", tooltip="Read what else there may be of this contact")
-        self.leave = W.Button(description="Cancel", disabled=True, tooltip="Stop")
-        self.rest.layout.display = "none"
-        self.estimate = W.HTML()
-        self.going, self.page = W.HTML(), W.HTML()
-        self.saving = Saving({"CSV": "csv", "Excel": "xlsx", "Parquet": "parquet"}, self._write, self.chosen)
-        for name in ("load", "search", "table", "one", "open", "rest", "page"):
-            getattr(self, name).add_class(f"hlkit-contacts-{name}")
-        self.load.on_click(self.does(self.start))
-        self.cancel.on_click(self.does(self.work.stop))
-        self.work.observe(self.does(self._show_progress), ["status", "words"])
-        self.opening.observe(self.does(self._show_opening), ["status", "words"])
-        self.chosen.observe(self.does(self._show_estimate), "spent")
-        for control in self._filters().values():
-            control.observe(self.does(self._steady), "value")
-        self.columns.observe(self.does(self._show_rows), "value")
-        self.back.on_click(self.does(lambda: self._turn(-1)))
-        self.forth.on_click(self.does(lambda: self._turn(1)))
-        self.open.on_click(self.does(self.open_one))
-        self.rest.on_click(self.does(lambda: self.open_one(everything=True)))
-        self.leave.on_click(self.does(self.opening.stop))
-        self.found = W.VBox(
+    def build(self) -> widgets.Box:
+        self.load_button = widgets.Button(description="Load", button_style="primary", tooltip="Download all contacts")
+        self.cancel_button = widgets.Button(description="Cancel", disabled=True, tooltip="Stop the download")
+        self.cost_note, self.status = widgets.HTML(), widgets.HTML()
+        self._build_filters()
+        self._build_table()
+        self._build_contact_page()
+        self.export_panel = ExportPanel(_EXPORT_FORMATS, self._export, self.state)
+        self._connect_callbacks()
+        self.results = widgets.VBox(
             [
-                in_rows([*self._filters().values()]),
-                W.Accordion(children=[self.columns], titles=["Columns to show"]),
+                grid([*self._filters().values()]),
+                widgets.Accordion(children=[self.columns], titles=["Columns to show"]),
                 self.table,
-                W.HBox([self.back, self.forth]),
-                W.HBox([self.one, self.open, self.rest, self.leave]),
-                self.going,
-                self.page,
-                W.Accordion(children=[self.saving.box], titles=["Export what is found"]),
+                widgets.HBox([self.previous_button, self.next_button]),
+                widgets.HBox([self.picker, self.open_button, self.load_rest_button, self.cancel_contact_button]),
+                self.contact_status,
+                self.contact_page,
+                widgets.Accordion(children=[self.export_panel.box], titles=["Export these contacts"]),
             ]
         )
-        self.found.layout.display = "none"
-        return W.VBox([W.HBox([self.load, self.cancel]), self.estimate, self.status, self.found])
+        self.results.layout.display = "none"
+        for css_class, widget in (
+            ("hlkit-contacts-load", self.load_button),
+            ("hlkit-contacts-search", self.search),
+            ("hlkit-contacts-table", self.table),
+            ("hlkit-contacts-picker", self.picker),
+            ("hlkit-contacts-open", self.open_button),
+            ("hlkit-contacts-rest", self.load_rest_button),
+            ("hlkit-contacts-page", self.contact_page),
+        ):
+            widget.add_class(css_class)
+        buttons = widgets.HBox([self.load_button, self.cancel_button])
+        return widgets.VBox([buttons, self.cost_note, self.status, self.results])
 
-    @staticmethod
-    def _dropdown(name: str) -> W.Dropdown:
-        return W.Dropdown(options=[(ANY, NO)], description=name, style=LABEL)
+    def _build_filters(self) -> None:
+        self.search = widgets.Text(
+            description="Search", placeholder="Name, email, phone or company", style=LABEL_STYLE
+        )
+        self.tag, self.source, self.owner, self.field = (
+            widgets.Dropdown(options=[("(any)", NO_CHOICE)], description=label, style=LABEL_STYLE)
+            for label in ("Tag", "Source", "Owner", "Field")
+        )
+        self.since = widgets.DatePicker(
+            description="Start", tooltip="Created on or after this day", style=LABEL_STYLE
+        )
+        self.until = widgets.DatePicker(
+            description="End (exclusive)", tooltip="Created before this day", style=LABEL_STYLE
+        )
+        self.contains = widgets.Text(description="Contains", placeholder="Text in the field", style=LABEL_STYLE)
 
-    def _filters(self) -> dict[str, W.Widget]:
-        return {name: getattr(self, name) for name in _CHOICES if name != "columns"}
+    def _filters(self) -> dict[str, widgets.Widget]:
+        return {name: getattr(self, name) for name in _FILTERS}
 
-    def works(self) -> tuple[Work, ...]:
-        return self.work, self.opening
+    def _build_table(self) -> None:
+        self.columns = widgets.SelectMultiple(description="Columns", rows=6, style=LABEL_STYLE)
+        self.table = widgets.HTML()
+        self.previous_button = widgets.Button(description="Previous", tooltip="Previous page")
+        self.next_button = widgets.Button(description="Next", tooltip="Next page")
+
+    def _build_contact_page(self) -> None:
+        self.picker = widgets.Dropdown(options=[("(choose)", NO_CHOICE)], description="Contact", style=LABEL_STYLE)
+        self.open_button = widgets.Button(description="Open", tooltip="Show this contact and its timeline")
+        self.load_rest_button = widgets.Button(
+            description="Load the rest", tooltip="Download the records that are missing from the timeline"
+        )
+        self.load_rest_button.layout.display = "none"
+        self.cancel_contact_button = widgets.Button(
+            description="Cancel", disabled=True, tooltip="Stop loading this contact"
+        )
+        self.contact_status, self.contact_page = widgets.HTML(), widgets.HTML()
+
+    def _connect_callbacks(self) -> None:
+        self.load_button.on_click(self.callback(self.start))
+        self.cancel_button.on_click(self.callback(self.task.stop))
+        self.task.observe(self.callback(self._show_progress), ["status", "message"])
+        self.state.observe(self.callback(self._show_cost), "read_count")
+        for control in self._filters().values():
+            control.observe(self.callback(self._search_soon), "value")
+        self.columns.observe(self.callback(self._show_page), "value")
+        self.previous_button.on_click(self.callback(lambda: self._turn_page(-1)))
+        self.next_button.on_click(self.callback(lambda: self._turn_page(1)))
+        self.open_button.on_click(self.callback(self.open_contact))
+        self.load_rest_button.on_click(self.callback(self.load_rest))
+        self.cancel_contact_button.on_click(self.callback(self.contact_task.stop))
+        self.contact_task.observe(self.callback(self._show_contact_progress), ["status", "message"])
+
+    def tasks(self) -> tuple[BackgroundTask, ...]:
+        return self.task, self.contact_task
 
     def close(self) -> None:
-        self._steady.cancel()
+        self._search_soon.cancel()
         super().close()
-        self.book, self.selected = None, pd.DataFrame()
+        self.index, self.selected = None, pd.DataFrame()
 
     # ---- loading
 
-    def opened(self) -> None:
-        """Show what is kept; no request."""
-        self.work.stop()
-        self.opening.stop()
-        self.book, self.selected, self.page.value = None, pd.DataFrame(), ""
-        self.rest.layout.display, self.going.value = "none", ""
-        self.found.layout.display = "none"
-        kept = self.chosen.quietly(lambda loc: self._read(loc.cached, None))
-        if kept is None:
+    def refresh(self) -> None:
+        for task in self.tasks():
+            task.stop()
+        self.index, self.selected = None, pd.DataFrame()
+        self.contact_page.value = self.contact_status.value = ""
+        self.load_rest_button.layout.display = self.results.layout.display = "none"
+        cached_contacts = self.state.try_read(lambda loc: _read_contacts(loc.cached))
+        self._has_owner_names = cached_contacts is not None and "owner" in cached_contacts
+        if cached_contacts is None:
             self.columns.options = ()
         else:
-            self._show(kept)
-        self._whole = kept is not None and "owner" in kept
-        self.load.disabled = self.chosen.loc is None
-        self._show_estimate()
+            self._show_contacts(cached_contacts)
+        self.load_button.disabled = self.state.loc is None
+        self._show_cost()
 
-    def _show_estimate(self) -> None:
-        """What the button would do, and spend."""
-        loc, words = self.chosen.loc, NO_LOCATION
-        self.load.description = "Load" if self.book is None else "Read again" if self._whole else "Load names"
-        if loc is not None:
-            words = "" if self._whole else in_words(loc.costs("contacts", "users"))
-        if self.book is not None and words:
-            words = f"The owners' names are not read yet. {words}"
-        self.estimate.value = html.note(words) if words else ""
+    def _show_cost(self) -> None:
+        """Label the Load button and show what it costs."""
+        loc, message = self.state.loc, ""
+        if self.index is None:
+            self.load_button.description = "Load"
+        else:
+            self.load_button.description = "Reload" if self._has_owner_names else "Load owner names"
+        if loc is None:
+            message = NO_LOCATION
+        elif not self._has_owner_names:
+            message = cost_message(loc.costs("contacts", "users"))
+            if self.index is not None:
+                message = f"Owner names are not loaded yet. {message}"
+        self.cost_note.value = html.note(message) if message else ""
 
     def start(self) -> None:
-        """Read the contacts, in a thread."""
-        loc = self.chosen.loc
-        again = self._whole
+        """Load the contacts in the background; if they are complete, download them again."""
+        loc, refresh = self.state.loc, self._has_owner_names
         if loc is not None:
-            self.work.start(lambda progress: self._read(loc, progress, refresh=again), self._loaded)
+            self.task.start(lambda progress: _read_contacts(loc, progress, refresh=refresh), self._on_loaded)
 
-    @staticmethod
-    def _read(loc: Any, progress: Progress | None, refresh: bool = False) -> pd.DataFrame:
-        """The contacts, with the names of their owners where they may be read."""
-        contacts: pd.DataFrame = loc.contacts(progress=progress, refresh=refresh)
-        owners = loc.with_names(contacts[["owner_id"]])
-        if not loc.offline:
-            loc.timezone.key  # noqa: B018  the zone that days are in: read once, and kept
-        return contacts.assign(owner=owners["owner"]) if "owner" in owners else contacts
+    def _on_loaded(self, contacts: pd.DataFrame) -> None:
+        self._show_contacts(contacts)
+        self._has_owner_names = True  # or they cannot be read
+        self.state.read_count += 1
 
-    def _loaded(self, contacts: pd.DataFrame) -> None:
-        self._show(contacts)
-        self._whole = True
-        self.chosen.spent += 1
+    def _show_progress(self) -> None:
+        is_running = self.task.status == "running"
+        self.load_button.disabled, self.cancel_button.disabled = is_running, not is_running
+        self.status.value = self.state.task_html(self.task)
 
-    def _show(self, contacts: pd.DataFrame) -> None:
-        contacts = self.chosen.shown(contacts)
+    def _show_contacts(self, contacts: pd.DataFrame) -> None:
+        contacts = self.state.redact_frame(contacts)
         names = contacts["owner"] if "owner" in contacts else pd.Series(None, contacts.index, TEXT.dtype)
         contacts = contacts.assign(owner=name_or_placeholder(names, contacts["owner_id"], "owner"))
-        self.book = Book(contacts, self.chosen.zone)
-        self.selected, self._page = contacts, 0
-        self._fill(contacts)
-        self.found.layout.display = ""
+        self.index = ContactIndex(contacts, self.state.zone)
+        self.selected, self._page_number = contacts, 0
+        self._fill_filters(contacts)
+        self.results.layout.display = ""
         self._search()
 
-    def _fill(self, contacts: pd.DataFrame) -> None:
-        """The values that there are to choose from; what was chosen stays where it can."""
+    def _fill_filters(self, contacts: pd.DataFrame) -> None:
+        """Offer the values in *contacts*. Selected values stay selected if they still exist."""
         owners = contacts[["owner", "owner_id"]].dropna().drop_duplicates("owner_id")
-        fields = [name for name in contacts.columns if name not in FIRST and contacts[name].notna().any()]
-        choices: dict[W.Widget, list[tuple[str, Any]]] = {
-            self.tag: [(_label(one), one) for one in search.options(contacts["tags"])],
-            self.source: [(_label(one), one) for one in search.options(contacts["source"], search.spelled)],
-            self.owner: [(_label(name), one) for name, one in sorted(owners.itertuples(index=False, name=None))],
-            self.field: [(_label(name), name) for name in fields],
+        other_columns = [name for name in contacts.columns if name not in DEFAULT_COLUMNS]
+        options: dict[widgets.Dropdown, list[tuple[str, Any]]] = {
+            self.tag: [(_label(tag), tag) for tag in search.distinct_values(contacts["tags"])],
+            self.source: [
+                (_label(source), source)
+                for source in search.distinct_values(contacts["source"], search.normalize_source)
+            ],
+            self.owner: [(_label(name), owner_id) for name, owner_id in sorted(owners.itertuples(index=False))],
+            self.field: [(_label(name), name) for name in other_columns if contacts[name].notna().any()],
         }
-        given, self._given = self._given, {}
-        for widget, options in choices.items():
-            before = widget.value
-            widget.options = [(ANY, NO), *options]
-            if before in [value for _, value in options]:
-                widget.value = before
-        rest = [name for name in contacts.columns if name not in FIRST]
-        self.columns.options = [(_label(name), name) for name in (*FIRST, *rest)]
-        columns = [name for name in given.pop("columns", FIRST) if name in contacts]
-        self.columns.value = tuple(columns)
-        dates = dict(zip(("since", "until"), day_bounds(given, self.chosen.zone, self.chosen.today), strict=True))
-        for name, value in given.items():
-            _set_where_possible(getattr(self, name), dates.get(name, value))
+        for dropdown, choices in options.items():
+            value = dropdown.value
+            dropdown.options = [("(any)", NO_CHOICE), *choices]
+            _select(dropdown, value)
+        self.columns.options = [(_label(name), name) for name in (*DEFAULT_COLUMNS, *other_columns)]
+        self._apply_initial_filters(contacts)
 
-    # ---- finding: in what is loaded, no request
+    def _apply_initial_filters(self, contacts: pd.DataFrame) -> None:
+        """Set the filters that the explorer was opened with, when the first contacts arrive."""
+        filters, self._initial_filters = self._initial_filters, {}
+        self.columns.value = tuple(name for name in filters.pop("columns", DEFAULT_COLUMNS) if name in contacts)
+        dates = dict(zip(("since", "until"), date_range(filters, self.state.zone, self.state.today), strict=True))
+        for name, value in filters.items():
+            _select(getattr(self, name), dates.get(name, value))
+
+    # ---- searching the loaded contacts: no request
 
     @property
-    def wanted(self) -> Wanted:
-        """What is looked for."""
-        return Wanted(
-            self.search.value,
-            self.tag.value or None,
-            self.source.value or None,
-            self.owner.value or None,
-            self.since.value,
-            self.until.value,
-            self.field.value or None,
-            self.contains.value,
+    def criteria(self) -> Criteria:
+        """The filters as search criteria."""
+        return Criteria(
+            search=self.search.value,
+            tag=self.tag.value or None,
+            source=self.source.value or None,
+            owner_id=self.owner.value or None,
+            since=self.since.value,
+            until=self.until.value,
+            field=self.field.value or None,
+            contains=self.contains.value,
         )
 
+    def search_now(self) -> None:
+        """Apply the filters now. Changing a filter applies it up to a tenth of a second later."""
+        self._search_soon.call_now()
+
     def _search(self) -> None:
-        if self.book is not None:
-            self.selected = self.book.find(self.wanted)
-            self._page = 0
-            self._show_rows()
+        if self.index is not None:
+            self.selected, self._page_number = self.index.find(self.criteria), 0
+            self._show_page()
 
-    def _turn(self, step: int) -> None:
-        last = max(0, (len(self.selected) - 1) // PAGE)
-        self._page = min(max(0, self._page + step), last)
-        self._show_rows()
+    def _turn_page(self, pages: int) -> None:
+        last_page = max(0, (len(self.selected) - 1) // PAGE_SIZE)
+        self._page_number = min(max(0, self._page_number + pages), last_page)
+        self._show_page()
 
-    def _show_rows(self) -> None:
-        if self.book is None:
+    def _show_page(self) -> None:
+        if self.index is None:
             return
-        start = self._page * PAGE
-        rows = self.selected.iloc[start : start + PAGE]
-        found = f"{start + 1:,} to {start + len(rows):,} of {len(self.selected):,} contacts"
-        if len(self.selected) == 1:
-            found = "1 contact"
-        whole = "" if len(self.selected) == len(self.book.contacts) else f", from {len(self.book.contacts):,}"
-        self.back.disabled, self.forth.disabled = start == 0, start + PAGE >= len(self.selected)
-        told = f"{found if len(rows) else 'no contacts found'}{whole}; times in {self.book.zone}"
+        start = self._page_number * PAGE_SIZE
+        rows = self.selected.iloc[start : start + PAGE_SIZE]
+        total = len(self.selected)
+        self.previous_button.disabled, self.next_button.disabled = start == 0, start + PAGE_SIZE >= total
+        if total > 1:
+            footer = f"{start + 1:,} to {start + len(rows):,} of {total:,} contacts"
+        else:
+            footer = "1 contact" if total else "No contacts found"
+        if total < len(self.index.contacts):
+            footer += f", filtered from {len(self.index.contacts):,}"
+        footer += f". Times in {self.index.zone}."
         columns = list(self.columns.value)
-        self.table.value = html.table(rows[columns], self.book.zone, more=told, name="hlkit-found")
-        before = self.one.value
-        self.one.options = [("(choose)", NO), *zip(_named(rows), rows["contact_id"].tolist(), strict=True)]
-        _set_where_possible(self.one, before)
-
-    def settle(self) -> None:
-        """Show now what the last change wants."""
-        self._steady.flush()
+        self.table.value = html.table(rows[columns], self.index.zone, footer=footer, css_class="hlkit-found")
+        contact_id = self.picker.value
+        self.picker.options = [("(choose)", NO_CHOICE), *zip(_contact_labels(rows), rows["contact_id"], strict=True)]
+        _select(self.picker, contact_id)
 
     # ---- one contact
 
-    def open_one(self, *, everything: bool = False) -> None:
-        """Show all that is known of the chosen contact, in a thread: it may spend a request or two.
+    def open_contact(self) -> None:
+        """Show the selected contact and its timeline. Reads them in the background, in a request or two."""
+        self._start_contact_task(self.picker.value, download_all=False)
 
-        *everything* reads what the server does not give for one contact alone, too.
-        """
-        loc, contact = self.chosen.loc, self._opened if everything else self.one.value
-        if loc is None or not contact:
-            self.page.value = html.note("Choose a contact first.")
+    def load_rest(self) -> None:
+        """Complete the open contact's timeline: download the resources that the API returns only for all contacts."""
+        self._start_contact_task(self._open_contact_id, download_all=True)
+
+    def _start_contact_task(self, contact_id: str, *, download_all: bool) -> None:
+        loc = self.state.loc
+        if loc is None or not contact_id:
+            self.contact_page.value = html.note("Choose a contact first.")
             return
-        read = functools.partial(timeline.read, loc, contact, everything=everything)
-        if self.opening.start(lambda progress: read(progress=progress), self._show_one(contact)):
-            self._opened, self.page.value = contact, ""
 
-    def _show_one(self, contact: str) -> Callable[[timeline.Read], None]:
-        def show(read: timeline.Read) -> None:
-            frames, refused, unread = read
-            loc, book = self.chosen.loc, self.book
-            assert book is not None
-            rows = book.contacts.loc[book.contacts["contact_id"] == contact]
-            row = rows.iloc[:1].drop(columns="owner_id")
-            fields = [(name, html.texts(row[name], book.zone)[0]) for name in row.columns]
-            events = timeline.events(contact, {name: self.chosen.shown(frame) for name, frame in frames.items()})
-            parts = [html.box(f"<b>{html.plain(_named(rows)[0])}</b>")]
-            if len(events):
-                parts.append(html.table(events, book.zone, name="hlkit-timeline", longest=200))
-            elif frames:
-                parts.append(html.note(f"There are no {' or '.join(frames)}."))
-            parts += [html.note(f"{name} are not shown: {self.chosen.words(why)}") for name, why in refused.items()]
-            if unread:
-                words = f"Not shown, since not read yet: {', '.join(unread)}."
-                if not loc.offline:
-                    requests, unknown = estimate(loc.costs(*unread))
-                    cost = (
-                        "Check, in the tab Location, tells what that costs" if unknown else f"{requests:,} requests"
-                    )
-                    words += f" Read the rest reads those of all contacts: {cost}."
-                parts.append(html.note(words))
-            self.rest.layout.display = "" if unread and not loc.offline else "none"
-            self.page.value = "".join(parts) + html.facts((str(name), value) for name, value in fields if value)
-            self.chosen.spent += 1
+        def read(progress: Progress) -> timeline.ContactRecords:
+            return timeline.read_records(loc, contact_id, progress, download_all=download_all)
 
-        return show
+        if self.contact_task.start(read, lambda records: self._show_contact(contact_id, records)):
+            self._open_contact_id, self.contact_page.value = contact_id, ""
 
-    def _show_opening(self) -> None:
-        status = self.opening.status
-        self.open.disabled = self.rest.disabled = status == "running"
-        self.leave.disabled = status != "running"
-        self.going.value = self.chosen.progress(self.opening)
+    def _show_contact(self, contact_id: str, records: timeline.ContactRecords) -> None:
+        assert self.index is not None
+        contacts, zone = self.index.contacts, self.index.zone
+        contact = contacts[contacts["contact_id"] == contact_id].head(1)
+        frames = {name: self.state.redact_frame(frame) for name, frame in records.frames.items()}
+        events = timeline.events(contact_id, frames)
+        parts = [html.box(f"<b>{html.one_line(_contact_labels(contact)[0])}</b>")]
+        if len(events):
+            parts.append(html.table(events, zone, css_class="hlkit-timeline", max_length=200))
+        elif frames:
+            parts.append(html.note(f"No {' or '.join(frames)}."))
+        for name, reason in records.refused.items():
+            parts.append(html.note(f"Not shown: {name}. {self.state.redact_message(reason)}"))
+        can_load_rest = bool(records.not_cached) and not self.state.loc.offline
+        if records.not_cached:
+            parts.append(html.note(self._not_cached_message(records.not_cached)))
+        fields = {name: html.column_texts(contact[name], zone)[0] for name in contact.columns if name != "owner_id"}
+        parts.append(html.key_values((str(name), value) for name, value in fields.items() if value))
+        self.load_rest_button.layout.display = "" if can_load_rest else "none"
+        self.contact_page.value = "".join(parts)
+        self.state.read_count += 1
 
-    def _show_progress(self) -> None:
-        self.load.disabled = self.work.status == "running"
-        self.cancel.disabled = self.work.status != "running"
-        self.status.value = self.chosen.progress(self.work)
+    def _not_cached_message(self, resources: list[str]) -> str:
+        message = f"Not shown because not downloaded yet: {', '.join(resources)}."
+        if self.state.loc.offline:
+            return message
+        requests, unknown = total_requests(self.state.loc.costs(*resources))
+        cost = "to see the cost, click Check on the Location tab" if unknown else f"{requests:,} requests"
+        return f"{message} Load the rest downloads them for all contacts ({cost})."
 
-    def _write(self, folder: Path, ending: str) -> Path | None:
-        if self.book is None or self.frame is None:
+    def _show_contact_progress(self) -> None:
+        is_running = self.contact_task.status == "running"
+        self.open_button.disabled = self.load_rest_button.disabled = is_running
+        self.cancel_contact_button.disabled = not is_running
+        self.contact_status.value = self.state.task_html(self.contact_task)
+
+    def _export(self, folder: Path, extension: str) -> Path | None:
+        if self.index is None or self.frame is None:
             return None
-        return write(self.frame, folder / f"contacts.{ending}", timezone=self.book.zone)
+        return write(self.frame, folder / f"contacts.{extension}", timezone=self.index.zone)
 
-    # ---- what it was
+    # ---- the equivalent code
 
     @property
     def frame(self) -> pd.DataFrame | None:
-        return None if self.book is None else self.selected.drop(columns="owner", errors="ignore")
+        return None if self.index is None else self.selected.drop(columns="owner", errors="ignore")
 
     @property
     def code(self) -> str:
-        return self.whole("contacts = loc.contacts()", search.code(self.wanted, self.chosen.zone))
+        return self.full_code("contacts = loc.contacts()", search.code(self.criteria, self.state.zone))
 
     @property
     def choices(self) -> dict[str, Any]:
-        told = {}
-        for name, widget in self._filters().items():
-            if widget.value not in (None, ""):
-                told[name] = widget.value.isoformat() if name in ("since", "until") else widget.value
-        if self.columns.options and tuple(self.columns.value) != FIRST:
-            told["columns"] = list(self.columns.value)
-        return {"contacts": told} if told else {}
+        filters: dict[str, Any] = {}
+        for name, control in self._filters().items():
+            if control.value not in (None, ""):
+                filters[name] = control.value.isoformat() if name in ("since", "until") else control.value
+        if self.columns.options and tuple(self.columns.value) != DEFAULT_COLUMNS:
+            filters["columns"] = list(self.columns.value)
+        return {"contacts": filters} if filters else {}
 
 
-def _named(rows: pd.DataFrame) -> list[str]:
-    """Each contact by its name and the end of its id, since names are not unique."""
-    names = rows["name"].fillna(rows["email"]).fillna("(no name)")
-    return [f"{_label(name)} · {one[-4:]}" for name, one in zip(names, rows["contact_id"], strict=True)]
+def check_filters(filters: Mapping[str, Any] | None, state: ExplorerState) -> dict[str, Any]:
+    """*filters* as a dict. Raises ``InvalidRequest`` for an unknown filter or an invalid date."""
+    filters = dict(filters or {})
+    refuse_unknown("contacts", filters, (*_FILTERS, "columns"))
+    date_range(filters, state.zone, state.today)  # raises if a date is invalid
+    return filters
+
+
+def _read_contacts(loc: Any, progress: Progress | None = None, refresh: bool = False) -> pd.DataFrame:
+    """The contacts of a location or of its cache, with the column ``owner`` if the users can be read."""
+    contacts: pd.DataFrame = loc.contacts(progress=progress, refresh=refresh)
+    owners = loc.with_names(contacts[["owner_id"]])
+    if not loc.offline:
+        loc.timezone.key  # noqa: B018  reads and caches the time zone, which the search needs
+    return contacts.assign(owner=owners["owner"]) if "owner" in owners else contacts
+
+
+def _contact_labels(contacts: pd.DataFrame) -> list[str]:
+    """The name of each contact and the end of its id, since names are not unique."""
+    names = contacts["name"].fillna(contacts["email"]).fillna("(no name)")
+    return [
+        f"{_label(name)} · {contact_id[-4:]}" for name, contact_id in zip(names, contacts["contact_id"], strict=True)
+    ]
 
 
 def _label(value: object) -> str:
+    """*value* as a label in a dropdown."""
     return " ".join(printable(str(value)).split())[:60] or "(blank)"
 
 
-def _set_where_possible(widget: W.Widget, value: Any) -> None:
-    if not hasattr(widget, "options") or value in [one for _, one in widget.options]:
-        widget.value = value
+def _select(control: widgets.Widget, value: Any) -> None:
+    """Set a control to *value*. A dropdown that does not offer it is left unchanged."""
+    if not hasattr(control, "options") or value in [choice for _, choice in control.options]:
+        control.value = value

@@ -1,4 +1,4 @@
-"""The spans of time that a person chooses from, in the location's zone."""
+"""The date ranges in the Dates dropdown, such as "Last 30 days", in the location's time zone."""
 
 from __future__ import annotations
 
@@ -10,29 +10,34 @@ from zoneinfo import ZoneInfo
 from hlkit.client.dates import bounds, days, short
 from hlkit.client.errors import InvalidRequest
 
-ALL, OWN = "All time", "Other dates"
+ALL_TIME, CUSTOM = "All time", "Custom dates"
 PRESETS = (
-    ALL,
+    ALL_TIME,
     *("Last 7 days", "Last 30 days", "Last 90 days"),
-    *(f"{which} {unit}" for unit in ("week", "month", "quarter", "year") for which in ("This", "Last")),
-    OWN,
+    *(f"{relative} {unit}" for unit in ("week", "month", "quarter", "year") for relative in ("This", "Last")),
+    CUSTOM,
 )
 
-
-def span(preset: str, today: dt.date) -> tuple[dt.date | None, dt.date | None]:
-    """First day and the day after the last of *preset*, as seen on *today*; ``None`` is no end."""
-    return (None, None) if preset in (ALL, OWN) else days(preset, today)
+DateRange = tuple[dt.date | None, dt.date | None]
 
 
-def day_bounds(given: Mapping[str, Any], zone: str, today: dt.date) -> tuple[dt.date | None, dt.date | None]:
-    """The same of ``since``, ``until`` or ``period``. Raises ``InvalidRequest``, for the middle of a day too."""
-    found = []
-    for name, moment in zip(("since", "until"), bounds(given, lambda: ZoneInfo(zone), lambda: today), strict=True):
-        local = None if moment is None else moment.tz_convert(zone)
+def preset_range(preset: str, today: dt.date) -> DateRange:
+    """The start (inclusive) and end (exclusive) of *preset* on the day *today*; ``None`` means no bound."""
+    return (None, None) if preset in (ALL_TIME, CUSTOM) else days(preset, today)
+
+
+def date_range(options: Mapping[str, Any], zone: str, today: dt.date) -> DateRange:
+    """The start (inclusive) and end (exclusive) that ``since``, ``until`` or ``period`` in *options* mean.
+
+    Raises ``InvalidRequest`` if a value is not a date, or is not the start of a day in *zone*.
+    """
+    dates = []
+    for name, instant in zip(("since", "until"), bounds(options, lambda: ZoneInfo(zone), lambda: today), strict=True):
+        local = None if instant is None else instant.tz_convert(zone)
         if local is not None and local != local.normalize():
             raise InvalidRequest(
-                f"{name}={short(given[name])} is not the start of a day in {zone}, and the explorer takes whole days",
-                hint="leave the time out",
+                f"{name}={short(options[name])} is not the start of a day in {zone}; the explorer takes whole days",
+                hint="leave out the time",
             )
-        found.append(None if local is None else local.date())
-    return found[0], found[1]
+        dates.append(None if local is None else local.date())
+    return dates[0], dates[1]

@@ -1,7 +1,7 @@
-"""What the views show: HTML in which every string from outside is escaped, legible in light and dark.
+"""HTML for the views, legible in light and dark themes.
 
-An HTML widget runs what it is given, so nothing gets into one but by these functions. Text and background are
-always set together.
+An HTML widget renders any markup in its value, so a view sets it only to the result of these functions: they escape
+every string. Text and background colors are always set together.
 """
 
 from __future__ import annotations
@@ -18,98 +18,102 @@ from hlkit.client.errors import HlkitError, advice
 from hlkit.client.text import BREAKS, printable
 from hlkit.display.html import INK, pairs_html
 
-_BOX = f"{INK};padding:8px 12px;border-radius:4px;line-height:1.4;overflow-x:auto;max-width:100%;"
-_CELL = f"{INK};text-align:left;vertical-align:top;padding:2px 12px 2px 0;border:0;"
-_NUMBER = "text-align:right;"
-_DIGITS = re.compile(r"-?[\d,]*\.?\d+")
-_LONGEST = 60
+_BOX_STYLE = f"{INK};padding:8px 12px;border-radius:4px;line-height:1.4;overflow-x:auto;max-width:100%;"
+_CELL_STYLE = f"{INK};text-align:left;vertical-align:top;padding:2px 12px 2px 0;border:0;"
+_CODE_STYLE = (
+    f"{INK};margin:0;padding:8px 12px;line-height:1.4;font-family:monospace;font-size:13px;white-space:pre-wrap;"
+)
+_NUMBER = re.compile(r"-?[\d,]*\.?\d+")
+_CELL_LENGTH = 60  # characters
 
 
-def plain(value: object, longest: int = _LONGEST) -> str:
-    """A value as one escaped line."""
+def one_line(value: object, max_length: int = _CELL_LENGTH) -> str:
+    """*value* as one escaped line of text, truncated to *max_length* characters."""
     text = BREAKS.sub(" ", printable(str(value)))
-    return escape(text if len(text) <= longest else text[: longest - 1] + "…")
+    return escape(text if len(text) <= max_length else text[: max_length - 1] + "…")
 
 
-def box(inner: str) -> str:
-    """HTML on a ground of its own."""
-    return f'<div style="{_BOX}">{inner}</div>'
+def box(html: str) -> str:
+    """HTML on a background. *html* must be escaped already."""
+    return f'<div style="{_BOX_STYLE}">{html}</div>'
 
 
-def note(words: str) -> str:
-    """A sentence."""
-    return box(plain(words, 1000))
+def note(text: str) -> str:
+    """A sentence or two."""
+    return box(one_line(text, 1000))
 
 
-def paragraphs(*sentences: str) -> str:
-    """Some sentences, each a paragraph."""
-    return box("".join(f"<p style='margin:0 0 6px'>{plain(one, 3000)}</p>" for one in sentences if one))
+def paragraphs(*texts: str) -> str:
+    """A paragraph per text; empty ones are left out."""
+    return box("".join(f"<p style='margin:0 0 6px'>{one_line(text, 3000)}</p>" for text in texts if text))
 
 
-def code(text: str) -> str:
-    """Python, to copy."""
-    style = (
-        f"{INK};margin:0;padding:8px 12px;line-height:1.4;font-family:monospace;font-size:13px;white-space:pre-wrap;"
+def code(source: str) -> str:
+    """A block of Python code."""
+    return f'<pre class="hlkit-code" style="{_CODE_STYLE}">{escape(printable(source))}</pre>'
+
+
+def key_values(pairs: Iterable[tuple[str, object]]) -> str:
+    """Names and values, a pair per line."""
+    return box(pairs_html((one_line(name), one_line(value, 400)) for name, value in pairs))
+
+
+def table(
+    frame: pd.DataFrame, zone: str, *, footer: str = "", css_class: str = "", max_length: int = _CELL_LENGTH
+) -> str:
+    """A table of *frame*, with instants in the time zone *zone*. Cells are truncated to *max_length* characters."""
+    columns = [column_texts(frame.iloc[:, position], zone) for position in range(frame.shape[1])]
+    styles = [_column_style(texts, max_length) for texts in columns]
+    header = "".join(
+        f'<th style="{style}font-weight:600;border-bottom:1px solid #888">{one_line(name)}</th>'
+        for style, name in zip(styles, frame.columns, strict=True)
     )
-    return f'<pre class="hlkit-code" style="{style}">{escape(printable(text))}</pre>'
-
-
-def facts(pairs: Iterable[tuple[str, object]]) -> str:
-    """Names and values, a line each."""
-    return box(pairs_html((plain(name), plain(value, 400)) for name, value in pairs))
-
-
-def table(frame: pd.DataFrame, zone: str, *, more: str = "", name: str = "", longest: int = _LONGEST) -> str:
-    """A frame: instants in the location's zone, everything escaped. *name* is a class for those who look for it."""
-    columns = [texts(frame.iloc[:, place], zone) for place in range(frame.shape[1])]
-    cells = [
-        _CELL
-        + ("white-space:nowrap;" if max(map(len, column), default=0) <= _LONGEST or longest <= _LONGEST else "")
-        + (_NUMBER if _are_numbers(column) else "")
-        for column in columns
-    ]
-    heads = "".join(
-        f'<th style="{cell}font-weight:600;border-bottom:1px solid #888">{plain(name)}</th>'
-        for cell, name in zip(cells, frame.columns, strict=True)
-    )
-    lines = "".join(
+    rows = "".join(
         f'<tr style="{INK};">'
-        + "".join(f'<td style="{cell}">{plain(value, longest)}</td>' for cell, value in zip(cells, row, strict=True))
+        + "".join(
+            f'<td style="{style}">{one_line(text, max_length)}</td>' for style, text in zip(styles, row, strict=True)
+        )
         + "</tr>"
         for row in zip(*columns, strict=True)
     )
-    style = f"{INK};border-collapse:collapse;font-variant-numeric:tabular-nums;"
-    head = f'<thead><tr style="{INK};">{heads}</tr></thead>'
-    inner = f'<table class="{escape(name)}" style="{style}">{head}<tbody>{lines}</tbody></table>'
-    return box(inner + (f'<div style="margin-top:6px">{plain(more, 400)}</div>' if more else ""))
+    table_style = f"{INK};border-collapse:collapse;font-variant-numeric:tabular-nums;"
+    head = f'<thead><tr style="{INK};">{header}</tr></thead>'
+    markup = f'<table class="{escape(css_class)}" style="{table_style}">{head}<tbody>{rows}</tbody></table>'
+    return box(markup + (f'<div style="margin-top:6px">{one_line(footer, 400)}</div>' if footer else ""))
 
 
-def _are_numbers(told: list[str]) -> bool:
-    return any(told) and all(_DIGITS.fullmatch(one) for one in told if one)
+def _column_style(texts: list[str], max_length: int) -> str:
+    """Numbers align right, and only long texts wrap."""
+    style = _CELL_STYLE
+    if max_length <= _CELL_LENGTH or max(map(len, texts), default=0) <= _CELL_LENGTH:
+        style += "white-space:nowrap;"
+    if any(texts) and all(_NUMBER.fullmatch(text) for text in texts if text):
+        style += "text-align:right;"
+    return style
 
 
-def texts(column: pd.Series, zone: str) -> list[str]:
-    """A column as people read it."""
+def column_texts(column: pd.Series, zone: str) -> list[str]:
+    """The values of *column* as text; instants in the time zone *zone*, to the minute."""
     if isinstance(column.dtype, pd.DatetimeTZDtype):
-        return _times(column.dt.tz_convert(zone).dt.tz_localize(None), "m")
+        return _datetime_texts(column.dt.tz_convert(zone).dt.tz_localize(None), "m")
     if pd.api.types.is_datetime64_dtype(column.dtype):
-        return _times(column, "D")
-    return [text(value) for value in column.tolist()]
+        return _datetime_texts(column, "D")
+    return [value_text(value) for value in column.tolist()]
 
 
-def _times(column: pd.Series, unit: Literal["m", "D"]) -> list[str]:
-    """Times by NumPy, since Python knows none before the year 1, where a date that was never set may fall."""
-    told = np.datetime_as_string(column.to_numpy(), unit=unit, casting="unsafe")
-    return ["" if one == "NaT" else one.replace("T", " ") for one in told.tolist()]
+def _datetime_texts(column: pd.Series, unit: Literal["m", "D"]) -> list[str]:
+    """Formatted by NumPy, since Python's datetime cannot hold years before 1, which some unset dates fall into."""
+    texts = np.datetime_as_string(column.to_numpy(), unit=unit, casting="unsafe")
+    return ["" if text == "NaT" else text.replace("T", " ") for text in texts.tolist()]
 
 
-def text(value: object) -> str:
-    """One value as people read it."""
+def value_text(value: object) -> str:
+    """One value as text; a missing value is empty."""
     if isinstance(value, (list, tuple, set, np.ndarray)):
-        return ", ".join(filter(None, map(text, value)))
-    if isinstance(value, dict):  # a file that was sent in: where it is
+        return ", ".join(filter(None, map(value_text, value)))
+    if isinstance(value, dict):  # an uploaded file is shown as its URL
         url = value.get("url")
-        return str(url) if url else ", ".join(f"{name}: {text(one)}" for name, one in value.items())
+        return str(url) if url else ", ".join(f"{key}: {value_text(item)}" for key, item in value.items())
     if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):  # type: ignore[call-overload]
         return ""
     if isinstance(value, pd.Timestamp):
@@ -123,23 +127,23 @@ def text(value: object) -> str:
     return str(value)
 
 
-def failure(error: BaseException, trace: str = "") -> str:
-    """What went wrong and what to do next, with the trace folded."""
-    if isinstance(error, HlkitError):
-        what, hint = error.message, error.hint
+def error(exception: BaseException, traceback: str = "") -> str:
+    """What went wrong and what to do next. *traceback* is shown, collapsed, unless hlkit raised the error itself."""
+    if isinstance(exception, HlkitError):
+        message, hint = exception.message, exception.hint
     else:
-        what, hint = f"{type(error).__name__}: {error}", "this is a fault of hlkit's: please report it with the trace"
-    parts = [f"<b>{plain(what, 1000)}</b>"]
+        message = f"{type(exception).__name__}: {exception}"
+        hint = "this is a bug in hlkit; please report it with the traceback"
+    parts = [f"<b>{one_line(message, 1000)}</b>"]
     if hint:
-        parts.append(f"<div>{plain(advice(hint), 1000)}</div>")
-    if error.__class__.__module__ != "hlkit.client.errors" and trace:
+        parts.append(f"<div>{one_line(advice(hint), 1000)}</div>")
+    if traceback and type(exception).__module__ != "hlkit.client.errors":
         style = f"{INK};font-size:12px;white-space:pre-wrap;"
-        parts.append(
-            f'<details><summary>Trace</summary><pre style="{style}">{escape(printable(trace))}</pre></details>'
-        )
-    return f'<div class="hlkit-failure" style="{_BOX}border-left:4px solid #D55E00;">{"".join(parts)}</div>'
+        pre = f'<pre style="{style}">{escape(printable(traceback))}</pre>'
+        parts.append(f"<details><summary>Traceback</summary>{pre}</details>")
+    return f'<div class="hlkit-failure" style="{_BOX_STYLE}border-left:4px solid #D55E00;">{"".join(parts)}</div>'
 
 
-def listed(names: Sequence[str], most: int = 6) -> str:
-    """``a, b, c and 4 more``."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
+def join_names(names: Sequence[str], limit: int = 6) -> str:
+    """The first *limit* names, such as ``a, b, c and 4 more``."""
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit:,} more" if len(names) > limit else "")

@@ -1,11 +1,11 @@
-"""Locations: which there are, what is kept of the chosen one, what its token may not read, how to add one."""
+"""The Location tab: choose a location, see what is cached of it, and check what its token can read."""
 
 from __future__ import annotations
 
 import traceback
 from typing import Any
 
-import ipywidgets as W
+import ipywidgets as widgets
 import pandas as pd
 
 from hlkit.analysis.core.registry import ANALYSES
@@ -14,184 +14,176 @@ from hlkit.client.errors import HlkitError
 from hlkit.client.http.token import MENU
 from hlkit.connection import connect, demo
 from hlkit.explorer import html
-from hlkit.explorer.background_task import Work
-from hlkit.explorer.controls import LABEL
-from hlkit.explorer.view import Chosen, View
+from hlkit.explorer.background_task import BackgroundTask
+from hlkit.explorer.controls import LABEL_STYLE
+from hlkit.explorer.view import CONNECT_CODE, ExplorerState, View
+from hlkit.location import Location
 
-NOBODY, GIVEN, DEMO = "(choose)", "(given)", "(demo)"
-ADD = (
-    f"1. In HighLevel: {MENU}, then Create new integration.",
-    "2. Check what hlkit may read (scopes that end in .readonly), and copy the token: it is shown once.",
-    '3. In a terminal run hlkit login NAME, or in the next cell hl.login("NAME"). It asks for the token there, keeps '
-    "it in your system's keyring, and tries it; then click Refresh. Without a keyring, set HIGHLEVEL_PIT and "
-    "HIGHLEVEL_LOCATION_ID in the environment before you start this. Never type a token into a notebook's cell or "
-    "widget: a saved notebook may keep what is typed.",
+# Values of the picker that are not the name of a saved location.
+NO_CHOICE, INITIAL, DEMO = "(choose)", "(initial)", "(demo)"
+SETUP_STEPS = (
+    f"1. In HighLevel, open {MENU} and click Create new integration.",
+    "2. Check the scopes that hlkit should read (their names end in .readonly). Copy the token: HighLevel shows it "
+    "only once.",
+    '3. Run hlkit login NAME in a terminal, or hl.login("NAME") in the next cell. It asks for the token, stores it '
+    "in your system's keyring, and tests it. Then click Refresh. Without a keyring, set the environment variables "
+    "HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID before you start Jupyter. Never type a token into a notebook cell or a "
+    "widget: the saved notebook can contain it.",
 )
 
 
-def lost(check: pd.DataFrame) -> pd.DataFrame:
-    """What the token may not read: the scope it wants, and the analyses that cannot run, or do with less."""
-    rows = []
-    refused = check.loc[check["readable"].eq(False) & check["scope"].notna(), ["resource", "scope"]]
-    for resource, scope in refused.astype(str).values.tolist():
-        named = {name: one.frames[resource] for name, one in ANALYSES.items() if resource in one.frames}
-        without = [name for name, needed in named.items() if needed]
-        less = [name for name, needed in named.items() if not needed]
-        rows.append((resource, scope, ", ".join(without), ", ".join(less)))
-    return pd.DataFrame(rows, columns=["resource", "scope to check", "cannot run", "runs with less"])
-
-
-def saved() -> pd.DataFrame:
-    """Every saved location: name, location_id, timezone. No request, no token."""
-    rows = [(one.name, one.location_id, one.timezone or "") for one in profiles.all_profiles()]
-    return pd.DataFrame(rows, columns=["name", "location_id", "timezone"])
-
-
 class LocationView(View):
-    """The picker, and the card of the chosen location."""
+    """The location picker, the card of the selected location, and the check of its token."""
 
     title = "Location"
 
-    def __init__(self, chosen: Chosen) -> None:
-        self.work = Work()
-        self.check: pd.DataFrame | None = None
-        self._given = chosen.loc
-        super().__init__(chosen)
+    def __init__(self, state: ExplorerState) -> None:
+        self.task = BackgroundTask()
+        self.check: pd.DataFrame | None = None  # the result of loc.check()
+        self._initial: Location | None = state.loc  # the location that the explorer was opened with
+        self._initial_code = state.connect_code
+        super().__init__(state)
 
-    def made(self) -> W.Box:
-        wide = W.Layout(width="520px")
-        value = GIVEN if self._given is not None else NOBODY
-        self.picker = W.Dropdown(
-            options=self._options(), value=value, description="Location", layout=wide, style=LABEL
+    def build(self) -> widgets.Box:
+        self.picker = widgets.Dropdown(
+            options=self._picker_options(),
+            value=NO_CHOICE if self._initial is None else INITIAL,
+            description="Location",
+            layout=widgets.Layout(width="520px"),
+            style=LABEL_STYLE,
         )
-        self.again = W.Button(description="Refresh", tooltip="Look for locations that were saved meanwhile")
-        self.words = W.HTML()
-        self.card = W.HTML()
-        self.checks = W.Button(
-            description="Check", tooltip="What may the token read, and how much is there? About 30 requests"
+        self.refresh_button = widgets.Button(description="Refresh", tooltip="Update the list of saved locations")
+        self.message = widgets.HTML()
+        self.card = widgets.HTML()
+        self.check_button = widgets.Button(
+            description="Check", tooltip="See what the token can read and how much data there is. About 30 requests"
         )
-        self.status, self.checked, self.several = W.HTML(), W.HTML(), W.HTML()
+        self.status, self.check_result, self.saved_locations = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.picker.add_class("hlkit-location-picker")
-        self.checks.add_class("hlkit-check")
-        self.picker.observe(self.does(self._pick), "value")
-        self.again.on_click(self.does(self._look_again))
-        self.checks.on_click(self.does(self.start))
-        self.work.observe(self.does(self._show_progress), ["status", "words"])
-        self.chosen.observe(self.does(self._show_card), "spent")
-        add = W.Accordion(children=[W.HTML(html.paragraphs(*ADD))], titles=["Add a location"])
-        return W.VBox(
+        self.check_button.add_class("hlkit-check")
+        self.picker.observe(self.callback(self._connect), "value")
+        self.refresh_button.on_click(self.callback(self._refresh_picker))
+        self.check_button.on_click(self.callback(self.start))
+        self.task.observe(self.callback(self._show_progress), ["status", "message"])
+        self.state.observe(self.callback(self._show_card), "read_count")
+        setup = widgets.HTML(html.paragraphs(*SETUP_STEPS))
+        return widgets.VBox(
             [
-                W.HBox([self.picker, self.again]),
-                self.words,
+                widgets.HBox([self.picker, self.refresh_button]),
+                self.message,
                 self.card,
-                W.HBox([self.checks, self.status]),
-                self.checked,
-                self.several,
-                add,
+                widgets.HBox([self.check_button, self.status]),
+                self.check_result,
+                self.saved_locations,
+                widgets.Accordion(children=[setup], titles=["Add a location"]),
             ]
         )
 
-    def _options(self) -> list[tuple[str, str]]:
-        options = [] if self._given is None else [(f"{self.chosen.name_of(self._given)} (given)", GIVEN)]
-        if self._given is None:
-            options.append(("choose a location", NOBODY))
-        try:
-            options += [(name, name) for name in profiles.names()]
-        except HlkitError as error:
-            options.append((f"saved locations cannot be read: {error.message}"[:80], NOBODY))
-        return [*options, ("the demo: a made-up location", DEMO)]
-
-    def _look_again(self) -> None:
-        value = self.picker.value
-        self.picker.options = self._options()
-        if value in dict(self.picker.options).values():
-            self.picker.value = value
-        self._show_several()
-
-    # ---- choosing: no request
-
-    def _pick(self) -> None:
-        """Connect to what is picked, which sends nothing."""
-        name = self.picker.value
-        self.words.value = ""
-        try:
-            if name == GIVEN:
-                loc, code = self._given, self._code_of_given
-            elif name == DEMO:
-                self.words.value = html.note("starting the demo: a server on this machine …")
-                loc, code = demo(), "loc = hl.demo()"
-                self.words.value = ""
-            elif name == NOBODY:
-                loc, code = None, "loc = hl.connect()"
-            else:
-                loc, code = connect(profile=name), f"loc = hl.connect(profile={name!r})"
-        except Exception as error:  # a keyring can fail in many ways
-            self.words.value = self.chosen.failure(error, traceback.format_exc())
-            loc, code = None, "loc = hl.connect()"  # not the one before, under this one's name
-        self.check = None
-        self.chosen.code = code
-        self.chosen.loc = loc
-
-    def works(self) -> tuple[Work, ...]:
-        return (self.work,)
+    def tasks(self) -> tuple[BackgroundTask, ...]:
+        return (self.task,)
 
     def close(self) -> None:
         super().close()
-        self.check = self._given = None
+        self.check = self._initial = None
 
-    def opened(self) -> None:
-        self.work.stop()
-        self.checked.value = self.status.value = ""
+    # ---- choosing a location: no request
+
+    def _picker_options(self) -> list[tuple[str, str]]:
+        if self._initial is None:
+            options = [("Choose a location", NO_CHOICE)]
+        else:
+            options = [(self.state.location_name(self._initial), INITIAL)]
+        try:
+            options += [(name, name) for name in profiles.names()]
+        except HlkitError as error:
+            options.append((f"Cannot read saved locations: {error.message}"[:80], NO_CHOICE))
+        return [*options, ("Demo (made-up data)", DEMO)]
+
+    def _refresh_picker(self) -> None:
+        value = self.picker.value
+        self.picker.options = self._picker_options()
+        if value in dict(self.picker.options).values():
+            self.picker.value = value
+        self._show_saved_locations()
+
+    def _connect(self) -> None:
+        """Make the picked location the current one. If it cannot be opened, no location is current."""
+        loc, code = None, CONNECT_CODE
+        self.message.value = ""
+        try:
+            loc, code = self._picked_location(self.picker.value)
+        except Exception as error:  # a keyring can fail in many ways
+            self.message.value = self.state.error_html(error, traceback.format_exc())
+        self.check = None
+        self.state.connect_code = code
+        self.state.loc = loc
+
+    def _picked_location(self, name: str) -> tuple[Location | None, str]:
+        """The location, and the line of code that connects to it."""
+        if name == NO_CHOICE:
+            return None, CONNECT_CODE
+        if name == INITIAL:
+            return self._initial, self._initial_code
+        if name == DEMO:
+            self.message.value = html.note("Starting the demo server on this computer…")
+            loc = demo()
+            self.message.value = ""
+            return loc, "loc = hl.demo()"
+        return connect(profile=name), f"loc = hl.connect(profile={name!r})"
+
+    def refresh(self) -> None:
+        self.task.stop()
+        self.check_result.value = self.status.value = ""
         self._show_card()
-        self._show_several()
-
-    _code_of_given = "loc = hl.connect()"
-
-    def remember(self, code: str) -> None:
-        """What connects to the location that was given."""
-        self._code_of_given = code
+        self._show_saved_locations()
 
     def _show_card(self) -> None:
-        loc = self.chosen.loc
-        self.checks.disabled = loc is None
+        loc = self.state.loc
+        self.check_button.disabled = loc is None
         if loc is None:
             self.card.value = html.note("Choose a location, or the demo.")
         else:
-            self.card.value = loc.card_html(self.chosen.name_of(loc) if loc.name else None)
+            self.card.value = loc.card_html(self.state.location_name(loc) if loc.name else None)
 
-    def _show_several(self) -> None:
+    def _show_saved_locations(self) -> None:
+        """List the saved locations if there are several."""
         try:
-            table = saved()
+            saved = profiles.all_profiles()
         except HlkitError as error:
-            self.several.value = self.chosen.failure(error)
+            self.saved_locations.value = self.state.error_html(error)
             return
-        several = len(table) > 1
-        self.several.value = html.table(table, "UTC", more="All saved locations") if several else ""
+        rows = [(profile.name, profile.location_id, profile.timezone or "") for profile in saved]
+        table = pd.DataFrame(rows, columns=["name", "location_id", "timezone"])
+        self.saved_locations.value = html.table(table, "UTC", footer="Saved locations") if len(rows) > 1 else ""
 
-    # ---- checking
+    # ---- checking the token
 
     def start(self) -> None:
-        """Ask what the token may read, in a thread."""
-        loc = self.chosen.loc
+        """Check in the background what the token can read."""
+        loc = self.state.loc
         if loc is not None:
-            self.work.start(lambda progress: loc.check(progress=progress), self._show_check)
+            self.task.start(lambda progress: loc.check(progress=progress), self._show_check)
 
     def _show_check(self, check: pd.DataFrame) -> None:
         self.check = check
-        gone = lost(check)
-        zone = self.chosen.zone
-        if self.chosen.redact:  # the server's own words follow a colon
+        zone = self.state.zone
+        missing = missing_scopes(check)
+        if self.state.redact:  # the server's own message follows the colon
             check = check.assign(problem=check["problem"].str.partition(":")[0])
-        told = html.table(check, zone, more=f"quota: {self.chosen.loc.quota}", name="hlkit-checked")
-        warning = html.table(gone, zone, more="What the token may not read. Check the scope to add it.")
-        everything = html.note("The token may read everything.") if check["readable"].fillna(False).all() else ""
-        self.checked.value = told + (warning if len(gone) else everything)
-        self.chosen.spent += 1
+        parts = [html.table(check, zone, footer=f"Quota: {self.state.loc.quota}", css_class="hlkit-checked")]
+        if len(missing):
+            footer = "The token cannot read these. To allow it, check their scopes in the integration in HighLevel."
+            parts.append(html.table(missing, zone, footer=footer))
+        elif check["readable"].fillna(False).all():
+            parts.append(html.note("The token can read everything."))
+        self.check_result.value = "".join(parts)
+        self.state.read_count += 1
 
     def _show_progress(self) -> None:
-        work = self.work
-        self.checks.disabled = work.status == "running"
-        self.status.value = self.chosen.progress(work)
+        self.check_button.disabled = self.task.status == "running"
+        self.status.value = self.state.task_html(self.task)
+
+    # ---- the equivalent code
 
     @property
     def frame(self) -> pd.DataFrame | None:
@@ -199,9 +191,27 @@ class LocationView(View):
 
     @property
     def code(self) -> str:
-        return self.whole("loc.check()")
+        return self.full_code("loc.check()")
 
     @property
     def choices(self) -> dict[str, Any]:
-        picked = self.picker.value
-        return {} if picked in (GIVEN, NOBODY) else {"location": picked}
+        name = self.picker.value
+        return {} if name in (INITIAL, NO_CHOICE) else {"location": name}
+
+
+def missing_scopes(check: pd.DataFrame) -> pd.DataFrame:
+    """The resources that the token cannot read, from the result of ``loc.check()``.
+
+    One row each: ``resource``, ``missing scope``, and the analyses that ``cannot run`` or that are ``limited``
+    because they would use the resource.
+    """
+    rows = []
+    refused = check.loc[check["readable"].eq(False) & check["scope"].notna(), ["resource", "scope"]]
+    for resource, scope in refused.astype(str).values.tolist():
+        is_required = {
+            name: analysis.frames[resource] for name, analysis in ANALYSES.items() if resource in analysis.frames
+        }
+        cannot_run = [name for name, required in is_required.items() if required]
+        limited = [name for name, required in is_required.items() if not required]
+        rows.append((resource, scope, ", ".join(cannot_run), ", ".join(limited)))
+    return pd.DataFrame(rows, columns=["resource", "missing scope", "cannot run", "limited"])

@@ -1,25 +1,28 @@
-"""Long tables: searched, sorted and turned in the page, by itables where the extra is installed."""
+"""Tables that can be searched, sorted and paged in the browser. They need the optional package itables."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
 
-import ipywidgets as W
+import ipywidgets as widgets
 import pandas as pd
 
 from hlkit.client.text import printable
 
-MOST = 10_000  # rows that are sent to the page
+MAX_ROWS = 10_000  # sent to the browser
 
 
-def long_table(told: pd.DataFrame) -> W.DOMWidget | None:
-    """*told*, texts all, as a table to search and sort; ``None`` without the extra. No name or cell is ever run."""
+def long_table(frame: pd.DataFrame) -> widgets.DOMWidget | None:
+    """An interactive table of *frame*, whose columns are all text; ``None`` if itables or anywidget is missing.
+
+    Column names and cells are shown as text: no HTML in them is interpreted.
+    """
     if any(find_spec(package) is None for package in ("itables", "anywidget")):
         return None
-    table: W.DOMWidget = import_module("itables.widget").ITable(
-        told.rename(columns=lambda name: printable(str(name))),
-        maxBytes=0,  # all of them: MOST is the limit, and it is told
+    table: widgets.DOMWidget = import_module("itables.widget").ITable(
+        frame.rename(columns=lambda name: printable(str(name))),
+        maxBytes=0,  # no limit: the caller passes at most MAX_ROWS rows
         showIndex=False,
         allow_html=False,
         classes="display compact nowrap hlkit-result",

@@ -1,10 +1,10 @@
-"""The quota: what is left, what the next run will spend, what the kept answers have saved."""
+"""The Quota tab: requests remaining and used, and what reading each resource would cost now."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-import ipywidgets as W
+import ipywidgets as widgets
 import pandas as pd
 
 from hlkit.client.http.rate_limit import duration
@@ -13,71 +13,69 @@ from hlkit.client.text import many
 from hlkit.explorer import html
 from hlkit.explorer.view import NO_LOCATION, View
 
-MANY = 1000  # requests for one read: worth a warning
+WARN_ABOVE = 1000  # requests to read all notes
 
 
-def estimate(costs: pd.DataFrame) -> tuple[int, list[str]]:
-    """The requests that reading the resources of *costs* takes, as far as they are known, and the others."""
+def total_requests(costs: pd.DataFrame) -> tuple[int, list[str]]:
+    """The total of the known costs in ``loc.costs(...)``, and the resources whose cost is unknown."""
     unknown = costs.loc[costs["requests"].isna(), "resource"].tolist()
     return int(costs["requests"].fillna(0).sum()), unknown
 
 
-def in_words(costs: pd.DataFrame) -> str:
-    """What the next run will spend."""
-    requests, unknown = estimate(costs)
+def cost_message(costs: pd.DataFrame) -> str:
+    """What reading the resources in *costs* will cost, in a sentence."""
+    requests, unknown = total_requests(costs)
+    if not unknown and not requests:
+        return "0 requests (cached)."
     if not unknown:
-        what = f"about {many(requests, 'request')}"
-        return f"This will spend {what}." if requests else "This spends no request: all it needs is kept."
-    rest = html.listed(unknown)
-    known = f"{many(requests, 'request')}, and what those take" if requests else "what those take"
-    return f"Not read in full yet: {rest}. This will spend {known}; Check, in the tab Location, tells how much."
+        return f"Uses about {many(requests, 'request')}."
+    known = f" About {many(requests, 'request')} for the rest." if requests else ""
+    return (
+        f"Not fully downloaded yet: {html.join_names(unknown)}. "
+        f"To see how many requests that takes, click Check on the Location tab.{known}"
+    )
 
 
 class QuotaView(View):
-    """What is left, and what each resource would cost now."""
+    """The requests remaining and used, and the cost of each resource."""
 
     title = "Quota"
 
-    def made(self) -> W.Box:
-        self.words = W.HTML()
-        self.table = W.HTML()
-        self.refresh = W.Button(description="Refresh", tooltip="Show what is known now; no request")
-        self.refresh.on_click(self.does(self.opened))
-        self.chosen.observe(self.does(self.opened), "spent")
-        return W.VBox([self.words, self.refresh, self.table])
+    def build(self) -> widgets.Box:
+        self.summary = widgets.HTML()
+        self.table = widgets.HTML()
+        self.refresh_button = widgets.Button(description="Refresh", tooltip="Update these numbers. 0 requests")
+        self.refresh_button.on_click(self.callback(self.refresh))
+        self.state.observe(self.callback(self.refresh), "read_count")
+        return widgets.VBox([self.summary, self.refresh_button, self.table])
 
-    def opened(self) -> None:
-        loc = self.chosen.loc
-        if loc is None:
-            self.words.value, self.table.value = html.note(NO_LOCATION), ""
+    def refresh(self) -> None:
+        costs = self.frame
+        if costs is None:
+            self.summary.value, self.table.value = html.note(NO_LOCATION), ""
             return
-        self.words.value = html.facts(self._facts())
-        told = self.frame
-        assert told is not None
-        told = told.assign(age=["" if pd.isna(age) else f"{duration(age)} ago" for age in told["age_s"]])
-        told = told.drop(columns="age_s").rename(columns={"rows": "rows kept", "requests": "requests to read it now"})
-        more = "blank: not known before it is read in full; Check, in the tab Location, tells"
-        self.table.value = html.table(told, self.chosen.zone, more=more)
+        self.summary.value = html.key_values(self._summary())
+        costs = costs.assign(age=["" if pd.isna(age) else f"{duration(age)} ago" for age in costs["age_s"]])
+        costs = costs.drop(columns="age_s").rename(
+            columns={"rows": "rows cached", "requests": "requests to read now"}
+        )
+        footer = "Blank: unknown until the first full download. To find out, click Check on the Location tab."
+        self.table.value = html.table(costs, self.state.zone, footer=footer)
 
-    def _facts(self) -> Iterable[tuple[str, object]]:
-        loc = self.chosen.loc
-        yield "left", loc.quota
-        yield "spent here", f"{loc.session.sent:,} requests since this location was opened"
-        yield "saved", f"{loc.session.saved:,} answers came from what is kept"
+    def _summary(self) -> Iterable[tuple[str, object]]:
+        loc = self.state.loc
+        yield "Remaining", loc.quota
+        yield "Used this session", many(loc.session.sent, "request")
+        yield "Served from cache", many(loc.session.saved, "response")
         contacts = loc.cache_info("contacts")
-        if contacts is not None and contacts.rows > MANY:
-            yield (
-                "mind",
-                (
-                    f"notes are read contact by contact: {contacts.rows:,} requests, about "
-                    f"{duration(loc.session.pacer.time_for(contacts.rows))}"
-                ),
-            )
+        if contacts is not None and contacts.rows > WARN_ABOVE:
+            time = duration(loc.session.pacer.time_for(contacts.rows))
+            yield "Note", f"Notes take one request per contact: {contacts.rows:,} requests, about {time}"
 
     @property
     def frame(self) -> pd.DataFrame | None:
-        return None if self.chosen.loc is None else self.chosen.loc.costs(*CATALOG)
+        return None if self.state.loc is None else self.state.loc.costs(*CATALOG)
 
     @property
     def code(self) -> str:
-        return self.whole("loc.costs()  # no request; loc.quota tells what is left")
+        return self.full_code("loc.costs()  # 0 requests; loc.quota shows what remains")

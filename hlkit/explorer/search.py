@@ -1,6 +1,6 @@
-"""Finding contacts in a loaded frame: by what is typed, and by tag, source, owner, day or custom field.
+"""Search loaded contacts by text, tag, source, owner, creation date or custom field.
 
-Each condition is a mask and the line of pandas that makes it, so that what was clicked can be written.
+``ContactIndex.find`` filters the contacts, and ``code`` writes the pandas code that returns the same rows.
 """
 
 from __future__ import annotations
@@ -19,57 +19,60 @@ import pyarrow.compute as pc
 
 from hlkit.client.schema import TEXT
 
-SEARCHED = ("name", "email", "phone", "company_name")
+SEARCH_COLUMNS = ("name", "email", "phone", "company_name")
 Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is looked for; ``None`` and the empty text ask for nothing. Days are the location's."""
+class Criteria:
+    """The search criteria. A contact must meet all of them; ``None`` and an empty text mean no criterion."""
 
-    search: str = ""
+    search: str = ""  # words that must all occur in SEARCH_COLUMNS
     tag: str | None = None
     source: str | None = None
     owner_id: str | None = None
-    since: dt.date | None = None
-    until: dt.date | None = None  # without
-    field: str | None = None
+    since: dt.date | None = None  # created on or after this day, in the location's time zone
+    until: dt.date | None = None  # created before this day
+    field: str | None = None  # any column, which must contain ``contains``
     contains: str = ""
 
 
-class Book:
-    """A loaded frame of contacts, to be searched again and again."""
+class ContactIndex:
+    """Contacts prepared for repeated searches. *zone* is the time zone of the days in the criteria."""
 
     def __init__(self, contacts: pd.DataFrame, zone: str) -> None:
         self.contacts, self.zone = contacts, zone
 
-    def find(self, wanted: Wanted) -> pd.DataFrame:
-        """The contacts that fit all that is wanted, in their order."""
+    def find(self, criteria: Criteria) -> pd.DataFrame:
+        """The contacts that meet all criteria, in their original order."""
         contacts = self.contacts
         mask = np.ones(len(contacts), dtype=bool)
-        for word in wanted.search.casefold().split():
-            mask &= _contains(self._text, word)
-        if wanted.tag is not None:
-            mask &= np.array([wanted.tag in tags for tags in self._tags], dtype=bool)
-        if wanted.source is not None:  # however it is spelled, as analyses count it
+        for word in criteria.search.casefold().split():
+            mask &= self._contains(word)
+        if criteria.tag is not None:
+            mask &= np.array([criteria.tag in tags for tags in self._tags], dtype=bool)
+        if criteria.source is not None:
             sources = contacts["source"].str.strip().str.casefold()
-            mask &= sources.eq(spelled(wanted.source)).to_numpy(dtype=bool, na_value=False)
-        if wanted.owner_id is not None:
-            mask &= contacts["owner_id"].eq(wanted.owner_id).to_numpy(dtype=bool, na_value=False)
-        if wanted.since is not None:
-            mask &= (contacts["created_at"] >= pd.Timestamp(wanted.since, tz=self.zone)).to_numpy(dtype=bool)
-        if wanted.until is not None:
-            mask &= (contacts["created_at"] < pd.Timestamp(wanted.until, tz=self.zone)).to_numpy(dtype=bool)
-        if wanted.field is not None and wanted.contains:
-            values = contacts[wanted.field]
-            values = values.astype(str).astype(TEXT.dtype).where(values.notna(), "").str.lower()
-            mask &= values.str.contains(wanted.contains.lower(), regex=False).to_numpy(dtype=bool, na_value=False)
+            mask &= _as_mask(sources.eq(normalize_source(criteria.source)))
+        if criteria.owner_id is not None:
+            mask &= _as_mask(contacts["owner_id"].eq(criteria.owner_id))
+        if criteria.since is not None:
+            mask &= _as_mask(contacts["created_at"] >= pd.Timestamp(criteria.since, tz=self.zone))
+        if criteria.until is not None:
+            mask &= _as_mask(contacts["created_at"] < pd.Timestamp(criteria.until, tz=self.zone))
+        if criteria.field is not None and criteria.contains:
+            values = contacts[criteria.field]
+            texts = values.astype(str).astype(TEXT.dtype).where(values.notna(), "").str.lower()
+            mask &= _as_mask(texts.str.contains(criteria.contains.lower(), regex=False))
         return contacts[mask]
+
+    def _contains(self, word: str) -> Mask:
+        return np.asarray(pc.match_substring(self._text, word).to_numpy(zero_copy_only=False), dtype=bool)
 
     @functools.cached_property
     def _text(self) -> pa.Array:
-        """What is searched of each contact, in small letters."""
-        columns = [self.contacts[name].fillna("").astype(str).tolist() for name in SEARCHED]
+        """The searchable text of each contact, in lowercase."""
+        columns = [self.contacts[name].fillna("").astype(str).tolist() for name in SEARCH_COLUMNS]
         return pa.array([" ".join(parts).casefold() for parts in zip(*columns, strict=True)], pa.large_string())
 
     @functools.cached_property
@@ -77,59 +80,58 @@ class Book:
         return [tags if isinstance(tags, (list, tuple)) else () for tags in self.contacts["tags"].tolist()]
 
 
-def _contains(values: pa.Array, word: str) -> Mask:
-    found = pc.match_substring(values, word).to_numpy(zero_copy_only=False)
-    return np.asarray(found, dtype=bool)
+def _as_mask(condition: pd.Series) -> Mask:
+    """*condition* as an array; null counts as False."""
+    mask: Mask = condition.to_numpy(dtype=bool, na_value=False)
+    return mask
 
 
-def code(wanted: Wanted, zone: str, *, name: str = "contacts") -> str:
-    """The lines of pandas that find the same, in the frame called *name*; the last gives the frame."""
-    lines: list[str] = []
-    masks: list[str] = []
-    words = wanted.search.casefold().split()
-    if words:
-        columns = ", ".join(f'"{column}"' for column in SEARCHED)
-        lines.append(f'text = {name}[[{columns}]].fillna("").agg(" ".join, axis=1).str.casefold()')
-        masks += [f"text.str.contains({word!r}, regex=False)" for word in words]
-    if wanted.tag is not None:
-        masks.append(f'{name}["tags"].map(lambda tags: {wanted.tag!r} in (tags or ()))')
-    if wanted.source is not None:
-        masks.append(f'{name}["source"].str.strip().str.casefold().eq({spelled(wanted.source)!r})')
-    if wanted.owner_id is not None:
-        masks.append(f'{name}["owner_id"].eq({wanted.owner_id!r})')
-    for sign, day in ((">=", wanted.since), ("<", wanted.until)):
+def code(criteria: Criteria, zone: str, *, name: str = "contacts") -> str:
+    """pandas code that applies *criteria* to the DataFrame in the variable *name*; its last line is the result."""
+    setup: list[str] = []
+    conditions: list[str] = []
+    search_words = criteria.search.casefold().split()
+    if search_words:
+        columns = ", ".join(f'"{column}"' for column in SEARCH_COLUMNS)
+        setup.append(f'text = {name}[[{columns}]].fillna("").agg(" ".join, axis=1).str.casefold()')
+        conditions += [f"text.str.contains({word!r}, regex=False)" for word in search_words]
+    if criteria.tag is not None:
+        conditions.append(f'{name}["tags"].map(lambda tags: {criteria.tag!r} in (tags or ()))')
+    if criteria.source is not None:
+        source = normalize_source(criteria.source)
+        conditions.append(f'{name}["source"].str.strip().str.casefold().eq({source!r})')
+    if criteria.owner_id is not None:
+        conditions.append(f'{name}["owner_id"].eq({criteria.owner_id!r})')
+    for method, day in (("ge", criteria.since), ("lt", criteria.until)):
         if day is not None:
-            masks.append(f'{name}["created_at"].{_METHODS[sign]}(pd.Timestamp("{day}", tz="{zone}"))')
-    if wanted.field is not None and wanted.contains:
-        field = f"{name}[{wanted.field!r}]"
-        field = f'{field}.astype(str).where({field}.notna(), "").str.lower()'
-        masks.append(f"{field}.str.contains({wanted.contains.lower()!r}, regex=False)")
-    if not masks:
-        return "\n".join([*lines, name])
-    if any("pd." in mask for mask in masks):
-        lines.insert(0, "import pandas as pd")
-    chosen = "\n    & ".join(masks)
-    return "\n".join([*lines, f"{name}[\n    {chosen}\n]" if len(masks) > 1 else f"{name}[{chosen}]"])
+            conditions.append(f'{name}["created_at"].{method}(pd.Timestamp("{day}", tz="{zone}"))')
+    if criteria.field is not None and criteria.contains:
+        column = f"{name}[{criteria.field!r}]"
+        text = f'{column}.astype(str).where({column}.notna(), "").str.lower()'
+        conditions.append(f"{text}.str.contains({criteria.contains.lower()!r}, regex=False)")
+    if not conditions:
+        return name
+    if criteria.since is not None or criteria.until is not None:
+        setup.insert(0, "import pandas as pd")
+    condition = "\n    & ".join(conditions)
+    return "\n".join([*setup, f"{name}[\n    {condition}\n]" if len(conditions) > 1 else f"{name}[{condition}]"])
 
 
-_METHODS = {">=": "ge", "<": "lt"}
+def normalize_source(source: str) -> str:
+    """A source without surrounding blanks and in lowercase, as the analyses group it."""
+    return source.strip().casefold()
 
 
-def spelled(value: str) -> str:
-    """A source as analyses count it: its case and the blanks around it say nothing."""
-    return value.strip().casefold()
+def distinct_values(column: pd.Series, key: Callable[[str], str] = str, limit: int = 500) -> list[str]:
+    """The distinct texts in a column, or in the lists of a list column: the *limit* most frequent, in that order.
 
-
-def options(column: pd.Series, key: Callable[[str], str] = str, most: int = 500) -> list[str]:
-    """The values of a column, the commonest first; of a list column its items.
-
-    Values with the same *key* are one, by its commonest spelling.
+    Texts with the same *key* count as one, shown in their most frequent spelling.
     """
-    if column.dtype == object:  # of a list its texts, which can be looked for
+    if column.dtype == object:  # a list column, which may hold other types too
         items = [item for value in column if isinstance(value, (list, tuple)) for item in value]
         column = pd.Series([item for item in items if isinstance(item, str)], dtype=TEXT.dtype)
-    values = column.dropna().astype(str)
-    counts = values[values.str.strip() != ""].value_counts()
-    told = pd.DataFrame({"key": [key(value) for value in counts.index], "value": counts.index, "n": counts.array})
-    ones = told.groupby("key", sort=False).agg(value=("value", "first"), n=("n", "sum"))
-    return [str(value) for value in ones.sort_values("n", ascending=False, kind="stable")["value"].head(most)]
+    texts = column.dropna().astype(str)
+    counts = texts[texts.str.strip() != ""].value_counts()
+    spellings = pd.DataFrame({"key": [key(text) for text in counts.index], "text": counts.index, "n": counts.array})
+    distinct = spellings.groupby("key", sort=False).agg(text=("text", "first"), n=("n", "sum"))
+    return distinct.sort_values("n", ascending=False, kind="stable")["text"].head(limit).astype(str).tolist()

@@ -1,4 +1,4 @@
-"""What happened with one contact, newest first: messages, appointments, deals, tasks and notes."""
+"""The timeline of one contact, newest first: messages, appointments, opportunities, tasks and notes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Mapping
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
@@ -14,124 +14,134 @@ from hlkit.client.errors import MissingScope, NotCached, NotFound
 from hlkit.client.http.progress import Progress
 from hlkit.client.schema import INSTANT, TEXT
 from hlkit.client.warning import collect_warnings
-from hlkit.explorer.html import text
+from hlkit.explorer.html import value_text
 
 if TYPE_CHECKING:
     from hlkit.location import Location
 
-_COLUMNS = {"at": INSTANT, "what": TEXT, "text": TEXT}
-# Where the server gives one contact's rows alone; the others are shown once those of all contacts are kept.
-_OF_ONE = ("messages", "notes")
-_OF_ALL = ("appointments", "opportunities", "tasks")
-# resource: when, and which columns say what happened
-_SAID: Mapping[str, tuple[str, tuple[str, ...]]] = {
+_TIMELINE_COLUMNS = {"at": INSTANT, "resource": TEXT, "text": TEXT}
+_PER_CONTACT = ("messages", "notes")  # the API returns those of one contact
+_ALL_CONTACTS = ("appointments", "opportunities", "tasks")  # it returns only those of all contacts
+# For each resource, the column with the time of the event, and the columns that describe it.
+_EVENT_COLUMNS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "messages": ("sent_at", ("direction", "type", "status", "body")),
     "appointments": ("starts_at", ("status", "title")),
     "opportunities": ("created_at", ("status", "value", "name")),
     "tasks": ("due_at", ("title", "body")),
     "notes": ("created_at", ("title", "body")),
 }
-_BLOCKS = frozenset(
+_BLOCK_TAGS = frozenset(
     (
         *("address", "article", "blockquote", "br", "center", "dd", "div", "dl", "dt", "figure", "footer", "form"),
         *("h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "ol", "p", "pre", "section", "table"),
         *("tbody", "td", "tfoot", "th", "thead", "tr", "ul"),
     )
 )
-_PAGE = re.compile(r"<(?:!doctype|html|body|" + "|".join(sorted(_BLOCKS)) + r")(?:\s[^<>]*)?/?>", re.IGNORECASE)
+_HIDDEN_TAGS = frozenset(("script", "style", "title"))
+_HTML_TAG = re.compile(
+    r"<(?:!doctype|html|body|" + "|".join(sorted(_BLOCK_TAGS)) + r")(?:\s[^<>]*)?/?>", re.IGNORECASE
+)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
-_LONGEST = 200_000  # letters of a body that are read: a page shows the first few hundred
+_MAX_BODY = 200_000  # characters of a message body to parse; the page shows only the first few hundred
 
 
-def _said(name: str, row: pd.Series) -> str:
-    known = []
-    for column in _SAID[name][1]:
-        said = text(row.get(column))
-        if column == "body":
-            said = readable(said, is_email="EMAIL" in text(row.get("type")).upper())
-        known.append(said.removeprefix("TYPE_"))
-    return " · ".join(filter(None, known))
+class ContactRecords(NamedTuple):
+    """What can be shown of one contact."""
+
+    frames: dict[str, pd.DataFrame]  # by resource; those of _ALL_CONTACTS hold every contact's rows
+    refused: dict[str, str]  # resource: why the token cannot read it
+    not_cached: list[str]  # resources that were not downloaded yet
 
 
-def readable(body: str, *, is_email: bool = False) -> str:
-    """A body as text: of an email, and of what an editor wrote, without its markup; else the markup is text.
+def read_records(
+    loc: Location, contact_id: str, progress: Progress | None = None, *, download_all: bool = False
+) -> ContactRecords:
+    """Read the records of a contact.
 
-    It is shown escaped in any case. Characters such as ``&amp;`` are the characters that they mean.
+    Messages and notes take a request or two. Appointments, opportunities and tasks come from the cache, unless
+    *download_all* is true: then those of all contacts are downloaded.
     """
-    if not (_PAGE.search(body) or (is_email and "<" in body)):
-        return _ENTITY.sub(lambda found: html.unescape(found[0]), body)
-    reader = _Reader()
+    records = ContactRecords({}, {}, [])
+    with collect_warnings():
+        for name in (*_PER_CONTACT, *_ALL_CONTACTS):
+            try:
+                if name in _PER_CONTACT:
+                    records.frames[name] = getattr(loc, name)(contact_id=contact_id, progress=progress)
+                else:
+                    source = loc if download_all else loc.cached
+                    records.frames[name] = getattr(source, name)(progress=progress)
+            except (MissingScope, NotFound) as error:
+                records.refused[name] = f"{error.message}: {error.hint}"
+            except NotCached:
+                records.not_cached.append(name)
+    return records
+
+
+def events(contact_id: str, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """One row per event of the contact in *frames*, newest first, with the columns ``at``, ``resource``, ``text``."""
+    rows = []
+    for resource, frame in frames.items():
+        time_column = _EVENT_COLUMNS[resource][0]
+        is_of_contact = frame["contact_id"].eq(contact_id).to_numpy(dtype=bool, na_value=False)
+        for _, row in frame[is_of_contact].iterrows():
+            rows.append((row[time_column], resource, _event_text(resource, row)))
+    columns = zip(*rows, strict=True) if rows else ((), (), ())
+    timeline = pd.DataFrame(
+        {  # as objects first: pandas would infer a dtype without a time zone if all times are null
+            name: pd.Series(list(values), dtype="object").astype(kind.dtype)
+            for (name, kind), values in zip(_TIMELINE_COLUMNS.items(), columns, strict=True)
+        }
+    )
+    return timeline.sort_values("at", ascending=False, ignore_index=True)
+
+
+def _event_text(resource: str, row: pd.Series) -> str:
+    parts = []
+    for column in _EVENT_COLUMNS[resource][1]:
+        text = value_text(row.get(column))
+        if column == "body":
+            text = plain_text(text, is_email="EMAIL" in value_text(row.get("type")).upper())
+        parts.append(text.removeprefix("TYPE_"))
+    return " · ".join(filter(None, parts))
+
+
+def plain_text(body: str, *, is_email: bool = False) -> str:
+    """*body* without HTML tags and with entities such as ``&amp;`` decoded.
+
+    Tags are removed from emails and from anything that contains a block tag such as ``<p>``, as editors write it.
+    In other messages ``<`` is text that a person typed.
+    """
+    if not (_HTML_TAG.search(body) or (is_email and "<" in body)):
+        return _ENTITY.sub(lambda match: html.unescape(match[0]), body)
+    parser = _TextParser()
     try:
-        reader.feed(body[:_LONGEST])
-        reader.close()
-    except (AssertionError, ValueError):  # Python's own parser gives up on some declarations
+        parser.feed(body[:_MAX_BODY])
+        parser.close()
+    except (AssertionError, ValueError):  # html.parser raises these for some malformed declarations
         return body
-    return " ".join("".join(reader.parts).split()) or body
+    return " ".join("".join(parser.parts).split()) or body
 
 
-class _Reader(HTMLParser):
-    """The text of a page: blocks apart, no script and no style."""
+class _TextParser(HTMLParser):
+    """Collects the visible text of HTML, with a space between blocks."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
-        self._silent = ""
+        self._hidden_tag = ""  # the open tag whose text is skipped
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in ("script", "style", "title"):
-            self._silent = tag
-        elif tag in _BLOCKS:
+        if tag in _HIDDEN_TAGS:
+            self._hidden_tag = tag
+        elif tag in _BLOCK_TAGS:
             self.parts.append(" ")
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == self._silent:
-            self._silent = ""
-        elif tag in _BLOCKS:
+        if tag == self._hidden_tag:
+            self._hidden_tag = ""
+        elif tag in _BLOCK_TAGS:
             self.parts.append(" ")
 
     def handle_data(self, data: str) -> None:
-        if not self._silent:
+        if not self._hidden_tag:
             self.parts.append(data)
-
-
-def events(contact_id: str, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """A row for each event of the contact in *frames*, newest first: ``at``, ``what`` (the resource), ``text``."""
-    rows = []
-    for name, frame in frames.items():
-        when = _SAID[name][0]
-        own = frame[frame["contact_id"].eq(contact_id).to_numpy(dtype=bool, na_value=False)]
-        rows += [(row[when], name, _said(name, row)) for _, row in own.iterrows()]
-    columns = zip(*rows, strict=True) if rows else ((), (), ())
-    table = pd.DataFrame(  # as objects first: of times that are all null pandas would make such without a zone
-        {
-            name: pd.Series(list(values), dtype="object").astype(kind.dtype)
-            for (name, kind), values in zip(_COLUMNS.items(), columns, strict=True)
-        }
-    )
-    return table.sort_values("at", ascending=False, ignore_index=True)
-
-
-Read = tuple[dict[str, pd.DataFrame], dict[str, str], list[str]]
-
-
-def read(loc: Location, contact_id: str, progress: Progress | None = None, *, everything: bool = False) -> Read:
-    """The frames that hold the contact's events, why others are refused, and which were never read.
-
-    Messages and notes cost a request or two, since the server gives one contact's alone; appointments,
-    opportunities and tasks are taken from what is kept, or with *everything* read, those of all contacts.
-    """
-    frames: dict[str, pd.DataFrame] = {}
-    refused: dict[str, str] = {}
-    unread: list[str] = []
-    with collect_warnings():
-        for name in (*_OF_ONE, *_OF_ALL):
-            try:
-                if name in _OF_ONE:
-                    frames[name] = getattr(loc, name)(contact_id=contact_id, progress=progress)
-                else:
-                    frames[name] = getattr(loc if everything else loc.cached, name)(progress=progress)
-            except (MissingScope, NotFound) as error:
-                refused[name] = f"{error.message}: {error.hint}"
-            except NotCached:
-                unread.append(name)
-    return frames, refused, unread

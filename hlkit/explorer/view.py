@@ -1,4 +1,4 @@
-"""What the views of the explorer share: the chosen location, and whether names are hidden."""
+"""What the tabs of the explorer share: the selected location, redaction, error handling and cleanup."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets as W
+import ipywidgets as widgets
 import pandas as pd
 import traitlets
 
 from hlkit.client.errors import HlkitError, InvalidToken, MissingScope
 from hlkit.client.warning import collect_warnings
 from hlkit.explorer import html
-from hlkit.explorer.background_task import Work
-from hlkit.explorer.redaction import hidden, hidden_name, hidden_result, hidden_words
+from hlkit.explorer.background_task import BackgroundTask
+from hlkit.explorer.redaction import redact_column_name, redact_frame, redact_message, redact_result
 from hlkit.files.summary import pseudonym
 
 if TYPE_CHECKING:
@@ -24,94 +24,101 @@ if TYPE_CHECKING:
     from hlkit.location import Location
 
 
-NO_LOCATION = "Choose a location first, in the tab Location."
+NO_LOCATION = "Choose a location first, on the Location tab."
+CONNECT_CODE = "loc = hl.connect()"
 
 
-class Chosen(traitlets.HasTraits):
-    """The location that all views look at. ``code`` is the line that connects to it."""
+class ExplorerState(traitlets.HasTraits):
+    """The state that all tabs share. They observe ``loc`` and ``read_count``.
+
+    ``connect_code`` is the line of code that connects to ``loc``. ``redact`` is true if names are replaced by
+    pseudonyms. ``read_count`` increases after each read, since a read changes the cost of the next ones.
+    """
 
     loc: Any = traitlets.Any(None, allow_none=True)
-    code = traitlets.Unicode("loc = hl.connect()")
+    connect_code = traitlets.Unicode(CONNECT_CODE)
     redact = traitlets.Bool(False)
-    spent = traitlets.Int(0)  # counts up when something was read
+    read_count = traitlets.Int(0)
 
     @property
     def zone(self) -> str:
-        """The location's time zone, from what is kept."""
+        """The location's time zone if it is cached, else UTC."""
         return (None if self.loc is None else self.loc.zone) or "UTC"
 
     @property
     def today(self) -> dt.date:
-        """The day that presets count from: the demo's data end on one of their own."""
-        ends = None if self.loc is None else self.loc.data_ends
-        now = pd.Timestamp.now("UTC") if ends is None else pd.Timestamp(ends)
+        """The day that date ranges count from: the current day, or the day that the demo's data end."""
+        data_end = None if self.loc is None else self.loc.data_ends
+        now = pd.Timestamp.now("UTC") if data_end is None else pd.Timestamp(data_end)
         return now.tz_convert(self.zone).date()
 
-    def quietly(self, read: Callable[[Location], Any]) -> Any:
-        """What *read* gives, ``None`` without a location or where nothing is kept; no warning."""
+    def try_read(self, read: Callable[[Location], Any]) -> Any:
+        """``read(loc)``, or ``None`` without a location or if hlkit raises an error. Warnings are dropped."""
         if self.loc is None:
             return None
         with collect_warnings(), contextlib.suppress(HlkitError):
             return read(self.loc)
         return None
 
-    # ---- what may be seen of it
+    # ---- redaction: these return their argument unchanged unless ``redact`` is set
 
-    def name_of(self, loc: Location) -> str:
-        """What a location is called on the screen."""
-        name = loc.name
-        if name is None:
+    def location_name(self, loc: Location) -> str:
+        """The name of a location; its id if it has none."""
+        if loc.name is None:
             return loc.location_id
-        return pseudonym(name, "location") if self.redact else name
+        return pseudonym(loc.name, "location") if self.redact else loc.name
 
-    def shown(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """*frame* as it may be seen."""
-        return hidden(frame) if self.redact else frame
+    def redact_frame(self, frame: pd.DataFrame) -> pd.DataFrame:
+        return redact_frame(frame) if self.redact else frame
 
-    def result(self, result: Result) -> Result:
-        """*result* as it may be seen."""
-        return hidden_result(result, self.words) if self.redact else result
+    def redact_result(self, result: Result) -> Result:
+        return redact_result(result, self.redact_message) if self.redact else result
 
-    def column(self, name: str) -> str:
-        """A column's name as it may be seen."""
-        return hidden_name(name) if self.redact else name
+    def redact_column_name(self, name: str) -> str:
+        return redact_column_name(name) if self.redact else name
 
-    def field(self, name: Any) -> Any:
-        """The custom field that a pseudonym stands for; what is none stays as it is."""
-        return {hides: field for field, hides in self._fields().items()}.get(name, name) if self.redact else name
+    def redact_message(self, message: str) -> str:
+        return redact_message(message, self._field_pseudonyms()) if self.redact else message
 
-    def words(self, sentence: str) -> str:
-        """A sentence of hlkit's as it may be seen."""
-        return hidden_words(sentence, self._fields()) if self.redact else sentence
+    def original_value(self, value: Any) -> Any:
+        """The custom field that *value* is the pseudonym of; any other value is returned unchanged."""
+        if not self.redact:
+            return value
+        fields = {stand_in: field for field, stand_in in self._field_pseudonyms().items()}
+        return fields.get(value, value)
 
-    def _fields(self) -> dict[str, str]:
-        """The custom fields that are known of contacts and deals, and what stands for each."""
+    def _field_pseudonyms(self) -> dict[str, str]:
+        """The pseudonym of each known custom field of contacts and opportunities."""
         if self.loc is None:
             return {}
-        names = [name for one in (self.loc.contacts, self.loc.opportunities) for name in one.columns["name"]]
-        return {name: hides for name in names if (hides := hidden_name(name)) != name}
+        names = [*self.loc.contacts.columns["name"], *self.loc.opportunities.columns["name"]]
+        return {name: stand_in for name in names if (stand_in := redact_column_name(name)) != name}
 
-    def failure(self, error: BaseException, trace: str = "") -> str:
-        """What went wrong and what to do next; what may quote the location is its class alone."""
+    # ---- messages as HTML
+
+    def error_html(self, error: BaseException, trace: str = "") -> str:
+        """What went wrong and what to do next. If redacted, texts that may contain names are left out."""
         if not self.redact:
-            return html.failure(error, trace)
-        if isinstance(error, HlkitError) and error.status is None:
-            return html.failure(type(error)(self.words(error.message), hint=self.words(error.hint)))
-        if isinstance(error, (MissingScope, InvalidToken)):  # the server's own words follow a colon
-            return html.failure(type(error)(error.message.partition(": ")[0], hint=error.hint))
-        what = f"{type(error).__name__}: what it says is hidden, since it may name somebody"
-        return html.failure(HlkitError(what, hint="open the explorer without redact=True, where nobody looks on"))
+            return html.error(error, trace)
+        if isinstance(error, HlkitError) and error.status is None:  # raised by hlkit, not after an HTTP error
+            return html.error(type(error)(self.redact_message(error.message), hint=self.redact_message(error.hint)))
+        if isinstance(error, (MissingScope, InvalidToken)):  # the server's own message follows the colon
+            return html.error(type(error)(error.message.partition(": ")[0], hint=error.hint))
+        message = f"{type(error).__name__}: message hidden because it may contain names"
+        return html.error(HlkitError(message, hint="to see it, open the explorer without redact=True"))
 
-    def progress(self, work: Work, name: str = "") -> str:
-        """How the work goes, or how it failed and what to do; with what was left out on the way."""
-        if work.status == "failed" and work.error is not None:
-            return self.failure(work.error, work.trace)
-        words = html.box(f'<span class="{name}">{html.plain(work.words, 300)}</span>') if work.words else ""
-        return words + "".join(html.note(f"Mind: {self.words(one)}") for one in work.notes)
+    def task_html(self, task: BackgroundTask, css_class: str = "") -> str:
+        """The progress of *task*, or its error, followed by its warnings."""
+        if task.status == "failed" and task.error is not None:
+            return self.error_html(task.error, task.traceback)
+        message = ""
+        if task.message:
+            message = html.box(f'<span class="{css_class}">{html.one_line(task.message, 300)}</span>')
+        return message + "".join(html.note(f"Note: {self.redact_message(warning)}") for warning in task.warnings)
 
 
 class Code(str):
-    """Python; alone in a cell it shows as its lines."""
+    """Python code whose ``repr`` is the code itself, so that a notebook cell shows it line by line."""
 
     __slots__ = ()
 
@@ -120,94 +127,94 @@ class Code(str):
 
 
 class View:
-    """A view: ``box`` is its widget, ``code`` what does the same, ``choices`` what it was left at.
+    """A tab of the explorer. ``box`` is its widget.
 
-    ``frame`` is the table it shows, which is what ``code`` gives.
+    Subclasses implement ``build``, ``refresh``, ``code`` and ``frame``.
     """
 
     title = ""
 
-    def __init__(self, chosen: Chosen) -> None:
-        self.chosen = chosen
+    def __init__(self, state: ExplorerState) -> None:
+        self.state = state
         self.is_closed = False
-        self.fault = W.HTML()  # of a click or a choice that failed
-        self._failed: Callable[[], Any] | None = None
-        inner = self.made()
-        self.box = W.VBox([self.fault, inner])
+        self.error = widgets.HTML()  # shown if a click or a change of a control fails
+        self._failed_function: Callable[[], Any] | None = None
+        content = self.build()
+        self.box = widgets.VBox([self.error, content])
         self.box.add_class(f"hlkit-{self.title.lower()}")
-        chosen.observe(self.does(self.opened), "loc")
+        state.observe(self.callback(self.refresh), "loc")
 
-    def made(self) -> W.Box:
-        """Its widgets, made once."""
+    def build(self) -> widgets.Box:
+        """Create the widgets. Called once."""
         raise NotImplementedError
 
-    def does(self, function: Callable[[], Any]) -> Callable[..., None]:
-        """*function* as what a click or a change calls: how it fails is shown, and the rest goes on."""
+    def refresh(self) -> None:
+        """Show what is cached of the location, after another one was chosen. No request."""
+        raise NotImplementedError
+
+    def callback(self, function: Callable[[], Any]) -> Callable[..., None]:
+        """*function* as a callback of a widget: an exception is shown in the tab, until the function succeeds."""
 
         def call(_: Any = None) -> None:
             if self.is_closed:
                 return
             try:
                 function()
-            except Exception as error:  # ipywidgets would write it where nobody looks
-                self._failed = function
-                self.fault.value = self.chosen.failure(error, traceback.format_exc())
+            except Exception as error:  # ipywidgets would only log it
+                self._failed_function = function
+                self.error.value = self.state.error_html(error, traceback.format_exc())
             else:
-                if self._failed is function:
-                    self._failed, self.fault.value = None, ""
+                if self._failed_function is function:
+                    self._failed_function, self.error.value = None, ""
 
         return call
 
-    def works(self) -> tuple[Work, ...]:
-        """What it may do in the background."""
+    def tasks(self) -> tuple[BackgroundTask, ...]:
+        """The tasks that the tab can run."""
         return ()
 
     def close(self) -> None:
-        """Stop what runs, close the widgets, and let go of the frames."""
+        """Stop the tasks, close the widgets, and release the DataFrames."""
         self.is_closed = True
-        for work in self.works():
-            work.close()
+        for task in self.tasks():
+            task.close()
         close_all(self.box)
-
-    def opened(self) -> None:
-        """Another location was chosen: show what is kept of it. No request."""
-        raise NotImplementedError
 
     @property
     def code(self) -> str:
-        """Python that does what the view does."""
+        """Python code that does what the tab does."""
         raise NotImplementedError
 
     @property
     def frame(self) -> pd.DataFrame | None:
-        """What the code gives."""
+        """The DataFrame that the code returns; ``None`` if nothing was read yet."""
         raise NotImplementedError
 
     @property
     def choices(self) -> dict[str, Any]:
-        """Keywords for ``hl.explore`` that open it as it is."""
+        """Arguments of ``hl.explore`` that restore the tab as it is."""
         return {}
 
-    def whole(self, *lines: str) -> Code:
-        """Lines of code with what comes before them."""
-        mind = ["# Names are hidden: for a pseudonym write what it stands for."] if self.chosen.redact else []
-        return Code("\n".join([*mind, "import hlkit as hl", "", self.chosen.code, *lines]))
+    def full_code(self, *lines: str) -> Code:
+        """*lines* after the lines that import hlkit and connect to the location."""
+        comment = ["# Names are redacted: replace each pseudonym with the real name."] if self.state.redact else []
+        return Code("\n".join([*comment, "import hlkit as hl", "", self.state.connect_code, *lines]))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        return shown_as(self.box, self.code, html.code(self.code))
+        return mimebundle(self.box, self.code, html.code(self.code))
 
 
-def shown_as(box: W.Box, text: str, html: str) -> dict[str, Any]:
-    """The live widget, unless it is closed, and beside it what stands for it where no widget can be."""
-    live = box._repr_mimebundle_ if box.comm is not None else dict
-    return dict(live() or {}) | {"text/plain": text, "text/html": html}
+def mimebundle(box: widgets.Box, text: str, html: str) -> dict[str, Any]:
+    """The widget, unless it is closed, with text and HTML for frontends that cannot show widgets."""
+    live = box._repr_mimebundle_() if box.comm is not None else None
+    return dict(live or {}) | {"text/plain": text, "text/html": html}
 
 
-def close_all(widget: W.Widget) -> None:
-    """Close *widget* and all within it: ipywidgets keeps each until it is closed."""
+def close_all(widget: widgets.Widget) -> None:
+    """Close *widget* and every widget in it. ipywidgets keeps a reference to each widget until it is closed."""
     for name in widget.keys:
         value = getattr(widget, name)
-        for inner in value if isinstance(value, (list, tuple)) else (value,):
-            if isinstance(inner, W.Widget):
-                close_all(inner)
+        for child in value if isinstance(value, (list, tuple)) else (value,):
+            if isinstance(child, widgets.Widget):
+                close_all(child)
     widget.close()
