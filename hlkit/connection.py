@@ -41,7 +41,7 @@ _SEARCHES = frozenset(
     if resource.method == "POST"
 )
 _CACHE_FORMAT = "1"
-_PACERS: weakref.WeakValueDictionary[tuple[str, str], RateLimiter] = weakref.WeakValueDictionary()
+_RATE_LIMITERS: weakref.WeakValueDictionary[tuple[str, str], RateLimiter] = weakref.WeakValueDictionary()
 
 
 def connect(
@@ -202,8 +202,8 @@ def _simulation(as_of: str | None, seed: int, size: int) -> Simulation:
 
 def _session(base_url: str, location_id: str, token: Token, store: Cache, deadline: float) -> Session:
     """A session. All sessions for the same location in this process share one rate limiter."""
-    pacer = _PACERS.setdefault((base_url, location_id), RateLimiter())
-    return Session(base_url, token, store, deadline=deadline, searches=_SEARCHES, pacer=pacer)
+    rate_limiter = _RATE_LIMITERS.setdefault((base_url, location_id), RateLimiter())
+    return Session(base_url, token, store, deadline=deadline, searches=_SEARCHES, rate_limiter=rate_limiter)
 
 
 def cache_folder() -> Path | None:

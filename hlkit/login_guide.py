@@ -85,7 +85,7 @@ def _check(loc: Location) -> str:
     requests = cost(loc, CATALOG["contacts"], count)
     if count is None or requests is None:
         return "works"
-    time = duration(loc.session.pacer.time_for(requests))
+    time = duration(loc.session.rate_limiter.time_for(requests))
     return f"works: {count:,} contacts; a full read costs {requests:,} requests, {time}"
 
 

@@ -32,10 +32,10 @@ import hlkit as hl
 from hlkit.client import download as walk
 from hlkit.client.http import sqlite_file as file_module
 from hlkit.client.http.progress import Progress
-from hlkit.client.http.session import Call
+from hlkit.client.http.session import RequestSpec
 
 LOG = io.StringIO()
-file_module.LOCK_TIMEOUT = walk.LOCK_PATIENCE = 0.05
+file_module.LOCK_TIMEOUT = walk.LOCK_TIMEOUT = 0.05
 
 
 def said(status: int, message: str, **more: Any) -> bytes:
@@ -123,7 +123,7 @@ def connected(url: str, folder: Path, **given: Any) -> hl.location.Location:
 def provoke(what: str, loc: hl.location.Location) -> None:
     """The call that goes wrong."""
     if what == "read only":
-        loc.session.fetch(Call("DELETE", "/contacts/1", "2021-07-28", check=json.loads))
+        loc.session.fetch(RequestSpec("DELETE", "/contacts/1", "2021-07-28", parse=json.loads))
     elif what in ("circle", "announced and not sent"):
         loc.contacts()
     elif what == "missing column":
@@ -168,7 +168,7 @@ def shown(loc: hl.location.Location, error: BaseException | None) -> dict[str, s
         except Exception as refused:
             return f"{type(refused).__name__}: {refused}"
 
-    things = [loc, loc.users, loc.session, loc.session._token, loc.session.cache, loc.session.pacer, loc.quota]
+    things = [loc, loc.users, loc.session, loc.session._token, loc.session.cache, loc.session.rate_limiter, loc.quota]
     things += [loc.session.get_adapter(loc.session.base_url), loc.users.resource]
     views = (repr, str, vars, pickle.dumps, copy.copy, copy.deepcopy, pprint.pformat)
     objects = [tried(lambda view=view, thing=thing: view(thing)) for thing in things for view in views]

@@ -19,7 +19,7 @@ from typing import Any
 
 from hlkit.client.http.body import decode
 from hlkit.client.http.cache import Cache
-from hlkit.client.http.session import Call, Session
+from hlkit.client.http.session import RequestSpec, Session
 from hlkit.client.http.token import Token
 
 TOKEN = "pit-00000000-0000-0000-0000-00000000000a"
@@ -166,8 +166,8 @@ def session_to(server: Any, *, cache: Cache | None = None, token: Token | None =
     return Session(server.url, token, cache or Cache(None, token), **given)
 
 
-def call(path: str = "/users/", method: str = "GET", **given: Any) -> Call:
+def call(path: str = "/users/", method: str = "GET", **given: Any) -> RequestSpec:
     """A question whose answer is any JSON object."""
-    return Call(
-        **{"method": method, "path": path, "version": "2021-07-28", "check": decode, "resource": "users", **given}
+    return RequestSpec(
+        **{"method": method, "path": path, "version": "2021-07-28", "parse": decode, "resource": "users", **given}
     )

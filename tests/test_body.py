@@ -4,7 +4,7 @@ import pytest
 
 from hlkit.client.errors import UnexpectedResponse
 from hlkit.client.http import body as module
-from hlkit.client.http.body import DEEPEST, MOST_OBJECTS, MOST_VALUES, decode, read_page
+from hlkit.client.http.body import MAX_DEPTH, MAX_OBJECTS, MAX_VALUES, decode, read_page
 from hlkit.client.resources import CATALOG
 
 
@@ -21,12 +21,12 @@ def refused(body):
 
 
 def test_values_are_read_down_to_the_deepest_level():
-    assert decode(nested(DEEPEST))["a"]
+    assert decode(nested(MAX_DEPTH))["a"]
 
 
-@pytest.mark.parametrize("levels", [DEEPEST + 1, 900, 5_000])
+@pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 900, 5_000])
 def test_a_value_that_pythons_own_tools_could_not_follow_is_refused(levels):
-    assert refused(nested(levels)) == "the answer is nested deeper than 200 levels"
+    assert refused(nested(levels)) == "the response is nested deeper than 200 levels"
 
 
 def test_brackets_in_a_text_are_no_levels():
@@ -35,16 +35,16 @@ def test_brackets_in_a_text_are_no_levels():
 
 @pytest.mark.parametrize(
     "body",
-    [b'{"contacts": [' + b"{}," * MOST_OBJECTS + b"{}]}", b"[" + b"1," * (MOST_VALUES + 1) + b"1]"],
+    [b'{"contacts": [' + b"{}," * MAX_OBJECTS + b"{}]}", b"[" + b"1," * (MAX_VALUES + 1) + b"1]"],
     ids=["empty rows", "values"],
 )
 def test_an_answer_that_would_fill_the_memory_is_refused_before_it_is_read(body):
-    assert refused(body) == "the answer holds more than any page of rows"
+    assert refused(body) == "the response has more data than any page of rows"
 
 
 def test_signs_in_a_text_are_no_values(monkeypatch):
-    monkeypatch.setattr(module, "MOST_OBJECTS", 10)
-    monkeypatch.setattr(module, "MOST_VALUES", 10)
+    monkeypatch.setattr(module, "MAX_OBJECTS", 10)
+    monkeypatch.setattr(module, "MAX_VALUES", 10)
     text = b"{,[" * 99 + b'\\"'
 
     assert decode(b'{"body": "' + text + b'"}')["body"].endswith('[{,["')
@@ -54,6 +54,6 @@ def test_a_page_of_far_more_rows_than_were_asked_for_is_refused():
     contacts, users = CATALOG["contacts"], CATALOG["users"]
     page = b'{"contacts": [' + b"{}," * 5_000 + b"{}]}"
 
-    with pytest.raises(UnexpectedResponse, match="the answer has 5,001 contacts, more than any page"):
+    with pytest.raises(UnexpectedResponse, match="the response has 5,001 contacts, more than any page"):
         read_page(page, contacts, "loc1")
     assert len(read_page(page.replace(b"contacts", b"users"), users, "loc1")) == 5_001  # which has no pages

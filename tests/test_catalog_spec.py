@@ -41,7 +41,11 @@ def _operation(resource):
 
 def _sent(resource):
     """The parameters that a full read sends, beside those that stand in the path."""
-    names = set(resource.paging.first()) | set(resource.always) | {name for one in resource.passes for name in one}
+    names = (
+        set(resource.paging.first())
+        | set(resource.always)
+        | {name for one in resource.parameter_sets for name in one}
+    )
     names |= {entry.wire for entry in resource.filters.values() if entry.operator is None}
     names |= {resource.location} if resource.location else set()
     for position in ("param", "params"):

@@ -229,7 +229,7 @@ def test_check_names_the_scope_that_is_missing_and_goes_on_with_the_same_profile
 
         run("check", "--profile", "acme")
         said = capsys.readouterr().out
-        assert re.search(r"^users +\? .*\(HighLevel answered 5", said, re.MULTILINE)
+        assert re.search(r"^users +\? .*\(HighLevel responded with an error \(5", said, re.MULTILINE)
         assert "check their scopes" not in said
         assert said.endswith("next: hlkit fetch contacts --out contacts.xlsx --profile acme\n")
 
@@ -237,7 +237,7 @@ def test_check_names_the_scope_that_is_missing_and_goes_on_with_the_same_profile
         loc = hl.connect(token, sim.location_id, base_url=sim.url, cache=tmp_path, deadline=0.2)
         run("check")
         said = capsys.readouterr().out
-        assert re.search(r"^tags +no .*\(the token may not read tags", said, re.MULTILINE)
+        assert re.search(r"^tags +no .*\(the token cannot read tags", said, re.MULTILINE)
         assert "check their scopes" in said
 
 

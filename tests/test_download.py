@@ -97,9 +97,11 @@ def ids(pages):
     return [row["id"] for page in pages for row in page.rows]
 
 
-def walk(session, resource=CONTACTS, passes=({},), **given):
-    fresh = {name: given.pop(name) for name in ("expire_after", "refresh", "offline", "generation") if name in given}
-    return Download(Query(resource, LOCATION, passes), session, CachePolicy(**fresh), **given)
+def download_of(session, resource=CONTACTS, parameter_sets=({},), **options):
+    policy = {
+        name: options.pop(name) for name in ("expire_after", "refresh", "offline", "generation") if name in options
+    }
+    return Download(Query(resource, LOCATION, parameter_sets), session, CachePolicy(**policy), **options)
 
 
 def broken(one, kind):
@@ -138,47 +140,47 @@ SEVEN = ["c1", "c2", "c3", "c4", "c5", "c6", "c7"]
 
 
 def test_every_page_bears_the_location_and_every_row_comes_once(server, session):
-    one = walk(session)
+    one = download_of(session)
 
     assert ids(one) == SEVEN
     assert [asked.json["locationId"] for asked in server.asked] == [LOCATION] * 4
-    assert (one.pages, one.rows, one.spent, one.saved, one.announced) == (4, 7, 4, 0, 7)
+    assert (one.pages, one.rows, one.requests, one.from_cache, one.expected_rows) == (4, 7, 4, 0, 7)
     assert one.complete
 
 
 def test_the_second_time_it_costs_nothing(server, session, clock):
-    ids(walk(session))
+    ids(download_of(session))
     clock.now += 3599
-    one = walk(session)
+    one = download_of(session)
 
     assert ids(one) == SEVEN
-    assert (one.spent, one.saved) == (0, 4)
+    assert (one.requests, one.from_cache) == (0, 4)
     assert len(server.asked) == 4
 
 
 def test_an_hour_later_all_pages_are_asked_for_anew_and_the_old_ones_go(server, session, contacts, clock):
-    ids(walk(session))
+    ids(download_of(session))
     contacts.numbers.remove(2)  # an old page 1 before new ones would lose c4
     clock.now += 3601
 
-    assert ids(walk(session)) == ["c1", "c3", "c4", "c5", "c6", "c7"]
+    assert ids(download_of(session)) == ["c1", "c3", "c4", "c5", "c6", "c7"]
     assert len(session.cache.downloads()) == 1
     assert len(session.cache.responses) == 3
 
 
 def test_how_old_an_answer_may_be_is_the_callers_choice(server, session, clock):
-    ids(walk(session))
+    ids(download_of(session))
     clock.now += 100
 
-    ids(walk(session, expire_after=101))
+    ids(download_of(session, expire_after=101))
     assert len(server.asked) == 4
-    ids(walk(session, expire_after=99))
+    ids(download_of(session, expire_after=99))
     assert len(server.asked) == 8
 
 
 def test_an_empty_location_is_an_empty_walk():
     with Scripted(answer({"contacts": [], "total": 0})) as server:
-        one = walk(session_to(server))
+        one = download_of(session_to(server))
 
         assert ids(one) == []
         assert one.complete
@@ -191,7 +193,7 @@ def test_a_missing_or_an_odd_total_is_normal(total):
         return answer({"users": [{"id": "u1"}, {"id": "u2"}, {"id": "u3"}], "total": total})
 
     with Scripted(by=reply) as server:
-        assert ids(walk(session_to(server), USERS)) == ["u1", "u2", "u3"]
+        assert ids(download_of(session_to(server), USERS)) == ["u1", "u2", "u3"]
         assert len(server.asked) == 1
 
 
@@ -208,16 +210,16 @@ def test_two_passes_are_one_walk():
 
     with Scripted(by=reply) as server:
         session = session_to(server)
-        one = walk(session, MESSAGES, ({}, {"channel": "Email"}), progress=Told())
+        one = download_of(session, MESSAGES, ({}, {"channel": "Email"}), progress=Told())
 
         assert ids(one) == ["m1", "m2", "e1", "e2"]
         assert told == [(1, 2, 2), (2, 4, 4)]
-        assert one.announced == 4
+        assert one.expected_rows == 4
         assert len(session.cache.downloads()) == 1
 
 
 def test_a_limit_asks_for_as_few_pages_as_it_needs_and_is_not_complete(server, session):
-    one = walk(session, limit=4)
+    one = download_of(session, limit=4)
 
     assert ids(one) == SEVEN[:6]
     assert not one.complete
@@ -225,24 +227,24 @@ def test_a_limit_asks_for_as_few_pages_as_it_needs_and_is_not_complete(server, s
 
 
 def test_what_a_limit_has_read_the_whole_does_not_pay_for_again(server, session):
-    ids(walk(session, limit=4))
-    one = walk(session)
+    ids(download_of(session, limit=4))
+    one = download_of(session)
 
     assert ids(one) == SEVEN
-    assert (one.spent, one.saved) == (2, 2)
+    assert (one.requests, one.from_cache) == (2, 2)
 
 
 def test_a_limit_does_not_unfinish_a_complete_walk(server, session):
-    ids(walk(session))
-    ids(walk(session, limit=1))
+    ids(download_of(session))
+    ids(download_of(session, limit=1))
 
-    assert ids(walk(session, offline=False)) == SEVEN
+    assert ids(download_of(session, offline=False)) == SEVEN
     assert session.cache.downloads()[0].finished is not None
     assert session.cache.downloads()[0].pages == 4
 
 
 def test_the_heads_of_a_walk_are_its_first_pages(server, session):
-    assert [page.total("total") for page in walk(session, heads=True)] == [7]
+    assert [page.total("total") for page in download_of(session, first_page_only=True)] == [7]
     assert len(server.asked) == 1
 
 
@@ -251,14 +253,14 @@ def test_the_heads_of_a_walk_are_its_first_pages(server, session):
 
 def test_a_page_that_fails_leaves_the_pages_before_it_and_they_are_not_paid_again(server, session, contacts):
     contacts.pages = {3: answer({"message": "Invalid JWT"}, 401)}
-    one = walk(session)
+    one = download_of(session)
 
     came, _ = broken(one, InvalidToken)
 
     assert came == SEVEN[:6]
-    again = walk(session, generation=one.record.generation)
+    again = download_of(session, generation=one.record.generation)
     assert ids(again) == SEVEN
-    assert (again.spent, again.saved) == (2, 2)
+    assert (again.requests, again.from_cache) == (2, 2)
 
 
 DAYS = 86_400
@@ -272,108 +274,108 @@ def test_a_download_that_broke_off_is_resumed_for_seven_days_or_expire_after(
     session, contacts, clock, expire_after, later, saved
 ):
     contacts.pages = {3: answer({"message": "Invalid JWT"}, 401)}
-    broken(walk(session, expire_after=expire_after), InvalidToken)
+    broken(download_of(session, expire_after=expire_after), InvalidToken)
     clock.now += later
 
-    one = walk(session, expire_after=expire_after)
+    one = download_of(session, expire_after=expire_after)
 
     assert ids(one) == SEVEN
-    assert one.saved == saved
+    assert one.from_cache == saved
 
 
 def test_the_seven_days_count_from_the_last_page(session, contacts, clock):
     for page in (2, 4, 6):  # a request that fails, and one page more, each time
         contacts.pages[page] = answer({"message": "Invalid JWT"}, 401)
-        broken(walk(session), InvalidToken)
+        broken(download_of(session), InvalidToken)
         clock.now += 6 * DAYS
 
-    one = walk(session)
+    one = download_of(session)
 
     assert ids(one) == SEVEN
-    assert (one.spent, one.saved) == (1, 3)
+    assert (one.requests, one.from_cache) == (1, 3)
     assert one.record.fetched - one.record.started == 18 * DAYS
 
 
 def test_by_its_name_a_download_is_resumed_at_any_age(session, contacts, clock):
     contacts.pages = {3: answer({"message": "Invalid JWT"}, 401)}
-    one = walk(session)
+    one = download_of(session)
     broken(one, InvalidToken)
     clock.now += 20 * DAYS
 
-    resumed = walk(session, generation=one.record.generation)
+    resumed = download_of(session, generation=one.record.generation)
 
     assert ids(resumed) == SEVEN
-    assert resumed.saved == 2
+    assert resumed.from_cache == 2
 
 
 def test_it_is_fresh_from_when_its_last_page_arrived(server, session, contacts, clock):
     progress = Progress()
     progress.on_page = lambda update: setattr(clock, "now", clock.now + 3000)  # an hour and forty minutes in all
-    ids(walk(session, progress=progress))
+    ids(download_of(session, progress=progress))
     clock.now += 500
 
-    again = walk(session)
+    again = download_of(session)
 
     assert ids(again) == SEVEN
-    assert again.spent == 0
+    assert again.requests == 0
     clock.now += 3600
-    assert walk(session)._known(again._name())[1] is None
+    assert download_of(session)._find_record(again._query_id())[1] is None
 
 
 def test_what_a_clock_of_the_future_left_stands_in_nobodys_way(session, contacts, clock):
     clock.now += 365 * DAYS
-    ids(walk(session))
+    ids(download_of(session))
     clock.now -= 365 * DAYS
     contacts.pages = {7: answer({"message": "Invalid JWT"}, 401)}
-    broken(walk(session), InvalidToken)
+    broken(download_of(session), InvalidToken)
 
-    resumed, again = walk(session), walk(session)
+    resumed, again = download_of(session), download_of(session)
 
-    assert (ids(resumed), resumed.saved) == (SEVEN, 2)
-    assert (ids(again), again.spent) == (SEVEN, 0)
+    assert (ids(resumed), resumed.from_cache) == (SEVEN, 2)
+    assert (ids(again), again.requests) == (SEVEN, 0)
 
 
 def test_what_was_read_for_its_first_rows_is_no_download_that_broke_off(server, session, contacts, clock):
-    ids(walk(session, heads=True))
-    ids(walk(session, limit=4))
-    one = walk(session)
+    ids(download_of(session, first_page_only=True))
+    ids(download_of(session, limit=4))
+    one = download_of(session)
     next(iter(one))
-    one.settle()
+    one.stop_early()
     clock.now += 3601
 
-    for given in ({"heads": True}, {"limit": 4}, {}):
-        one = walk(session, **given)
+    for given in ({"first_page_only": True}, {"limit": 4}, {}):
+        one = download_of(session, **given)
         ids(one)
         assert one.record.started == clock.now
 
 
 def test_a_limit_is_not_served_by_the_old_pages_of_a_download_that_broke_off(session, contacts, clock):
     contacts.pages = {3: answer({"message": "Invalid JWT"}, 401)}
-    broken(walk(session), InvalidToken)
+    broken(download_of(session), InvalidToken)
     clock.now += DAYS
 
-    few, many = walk(session, limit=3), walk(session, limit=7)
+    few, many = download_of(session, limit=3), download_of(session, limit=7)
 
-    assert (ids(few), few.spent) == (SEVEN[:3], 1)
+    assert (ids(few), few.requests) == (SEVEN[:3], 1)
     assert ids(many) == SEVEN
-    assert many.saved == 2
+    assert many.from_cache == 2
 
 
 def test_refresh_resumes_a_refresh_that_broke_off_and_nothing_else(session, contacts, clock):
     contacts.pages = {3: answer({"message": "Invalid JWT"}, 401), 6: answer({"message": "Invalid JWT"}, 401)}
-    broken(walk(session), InvalidToken)
-    anew = walk(session, refresh=True)
+    broken(download_of(session), InvalidToken)
+    anew = download_of(session, refresh=True)
     broken(anew, InvalidToken)
-    assert anew.saved == 0
+    assert anew.from_cache == 0
     clock.now += DAYS
 
-    resumed = walk(session, refresh=True)
+    resumed = download_of(session, refresh=True)
 
     assert ids(resumed) == SEVEN
-    assert resumed.saved == 2
-    again = walk(session, refresh=True)
+    assert resumed.from_cache == 2
+    again = download_of(session, refresh=True)
     ids(again)
-    assert again.saved == 0
+    assert again.from_cache == 0
 
 
 NUMBERED = Resource(
@@ -399,11 +401,11 @@ def test_pages_by_number_are_resumed_only_while_the_total_is_the_same(clock, num
 
     with Scripted(by=reply) as server:
         session = session_to(server, cache=Cache(None, Token(TOKEN), now=clock))
-        broken(walk(session, NUMBERED), InvalidToken)
+        broken(download_of(session, NUMBERED), InvalidToken)
         before = len(server.asked)
         rows[:] = numbers
         clock.now += DAYS
-        one = walk(session, NUMBERED)
+        one = download_of(session, NUMBERED)
         pages = list(one)
 
         assert sorted(ids(pages[-one.pages :])) == [f"c{number}" for number in numbers]
@@ -414,48 +416,48 @@ def test_pages_by_number_are_resumed_only_while_the_total_is_the_same(clock, num
 def test_a_day_without_requests_keeps_what_arrived_and_pays_the_rest_alone(server, session, contacts):
     told = limits(Daily_Remaining=0, Daily_Reset=500)
     contacts.pages = {2: answer(contacts.page([4, 5, 6]), headers=told)}
-    came, error = broken(walk(session), QuotaExhausted)
+    came, error = broken(download_of(session), QuotaExhausted)
     assert came == SEVEN[:6]
     assert error.retry_after < 1
     assert len(server.asked) == 2
 
     time.sleep(0.55)
 
-    one = walk(session)
+    one = download_of(session)
     assert ids(one) == SEVEN
-    assert (one.spent, one.saved) == (2, 2)
+    assert (one.requests, one.from_cache) == (2, 2)
 
 
 def test_stop_between_two_pages_ends_the_walk_and_it_goes_on_where_it_stopped(server, session):
     progress = Progress()
     progress.on_page = lambda update: progress.cancel() if update.pages == 2 else None
 
-    came, _ = broken(walk(session, progress=progress), Canceled)
+    came, _ = broken(download_of(session, progress=progress), Canceled)
 
     assert came == SEVEN[:6]
-    one = walk(session)
+    one = download_of(session)
     assert ids(one) == SEVEN
-    assert (one.spent, one.saved) == (2, 2)
+    assert (one.requests, one.from_cache) == (2, 2)
 
 
 # ---- refresh
 
 
 def test_the_old_walk_serves_until_the_new_is_complete(server, session, contacts, clock):
-    ids(walk(session))
+    ids(download_of(session))
     clock.now += 10
     contacts.numbers.append(8)
     contacts.pages = {7: answer({"message": "Invalid JWT"}, 401)}
-    one = walk(session, refresh=True)
+    one = download_of(session, refresh=True)
     came, _ = broken(one, InvalidToken)
     assert came == SEVEN[:6]
 
-    assert ids(walk(session)) == SEVEN  # the old
+    assert ids(download_of(session)) == SEVEN  # the old
 
-    resumed = walk(session, refresh=True, generation=one.record.generation)
+    resumed = download_of(session, refresh=True, generation=one.record.generation)
     assert ids(resumed) == [*SEVEN, "c8"]
-    assert resumed.saved == 2
-    assert ids(walk(session)) == [*SEVEN, "c8"]
+    assert resumed.from_cache == 2
+    assert ids(download_of(session)) == [*SEVEN, "c8"]
     assert len(session.cache.downloads()) == 2  # and the one before, which may still be being read
 
 
@@ -463,29 +465,29 @@ def test_the_old_walk_serves_until_the_new_is_complete(server, session, contacts
 
 
 def test_offline_reads_the_last_complete_walk_of_any_age_and_says_how_old_it_is(server, session, clock):
-    ids(walk(session))
+    ids(download_of(session))
     clock.now += 29 * 86_400
 
-    with pytest.warns(StaleWarning, match="contacts as read 29 days ago"):
-        assert ids(walk(session, offline=True)) == SEVEN
+    with pytest.warns(StaleWarning, match="contacts as of 29 days ago"):
+        assert ids(download_of(session, offline=True)) == SEVEN
     assert len(server.asked) == 4
 
 
 def test_offline_names_what_was_never_read_completely(server, session):
-    ids(walk(session, limit=1))
+    ids(download_of(session, limit=1))
 
-    with pytest.raises(NotCached, match="contacts was never read completely"):
-        ids(walk(session, offline=True))
+    with pytest.raises(NotCached, match="contacts was never downloaded completely"):
+        ids(download_of(session, offline=True))
     assert len(server.asked) == 1
 
 
 def test_offline_asks_nobody_and_deletes_nothing_though_a_page_is_gone(server, session):
-    ids(walk(session))
+    ids(download_of(session))
     keys = list(session.cache.responses)
     session.cache.delete(keys[0])
 
     with pytest.raises(NotCached):
-        ids(walk(session, offline=True))
+        ids(download_of(session, offline=True))
     assert len(server.asked) == 4
     assert len(session.cache.responses) == 3
     assert len(session.cache.downloads()) == 1
@@ -493,14 +495,14 @@ def test_offline_asks_nobody_and_deletes_nothing_though_a_page_is_gone(server, s
 
 def test_offline_asks_nobody_to_go_on_either(server, session, contacts):
     contacts.pages = {3: answer({"message": "Invalid JWT"}, 401)}
-    one = walk(session)
+    one = download_of(session)
     broken(one, InvalidToken)
 
     with (
         pytest.raises(DamagedDownload),
         warnings.catch_warnings(action="ignore", category=StaleWarning),
     ):
-        ids(walk(session, offline=True, generation=one.record.generation))
+        ids(download_of(session, offline=True, generation=one.record.generation))
     assert len(server.asked) == 3
 
 
@@ -508,10 +510,10 @@ def test_offline_asks_nobody_to_go_on_either(server, session, contacts):
 
 
 def test_a_walk_with_a_gap_is_read_anew(server, session):
-    ids(walk(session))
+    ids(download_of(session))
     session.cache.delete(list(session.cache.responses)[1])
 
-    assert ids(walk(session)) == SEVEN
+    assert ids(download_of(session)) == SEVEN
     assert len(server.asked) == 8
 
 
@@ -528,15 +530,15 @@ def test_a_page_that_was_changed_on_the_disk_ends_the_walk_or_begins_it_anew(ser
         ]
         session.cache.responses[keys[number]] = b"spoilt"
 
-    ids(walk(session))
+    ids(download_of(session))
     spoil(0)
-    assert ids(walk(session)) == SEVEN
+    assert ids(download_of(session)) == SEVEN
     assert len(server.asked) == 8
 
     spoil(2)
-    came, _ = broken(walk(session), DamagedDownload)
+    came, _ = broken(download_of(session), DamagedDownload)
     assert came == SEVEN[:6]
-    assert ids(walk(session)) == SEVEN
+    assert ids(download_of(session)) == SEVEN
 
 
 # ---- circles and short walks
@@ -545,7 +547,7 @@ def test_a_page_that_was_changed_on_the_disk_ends_the_walk_or_begins_it_anew(ser
 def test_a_page_that_comes_for_ever_raises_after_one_request_and_tells_which(server, session, contacts):
     contacts.pages = dict.fromkeys(range(2, 99), answer(contacts.page([1, 2, 3])))
 
-    came, error = broken(walk(session), IncompleteDownload)
+    came, error = broken(download_of(session), IncompleteDownload)
 
     assert came[:3] == SEVEN[:3]
     assert set(came) == set(SEVEN[:3])
@@ -557,7 +559,7 @@ def test_a_page_that_comes_for_ever_raises_after_one_request_and_tells_which(ser
 def test_two_cursors_that_take_turns_raise_after_two_requests():
     pages = [{"messages": [{"id": f"m{n}"}], "nextCursor": "AB"[n % 2]} for n in range(50)]
     with Scripted(*map(answer, pages)) as server:
-        _, error = broken(walk(session_to(server), MESSAGES), IncompleteDownload)
+        _, error = broken(download_of(session_to(server), MESSAGES), IncompleteDownload)
 
         assert len(server.asked) <= 4
         assert "the cursor repeats" in error.message
@@ -565,21 +567,21 @@ def test_two_cursors_that_take_turns_raise_after_two_requests():
 
 def test_a_circle_that_was_a_slip_is_asked_for_again_by_a_resume(server, session, contacts):
     contacts.pages = {2: answer(contacts.page([1, 2, 3]))}
-    one = walk(session)
+    one = download_of(session)
     broken(one, IncompleteDownload)
 
-    resumed = walk(session, generation=one.record.generation)
+    resumed = download_of(session, generation=one.record.generation)
 
     assert ids(resumed) == SEVEN
-    assert (resumed.spent, resumed.saved) == (3, 1)
+    assert (resumed.requests, resumed.from_cache) == (3, 1)
 
 
 def test_cached_pages_that_lead_into_a_circle_are_given_up_once(session, contacts):
     contacts.pages = {1: answer(contacts.page([1, 2, 2])), 2: answer({"message": "Invalid JWT"}, 401)}
-    broken(walk(session), InvalidToken)
+    broken(download_of(session), InvalidToken)
     contacts.pages = {3: answer(contacts.page([1, 2, 2]))}
 
-    one = walk(session)
+    one = download_of(session)
     pages = list(one)
 
     assert ids(pages[-one.pages :]) == SEVEN
@@ -592,7 +594,7 @@ def test_a_page_of_one_time_stamp_is_given_before_it_is_an_error():
     )
     page = answer({"x": [{"id": "a", "sort": [5]}, {"id": "b", "sort": [5]}]})
     with Scripted(page) as server:
-        came, _ = broken(walk(session_to(server), resource), IncompleteDownload)
+        came, _ = broken(download_of(session_to(server), resource), IncompleteDownload)
 
     assert came == ["a", "b"]
 
@@ -604,19 +606,19 @@ def test_an_empty_page_ends_no_walk_while_a_new_cursor_comes():
         {"messages": [{"id": "m2"}]},
     ]
     with Scripted(*map(answer, pages)) as server:
-        assert ids(walk(session_to(server), MESSAGES)) == ["m1", "m2"]
+        assert ids(download_of(session_to(server), MESSAGES)) == ["m1", "m2"]
 
 
 def test_a_page_cut_where_its_json_is_whole_is_told_by_the_total_and_asked_for_again(server, session, contacts):
     contacts.pages = {2: answer(contacts.page([]))}
 
-    one = walk(session)
+    one = download_of(session)
 
     assert ids(one) == SEVEN
     assert len(server.asked) == 5
-    again = walk(session)
+    again = download_of(session)
     assert ids(again) == SEVEN  # as it came the first time, from what is kept
-    assert again.spent == 0
+    assert again.requests == 0
 
 
 @pytest.mark.parametrize(("sure", "requests"), [(True, 2), (False, 4)])
@@ -630,7 +632,7 @@ def test_a_page_with_few_rows_that_nobody_can_tell_from_a_cut_is_asked_for_twice
         return answer(pages.get(asked.path.replace(f"locationId={LOCATION}&", ""), pages["next"]), length=sure)
 
     with Scripted(by=reply) as server:
-        assert ids(walk(session_to(server), MESSAGES)) == ["m1", "m2"]
+        assert ids(download_of(session_to(server), MESSAGES)) == ["m1", "m2"]
         assert len(server.asked) == requests
 
 
@@ -641,8 +643,8 @@ def test_of_a_cut_that_nobody_can_notice_and_the_whole_the_whole_is_kept():
         with Scripted(*(answer(body, length=False) for body in script)) as server:
             session = session_to(server)
 
-            assert ids(walk(session, users)) == ["u0", "u1", "u2", "u3"]
-            assert ids(walk(session, users)) == ["u0", "u1", "u2", "u3"]
+            assert ids(download_of(session, users)) == ["u0", "u1", "u2", "u3"]
+            assert ids(download_of(session, users)) == ["u0", "u1", "u2", "u3"]
             assert len(server.asked) == 2
 
 
@@ -652,37 +654,37 @@ def test_a_server_that_told_where_its_answers_end_is_asked_until_it_does_again()
     script = [answer(whole), answer(cut, length=False), answer(cut, length=False), answer(whole)]
     with Scripted(*script) as server:
         session = session_to(server)
-        ids(walk(session, users))
+        ids(download_of(session, users))
 
-        assert ids(walk(session, users, refresh=True)) == ["u0", "u1", "u2", "u3"]
+        assert ids(download_of(session, users, refresh=True)) == ["u0", "u1", "u2", "u3"]
         assert len(server.asked) == 4
 
 
 def test_a_walk_that_stays_short_says_so_with_both_counts(session, contacts):
     contacts.page = lambda numbers: {"contacts": [row(number) for number in numbers], "total": 9}
 
-    with pytest.warns(MissingRowsWarning, match="announced 9 rows and sent 7, asked twice"):
-        assert ids(walk(session)) == SEVEN
+    with pytest.warns(MissingRowsWarning, match="announced 9 rows and sent 7 .requested twice"):
+        assert ids(download_of(session)) == SEVEN
 
 
 def test_a_last_page_that_comes_for_ever_ends_the_walk_though_more_was_announced():
     page = {"contacts": [row(1), row(2)], "total": 9}
     with Scripted(answer(page)) as server:
         with pytest.warns(MissingRowsWarning, match="announced 9 rows and sent 2"):
-            assert set(ids(walk(session_to(server)))) == {"c1", "c2"}
+            assert set(ids(download_of(session_to(server)))) == {"c1", "c2"}
 
         assert len(server.asked) <= 4
 
 
 def test_where_rows_are_announced_and_none_comes_it_is_incomplete():
     with Scripted(answer({"contacts": [], "total": 5})) as server:
-        one = walk(session_to(server))
+        one = download_of(session_to(server))
         came, error = broken(one, IncompleteDownload)
         assert came == []
         assert "announced 5 rows and sent 0" in error.message
         assert len(server.asked) == 2
         assert not one.complete
-        broken(walk(one.session), IncompleteDownload)
+        broken(download_of(one.session), IncompleteDownload)
         assert len(server.asked) == 4, "nor is it cached"
 
 
@@ -706,7 +708,7 @@ def test_an_envelope_without_its_rows_is_unexpected_also_within_a_walk_and_is_ne
     server, session, contacts, body
 ):
     contacts.pages = dict.fromkeys(range(2, 99), answer(body))
-    came, error = broken(walk(session), UnexpectedResponse)
+    came, error = broken(download_of(session), UnexpectedResponse)
 
     assert came == SEVEN[:3]
     assert error.status == 200
@@ -717,13 +719,13 @@ def test_an_envelope_without_its_rows_is_unexpected_also_within_a_walk_and_is_ne
 def test_one_bad_answer_in_a_walk_is_asked_for_again(server, session, contacts, body):
     contacts.pages = {2: answer(body, length=False)}
 
-    assert ids(walk(session)) == SEVEN
+    assert ids(download_of(session)) == SEVEN
     assert len(server.asked) == 5
 
 
 def test_a_server_that_fails_for_long_keeps_its_error_and_the_pages(server, session, contacts):
     contacts.pages = dict.fromkeys(range(2, 99), answer(b"", 502))
-    came, error = broken(walk(session), ServerError)
+    came, error = broken(download_of(session), ServerError)
 
     assert came == SEVEN[:3]
     assert error.status == 502
@@ -732,10 +734,10 @@ def test_a_server_that_fails_for_long_keeps_its_error_and_the_pages(server, sess
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b'{"contacts": null, "total": 0}', "the answer has contacts, and no rows in it"),
-        (b'{"contacts": {}}', "the answer has contacts, and no rows in it"),
-        (b'{"contacts": ["a", null]}', "the answer has contacts, and no rows in it"),
-        (b'{"people": []}', "the answer holds no contacts (it holds: people)"),
+        (b'{"contacts": null, "total": 0}', "the response has contacts, but no rows in it"),
+        (b'{"contacts": {}}', "the response has contacts, but no rows in it"),
+        (b'{"contacts": ["a", null]}', "the response has contacts, but no rows in it"),
+        (b'{"people": []}', "the response has no contacts (it has: people)"),
     ],
 )
 def test_an_answer_without_rows_is_told_by_what_it_has(body, words):
@@ -752,8 +754,8 @@ def test_entries_that_are_no_rows_are_left_out_and_counted():
         LOCATION,
     )
 
-    assert ([row["id"] for row in page.rows], page.odd, page.trailing) == (["c1", "c2"], 4, 1)
-    assert ([row["id"] for row in inner.rows], inner.odd, inner.trailing) == (["s"], 2, 1)
+    assert ([row["id"] for row in page.rows], page.skipped, page.trailing) == (["c1", "c2"], 4, 1)
+    assert ([row["id"] for row in inner.rows], inner.skipped, inner.trailing) == (["s"], 2, 1)
 
 
 @pytest.mark.parametrize(
@@ -787,7 +789,7 @@ OTHER = "loc0000000000000000b"
 )
 def test_a_row_of_another_location_is_asked_for_once_more_then_ends_the_walk(server, session, contacts, names):
     contacts.pages = dict.fromkeys(range(2, 99), answer(contacts.page([4, 5, 6], **names)))
-    came, _ = broken(walk(session), WrongLocation)
+    came, _ = broken(download_of(session), WrongLocation)
 
     assert came == SEVEN[:3]
     assert len(server.asked) == 3
@@ -797,7 +799,7 @@ def test_a_row_of_another_location_is_asked_for_once_more_then_ends_the_walk(ser
 def test_a_row_of_another_location_that_was_a_slip_is_no_error(session, contacts):
     contacts.pages = {2: answer(contacts.page([4, 5, 6], locationId=OTHER))}
 
-    assert ids(walk(session)) == SEVEN
+    assert ids(download_of(session)) == SEVEN
 
 
 @pytest.mark.parametrize(
@@ -814,7 +816,7 @@ def test_a_row_that_names_no_location_is_ours(names):
 
 def test_eight_threads_that_walk_the_same_share_every_page(server, session):
     with ThreadPoolExecutor(8) as pool:
-        came = list(pool.map(lambda _: ids(walk(session)), range(8)))
+        came = list(pool.map(lambda _: ids(download_of(session)), range(8)))
 
     assert came == [SEVEN] * 8
     assert len(server.asked) == 4
@@ -832,7 +834,7 @@ def test_two_resources_of_one_path_are_one_request_and_each_has_its_rows():
 
     with Scripted(slow) as server, ThreadPoolExecutor(2) as pool:
         session = session_to(server)
-        came = list(pool.map(lambda resource: ids(walk(session, resource)), [one, two]))
+        came = list(pool.map(lambda resource: ids(download_of(session, resource)), [one, two]))
 
         assert came == [["p1"], ["s1", "s2"]]
         assert len(server.asked) == 1
@@ -840,31 +842,31 @@ def test_two_resources_of_one_path_are_one_request_and_each_has_its_rows():
 
 @pytest.mark.parametrize("offline", [False, True])
 def test_a_download_that_is_being_read_outlives_the_one_that_replaces_it(session, contacts, clock, offline):
-    ids(walk(session))
+    ids(download_of(session))
     with warnings.catch_warnings(action="ignore", category=StaleWarning):
-        reading = iter(walk(session, offline=offline))
+        reading = iter(download_of(session, offline=offline))
         next(reading)
         clock.now += 1
         contacts.numbers.append(8)
-        thread = threading.Thread(target=lambda: ids(walk(session, refresh=True)))
+        thread = threading.Thread(target=lambda: ids(download_of(session, refresh=True)))
         thread.start()
         thread.join()
 
         assert ids(reading) == SEVEN[3:]
-    assert ids(walk(session)) == [*SEVEN, "c8"]
+    assert ids(download_of(session)) == [*SEVEN, "c8"]
 
 
 def test_one_that_was_replaced_and_is_not_read_goes_and_so_does_what_was_replaced_twice(session, clock):
-    ids(walk(session))
+    ids(download_of(session))
     for _ in range(3):
         clock.now += 60
-        ids(walk(session, refresh=True))
-        ids(walk(session))
+        ids(download_of(session, refresh=True))
+        ids(download_of(session))
     assert len(session.cache.downloads()) == 2
     assert len(session.cache.responses) == 8
 
     clock.now += 3601
-    ids(walk(session, refresh=True))
+    ids(download_of(session, refresh=True))
 
     assert len(session.cache.downloads()) == 1
     assert len(session.cache.responses) == 4
@@ -877,9 +879,9 @@ def test_a_walk_tells_its_watch_of_every_page(server, session):
     told = []
     progress = Progress()
     progress.on_page = lambda update: told.append(str(update))
-    ids(walk(session, progress=progress))
-    ids(walk(session, progress=progress))
+    ids(download_of(session, progress=progress))
+    ids(download_of(session, progress=progress))
 
     assert told[0] == "contacts · 1 page · 3 rows of 7"
     assert told[3] == "contacts · 4 pages · 7 rows of 7"
-    assert told[7] == "contacts · 4 pages · 7 rows of 7 · spent 0, saved 4"
+    assert told[7] == "contacts · 4 pages · 7 rows of 7 · 0 requests, 4 from cache"

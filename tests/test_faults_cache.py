@@ -67,7 +67,7 @@ def test_offline_waits_for_a_file_that_is_locked_and_does_not_call_it_empty(tria
 @pytest.mark.fault("locked")
 def test_a_file_that_stays_locked_is_told_as_locked(trial, monkeypatch):
     monkeypatch.setattr(file, "LOCK_TIMEOUT", 0.01)
-    monkeypatch.setattr(walk, "LOCK_PATIENCE", 0.01)
+    monkeypatch.setattr(walk, "LOCK_TIMEOUT", 0.01)
     trial.read("users")
     with closing(sqlite3.connect(file_of(trial), isolation_level=None)) as store:
         store.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -275,11 +275,11 @@ def test_a_clock_that_jumps_makes_no_entry_that_lasts_for_ever(trial, variant):
 @every_variant("clock")
 def test_no_wait_is_negative_or_endless_when_the_clock_is_wrong(new_trial, variant):
     trial = new_trial(burst=(50, 300))
-    pacer = trial.loc.session.pacer
-    pacer._now = faults.shifted(time.time, faults.SHIFTS[variant])
+    rate_limiter = trial.loc.session.rate_limiter
+    rate_limiter._now = faults.shifted(time.time, faults.SHIFTS[variant])
 
     trial.read("messages")
-    pacer._now = time.time
+    rate_limiter._now = time.time
     trial.read()
 
     assert trial.loc.quota.resets_in >= 0

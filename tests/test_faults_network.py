@@ -35,7 +35,7 @@ def test_what_is_kept_serves_where_there_is_no_connection_only_when_asked_for(ne
     trial.sim.close()
 
     trial.breaks(ConnectionFailed, "users", trial.connect(expire_after=0))
-    with one_warning(StaleWarning, "users as read .* ago"):
+    with one_warning(StaleWarning, "users as of .* ago"):
         kept = trial.connect(offline=True).users()
     assert kept.equals(users)
 

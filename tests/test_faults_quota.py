@@ -56,7 +56,7 @@ def test_a_wait_of_a_day_is_told_and_not_waited(trial):
     assert len(trial.asked()) == 3
     trial.sim.clear_faults()
     fresh = trial.connect(deadline=2.9)
-    fresh.session.pacer._used.clear()  # the day is over
+    fresh.session.rate_limiter._free_at.clear()  # the day is over
     assert len(trial.read(loc=fresh)) == ROWS
     assert len(trial.asked()) == PAGES + 1
 
@@ -80,8 +80,8 @@ def test_odd_limits_cost_no_row(trial, variant):
 
     trial.read()
 
-    pacer = trial.loc.session.pacer
-    assert (pacer._size, pacer.interval) == (25 if variant == "trial" else BURST, INTERVAL)
+    rate_limiter = trial.loc.session.rate_limiter
+    assert (rate_limiter._size, rate_limiter.interval) == (25 if variant == "trial" else BURST, INTERVAL)
 
 
 @pytest.mark.fault("limits_odd")
@@ -109,8 +109,8 @@ def test_a_day_that_is_used_up_keeps_what_came_and_the_rest_is_paid_when_it_is_o
     assert len(error.partial) == 20 * after
     assert len(trial.asked()) == after
     trial.sim._budgets.clear()
-    pacer = trial.loc.session.pacer
-    pacer._clock, pacer._now = faults.shifted(time.monotonic, A_DAY), faults.shifted(time.time, A_DAY)
+    rate_limiter = trial.loc.session.rate_limiter
+    rate_limiter._clock, rate_limiter._now = faults.shifted(time.monotonic, A_DAY), faults.shifted(time.time, A_DAY)
     assert len(trial.resume(error)) == ROWS
     assert len(trial.asked()) == PAGES
 

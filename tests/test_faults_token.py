@@ -78,7 +78,15 @@ def test_a_rotated_token_begins_with_nothing_kept(trial):
 
 def reachable(loc):
     """What a user can reach from a location."""
-    return [loc, loc.contacts, loc.session, loc.session.cache, loc.session.pacer, loc.session._token, loc.quota]
+    return [
+        loc,
+        loc.contacts,
+        loc.session,
+        loc.session.cache,
+        loc.session.rate_limiter,
+        loc.session._token,
+        loc.quota,
+    ]
 
 
 @pytest.mark.fault("introspect")

@@ -10,15 +10,13 @@ import warnings
 import pytest
 import requests
 from scripted import LOCATION, OTHER_TOKEN, TOKEN, Scripted, answer, call, limits, session_to, silent
-from test_download import CONTACTS, Contacts, ids
-from test_download import walk as walking
+from test_download import CONTACTS, Contacts, download_of, ids
 
-from hlkit.client import download as walk
+from hlkit.client import download
 from hlkit.client.download import MissingRowsWarning
 from hlkit.client.errors import HlkitError
 from hlkit.client.http import body as bodies
-from hlkit.client.http import session, token
-from hlkit.client.http import transport as attempt
+from hlkit.client.http import session, token, transport
 from hlkit.client.http.cache import Cache
 from hlkit.client.http.progress import Progress
 from hlkit.client.http.rate_limit import RateLimiter
@@ -36,7 +34,7 @@ def is_guarded(request):
 def test_validate_before_keeping(is_guarded, monkeypatch):
     """A web page with status 200 is kept, and served for an hour."""
     if not is_guarded:
-        monkeypatch.setattr(session._PacedSession, "_judge", lambda self, outcome, flight: None)
+        monkeypatch.setattr(session._RateLimitedSession, "_parse", lambda self, outcome, spec: (None, None))
     with Scripted(answer(b"<html></html>"), PAGE) as server:
         one = session_to(server, deadline=0.6)
         one.fetch(call())
@@ -70,7 +68,7 @@ def test_key_by_token(is_guarded, monkeypatch, tmp_path):
 def test_deadline_of_an_attempt(is_guarded, monkeypatch):
     """A server that crawls holds the call as long as it likes."""
     if not is_guarded:
-        monkeypatch.setattr(RetryState, "seconds", 60.0)
+        monkeypatch.setattr(RetryState, "attempt_timeout", 60.0)
 
     def crawl(connection, asked):
         for byte in PAGE:
@@ -91,12 +89,12 @@ def test_clean_cause_and_frames(is_guarded, monkeypatch):
     """What is raised holds the request, and with it the token."""
     if not is_guarded:
 
-        def bare(adapter, request, given, seconds):
-            given.sign(request.headers)
+        def bare(adapter, request, token, seconds):
+            token.sign(request.headers)
             return requests.adapters.HTTPAdapter().send(request, timeout=1)
 
-        monkeypatch.setattr(session, "attempt", bare)
-        monkeypatch.setattr(session, "_clean", lambda error: error)
+        monkeypatch.setattr(session, "send_once", bare)
+        monkeypatch.setattr(session, "_without_frames", lambda error: error)
     with Scripted(PAGE) as server:
         pass
     with pytest.raises((HlkitError, requests.ConnectionError)) as caught:
@@ -110,12 +108,14 @@ def test_clean_cause_and_frames(is_guarded, monkeypatch):
 def test_cursor_check(is_guarded, monkeypatch):
     """Pages that go in a circle never end."""
     if not is_guarded:
-        monkeypatch.setattr(walk.SeenRows, "next_position", lambda self, at, page: self.paging.after(at, page, self))
+        monkeypatch.setattr(
+            download.SeenRows, "next_position", lambda self, position, page: self.paging.after(position, page, self)
+        )
     contacts = Contacts(1, 2, 3)
     with Scripted(answer(contacts.page([1, 2, 3]))) as server:
         came = []
         try:
-            for page in walking(session_to(server)):
+            for page in download_of(session_to(server)):
                 came.append(page)
                 if len(came) == 20:
                     break
@@ -131,11 +131,11 @@ def test_generation_in_the_key(is_guarded, monkeypatch):
     contacts = Contacts(1, 2, 3, 4, 5, 6, 7)
     with Scripted(by=contacts) as server:
         one = session_to(server)
-        ids(walking(one, limit=1))  # page 1 is kept
+        ids(download_of(one, limit=1))  # page 1 is kept
         contacts.numbers = sorted([*contacts.numbers, 0.5, 1.5, 2.5])  # three rows come before its end
 
         with warnings.catch_warnings(action="ignore", category=MissingRowsWarning):
-            came = ids(walking(one, refresh=True))
+            came = ids(download_of(one, refresh=True))
 
     assert ({"c0.5", "c1.5", "c2.5"} <= set(came)) is is_guarded
 
@@ -143,7 +143,7 @@ def test_generation_in_the_key(is_guarded, monkeypatch):
 def test_quota_stop(is_guarded, monkeypatch):
     """A day that is over is asked on, request after request."""
     if not is_guarded:
-        monkeypatch.setattr(RateLimiter, "_refuse_an_empty_day", lambda self: None)
+        monkeypatch.setattr(RateLimiter, "_require_daily_quota", lambda self: None)
         monkeypatch.setattr(RateLimiter, "day_exhausted", lambda self: None)
     told = limits(interval_ms=10, Daily_Remaining=0, Daily_Reset=3_600_000)
     with Scripted(answer(b"", 429, headers=told)) as server:
@@ -158,7 +158,7 @@ def test_quota_stop(is_guarded, monkeypatch):
 def test_read_only(is_guarded, monkeypatch):
     """A contact is deleted."""
     if not is_guarded:
-        monkeypatch.setattr(session._PacedSession, "_only_reads", lambda self, request: None)
+        monkeypatch.setattr(session._RateLimitedSession, "_require_read_only", lambda self, request: None)
     with Scripted(PAGE) as server:
         try:
             session_to(server).fetch(call("/contacts/1", "DELETE"))
@@ -176,8 +176,8 @@ def test_host_check(is_guarded, monkeypatch):
         one = session_to(ours)
         prepare = one._prepare
 
-        def elsewhere(given):
-            request = prepare(given)
+        def elsewhere(spec):
+            request = prepare(spec)
             request.url = f"{theirs.url}/users/"
             return request
 
@@ -206,7 +206,7 @@ def test_http_to_this_machine_alone(is_guarded, monkeypatch):
 def test_wash_what_a_server_echoes(is_guarded, monkeypatch):
     """The token is kept on the disk, in an answer that repeats it."""
     if not is_guarded:
-        monkeypatch.setattr(Token, "wash", lambda self, body: body)
+        monkeypatch.setattr(Token, "redact", lambda self, body: body)
     with Scripted(by=lambda asked: answer({"you": asked.headers["authorization"]})) as server:
         one = session_to(server)
         one.fetch(call())
@@ -218,10 +218,10 @@ def test_wash_what_a_server_echoes(is_guarded, monkeypatch):
 def test_location_check(is_guarded, monkeypatch):
     """Another location's rows are in the frame."""
     if not is_guarded:
-        monkeypatch.setattr(bodies, "_is_of", lambda row, location_id: True)
+        monkeypatch.setattr(bodies, "_belongs_to", lambda row, location_id: True)
     contacts = Contacts(1, 2, 3, total=False)
     with Scripted(answer(contacts.page([1, 2], locationId=f"{LOCATION}x")), answer(contacts.page([3]))) as server:
-        came = ids(walking(session_to(server)))
+        came = ids(download_of(session_to(server)))
 
     assert ("c1" not in came) is is_guarded
 
@@ -229,15 +229,15 @@ def test_location_check(is_guarded, monkeypatch):
 def test_keep_no_circle(is_guarded, monkeypatch):
     """A slip of the server is kept, and no resume gets past it."""
     if not is_guarded:
-        monkeypatch.setattr(session.Session, "forget", lambda self, given: None)
+        monkeypatch.setattr(session.Session, "forget", lambda self, spec: None)
     contacts = Contacts(1, 2, 3, 4)
     contacts.pages = {2: answer(contacts.page([1, 2, 3]))}
     with Scripted(by=contacts) as server:
         one = session_to(server)
-        first = walking(one)
+        first = download_of(one)
         with pytest.raises(HlkitError):
             list(first)
-        resumed = walking(one, resource=CONTACTS, generation=first.record.generation)
+        resumed = download_of(one, resource=CONTACTS, generation=first.record.generation)
         try:
             came = ids(resumed)
         except HlkitError:
@@ -249,7 +249,7 @@ def test_keep_no_circle(is_guarded, monkeypatch):
 def test_hang_up(is_guarded, monkeypatch):
     """A connection that nobody waits for stays open as long as the server likes."""
     if not is_guarded:
-        monkeypatch.setattr(attempt._Attempt, "abandon", lambda self: None)
+        monkeypatch.setattr(transport._Attempt, "abandon", lambda self: None)
     ends = []
 
     def crawl(connection, asked):
@@ -264,10 +264,10 @@ def test_hang_up(is_guarded, monkeypatch):
         ends.append(has_hung_up)
 
     with Scripted(crawl) as server:
-        one = attempt.attempt(
-            attempt.Adapter(), requests.Request("GET", server.url).prepare(), Token(TOKEN), seconds=0.2
+        one = transport.send_once(
+            transport.Adapter(), requests.Request("GET", server.url).prepare(), Token(TOKEN), seconds=0.2
         )
-        assert isinstance(one, attempt.Failure)
+        assert isinstance(one, transport.Failure)
         while not ends:
             time.sleep(0.01)
 
@@ -275,10 +275,10 @@ def test_hang_up(is_guarded, monkeypatch):
 
 
 def test_stop_what_nobody_waits_for(is_guarded, monkeypatch):
-    """A walk that was cancelled goes on asking in the background."""
+    """A walk that was canceled goes on asking in the background."""
     if not is_guarded:
-        monkeypatch.setattr(session.Session, "_leave", lambda self, flight, given: None)
-        monkeypatch.setattr(session._Relay, "is_canceled", False)
+        monkeypatch.setattr(session.Session, "_detach", lambda self, in_flight, spec: None)
+        monkeypatch.setattr(session._SharedProgress, "is_canceled", False)
     progress = Progress()
 
     def stopped(connection, asked):

@@ -18,13 +18,13 @@ from hlkit.client.errors import (
     WrongLocation,
     WrongTokenKind,
 )
-from hlkit.client.http.responses import retry_after, trouble
-from hlkit.client.http.transport import Answer, Failure
+from hlkit.client.http.responses import error_for, retry_after
+from hlkit.client.http.transport import Failure, RawResponse
 
 
 def error_of(status, body=b"", resource="contacts", scope="contacts.readonly"):
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return trouble(Answer(status, {}, body), resource, scope, "services.example.com")
+    return error_for(RawResponse(status, {}, body), resource, scope, "services.example.com")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_any_success_is_one(status):
     assert error_of(status) is None
 
 
-def test_a_missing_scope_says_which_to_tick_and_where():
+def test_a_missing_scope_says_which_to_check_and_where():
     error = error_of(401, {"message": "The token is not authorized for this scope."})
 
     assert "check contacts.readonly in Settings > Private Integrations" in error.hint
@@ -115,15 +115,15 @@ def test_a_firewalls_403_is_no_missing_scope(body):
 @pytest.mark.parametrize(
     ("kind", "error", "retryable"),
     [
-        ("late", Timeout, True),
+        ("timeout", Timeout, True),
         ("refused", ConnectionFailed, True),
-        ("untrusted", ConnectionFailed, False),
+        ("tls", ConnectionFailed, False),
         ("setting", ConnectionFailed, False),
         ("broken", UnexpectedResponse, True),
     ],
 )
 def test_a_failure_names_the_host_or_what_broke(kind, error, retryable):
-    failed = trouble(Failure(kind, "why"), "users", "", "services.example.com")
+    failed = error_for(Failure(kind, "why"), "users", "", "services.example.com")
 
     assert type(failed) is error
     assert failed.retryable is retryable
@@ -153,9 +153,9 @@ NOON = 1_767_268_800.0  # Thu, 01 Jan 2026 12:00:00 GMT
     ],
 )
 def test_a_wait_is_told_as_seconds_or_as_a_date_and_odd_ones_are_ignored(told, seconds):
-    assert retry_after(Answer(429, {"retry-after": told}, b""), NOON) == seconds
+    assert retry_after(RawResponse(429, {"retry-after": told}, b""), NOON) == seconds
 
 
 def test_no_wait_is_asked_for_where_none_is_told():
-    assert retry_after(Answer(429, {}, b""), NOON) is None
-    assert retry_after(Failure("late", ""), NOON) is None
+    assert retry_after(RawResponse(429, {}, b""), NOON) is None
+    assert retry_after(Failure("timeout", ""), NOON) is None

@@ -705,9 +705,9 @@ def test_offline_reads_what_is_kept_says_how_old_it_is_and_asks_nobody(sim, conn
     offline = connect(offline=True)
 
     def read():
-        with pytest.warns(UserWarning, match=r"users as read \d+ s ago \(offline\)"):
+        with pytest.warns(UserWarning, match=r"users as of \d+ s ago \(offline\)"):
             pd.testing.assert_frame_equal(offline.users(), frame)
-        with pytest.raises(hl.errors.NotCached, match="opportunities was never read completely"):
+        with pytest.raises(hl.errors.NotCached, match="opportunities was never downloaded completely"):
             offline.opportunities(custom_fields=False)
 
     assert requests_during(sim, read) == 0

@@ -107,7 +107,7 @@ def test_a_token_given_as_the_location_is_refused_and_not_saved(sim):
 def test_a_token_without_the_scope_for_contacts_is_saved_and_shows_what_to_check(sim, capsys):
     log_in(sim, USERS_ONLY)
 
-    assert "works, but the token may not read contacts: check contacts.readonly" in capsys.readouterr().out
+    assert "works, but the token cannot read contacts: check contacts.readonly" in capsys.readouterr().out
     assert len(profiles.all_profiles()) == 1
 
 

@@ -37,9 +37,9 @@ def loc(sim, folder):
 
 def spent(loc, ids):
     """The requests that the notes of *ids* cost."""
-    before = loc.session.sent
+    before = loc.session.requests_sent
     loc.notes(contact_id=ids)
-    return loc.session.sent - before
+    return loc.session.requests_sent - before
 
 
 # ---- names
@@ -325,10 +325,10 @@ def test_ids_that_do_not_exist_are_named_and_none_that_exist_is_an_error(loc):
             read(contact_id=NOBODY)
         with pytest.warns(UserWarning, match=f"1 of 2 values of contact_id are not found: '{NOBODY}'"):
             read(contact_id=[NOBODY, contact])
-    before = loc.session.sent
+    before = loc.session.requests_sent
     with pytest.raises(InvalidRequest, match="no calendar has the id"):
         loc.appointments(calendar_id=[NOBODY, NOBODY[::-1], NOBODY.upper()])
-    assert loc.session.sent - before == 4  # one each, and the calendars once more
+    assert loc.session.requests_sent - before == 4  # one each, and the calendars once more
     with pytest.warns(UserWarning, match=f"1 of 2 values of calendar_id are not found: '{NOBODY}'"):
         some = loc.appointments(calendar_id=[NOBODY, calendar])
     pd.testing.assert_frame_equal(some, loc.appointments(calendar_id=calendar))

@@ -265,8 +265,8 @@ def test_entries_that_are_not_rows_or_have_no_id_lose_no_other_row(paging, posit
 def test_a_row_without_an_id_that_two_pages_share_is_returned_once():
     before, page = Page([{"id": "a"}, {"x": 1}], {}), Page([{"id": "a"}, {"x": 1}, {"x": 2}], {})
 
-    assert SeenRows("rows", SKIP).beyond(before, page) == [{"x": 2}]
-    assert SeenRows("rows", EXPORT).beyond(before, page) == [{"x": 1}, {"x": 2}]
+    assert SeenRows("rows", SKIP).new_rows(before, page) == [{"x": 2}]
+    assert SeenRows("rows", EXPORT).new_rows(before, page) == [{"x": 1}, {"x": 2}]
 
 
 def test_by_page_number_a_wrong_count_is_read_once_more():

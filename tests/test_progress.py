@@ -10,24 +10,24 @@ import pytest
 
 from hlkit.client.errors import Canceled
 from hlkit.client.http import progress as progress_module
-from hlkit.client.http.progress import Progress, ProgressBar, ProgressUpdate, default, under
+from hlkit.client.http.progress import Progress, ProgressBar, ProgressUpdate, current_progress, use_progress
 from hlkit.client.warning import warn
 
 
 def test_progress_reads_as_a_person_would_say_it():
-    told = ProgressUpdate("contacts", pages=6, rows=2881, total=5012, spent=6, left=94, of=100)
+    told = ProgressUpdate("contacts", pages=6, rows=2881, total=5012, requests=6, requests_left=94, burst_limit=100)
 
     assert str(told) == "contacts · 6 pages · 2,881 rows of 5,012 · 94 of 100 requests left"
 
 
 def test_progress_without_total_and_quota_says_what_is_known():
-    assert str(ProgressUpdate("users", pages=1, rows=8, spent=1)) == "users · 1 page · 8 rows"
+    assert str(ProgressUpdate("users", pages=1, rows=8, requests=1)) == "users · 1 page · 8 rows"
 
 
 def test_progress_over_what_is_kept_says_that_it_spent_nothing():
-    told = ProgressUpdate("contacts", pages=53, rows=26_500, saved=53, left=94, of=100)
+    told = ProgressUpdate("contacts", pages=53, rows=26_500, from_cache=53, requests_left=94, burst_limit=100)
 
-    assert str(told) == "contacts · 53 pages · 26,500 rows · spent 0, saved 53"
+    assert str(told) == "contacts · 53 pages · 26,500 rows · 0 requests, 53 from cache"
 
 
 def test_a_stop_ends_a_wait_at_once():
@@ -56,13 +56,13 @@ def test_a_stopped_watch_goes_on_once_it_is_told_to():
 def test_what_is_read_under_a_watch_has_it_in_this_thread_alone():
     progress, elsewhere = Progress(), []
 
-    with under(progress):
-        assert default() is progress
-        other = threading.Thread(target=lambda: elsewhere.append(default()))
+    with use_progress(progress):
+        assert current_progress() is progress
+        other = threading.Thread(target=lambda: elsewhere.append(current_progress()))
         other.start()
         other.join()
 
-    assert default() is not progress
+    assert current_progress() is not progress
     assert elsewhere[0] is not progress
 
 
@@ -103,11 +103,11 @@ def test_a_log_has_no_line_and_a_terminal_has_one(monkeypatch):
             return True
 
     monkeypatch.setattr(sys, "stderr", io.StringIO())
-    assert type(default()) is Progress
+    assert type(current_progress()) is Progress
     monkeypatch.setattr(sys, "stderr", Terminal())
-    assert type(default()) is ProgressBar
+    assert type(current_progress()) is ProgressBar
     monkeypatch.setattr(sys, "stderr", None)
-    assert type(default()) is Progress
+    assert type(current_progress()) is Progress
 
 
 class Tee:
@@ -151,7 +151,7 @@ def test_a_stream_that_cannot_show_progress_or_a_warning_breaks_nothing(monkeypa
         monkeypatch.setattr(warnings, "showwarning", lambda words, *_: sys.stderr.write(f"{words}"))
         warn("words")
 
-    assert type(default()) is (ProgressBar if name == "gone" else Progress)
+    assert type(current_progress()) is (ProgressBar if name == "gone" else Progress)
     line = ProgressBar(shown_after=0)
     for _ in range(2):
         line.on_page(ProgressUpdate("contacts", pages=1, rows=14))
@@ -186,9 +186,9 @@ def test_a_wait_that_a_person_would_notice_is_shown_before_it_begins(capsys):
 
 
 def test_a_notebook_has_a_line(monkeypatch):
-    monkeypatch.setattr(progress_module, "_somebody_looks_on", lambda: True)
+    monkeypatch.setattr(progress_module, "_is_interactive", lambda: True)
 
-    assert type(default()) is ProgressBar
+    assert type(current_progress()) is ProgressBar
 
 
 def test_a_line_that_was_closed_opens_another_for_the_next_walk(capsys):

@@ -51,32 +51,32 @@ def clock():
 
 
 @pytest.fixture
-def pacer(clock):
+def rate_limiter(clock):
     return RateLimiter(clock=clock, now=clock)
 
 
-def test_a_wait_for_a_reported_interval_of_minutes_is_an_error_that_says_how_long(clock, pacer):
-    pacer.take(Progress())
-    pacer.give_back(told(most=100, left=0, interval_ms=600_000))
+def test_a_wait_for_a_reported_interval_of_minutes_is_an_error_that_says_how_long(clock, rate_limiter):
+    rate_limiter.acquire(Progress())
+    rate_limiter.release(told(most=100, left=0, interval_ms=600_000))
     began = clock()
 
     with pytest.raises(RateLimited, match=r"100 requests in 10 min, .* free in 10 min") as error:
-        pacer.take(Progress(), longest=30.0)
+        rate_limiter.acquire(Progress(), max_wait=30.0)
 
     assert clock() == began
     assert error.value.retry_after == 600
     assert "deadline=600" in error.value.hint
 
 
-def test_a_slot_is_usable_again_one_interval_after_its_answer_came(clock, pacer):
+def test_a_slot_is_usable_again_one_interval_after_its_answer_came(clock, rate_limiter):
     headers = told(most=2, left=1, interval_ms=10_000)
-    pacer.take(clock)
-    pacer.give_back(headers)  # at 1000: usable at 1010
-    pacer.take(clock)
+    rate_limiter.acquire(clock)
+    rate_limiter.release(headers)  # at 1000: usable at 1010
+    rate_limiter.acquire(clock)
     clock.now += 3
-    pacer.give_back(headers)  # at 1003: usable at 1013
+    rate_limiter.release(headers)  # at 1003: usable at 1013
 
-    pacer.take(clock)
+    rate_limiter.acquire(clock)
 
     assert clock.now == 1010
     assert clock.told == [(7.0, "for the burst limit")]
@@ -96,7 +96,7 @@ def test_no_window_holds_more_requests_than_are_allowed_whatever_the_jitter(
 ):
     rng, interval = random.Random(seed), interval_ms / 1000
     clock = Clock()
-    pacer = RateLimiter(clock=clock, now=clock)
+    rate_limiter = RateLimiter(clock=clock, now=clock)
     arrivals: list[float] = []
     flights: list[tuple[float, dict[str, str]]] = []  # when each answer comes, and what it tells
 
@@ -104,20 +104,22 @@ def test_no_window_holds_more_requests_than_are_allowed_whatever_the_jitter(
         for at, headers in sorted(flights, key=lambda flight: flight[0]):
             if at <= until:
                 clock.now = max(clock.now, at)
-                pacer.give_back(headers)
+                rate_limiter.release(headers)
                 flights.remove((at, headers))
 
-    pacer.take(clock)  # the first answer tells the budget
-    pacer.give_back(told(most, most - 1, interval_ms))
+    rate_limiter.acquire(clock)  # the first answer tells the budget
+    rate_limiter.release(told(most, most - 1, interval_ms))
     arrivals.append(clock.now)
     for _ in range(6 * most):
         while True:
             land(clock.now)
-            if len(flights) < 8 and pacer._seconds_to_a_slot() <= 0:
+            if len(flights) < 8 and rate_limiter._seconds_to_free_slot() <= 0:
                 break
-            steps = [at for at, _ in flights] + [clock.now + s for s in [pacer._seconds_to_a_slot()] if 0 < s < 1e9]
+            steps = [at for at, _ in flights] + [
+                clock.now + s for s in [rate_limiter._seconds_to_free_slot()] if 0 < s < 1e9
+            ]
             clock.now = min(step for step in steps if step > clock.now)
-        pacer.take(clock)
+        rate_limiter.acquire(clock)
         arrived = clock.now + rng.uniform(0, slowest)
         arrivals.append(arrived)
         left = most - sum(arrived - interval < one <= arrived for one in arrivals)
@@ -134,56 +136,56 @@ def test_no_window_holds_more_requests_than_are_allowed_whatever_the_jitter(
     assert max(counts) <= most
 
 
-def test_a_budget_is_used_to_more_than_nine_tenths(clock, pacer):
+def test_a_budget_is_used_to_more_than_nine_tenths(clock, rate_limiter):
     headers = told(most=25, interval_ms=10_000)
     for _ in range(250):
-        pacer.take(clock)
+        rate_limiter.acquire(clock)
         clock.now += 0.15
-        pacer.give_back(headers)
+        rate_limiter.release(headers)
 
     # 10 windows of 25 need at least 9 intervals; a slot costs one round trip of 0.15 s more.
     assert 90 / (clock.now - 1000) > 0.9
 
 
-def test_the_server_is_believed_over_our_own_count(clock, pacer):
-    pacer.take(clock)
-    pacer.give_back(told(most=10, left=2, interval_ms=10_000))  # others have used seven
+def test_the_server_is_believed_over_our_own_count(clock, rate_limiter):
+    rate_limiter.acquire(clock)
+    rate_limiter.release(told(most=10, left=2, interval_ms=10_000))  # others have used seven
 
-    pacer.take(clock)
-    pacer.take(clock)
+    rate_limiter.acquire(clock)
+    rate_limiter.acquire(clock)
     assert clock.now == 1000
-    pacer.take(clock)
+    rate_limiter.acquire(clock)
     assert clock.now == 1010
 
 
-def test_more_left_than_we_count_frees_no_slot(clock, pacer):
+def test_more_left_than_we_count_frees_no_slot(clock, rate_limiter):
     for _ in range(3):
-        pacer.take(clock)
+        rate_limiter.acquire(clock)
     for _ in range(3):
-        pacer.give_back(told(most=3, left=3, interval_ms=10_000))
+        rate_limiter.release(told(most=3, left=3, interval_ms=10_000))
 
-    pacer.take(clock)
+    rate_limiter.acquire(clock)
     assert clock.now == 1010
 
 
 @pytest.mark.parametrize("asked", [0.0, 2.0])
-def test_a_short_hold_frees_no_slot_that_was_still_taken(clock, pacer, asked):
+def test_a_short_hold_frees_no_slot_that_was_still_taken(clock, rate_limiter, asked):
     for _ in range(2):
-        pacer.take(clock)
-        pacer.give_back(told(most=2, interval_ms=10_000))
+        rate_limiter.acquire(clock)
+        rate_limiter.release(told(most=2, interval_ms=10_000))
 
-    pacer.hold(asked)
-    pacer.take(clock)
+    rate_limiter.back_off(asked)
+    rate_limiter.acquire(clock)
 
     assert clock.now == 1010
 
 
-def test_a_hold_stops_every_slot(clock, pacer):
-    pacer.take(clock)
-    pacer.give_back(told(most=5, interval_ms=1000))
+def test_a_hold_stops_every_slot(clock, rate_limiter):
+    rate_limiter.acquire(clock)
+    rate_limiter.release(told(most=5, interval_ms=1000))
 
-    pacer.hold(30)
-    pacer.take(clock)
+    rate_limiter.back_off(30)
+    rate_limiter.acquire(clock)
 
     assert clock.now == 1030
 
@@ -201,111 +203,111 @@ def test_a_hold_stops_every_slot(clock, pacer):
     ],
 )
 @pytest.mark.fault("limits_odd")
-def test_missing_or_odd_headers_mean_a_hundred_in_ten_seconds(clock, pacer, odd):
+def test_missing_or_odd_headers_mean_a_hundred_in_ten_seconds(clock, rate_limiter, odd):
     for _ in range(100):
-        pacer.take(clock)
-        pacer.give_back({name: text for name, text in odd.items() if name != "x-ratelimit-remaining"})
+        rate_limiter.acquire(clock)
+        rate_limiter.release({name: text for name, text in odd.items() if name != "x-ratelimit-remaining"})
     assert clock.now == 1000
 
-    pacer.take(clock)
+    rate_limiter.acquire(clock)
 
     assert clock.now == 1010
 
 
-def test_before_the_first_answer_no_more_are_sent_than_the_smallest_budget_allows(clock, pacer):
+def test_before_the_first_answer_no_more_are_sent_than_the_smallest_budget_allows(clock, rate_limiter):
     for _ in range(25):
-        pacer.take(clock)
+        rate_limiter.acquire(clock)
     threading.Timer(0.02, clock.cancel).start()
 
     with pytest.raises(Canceled):  # the twenty-sixth waits for an answer
-        pacer.take(clock)
+        rate_limiter.acquire(clock)
 
 
-def test_an_attempt_without_an_answer_gives_its_slot_back(clock, pacer):
+def test_an_attempt_without_an_answer_gives_its_slot_back(clock, rate_limiter):
     for _ in range(300):
-        pacer.take(clock)
-        pacer.give_back(None)
+        rate_limiter.acquire(clock)
+        rate_limiter.release(None)
         clock.now += 0.5
 
 
-def test_a_shrunken_budget_waits_until_enough_slots_are_back(clock, pacer):
+def test_a_shrunken_budget_waits_until_enough_slots_are_back(clock, rate_limiter):
     for _ in range(10):
-        pacer.take(clock)
-        pacer.give_back(told(most=10, interval_ms=10_000))
+        rate_limiter.acquire(clock)
+        rate_limiter.release(told(most=10, interval_ms=10_000))
         clock.now += 1  # usable at 1010, 1011, ... 1019
 
-    pacer._used.append(5000.0)
-    pacer.take(clock)
-    pacer.give_back(told(most=4, interval_ms=10_000))  # at 1010 or 1011
-    pacer.take(clock)
+    rate_limiter._free_at.append(5000.0)
+    rate_limiter.acquire(clock)
+    rate_limiter.release(told(most=4, interval_ms=10_000))  # at 1010 or 1011
+    rate_limiter.acquire(clock)
 
     assert clock.now == pytest.approx(1018, abs=1)
 
 
-def test_a_stopped_watch_takes_no_slot(clock, pacer):
+def test_a_stopped_watch_takes_no_slot(clock, rate_limiter):
     clock.cancel()
 
     with pytest.raises(Canceled):
-        pacer.take(clock)
-    assert pacer._used == []
+        rate_limiter.acquire(clock)
+    assert rate_limiter._free_at == []
 
 
-def test_a_day_without_requests_stops_at_once_and_says_when_there_are_some(clock, pacer):
-    pacer.take(clock)
-    pacer.give_back(told(day=0, day_limit=200_000, resets_ms=7_200_000))
+def test_a_day_without_requests_stops_at_once_and_says_when_there_are_some(clock, rate_limiter):
+    rate_limiter.acquire(clock)
+    rate_limiter.release(told(day=0, day_limit=200_000, resets_ms=7_200_000))
 
     with pytest.raises(QuotaExhausted, match=r"\(200,000\) .* in 2 h") as caught:
-        pacer.take(clock)
+        rate_limiter.acquire(clock)
     assert caught.value.retry_after == 7200
     assert not caught.value.retryable
 
     clock.now += 7201
-    pacer.take(clock)
+    rate_limiter.acquire(clock)
 
 
-def test_a_day_that_does_not_say_when_it_ends_is_asked_about_once_a_minute(clock, pacer):
-    pacer.take(clock)
-    pacer.give_back(told(day=0))
+def test_a_day_that_does_not_say_when_it_ends_is_asked_about_once_a_minute(clock, rate_limiter):
+    rate_limiter.acquire(clock)
+    rate_limiter.release(told(day=0))
     with pytest.raises(QuotaExhausted, match="within 24 hours"):
-        pacer.take(clock)
+        rate_limiter.acquire(clock)
 
     clock.now += 61
-    pacer.take(clock)
+    rate_limiter.acquire(clock)
 
 
 def test_a_day_ends_although_the_time_of_day_was_set_back():
     clock, wall = Clock(), Clock()
-    pacer = RateLimiter(clock=clock, now=wall)
-    pacer.take(clock)
-    pacer.give_back(told(day=0, resets_ms=60_000))
+    rate_limiter = RateLimiter(clock=clock, now=wall)
+    rate_limiter.acquire(clock)
+    rate_limiter.release(told(day=0, resets_ms=60_000))
     wall.now -= 365 * 86_400
     clock.now += 61
 
-    pacer.take(clock)
+    rate_limiter.acquire(clock)
 
 
-def test_an_answer_that_tells_nothing_takes_nothing_from_what_is_known(clock, pacer):
+def test_an_answer_that_tells_nothing_takes_nothing_from_what_is_known(clock, rate_limiter):
     for headers in (told(100, 42, 10_000, day=1234, day_limit=200_000, resets_ms=3_600_000), {}, None):
-        pacer.take(clock)
-        pacer.give_back(headers)
+        rate_limiter.acquire(clock)
+        rate_limiter.release(headers)
 
-    quota = pacer.quota
+    quota = rate_limiter.quota
     assert (quota.burst, quota.burst_limit, quota.interval) == (42, 100, 10)
     assert (quota.day, quota.day_limit, quota.day_resets_at) == (1234, 200_000, 1000 + 3600)
 
 
-def test_the_time_for_many_requests_is_what_they_take_or_what_the_limit_lets_through(clock, pacer):
-    pacer.take(clock)
-    pacer.give_back(told(most=25, interval_ms=10_000))
+def test_the_time_for_many_requests_is_what_they_take_or_what_the_limit_lets_through(clock, rate_limiter):
+    rate_limiter.acquire(clock)
+    rate_limiter.release(told(most=25, interval_ms=10_000))
 
-    assert pacer.time_for(10) == 3
-    assert pacer.time_for(250) == 90  # ten windows of 25, the first at once
+    assert rate_limiter.time_for(10) == 3
+    assert rate_limiter.time_for(250) == 90  # ten windows of 25, the first at once
 
 
 def test_a_quota_reads_as_prose():
     assert str(Quota()) == "not known until the first request"
-    assert str(Quota(told_at=1.0)) == "not told by the server"
-    quota = Quota(burst=94, burst_limit=100, interval=10, day=199_408, day_limit=200_000, told_at=1.0)
+    assert str(Quota(reported_at=1.0)) == "not reported by the server"
+    quota = Quota(burst=94, burst_limit=100, interval=10, day=199_408, day_limit=200_000, reported_at=1.0)
     assert str(quota) == "94 of 100 requests left in 10 s, 199,408 of 200,000 left today"
 
 

@@ -354,7 +354,7 @@ def test_a_failing_server_is_not_reported_as_a_missing_scope(sim, connect):
     table = connect(NO_NOTES, deadline=0.3).check().set_index("resource")
 
     assert pd.isna(table.loc["products", "readable"])
-    assert table.loc["products", "problem"].startswith("HighLevel answered 5")
+    assert table.loc["products", "problem"].startswith("HighLevel responded with an error (5")
     assert table.index[table["readable"].eq(False)].tolist() == ["invoices"]
 
 

@@ -20,8 +20,11 @@ def connect(trial, day=0, **given):
     """The location on a later day, when the day's requests are there again."""
     loc = trial.connect(**given)
     trial.sim._budgets.clear()
-    pacer, cache = loc.session.pacer, loc.session.cache
-    pacer._clock, pacer._now = faults.shifted(time.monotonic, day * A_DAY), faults.shifted(time.time, day * A_DAY)
+    rate_limiter, cache = loc.session.rate_limiter, loc.session.cache
+    rate_limiter._clock, rate_limiter._now = (
+        faults.shifted(time.monotonic, day * A_DAY),
+        faults.shifted(time.time, day * A_DAY),
+    )
     cache._now = faults.shifted(time.time, day * A_DAY)
     return loc
 

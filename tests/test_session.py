@@ -28,7 +28,7 @@ from hlkit.client.errors import (
 )
 from hlkit.client.http.cache import Cache
 from hlkit.client.http.progress import Progress
-from hlkit.client.http.retry import Budget
+from hlkit.client.http.retry import RetryBudget
 from hlkit.client.http.token import Token
 
 ANSWER = answer({"users": [{"id": "u1"}]})
@@ -106,8 +106,8 @@ def test_an_address_on_another_host_is_never_sent():
         session = session_to(ours)
         prepare = session._prepare
 
-        def elsewhere(given):
-            request = prepare(given)
+        def elsewhere(spec):
+            request = prepare(spec)
             request.url = f"{theirs.url}/users/"
             return request
 
@@ -143,9 +143,9 @@ def test_a_kept_answer_spends_no_request_and_no_slot():
         first, second = call(), call()
 
         assert session.fetch(first) == session.fetch(second) == PAGE
-        assert (first.sent, second.sent) == (1, 0)
+        assert (first.requests_sent, second.requests_sent) == (1, 0)
         assert len(server.asked) == 1
-        assert len(session.pacer._used) == 1
+        assert len(session.rate_limiter._free_at) == 1
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_kept_answer_spends_no_request_and_no_slot():
         {"params": {"limit": 1}},
         {"version": "2021-04-15"},
         {"key_prefix": "another walk"},
-        {"visit": 2},
+        {"occurrence": 2},
         {"method": "POST", "path": "/contacts/search", "body": {}},
     ],
 )
@@ -268,15 +268,15 @@ def test_a_kept_answer_that_does_not_fit_another_question_is_asked_for_anew():
         session = session_to(server)
         session.fetch(call())
 
-        assert session.fetch(call(check=users_only)) == "users"
+        assert session.fetch(call(parse=users_only)) == "users"
         assert len(server.asked) == 2
 
 
 def test_what_must_be_kept_is_asked_of_nobody():
-    error, asked = refused(NotCached, ANSWER, kept_only=True)
+    error, asked = refused(NotCached, ANSWER, cache_only=True)
 
     assert asked == []
-    assert "cannot be read" in error.message
+    assert "can no longer be read" in error.message
 
 
 # ---- what is tried again
@@ -320,7 +320,7 @@ def test_six_attempts_are_all():
 
 
 def test_a_walk_that_has_no_retries_left_tries_nothing_again():
-    _, asked = refused(ServerError, answer(b"", 503), budget=Budget(retries=1))
+    _, asked = refused(ServerError, answer(b"", 503), retry_budget=RetryBudget(retries=1))
 
     assert len(asked) == 2
 
@@ -432,8 +432,8 @@ def test_a_trials_budget_is_kept_to_the_letter():
             list(pool.map(lambda number: session.fetch(call(params={"n": number})), range(23)))
 
         assert len(server.asked) == 23  # none was refused and sent again
-        assert session.pacer.quota.burst_limit == 5
-        assert session.pacer.quota.day == 99
+        assert session.rate_limiter.quota.burst_limit == 5
+        assert session.rate_limiter.quota.day == 99
 
 
 @pytest.mark.parametrize("interval_ms", [600_000, 60_000])
@@ -453,7 +453,7 @@ def test_an_interval_that_cannot_be_is_ignored(interval_ms):
         for number in range(3):
             session.fetch(call(params={"n": number}))
 
-        assert session.pacer.quota.interval is None
+        assert session.rate_limiter.quota.interval is None
         assert len(server.asked) == 3
 
 
@@ -522,7 +522,7 @@ def test_eight_threads_that_ask_the_same_make_one_request():
 
         assert pages == [PAGE] * 8
         assert len(server.asked) == 1
-        assert sorted(one.sent for one in calls) == [0] * 7 + [1]
+        assert sorted(spec.requests_sent for spec in calls) == [0] * 7 + [1]
 
 
 def test_each_of_them_reads_the_answer_in_its_own_way():
@@ -530,7 +530,7 @@ def test_each_of_them_reads_the_answer_in_its_own_way():
     with Scripted(slow_answer) as server:
         session = session_to(server)
         with ThreadPoolExecutor(2) as pool:
-            pages = list(pool.map(lambda check: session.fetch(call(check=check)), checks))
+            pages = list(pool.map(lambda check: session.fetch(call(parse=check)), checks))
 
         assert sorted(pages) == ["first", "second"]
         assert len(server.asked) == 1

@@ -11,14 +11,14 @@ from scripted import TOKEN, Scripted, answer, hang_up, silent, slowly
 
 from hlkit.client.http import transport as module
 from hlkit.client.http.token import Token
-from hlkit.client.http.transport import Adapter, Answer, Failure, attempt
+from hlkit.client.http.transport import Adapter, Failure, RawResponse, send_once
 
 BODY = b'{"users": [' + b", ".join(b'{"id": "u%04d"}' % number for number in range(200)) + b"]}"
 ZIPPED = gzip.compress(BODY)
 
 
 def asking(url, seconds=2.0, adapter=None):
-    return attempt(adapter or Adapter(), requests.Request("GET", f"{url}/users/").prepare(), Token(TOKEN), seconds)
+    return send_once(adapter or Adapter(), requests.Request("GET", f"{url}/users/").prepare(), Token(TOKEN), seconds)
 
 
 def of(*script, seconds=2.0):
@@ -51,7 +51,7 @@ def chunked(*chunks, last=b"0\r\n\r\n"):
 def test_an_honest_answer_comes_whole_however_it_is_sent(reply):
     came = of(reply)
 
-    assert isinstance(came, Answer)
+    assert isinstance(came, RawResponse)
     assert came.body == BODY
 
 
@@ -67,7 +67,7 @@ def test_an_honest_answer_comes_whole_however_it_is_sent(reply):
     ids=["length", "zipped", "chunked", "none", "http/1.0"],
 )
 def test_a_cut_goes_unnoticed_only_where_a_plain_body_ends_with_its_connection(reply, is_sure):
-    assert of(reply).is_surely_whole is is_sure
+    assert of(reply).is_surely_complete is is_sure
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_reset_in_the_midst_of_a_body_is_no_answer():
 def test_a_status_that_says_enough_needs_no_whole_body(status):
     came = of(answer(BODY[:9], status, length=len(BODY), headers={"X-RateLimit-Remaining": "0"}))
 
-    assert isinstance(came, Answer)
+    assert isinstance(came, RawResponse)
     assert (came.status, came.body, came.headers["x-ratelimit-remaining"]) == (status, b"", "0")
 
 
@@ -132,7 +132,7 @@ def test_an_attempt_ends_in_time_and_its_connection_with_it(reply):
         came = asking(server.url, seconds=0.3)
 
         assert isinstance(came, Failure)
-        assert came.kind == "late"  # whichever progress ran out first: ours, or the socket's
+        assert came.kind == "timeout"  # whichever progress ran out first: ours, or the socket's
         assert time.monotonic() - began < 3  # the server takes 14 at least
         assert no_attempt_is_left(before, within=3)
 
@@ -154,7 +154,7 @@ def test_an_answer_that_is_whole_is_used_although_the_connection_closes_late():
     began = time.monotonic()
     came = of(lingering, seconds=15)
 
-    assert isinstance(came, Answer)
+    assert isinstance(came, RawResponse)
     assert time.monotonic() - began < 3
 
 
@@ -162,7 +162,7 @@ def test_a_connection_is_used_again():
     adapter = Adapter()
     with Scripted(answer(BODY, headers={"Connection": "keep-alive"})) as server:
         for _ in range(5):
-            assert isinstance(asking(server.url, adapter=adapter), Answer)
+            assert isinstance(asking(server.url, adapter=adapter), RawResponse)
 
         assert server.connections == 1
         assert len(server.asked) == 5
@@ -175,28 +175,28 @@ def test_an_address_where_nobody_listens_is_refused():
 
     assert isinstance(came, Failure)
     assert came.kind == "refused"
-    assert "ConnectionRefusedError" in came.words
+    assert "ConnectionRefusedError" in came.message
 
 
 def test_a_name_that_nobody_knows_is_refused():
     came = asking("https://nowhere.invalid", seconds=5.0)
 
     assert isinstance(came, Failure)
-    assert came.kind in ("refused", "late")
+    assert came.kind in ("refused", "timeout")
 
 
 def test_a_bomb_is_not_unpacked(monkeypatch):
-    monkeypatch.setattr(module, "MOST_BYTES", 1_000_000)
+    monkeypatch.setattr(module, "MAX_BODY_BYTES", 1_000_000)
 
     came = of(answer(gzip.compress(b"0" * 5_000_000), headers={"Content-Encoding": "gzip"}))
 
-    assert came == Failure("broken", "the answer is larger than any page")
+    assert came == Failure("broken", "the response is too large for a page of rows")
 
 
 def test_a_body_of_endless_empty_parts_is_no_answer():
     came = of(answer(gzip.compress(b"") * 5_000, headers={"Content-Encoding": "gzip"}))
 
-    assert came == Failure("broken", "the compressed answer is in too many parts")
+    assert came == Failure("broken", "the compressed response has too many parts")
 
 
 SECRET = "made-up-password"
@@ -227,7 +227,7 @@ def test_a_proxy_that_is_no_address_is_told_without_its_password(monkeypatch, no
     came = asking("https://nowhere.invalid")
 
     assert came.kind == "setting"
-    assert came.words == "the proxy that is set for https is no address"
+    assert came.message == "the proxy set for https is not a valid address"
     assert "HTTPS_PROXY" in came.hint
     assert SECRET not in repr(came)
 
@@ -242,13 +242,13 @@ def test_a_socks_proxy_without_its_package_is_told_with_what_to_install(monkeypa
     came = asking("https://nowhere.invalid")
 
     assert came.kind == "setting"
-    assert "PySocks" in came.words
+    assert "PySocks" in came.message
     assert 'pip install "requests[socks]"' in came.hint
     assert SECRET not in repr(came)
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"), [(None, "No such file or directory"), ("no certificate", "no certificate is in it")]
+    ("text", "reason"), [(None, "No such file or directory"), ("no certificate", "it contains no certificate")]
 )
 def test_certificates_that_cannot_be_read_are_told_with_their_file(monkeypatch, no_proxy, tmp_path, text, reason):
     file = tmp_path / "bundle.pem"
@@ -259,7 +259,7 @@ def test_certificates_that_cannot_be_read_are_told_with_their_file(monkeypatch, 
     came = asking("https://nowhere.invalid")
 
     assert came.kind == "setting"
-    assert came.words == f"the certificates to trust cannot be read ({file}: {reason})"
+    assert came.message == f"the trusted certificates cannot be read ({file}: {reason})"
     assert "REQUESTS_CA_BUNDLE" in came.hint
 
 
@@ -272,7 +272,7 @@ def test_a_key_log_that_cannot_be_written_is_told_with_its_setting(monkeypatch):
     came = asking("http://127.0.0.1:9")
 
     assert came.kind == "setting"
-    assert "/nowhere/keys" in came.words
+    assert "/nowhere/keys" in came.message
     assert "SSLKEYLOGFILE" in came.hint
 
 
@@ -280,7 +280,7 @@ def test_a_redirect_is_an_answer_and_is_not_followed():
     with Scripted(answer(b"")) as elsewhere:
         came = of(answer(b"", 302, headers={"Location": f"{elsewhere.url}/users/"}))
 
-        assert isinstance(came, Answer)
+        assert isinstance(came, RawResponse)
         assert came.status == 302
         assert elsewhere.asked == []
 
@@ -294,7 +294,7 @@ def test_the_token_is_sent_and_no_other_credential_and_no_cookie(tmp_path, monke
     adapter = Adapter()
     with Scripted(answer(BODY, headers={"Set-Cookie": "a=b; Path=/"})) as server:
         for _ in range(2):
-            assert isinstance(asking(server.url, adapter=adapter), Answer)
+            assert isinstance(asking(server.url, adapter=adapter), RawResponse)
 
         for asked in server.asked:
             assert asked.headers["authorization"] == f"Bearer {TOKEN}"
@@ -308,7 +308,7 @@ def test_an_answer_that_echoes_the_token_comes_without_it():
     ) as server:
         came = asking(server.url)
 
-    assert isinstance(came, Answer)
+    assert isinstance(came, RawResponse)
     assert came.body.decode() == "Bearer •••"
     assert TOKEN not in str(came.headers)
 
@@ -324,6 +324,6 @@ def test_http_that_prints_its_headers_prints_no_token(monkeypatch, capfd):
 def test_the_request_that_was_handed_in_bears_no_token_afterwards():
     request = requests.Request("GET", "http://127.0.0.1:9/").prepare()
 
-    attempt(Adapter(), request, Token(TOKEN), 1.0)
+    send_once(Adapter(), request, Token(TOKEN), 1.0)
 
     assert "Authorization" not in request.headers

@@ -27,7 +27,7 @@ from hlkit.analysis.core.charts import (
 from hlkit.analysis.core.groups import assign_groups
 from hlkit.client.disk import working_folder
 from hlkit.client.errors import InvalidRequest
-from hlkit.client.http.progress import default
+from hlkit.client.http.progress import current_progress
 from hlkit.client.resources import CATALOG
 from hlkit.client.text import many
 from hlkit.connection import demo
@@ -58,7 +58,7 @@ def run_demo(size: int = 5000, seed: int = 0) -> None:
     loc = demo(seed=seed, size=size)
     print("\nloading it:")
     frames = _read_all(loc)
-    print(f"  quota: {loc.quota}\n" if loc.quota.told_at else "  no quota used\n")
+    print(f"  quota: {loc.quota}\n" if loc.quota.reported_at else "  no quota used\n")
     _show_contacts(frames["contacts"])
     paths = _write_files(loc, frames)
     print("\nloading it again:")
@@ -108,7 +108,7 @@ def _has_lab_target(folder: Path) -> bool:
 
 
 def _read_all(loc: Location) -> dict[str, pd.DataFrame]:
-    frames = {name: getattr(loc, name)(progress=default(shown_after=0)) for name in _RESOURCES}
+    frames = {name: getattr(loc, name)(progress=current_progress(shown_after=0)) for name in _RESOURCES}
     requests = from_cache = 0
     for name, frame in frames.items():
         stats = frame.attrs["hlkit"]

@@ -66,7 +66,7 @@ def _look(context: Context, resource: Resource, progress: Progress | None) -> di
         readable = False if isinstance(error, (MissingScope, NotEnabled)) else None
         return row | {"readable": readable, "problem": error.message}
     requests = cost(context, resource, count)
-    seconds = None if requests is None else context.session.pacer.time_for(requests)
+    seconds = None if requests is None else context.session.rate_limiter.time_for(requests)
     return row | {
         "readable": True,
         "rows": count,
@@ -93,7 +93,7 @@ def cost(context: Context, resource: Resource, rows: int | None) -> int | None:
         return rows_of(context, CATALOG[resource.parent.resource])
     if rows is None and resource.paging.most:
         return None
-    return resource.paging.requests_for(rows or 0) + len(resource.passes) - 1
+    return resource.paging.requests_for(rows or 0) + len(resource.parameter_sets) - 1
 
 
 _COSTS = {"resource": TEXT, "rows": COUNT, "age_s": NUMBER, "requests": COUNT}

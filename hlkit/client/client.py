@@ -17,7 +17,7 @@ from hlkit.client.endpoint import Endpoint
 from hlkit.client.errors import InvalidRequest, MissingScope, NotCached, WrongLocation
 from hlkit.client.frames.names import with_names
 from hlkit.client.http.body import decode
-from hlkit.client.http.progress import Progress, default
+from hlkit.client.http.progress import Progress, current_progress
 from hlkit.client.http.session import Session
 from hlkit.client.paths import SPELLINGS, location_parameter
 from hlkit.client.resources import CATALOG
@@ -108,8 +108,8 @@ class Client(Context, Resources):
             Query(resource, self.location_id, passes),
             self.session,
             CachePolicy(self.expire_after, refresh, self.offline),
-            progress=default(),
-            read=decode,
+            progress=current_progress(),
+            parse=decode,
         )
         try:
             (told,) = walk

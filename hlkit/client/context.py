@@ -118,7 +118,7 @@ class Context:
     @property
     def quota(self) -> Quota:
         """The requests that are left, as the last answer told. No request."""
-        return self.session.pacer.quota
+        return self.session.rate_limiter.quota
 
     def today(self) -> dt.date:
         """The day that it is there, on the calendar of its time zone; of a simulated location when its data ends."""
@@ -180,9 +180,9 @@ class Context:
                 one for one in cache.downloads() if one.resource == resource.name and self._is_all_time(resource, one)
             ]
             return sorted(walks, key=lambda record: -len(json.loads(record.parameters)))
-        question = Query(resource, self.location_id, resource.passes)
+        question = Query(resource, self.location_id, resource.parameter_sets)
         return cache.downloads(
-            self.session.question(resource.method, question.path, resource.version, question.firsts)
+            self.session.query_id(resource.method, question.path, resource.version, question.first_requests)
         )
 
     def _is_all_time(self, resource: Resource, record: Record) -> bool:
@@ -191,12 +191,12 @@ class Context:
         name, asked = resource.parent.param, json.loads(record.parameters)
         own = {} if resource.span is None else resource.span.parameters(None, None)
         whole = Query(resource, self.location_id, tuple({name: one.get(name), **own} for one in asked))
-        return whole.firsts == asked  # type: ignore[no-any-return]
+        return whole.first_requests == asked  # type: ignore[no-any-return]
 
     def _cached_rows(self, name: str) -> Any:
         resource = CATALOG[name]
-        question = Query(resource, self.location_id, resource.passes)
-        walk = Download(question, self.session, CachePolicy(offline=True), lock_patience=0.0)
+        question = Query(resource, self.location_id, resource.parameter_sets)
+        walk = Download(question, self.session, CachePolicy(offline=True), lock_timeout=0.0)
         with collect_warnings():
             try:
                 return [row for page in walk for row in page.rows]

@@ -1,19 +1,34 @@
-"""One download: all pages of one question, resumable, and complete or an error.
+"""One download: all pages of one query. It is resumable, and it is either complete or an error.
 
-The record is written before page 1. To resume means to start at page 1 again: pages that are cached cost no
-request, so the first that is not cached is where the download broke off. Which download a call goes by:
+Terms:
 
-1. One that is complete and younger than ``expire_after``, counted from its last page; none where ``refresh``.
-2. One that broke off (a stop, a kill, an error, the end of the day's quota), with its last page younger than
-   ``expire_after`` or 7 days, whichever is more, where the call wants more rows than it has. ``refresh`` resumes
-   only what an earlier ``refresh`` began. Pages asked for by number are resumed only while the server announces
-   the same number of rows; else the download starts again.
-3. The first pages that ``limit=``, ``.count()`` or a loop over ``.pages()`` left that ended early, if they were
-   begun within ``expire_after``.
-4. Else a new one. Where no server may be asked, the newest complete one serves at any age.
+- A *query* is a resource of one location with one or more *parameter sets*. Each set is paged through to its end
+  before the next: for example, messages of all other channels and then email, or the notes of one contact after the
+  other.
+- A *record* is what the cache knows of a download: when it started, how many pages and rows arrived, and whether it
+  is finished. It is written before page 1. Its ``generation`` is the download's unique id.
+- To *resume* a download is to start at page 1 with its record. Cached pages cost no request, so the first request is
+  for the first missing page.
 
-A download that ends below the announced total asks its last page once more, then says so: a short result is
-never silent.
+The order of operations:
+
+1. Choose the record of an earlier download, or create a new one. The rules are below.
+2. For each parameter set, get page after page from the cache or the server, and yield it. ``pagination`` says which
+   page comes next, and raises if the pages loop.
+3. After each page, save the record and report progress.
+4. If a set ends with fewer rows than the server announced, request its last page once more.
+5. Mark the record as finished. If rows are still missing, warn; if no rows came at all, raise.
+
+Which record is used, in this order:
+
+1. A finished download whose last page is younger than ``expire_after``. Not with ``refresh``.
+2. An interrupted download (canceled, killed, failed, out of daily quota) if this call wants more rows than it has,
+   and its last page is younger than ``expire_after`` or 7 days, whichever is longer. ``refresh`` resumes only what an
+   earlier ``refresh`` started. Pages requested by number are resumed only while the server announces the same number
+   of rows; otherwise the download restarts.
+3. The first pages that ``limit=``, ``.count()`` or an abandoned loop over ``.pages()`` left, if that download started
+   less than ``expire_after`` ago.
+4. A new record. Offline, only a finished download is used: the newest, at any age.
 """
 
 from __future__ import annotations
@@ -45,46 +60,55 @@ from hlkit.client.http.cache import Cache
 from hlkit.client.http.download_records import RESUMED_WITHIN, Record
 from hlkit.client.http.progress import Progress, ProgressUpdate
 from hlkit.client.http.rate_limit import duration
-from hlkit.client.http.retry import Budget
-from hlkit.client.http.session import Call, Session
+from hlkit.client.http.retry import RetryBudget
+from hlkit.client.http.session import RequestSpec, Session
 from hlkit.client.pagination import Offset, Page, PageNumber, Paging, Position, SearchAfter, SeenRows
 from hlkit.client.schema import Resource
 from hlkit.client.warning import warn
 
-LOCK_PATIENCE = 30.0  # seconds to wait for a program that holds the cache file, where no server will do
-FAILED_IN_A_ROW = 5  # parents: then it is not the parents
-_OF_ONE_PARENT = (IncompleteDownload, InvalidRequest, ServerError, Timeout, UnexpectedResponse, WrongLocation)
+LOCK_TIMEOUT = 30.0  # seconds to wait for another program that holds the cache file, if only the cache will do
+MAX_CONSECUTIVE_FAILURES = (
+    5  # parents that fail in a row before the download gives up: the cause is then a general one
+)
+_FAILURES_OF_ONE_PARENT = (
+    IncompleteDownload,
+    InvalidRequest,
+    ServerError,
+    Timeout,
+    UnexpectedResponse,
+    WrongLocation,
+)
 
 T = TypeVar("T")
 
 
 class MissingRowsWarning(UserWarning):
-    """Fewer rows came than the server announced."""
-
-
-class DamagedDownload(NotCached):
-    """A page of a complete walk cannot be read any more; the whole is to be read anew."""
-
-
-class _Moved(Exception):
-    """The server announces another number of rows than when the pages before were read."""
+    """The server sent fewer rows than it announced."""
 
 
 class StaleWarning(UserWarning):
-    """Offline: these rows are as old as the warning says."""
+    """Offline: the rows are as old as the message says."""
+
+
+class DamagedDownload(NotCached):
+    """A page of a finished download can no longer be read from the cache. All of it has to be downloaded again."""
+
+
+class _TotalChanged(Exception):
+    """The server announces another number of rows than it did for the cached pages."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """What is asked of the server: a resource, a location, and parameters of one's own for each pass.
+    """What to download: a resource of one location, with one or more parameter sets.
 
-    ``family`` names, with the resource, the questions that differ from this one only in their span, which is
-    ``since`` to ``until`` (Unix seconds).
+    ``family`` is equal for queries of a resource that differ only in their time span or in which parents they read.
+    ``since`` and ``until`` are that span, in Unix seconds.
     """
 
     resource: Resource
     location_id: str
-    passes: tuple[Mapping[str, Any], ...] = ({},)
+    parameter_sets: tuple[Mapping[str, Any], ...] = ({},)
     family: str | None = None
     since: float | None = None
     until: float | None = None
@@ -93,504 +117,575 @@ class Query:
     def path(self) -> str:
         return self.resource.path.replace("{locationId}", self.location_id)
 
-    def path_of(self, own: Mapping[str, Any]) -> str:
-        """The path of one pass: an id of its own may stand in it."""
-        return re.sub(r"\{(\w+)\}", lambda match: quote(str(own.get(match[1], match[0])), safe=""), self.path)
+    def path_for(self, parameters: Mapping[str, Any]) -> str:
+        """The path for one parameter set, which may fill a placeholder: ``/contacts/{contactId}/notes``."""
+        return re.sub(r"\{(\w+)\}", lambda match: quote(str(parameters.get(match[1], match[0])), safe=""), self.path)
 
-    def asked(self, own: Mapping[str, Any], position: Position) -> dict[str, Any]:
-        """The parameters of one request: the location stands on every page."""
+    def request_parameters(self, parameters: Mapping[str, Any], position: Position) -> dict[str, Any]:
+        """The parameters of one request: the location, the resource's constants, the parameter set and the page."""
         resource = self.resource
-        place = {resource.location: self.location_id} if resource.location else {}
-        own = {name: value for name, value in own.items() if f"{{{name}}}" not in resource.path}
-        return {**place, **resource.always, **own, **position}
-
-    def trail(self) -> SeenRows:
-        """Follows the pages of one pass."""
-        resource = self.resource
-        return SeenRows(resource.name, resource.paging, resource.row_ids, resource.total)
+        location = {resource.location: self.location_id} if resource.location else {}
+        not_in_path = {name: value for name, value in parameters.items() if f"{{{name}}}" not in resource.path}
+        return {**location, **resource.always, **not_in_path, **position}
 
     @property
-    def firsts(self) -> list[dict[str, Any]]:
-        """What is asked for page 1 of each pass: together they name the question."""
+    def first_requests(self) -> list[dict[str, Any]]:
+        """The parameters of page 1 of each parameter set. Together they identify the query."""
         first = self.resource.paging.first()
-        return [{**own, **self.asked(own, first)} for own in self.passes]
+        return [{**parameters, **self.request_parameters(parameters, first)} for parameters in self.parameter_sets]
 
 
 @dataclass(frozen=True)
 class CachePolicy:
-    """How old an answer may be, and whether the server is asked at all."""
+    """Which cached pages may be used.
+
+    ``expire_after`` is in seconds. ``refresh`` ignores finished downloads. ``offline`` sends no requests.
+    ``generation`` resumes that one download, at any age.
+    """
 
     expire_after: float = 3600.0
     refresh: bool = False
     offline: bool = False
-    generation: str | None = None  # go on with this very walk, at any age
+    generation: str | None = None
 
 
 @dataclass
 class Download:
-    """Iterate over it for its pages; afterwards it tells what that cost."""
+    """Iterate over it to get its pages. Afterwards, its attributes describe the result and its cost.
 
-    question: Query
+    Options
+    -------
+    query, session, cache_policy : what to download, through what, and which cached pages may be used
+    progress : reports pages and waits, and cancels
+    limit : stop after the page that reaches this many rows; ``None`` for all
+    has_extra_rows : the server also sends rows that the caller will drop, so ``limit`` is left to the caller
+    first_page_only : stop after the first page of each parameter set
+    lock_timeout : seconds to wait for another program that holds the cache file, instead of ``LOCK_TIMEOUT``
+    parse : reads a response's body, for a query that is not for a resource's rows
+
+    Results
+    -------
+    record : the download's record in the cache
+    pages, rows : how many arrived; a row that arrives twice counts once
+    requests : HTTP requests sent, retries included
+    from_cache : pages that needed no request
+    expected_rows : the number that the server announced, if it did
+    complete : whether nothing is missing
+    without_rows : the parameter sets that returned no rows
+    not_found : those of them whose parent does not exist any more
+    restarts : how often the download restarted at page 1. Only the rows after the last restart count.
+    """
+
+    query: Query
     session: Session
-    freshness: CachePolicy = field(default_factory=CachePolicy)
+    cache_policy: CachePolicy = field(default_factory=CachePolicy)
     progress: Progress = field(default_factory=Progress)
     limit: int | None = None
-    is_cut: bool = False  # rows that are not wanted come along: more than the limit may be needed
-    heads: bool = False  # the first page of each pass is enough
-    lock_patience: float | None = None  # seconds, where it is not to be the usual
-    read: Callable[[bytes], Any] | None = None  # reads a body, where the resource's rows are not wanted
+    has_extra_rows: bool = False
+    first_page_only: bool = False
+    lock_timeout: float | None = None
+    parse: Callable[[bytes], Any] | None = None
+
     record: Record | None = None
     pages: int = 0
-    rows: int = 0  # a row that comes twice counts once
-    spent: int = 0
-    saved: int = 0
-    announced: int | None = None
+    rows: int = 0
+    requests: int = 0
+    from_cache: int = 0
+    expected_rows: int | None = None
     complete: bool = False
-    empty: list[Mapping[str, Any]] = field(default_factory=list)  # the passes that gave no row
-    gone: list[Mapping[str, Any]] = field(default_factory=list)  # of which these, since the parent is not there
-    _more: bool = False  # whether the pass goes on after the page just given
-    _promised: int | None = 0  # rows that the passes before this one announced
-    _failed: int = 0  # passes of a parent each
-    _failed_in_a_row: int = 0
+    without_rows: list[Mapping[str, Any]] = field(default_factory=list)
+    not_found: list[Mapping[str, Any]] = field(default_factory=list)
+    restarts: int = 0
+
+    _cached_pages: int = 0  # that the record had when this download took it over
+    _has_next_page: bool = False  # in this parameter set, after the page that was yielded last
+    _announced_rows: int | None = 0  # of the parameter sets that ended; None once the server announced none for a set
+    _failed_parents: int = 0
+    _consecutive_failures: int = 0
     _last_failure: HlkitError | None = None
-    _has_expired: bool = False  # the server does not know a cursor any more that it gave
-    _is_circle: bool = False  # that the pages go in, which broke it
-    _cached: int = 0  # pages that the record had when this walk took it up
-    restarts: int = 0  # each begins again at page 1, and the rows given before do not count
-    _budget: Budget = field(default_factory=Budget)
+    _cursor_expired: bool = False
+    _pages_loop: bool = False
+    _retry_budget: RetryBudget = field(default_factory=RetryBudget)
+
+    @property
+    def missing_rows(self) -> int:
+        """How many rows the server announced and did not send."""
+        return max(0, (self.expected_rows or 0) - self.rows)
 
     def __iter__(self) -> Iterator[Page]:
+        """The pages. If cached pages turn out to be unusable, the download restarts once."""
         try:
             yield from self._read_all()
             return
         except DamagedDownload:
-            if self.pages or (self.freshness.offline and not self.is_replaced()):
+            if self.pages or (self.cache_policy.offline and not self.is_replaced()):
                 raise
-        except _Moved:
-            self._forget_all()
+        except _TotalChanged:
+            self._restart()
         except IncompleteDownload:
-            if not (self._is_circle and self._cached):  # else the pages that are cached may be what is wrong
+            if not (self._pages_loop and self._cached_pages):  # else a cached page may be what leads into the loop
                 raise
-            self._forget_all()
+            self._restart()
         except InvalidRequest:
-            if not self._has_expired:
+            if not self._cursor_expired:
                 raise
-            self._forget_all()
+            self._restart()
         yield from self._read_all()
 
-    def _has_enough(self) -> bool:
-        return self.limit is not None and not self.is_cut and self.rows >= self.limit
-
-    def settle(self) -> None:
-        """Whoever looped over the pages has enough of them; a loop over hours more likely broke."""
-        record = self.record
-        if record and record.finished is None and self._cache.elapsed(record.started) < self.freshness.expire_after:
-            self._cache.accept_partial(record)
-
-    def is_replaced(self) -> bool:
-        """Whether another download serves in place of the one that this walk went by."""
-        gone, newest = self.record, self._known(self._name())[1]
-        return newest is not None and (gone is None or newest.generation != gone.generation)
-
-    def _forget_all(self) -> None:
-        """Begin again at page 1, in a new download: rows that were given come again."""
+    def _restart(self) -> None:
+        """Delete the record, and start again at page 1 with a new one."""
         assert self.record is not None
         self._cache.delete_download(self.record)
-        self.freshness = replace(self.freshness, generation=None, refresh=True)
-        self.pages = self.rows = self._promised = 0
-        self._failed = self._failed_in_a_row = 0
-        self._is_circle = False
+        self.cache_policy = replace(self.cache_policy, generation=None, refresh=True)
+        self.pages = self.rows = self._announced_rows = 0
+        self._failed_parents = self._consecutive_failures = 0
+        self._pages_loop = False
+        self.without_rows, self.not_found = [], []
         self.restarts += 1
-        self.empty, self.gone = [], []
 
     def _read_all(self) -> Iterator[Page]:
-        record, cut = self._begin(), False
-        for number, own in enumerate(self.question.passes, start=1):
-            trail = self.question.trail()
-            last: Page | None = None
-            is_final = number == len(self.question.passes)
-            for last in self._patiently(own, self._pass(record, own, trail)):
-                yield last
-                if self._has_enough() and (self._more or not is_final):
+        """The pages of every parameter set, from the chosen record to the finished one."""
+        record = self._choose_record()
+        left_out_pages = False
+        for number, parameters in enumerate(self.query.parameter_sets, start=1):
+            is_last_set = number == len(self.query.parameter_sets)
+            seen = self._new_seen_rows()
+            page: Page | None = None
+            for page in self._skipping_failed_parents(parameters, self._read_set(record, parameters, seen)):
+                yield page
+                if self._has_reached_limit() and (self._has_next_page or not is_last_set):
                     return
-                if self.heads and self._more:
-                    cut = True
+                if self.first_page_only and self._has_next_page:
+                    left_out_pages = True
                     break
-            if not trail.rows:
-                self.empty.append(own)
-            total = None if last is None else self._total(last)
-            self._promised = None if self._promised is None or total is None else self._promised + total
-        if cut:
+            if not seen.rows:
+                self.without_rows.append(parameters)
+            total = None if page is None else self._total(page)
+            self._announced_rows = self._plus_announced(total)
+        if left_out_pages:
             return
-        self.announced = self._promised
-        self._report_failed()
-        self._compare()
+        self.expected_rows = self._announced_rows
+        self._raise_for_failed_parents()
+        self._report_missing_rows()
         self.complete = True
         if record.finished is None:
             assert self.record is not None
             self.record = self._cache.finish(self.record)
 
-    def _patiently(self, own: Mapping[str, Any], pages: Iterator[Page]) -> Iterator[Page]:
-        """The pages of one pass; where each parent has a pass, one that fails does not lose the others."""
-        if self.question.resource.parent is None:
+    def _has_reached_limit(self) -> bool:
+        return self.limit is not None and not self.has_extra_rows and self.rows >= self.limit
+
+    def _plus_announced(self, total: int | None) -> int | None:
+        """The rows announced for the sets that ended, plus *total*; ``None`` if either is not known."""
+        return None if self._announced_rows is None or total is None else self._announced_rows + total
+
+    def _skipping_failed_parents(self, parameters: Mapping[str, Any], pages: Iterator[Page]) -> Iterator[Page]:
+        """The pages of one parameter set.
+
+        If each parameter set reads one parent (the notes of one contact), a set that fails does not end the download.
+        """
+        if self.query.resource.parent is None:
             yield from pages
             return
         try:
             yield from pages
-        except NotFound:  # the parent was deleted meanwhile, or never was
-            self._failed_in_a_row = 0
-            self.gone.append(own)
-        except _OF_ONE_PARENT as error:
-            self._failed += 1
-            self._failed_in_a_row += 1
-            if self._failed_in_a_row >= FAILED_IN_A_ROW:
+        except NotFound:  # the parent was deleted meanwhile, or never existed
+            self._consecutive_failures = 0
+            self.not_found.append(parameters)
+        except _FAILURES_OF_ONE_PARENT as error:
+            self._failed_parents += 1
+            self._consecutive_failures += 1
+            if self._consecutive_failures >= MAX_CONSECUTIVE_FAILURES:
                 raise
             self._last_failure = error
         else:
-            self._failed_in_a_row = 0
+            self._consecutive_failures = 0
 
-    def _report_failed(self) -> None:
-        if not self._failed:
+    def _raise_for_failed_parents(self) -> None:
+        if self._last_failure is None or not self._failed_parents:
             return
-        resource = self.question.resource
+        name = self.query.resource.name
         raise IncompleteDownload(
-            f"{self._failed:,} of {len(self.question.passes):,} requests for {resource.name} failed, the last "
-            f"with: {self._last_failure.message if self._last_failure else ''}",
+            f"{self._failed_parents:,} of {len(self.query.parameter_sets):,} requests for {name} failed, the last "
+            f"with: {self._last_failure.message}",
             hint="try again in a minute",
-            resource=resource.name,
+            resource=name,
         )
 
-    def kept_pages(self) -> int:
-        """The pages that this walk will not have to ask for."""
-        try:
-            found = self._choose(self._cache.downloads(self._name()))
-        except CacheLocked:
-            return 0
-        return 0 if found is None else found.pages
+    def _report_missing_rows(self) -> None:
+        """Warn if rows are missing; a total that is slightly off is common. Raise if there are no rows at all."""
+        if not self.missing_rows:
+            return
+        name = self.query.resource.name
+        message = f"{name}: the server announced {self.expected_rows:,} rows and sent {self.rows:,}"
+        if self.rows == 0:
+            if self.record is not None:
+                self._cache.delete_download(self.record)  # so that the next call requests it again
+            raise IncompleteDownload(message, hint="try again in a minute", resource=name)
+        warn(f"{message} (requested twice)", MissingRowsWarning)
 
-    # ---- the record
+    # ---- step 1: the record
 
     @property
     def _cache(self) -> Cache:
         return self.session.cache
 
-    def _begin(self) -> Record:
-        """The record to go by: a complete one that is fresh, one that broke off, or a new one."""
-        resource, fresh = self.question.resource, self.freshness
-        name = self._name()
-        records, record = self._known(name)
-        if record is None and fresh.offline:
-            raise NotCached(
-                f"{resource.name} was never read completely, and offline=True asks no server",
-                hint="connect without offline=True and read it once",
-                resource=resource.name,
-            )
-        if record is None:
-            known = {record.generation for record in records}
-            begun = self._cache.new_record(
-                name,
-                resource.name,
-                self.question.firsts,
-                family=self._family(name),
-                since=self.question.since,
-                until=self.question.until,
-                fresh_for=fresh.expire_after,
-                is_refresh=fresh.refresh,
-                wanted=self._wanted,
-            )
-            record = self._cache.begin(begun, lambda now: self._choose_begun(now, known))
-        elif fresh.offline:
-            age = duration(self._cache.age(record))
-            warn(f"{resource.name} as read {age} ago (offline)", StaleWarning)
-        if record.finished is not None:
-            record = self._cache.mark_read(record)
-        elif self._wanted is None:
-            record = replace(record, wanted=None)
-        else:
-            record = replace(record, wanted=None if record.wanted is None else max(record.wanted, self._wanted))
-        self.record, self._cached = record, record.pages
-        began = self._cache.elapsed(record.started)
-        if record.finished is None and record.pages and began > fresh.expire_after:
-            self.progress.on_note(
-                f"{resource.name} · resumed, {record.pages:,} pages cached since {duration(began)} ago"
-            )
-        return record
+    def _query_id(self) -> str:
+        resource = self.query.resource
+        return self.session.query_id(resource.method, self.query.path, resource.version, self.query.first_requests)
+
+    def _family_id(self, query_id: str) -> str:
+        query = self.query
+        if query.family is None:
+            return query_id
+        return self.session.query_id(query.resource.method, query.path, "family", query.family)
 
     @property
-    def _wanted(self) -> int | None:
-        """How many rows this walk is to bring: none where the first pages are enough, ``None`` for all."""
-        return 0 if self.heads else self.limit
+    def _wanted_rows(self) -> int | None:
+        """How many rows this download is to bring: 0 if first pages are enough, ``None`` for all."""
+        return 0 if self.first_page_only else self.limit
 
-    def _family(self, name: str) -> str:
-        question = self.question
-        if question.family is None:
-            return name
-        return self.session.question(question.resource.method, question.path, "family", question.family)
+    def _choose_record(self) -> Record:
+        """The record to use, by the rules at the top of this file. Sets ``self.record`` to it."""
+        resource, policy = self.query.resource, self.cache_policy
+        query_id = self._query_id()
+        records, record = self._find_record(query_id)
+        if record is None:
+            if policy.offline:
+                raise NotCached(
+                    f"{resource.name} was never downloaded completely, and offline=True sends no requests",
+                    hint="connect without offline=True and read it once",
+                    resource=resource.name,
+                )
+            record = self._create_record(query_id, records)
+        elif policy.offline:
+            age = duration(self._cache.age(record))
+            warn(f"{resource.name} as of {age} ago (offline)", StaleWarning)
+        if record.finished is not None:
+            record = self._cache.mark_read(record)
+        else:
+            wanted = self._wanted_rows
+            if wanted is not None:
+                wanted = None if record.wanted is None else max(record.wanted, wanted)
+            record = replace(record, wanted=wanted)
+        self.record, self._cached_pages = record, record.pages
+        age_of_start = self._cache.elapsed(record.started)
+        if record.finished is None and record.pages and age_of_start > policy.expire_after:
+            started = duration(age_of_start)
+            self.progress.on_note(f"{resource.name} · resumed: {record.pages:,} pages cached, started {started} ago")
+        return record
 
-    def _known(self, name: str) -> tuple[list[Record], Record | None]:
-        """What is cached of the question, and which of it to go by; nothing while another program holds the file.
+    def _create_record(self, query_id: str, records: list[Record]) -> Record:
+        """A new record, or one that another thread or program created since *records* were read."""
+        earlier = {record.generation for record in records}
 
-        Raises ``CacheLocked`` where no server may be asked instead.
+        def choose(current: list[Record]) -> Record | None:
+            return next(
+                (record for record in current if record.generation not in earlier and self._can_continue(record)),
+                None,
+            )
+
+        new = self._cache.new_record(
+            query_id,
+            self.query.resource.name,
+            self.query.first_requests,
+            family=self._family_id(query_id),
+            since=self.query.since,
+            until=self.query.until,
+            fresh_for=self.cache_policy.expire_after,
+            is_refresh=self.cache_policy.refresh,
+            wanted=self._wanted_rows,
+        )
+        return self._cache.begin(new, choose)
+
+    def _find_record(self, query_id: str) -> tuple[list[Record], Record | None]:
+        """The records of the query, and the one to use. Both are empty while another program holds the cache file.
+
+        Raises ``CacheLocked`` offline, where there is no server to use instead.
         """
 
-        def known() -> tuple[list[Record], Record | None]:
-            records = self._cache.downloads(name)
-            return records, self._choose(records)
+        def read() -> tuple[list[Record], Record | None]:
+            records = self._cache.downloads(query_id)
+            return records, self._best_record(records)
 
-        if self.freshness.offline:
-            return self._once_unlocked(known)
+        if self.cache_policy.offline:
+            return self._when_unlocked(read)
         try:
-            return known()
+            return read()
         except CacheLocked:
             return [], None
 
-    def _once_unlocked(self, read: Callable[[], T]) -> T:
-        """What *read* gives; while another program holds the cache file, wait."""
-        until = time.monotonic() + (LOCK_PATIENCE if self.lock_patience is None else self.lock_patience)
+    def _when_unlocked(self, read: Callable[[], T]) -> T:
+        """What *read* returns, once no other program holds the cache file. Raises ``CacheLocked`` after a while."""
+        end = time.monotonic() + (LOCK_TIMEOUT if self.lock_timeout is None else self.lock_timeout)
         while True:
             try:
                 return read()
             except CacheLocked:
-                if time.monotonic() > until:
+                if time.monotonic() > end:
                     raise
             self.progress.wait(0.1)
 
-    def _name(self) -> str:
-        resource = self.question.resource
-        return self.session.question(resource.method, self.question.path, resource.version, self.question.firsts)
-
-    def _choose(self, records: list[Record]) -> Record | None:
-        """The record to go by, as the top of this file says, of those of the question, newest first."""
-        fresh = self.freshness
-        named = [record for record in records if record.generation == fresh.generation]
-        if named:  # else it was replaced meanwhile
+    def _best_record(self, records: list[Record]) -> Record | None:
+        """The record to use, of those of the query (newest first), or ``None``."""
+        policy, cache = self.cache_policy, self._cache
+        named = [record for record in records if record.generation == policy.generation]
+        if named:  # empty if it was replaced meanwhile
             return named[0]
-        complete = [record for record in records if record.finished is not None]
-        if fresh.offline:
-            return next((record for record in complete if self._is_whole(record)), None)
-        young = [record for record in complete if self._cache.age(record) < fresh.expire_after and not fresh.refresh]
-        newest = max(
-            (record.started for record in complete if self._cache.elapsed(record.started) < inf), default=0.0
-        )
-        begun = [record for record in records if record.started > newest and self._goes_on_from(record)]
-        return next(filter(self._is_whole, young), max(begun, key=lambda record: record.rows, default=None))
+        finished = [record for record in records if record.finished is not None]
+        if policy.offline:
+            return next(filter(cache.has_all_pages, finished), None)
+        for record in finished:
+            if policy.refresh or cache.age(record) >= policy.expire_after:
+                continue
+            if cache.has_all_pages(record):
+                return record
+            cache.delete_download(record)  # a page is missing, so this download is of no use to any call
+        # Continue only what started after the newest finished download. Starts in the future do not count: the clock
+        # was wrong then.
+        newest = max((record.started for record in finished if cache.elapsed(record.started) < inf), default=0.0)
+        unfinished = [record for record in records if record.started > newest and self._can_continue(record)]
+        return max(unfinished, key=lambda record: record.rows, default=None)
 
-    def _goes_on_from(self, record: Record) -> bool:
-        """Whether this walk may take up a download that is not finished."""
+    def _can_continue(self, record: Record) -> bool:
+        """Whether this call may continue an unfinished download."""
         if record.finished is not None:
             return False
-        fresh = self.freshness
-        wants_more = not self.heads and (self.limit is None or self.limit > record.rows)
-        is_resumed = (
+        policy = self.cache_policy
+        wants_more = not self.first_page_only and (self.limit is None or self.limit > record.rows)
+        can_resume = (
             record.is_interrupted
             and wants_more
             and self._cache.resumes
-            and self._cache.age(record) < max(fresh.expire_after, RESUMED_WITHIN)
+            and self._cache.age(record) < max(policy.expire_after, RESUMED_WITHIN)
         )
-        if fresh.refresh:
-            return is_resumed and record.is_refresh
-        return is_resumed or self._cache.elapsed(record.started) < fresh.expire_after
+        if policy.refresh:
+            return can_resume and record.is_refresh
+        return can_resume or self._cache.elapsed(record.started) < policy.expire_after
 
-    def _choose_begun(self, records: list[Record], known: set[str]) -> Record | None:
-        """A download of the same that another thread or program has begun just now."""
-        return next((one for one in records if one.generation not in known and self._goes_on_from(one)), None)
+    # ---- steps 2 to 4: the pages of one parameter set
 
-    def _is_whole(self, record: Record) -> bool:
-        """Whether all its pages are still there; a walk with a gap is of no use to anyone."""
-        if self._cache.has_all_pages(record):
-            return True
-        if not self.freshness.offline:
-            self._cache.delete_download(record)
-        return False
+    def _new_seen_rows(self) -> SeenRows:
+        """Tracks the rows of one parameter set, and knows which page comes next."""
+        resource = self.query.resource
+        return SeenRows(resource.name, resource.paging, resource.row_ids, resource.total)
 
-    # ---- the pages
-
-    def _pass(self, record: Record, own: Mapping[str, Any], trail: SeenRows) -> Iterator[Page]:
-        before, rows_when_short = self.rows, -1
-        has_arrived = True  # the page before, over the network
-        last: Page | None = None
-        visits: Counter[int] = Counter()  # a position may be asked again: each answer is kept, and replayed in order
-        position: Position | None = self.question.resource.paging.first()
-        while position is not None:
-            asked, circle = position, None
-            call = self._call(record, own, asked, visits)
+    def _read_set(self, record: Record, parameters: Mapping[str, Any], seen: SeenRows) -> Iterator[Page]:
+        rows_before = self.rows
+        rows_at_last_repeat: int | None = None
+        # How often each position was requested. A repeated request gets a cache entry of its own, so that a cached
+        # download yields the same pages in the same order.
+        occurrences: Counter[int] = Counter()
+        previous: Page | None = None
+        previous_from_network = True
+        next_position: Position | None = self.query.resource.paging.first()
+        while next_position is not None:
+            position = next_position
+            spec = self._request_spec(record, parameters, position, occurrences)
             try:
-                page = self._fetch(record, call)
+                page = self._fetch(record, spec)
             except InvalidRequest:
-                self._has_expired = self.rows > before and not isinstance(trail.paging, Offset | PageNumber)
+                # After page 1, a rejected request means that the server's own cursor has expired.
+                is_cursor = not isinstance(seen.paging, Offset | PageNumber)
+                self._cursor_expired = is_cursor and self.rows > rows_before
                 raise
-            if last is not None and not has_arrived and call.arrived and self.pages <= self._cached:
-                self._check_total(trail.paging, asked, last, page)
-            has_arrived = call.arrived
+            from_network = spec.from_network
+            is_first_after_cached = from_network and not previous_from_network and self.pages <= self._cached_pages
+            if previous is not None and is_first_after_cached:
+                self._require_same_total(seen.paging, position, previous, page)
+
+            loop: IncompleteDownload | None = None
             try:
-                position = trail.next_position(asked, page)
-            except IncompleteDownload as error:
-                position, circle = None, error
-                self.session.forget(call)  # so that .resume() asks for it again
-            if position is None and circle is None and trail.is_short(page) and trail.rows != rows_when_short:
-                second = self._call(record, own, asked, visits)
-                again = self._fetch(record, second)
-                has_arrived = has_arrived or second.arrived
-                position, rows_when_short = trail.after_retry(asked, again), trail.rows
-                page = (
-                    again
-                    if len(again) >= len(page)
-                    else Page([*page.rows, *again.rows], again.envelope, again.skipped)
-                )
-            self._more = position is not None
+                next_position = seen.next_position(position, page)
+            except IncompleteDownload as error:  # the pages loop: yield this one, then raise
+                next_position, loop = None, error
+                self.session.forget(spec)  # so that .resume() requests it again
+
+            is_end = next_position is None and loop is None
+            if is_end and seen.is_short(page) and seen.rows != rows_at_last_repeat:
+                repeat = self._request_spec(record, parameters, position, occurrences)
+                repeated = self._fetch(record, repeat)
+                from_network = from_network or repeat.from_network
+                next_position, rows_at_last_repeat = seen.after_retry(position, repeated), seen.rows
+                page = _longer(page, repeated)
+
+            self._has_next_page = next_position is not None
             self.pages += 1
-            self.rows = before + trail.rows
-            self._note(record, has_arrived)
-            self._tell(page)
-            yield page if last is None else Page(trail.beyond(last, page), page.envelope, page.skipped)
-            last = page
-            if circle is not None:
-                self._is_circle = True
-                if trail.attempt > 1:
+            self.rows = rows_before + seen.rows
+            self._save_record(from_network)
+            self._report_progress(page)
+            yield page if previous is None else Page(seen.new_rows(previous, page), page.envelope, page.skipped)
+            if loop is not None:
+                self._pages_loop = True
+                if seen.attempt > 1:
                     self._cache.delete_download(
                         record
-                    )  # its pages contradict each other, however often they are read
-                raise circle
+                    )  # the cached pages contradict each other: a resume cannot help
+                raise loop
+            previous, previous_from_network = page, from_network
 
-    def _check_total(self, paging: Paging, asked: Position, last: Page, page: Page) -> None:
-        """Raise ``_Moved`` where rows came or went since the pages before were read, and pages go by number."""
-        is_numbered = isinstance(paging, PageNumber) or (isinstance(paging, SearchAfter) and asked.get("page", 1) > 1)
-        if is_numbered and self._total(page) != self._total(last):
-            raise _Moved
-
-    def _note(self, record: Record, has_arrived: bool) -> None:
-        """Write how far the download is; where it is complete already, that somebody reads it."""
-        assert self.record is not None
-        if record.finished is not None:
-            self.record = self._cache.mark_read(self.record)
-            return
-        fetched = self._cache.now() if has_arrived else self.record.fetched
-        self.record = replace(self.record, pages=self.pages, rows=self.rows, fetched=fetched)
-        if has_arrived or self.pages > self._cached:
-            self._cache.save(self.record)
-
-    def _total(self, page: Page) -> int | None:
-        return page.total(self.question.resource.total)
-
-    def _call(self, record: Record, own: Mapping[str, Any], position: Position, visits: Counter[int]) -> Call:
-        resource = self.question.resource
-        asked = self.question.asked(own, position)
-        visit = hash(_canonical(position))
-        visits[visit] += 1
-        searches = resource.method == "POST"
-        return Call(
+    def _request_spec(
+        self, record: Record, parameters: Mapping[str, Any], position: Position, occurrences: Counter[int]
+    ) -> RequestSpec:
+        resource = self.query.resource
+        request_parameters = self.query.request_parameters(parameters, position)
+        position_hash = hash(json.dumps(position, sort_keys=True, default=str))
+        occurrences[position_hash] += 1
+        is_search = resource.method == "POST"
+        return RequestSpec(
             method=resource.method,
-            path=self.question.path_of(own),
+            path=self.query.path_for(parameters),
             version=resource.version,
-            params={} if searches else asked,
-            body=asked if searches else None,
-            check=self._read,
-            doubts=self._doubts,
+            params={} if is_search else request_parameters,
+            body=request_parameters if is_search else None,
+            parse=self._parse,
             resource=resource.name,
             scope=resource.scope,
             key_prefix=record.prefix,
-            visit=visits[visit],
+            occurrence=occurrences[position_hash],
+            cache_only=record.finished is not None or self.cache_policy.offline,
             progress=self.progress,
-            budget=self._budget,
-            kept_only=record.finished is not None or self.freshness.offline,
+            retry_budget=self._retry_budget,
+            may_be_truncated=self._may_be_truncated,
         )
 
-    def _fetch(self, record: Record, call: Call) -> Page:
+    def _parse(self, body: bytes) -> Page:
+        if self.parse is not None:
+            return Page((), self.parse(body))
+        return read_page(body, self.query.resource, self.query.location_id)
+
+    def _may_be_truncated(self, page: Page) -> bool:
+        """Whether rows may be missing from a page that nothing later would reveal."""
+        paging = self.query.resource.paging
+        # The next page starts at the last row that arrived, and at the end the total shows what is missing.
+        is_revealed_later = self._total(page) is not None and paging.ends_on_overlap
+        return self.parse is None and not paging.is_full(page) and not is_revealed_later
+
+    def _fetch(self, record: Record, spec: RequestSpec) -> Page:
+        """One page, from the cache or the server."""
         self.progress.raise_if_canceled()
-        damage: NotCached | None = None
+        not_cached: NotCached | None = None
         try:
-            page: Page = self._once_unlocked(lambda: self.session.fetch(call))
+            page: Page = self._when_unlocked(lambda: self.session.fetch(spec))
         except NotCached as error:
-            damage = error
+            not_cached = error
         finally:
-            self.spent += call.sent
-        if damage is not None and self.question.resource.parent is not None:
-            raise NotFound(damage.message, resource=call.resource)  # its parent was gone when the walk was made
-        if damage is not None:
-            if not self.freshness.offline:
+            self.requests += spec.requests_sent
+        if not_cached is not None and self.query.resource.parent is not None:
+            raise NotFound(
+                not_cached.message, resource=spec.resource
+            )  # the parent did not exist at the download either
+        if not_cached is not None:
+            if not self.cache_policy.offline:
                 self._cache.delete_download(record)
             raise DamagedDownload(
-                "a page of this download is gone: it was replaced meanwhile, or its file was damaged",
+                "a cached page is gone: the download was replaced meanwhile, or the cache file was damaged",
                 hint="read it again",
-                resource=call.resource,
+                resource=spec.resource,
             )
-        self.saved += call.sent == 0
-        self.session.saved += call.sent == 0
+        if not spec.requests_sent:
+            self.from_cache += 1
+            self.session.from_cache += 1
         return page
 
-    def _read(self, body: bytes) -> Page:
-        if self.read is not None:
-            return Page((), self.read(body))
-        return read_page(body, self.question.resource, self.question.location_id)
+    def _require_same_total(self, paging: Paging, position: Position, previous: Page, page: Page) -> None:
+        """Raise ``_TotalChanged`` if rows were added or deleted since the cached pages, and pages go by number.
 
-    def _doubts(self, page: Page) -> bool:
-        """Whether rows may be missing from a page without anybody noticing later."""
-        paging = self.question.resource.paging
-        would_be_told = self._total(page) is not None and paging.ends_on_overlap  # the cursor is the last row's
-        return self.read is None and not paging.is_full(page) and not would_be_told
+        Rows then moved from page to page, and the cached pages do not fit the new ones.
+        """
+        is_numbered = isinstance(paging, PageNumber) or (
+            isinstance(paging, SearchAfter) and position.get("page", 1) > 1
+        )
+        if is_numbered and self._total(page) != self._total(previous):
+            raise _TotalChanged
 
-    def _tell(self, page: Page) -> None:
-        quota, total = self.session.pacer.quota, self._total(page)
+    def _save_record(self, from_network: bool) -> None:
+        """Save how far the download is. If it is finished already, save that it is being read."""
+        assert self.record is not None
+        if self.record.finished is not None:
+            self.record = self._cache.mark_read(self.record)
+            return
+        fetched = self._cache.now() if from_network else self.record.fetched
+        self.record = replace(self.record, pages=self.pages, rows=self.rows, fetched=fetched)
+        if from_network or self.pages > self._cached_pages:
+            self._cache.save(self.record)
+
+    def _report_progress(self, page: Page) -> None:
+        quota = self.session.rate_limiter.quota
         self.progress.on_page(
             ProgressUpdate(
-                resource=self.question.resource.name,
+                resource=self.query.resource.name,
                 pages=self.pages,
                 rows=self.rows,
-                total=None if total is None or self._promised is None else self._promised + total,
-                spent=self.spent,
-                saved=self.saved,
-                left=quota.burst,
-                of=quota.burst_limit,
+                total=self._plus_announced(self._total(page)),
+                requests=self.requests,
+                from_cache=self.from_cache,
+                requests_left=quota.burst,
+                burst_limit=quota.burst_limit,
             )
         )
 
-    def pages_for_the_next(self) -> int:
-        """How many pages the same call, made again within seven days, in another program too, will not ask for."""
-        if (
-            self.record is None
-            or not self.record.is_interrupted
-            or not self._cache.resumes
-            or self._cache.path is None
-        ):
+    def _total(self, page: Page) -> int | None:
+        """The number of rows that a page announces for its parameter set."""
+        return page.total(self.query.resource.total)
+
+    # ---- questions of the caller
+
+    def count_cached_pages(self) -> int:
+        """The pages that this download will not have to request."""
+        try:
+            record = self._best_record(self._cache.downloads(self._query_id()))
+        except CacheLocked:
+            return 0
+        return 0 if record is None else record.pages
+
+    def count_resumable_pages(self) -> int:
+        """The pages that the same call will not have to request if any program makes it again within 7 days."""
+        can_resume = self._cache.resumes and self._cache.path is not None
+        if self.record is None or not self.record.is_interrupted or not can_resume:
             return 0
         try:
             return self._cache.count_pages(self.record)
         except CacheLocked:
             return 0
 
-    def family(self) -> list[Record]:
-        """Newest first, the downloads of questions that differ in their passes alone. Raises ``CacheLocked``."""
-        name, question = self._family(self._name()), self.question
-        span = (question.since, question.until)
+    def stop_early(self) -> None:
+        """The caller left the loop over the pages. If it did so soon, the download does not count as interrupted."""
+        record = self.record
+        if (
+            record
+            and record.finished is None
+            and self._cache.elapsed(record.started) < self.cache_policy.expire_after
+        ):
+            self._cache.accept_partial(record)
 
-        def family() -> list[Record]:
-            return [one for one in self._cache.downloads() if one.family == name and (one.since, one.until) == span]
+    def is_replaced(self) -> bool:
+        """Whether a newer download is available in place of the one that was used."""
+        used, newest = self.record, self._find_record(self._query_id())[1]
+        return newest is not None and (used is None or newest.generation != used.generation)
 
-        return self._once_unlocked(family) if self.freshness.offline else family()
+    def related_records(self) -> list[Record]:
+        """The downloads of the same family and span, newest first. Raises ``CacheLocked``."""
+        family_id, query = self._family_id(self._query_id()), self.query
+        span = (query.since, query.until)
 
-    def goes_on_from(self, record: Record) -> bool:
-        """Whether this call may take up a download, by its age and what it brought."""
-        if self.freshness.offline:
+        def read() -> list[Record]:
+            records = self._cache.downloads()
+            return [
+                record for record in records if record.family == family_id and (record.since, record.until) == span
+            ]
+
+        return self._when_unlocked(read) if self.cache_policy.offline else read()
+
+    def can_use(self, record: Record) -> bool:
+        """Whether this call may use a related record, by its age and by what it contains."""
+        if self.cache_policy.offline:
             return record.finished is not None
-        return self._goes_on_from(record)
-
-    @property
-    def short(self) -> int:
-        """How many rows fewer came than the server announced."""
-        return max(0, (self.announced or 0) - self.rows)
-
-    def _compare(self) -> None:
-        """A short result is never quiet; a total that is odd twice over is normal, and no reason to give nothing."""
-        if not self.short:
-            return
-        name = self.question.resource.name
-        words = f"{name}: the server announced {self.announced:,} rows and sent {self.rows:,}"
-        if self.rows == 0:
-            if self.record is not None:
-                self._cache.delete_download(self.record)  # the next call asks again
-            raise IncompleteDownload(words, hint="try again in a minute", resource=name)
-        warn(f"{words}, asked twice", MissingRowsWarning)
+        return self._can_continue(record)
 
 
-def _canonical(position: Position) -> str:
-    return json.dumps(position, sort_keys=True, default=str)
+def _longer(page: Page, repeated: Page) -> Page:
+    """The repeated page, with the rows of the first response added if it is shorter."""
+    if len(repeated) >= len(page):
+        return repeated
+    return Page([*page.rows, *repeated.rows], repeated.envelope, repeated.skipped)

@@ -18,7 +18,7 @@ import pandas as pd
 from hlkit.client.download import CachePolicy, DamagedDownload, Download, Query
 from hlkit.client.errors import CacheLocked, HlkitError, InvalidRequest, InvalidToken, UnexpectedResponse
 from hlkit.client.frames.builder import DataWarning, FrameBuilder, skipped_message
-from hlkit.client.http.progress import default
+from hlkit.client.http.progress import current_progress
 from hlkit.client.http.rate_limit import duration
 from hlkit.client.lookup import report_empty, with_ids
 from hlkit.client.options import ReadOptions, docstring, of_resource, refuse_positional, signature, validate
@@ -97,7 +97,7 @@ class Endpoint:
             self._broke(error, builder.empty_copy(), walk, choices)
             raise
         except GeneratorExit:
-            walk.settle()
+            walk.stop_early()
             raise
         finally:
             walk.progress.close()
@@ -166,7 +166,7 @@ class Endpoint:
             )
         if self.resource.parent is not None:
             return None
-        total, walk = 0, self._walk(choices, heads=True)
+        total, walk = 0, self._walk(choices, first_page_only=True)
         for page in walk:
             told = page.total(self.resource.total)
             if told is None and not isinstance(self.resource.paging, NoPaging):
@@ -225,7 +225,7 @@ class Endpoint:
 
     def _way_on(self, error: HlkitError, walk: Download, choices: ReadOptions) -> str:
         """The error's hint, and what the same call asks for when it is made again."""
-        pages = 0 if isinstance(error, InvalidToken) else walk.pages_for_the_next()  # another token, another cache
+        pages = 0 if isinstance(error, InvalidToken) else walk.count_resumable_pages()  # another token, another cache
         if not pages:
             return error.hint
         call = "the same call with the same dates" if choices.has_span else "the same call"
@@ -254,15 +254,20 @@ class Endpoint:
             "fetched_at": None if walk.record is None else _iso(walk.record.fetched),
             "complete": walk.complete,
             "pages": walk.pages,
-            "requests": walk.spent,
-            "from_cache": walk.saved,
-            "expected_rows": walk.announced,
-            "missing_rows": walk.short if walk.complete else 0,
+            "requests": walk.requests,
+            "from_cache": walk.from_cache,
+            "expected_rows": walk.expected_rows,
+            "missing_rows": walk.missing_rows if walk.complete else 0,
         }
         return frame
 
     def _walk(
-        self, choices: ReadOptions, *, generation: str | None = None, heads: bool = False, is_told: bool = True
+        self,
+        choices: ReadOptions,
+        *,
+        generation: str | None = None,
+        first_page_only: bool = False,
+        is_told: bool = True,
     ) -> Download:
         location = self._context
         age = location.expire_after if choices.expire_after is None else choices.expire_after
@@ -270,10 +275,10 @@ class Endpoint:
             self._question(choices),
             location.session,
             CachePolicy(age, choices.refresh, location.offline, generation),
-            progress=choices.progress or default(),
+            progress=choices.progress or current_progress(),
             limit=choices.limit,
-            is_cut=self._is_cut(choices),
-            heads=heads,
+            has_extra_rows=self._is_cut(choices),
+            first_page_only=first_page_only,
         )
         if self.resource.parent is not None and is_told:
             self._tell_cost(walk, choices)
@@ -292,10 +297,10 @@ class Endpoint:
 
     def _tell_cost(self, walk: Download, choices: ReadOptions) -> None:
         """A request for each parent adds up: told before it starts, and asked for where it is many."""
-        requests = len(walk.question.passes) - walk.kept_pages()
+        requests = len(walk.query.parameter_sets) - walk.count_cached_pages()
         if choices.limit is not None or self._context.offline:
             return
-        seconds = self._context.session.pacer.time_for(requests)
+        seconds = self._context.session.rate_limiter.time_for(requests)
         words = f"{requests:,} requests, about {duration(seconds)}"
         if requests > ASKS_FROM and not choices.confirm:
             parent = self.resource.parent
@@ -310,7 +315,8 @@ class Endpoint:
         walk.progress.on_note(f"{self.resource.name} · {words}")
 
     def _passes(self, choices: ReadOptions) -> tuple[dict[str, Any], ...]:
-        """The parameters of one's own, once for each pass; a filter by what the passes differ in leaves one."""
+        """The parameters of one's own, once for each pass; a filter by what the parameter_sets differ in leaves
+        one."""
         resource = self.resource
         own: dict[str, Any] = {}
         conditions: list[dict[str, Any]] = []
@@ -326,12 +332,12 @@ class Endpoint:
             own |= spelled
         if conditions:
             own["filters"] = conditions
-        passes = resource.passes
+        parameter_sets = resource.parameter_sets
         if resource.parent is not None:
-            passes = tuple({resource.parent.param: name} for name in self._parents(choices))
-        elif any(name in own for one in passes for name in one):
-            passes = ({},)
-        return tuple({**one, **own} for one in passes)
+            parameter_sets = tuple({resource.parent.param: name} for name in self._parents(choices))
+        elif any(name in own for one in parameter_sets for name in one):
+            parameter_sets = ({},)
+        return tuple({**one, **own} for one in parameter_sets)
 
     def _parents(self, choices: ReadOptions, read: Callable[[], pd.DataFrame] | None = None) -> tuple[str, ...]:
         """The ids that the resource is read for: those chosen, or all that there are, as fresh as is wanted."""
@@ -355,12 +361,12 @@ class Endpoint:
         assert parent is not None
         walk = self._walk(replace(choices, parents=(), all_parents=True), is_told=False)
         try:
-            family = walk.family()
+            family = walk.related_records()
         except CacheLocked:
             return None
         newest = next((record for record in family if record.finished is not None), None)
         for record in family:
-            if walk.goes_on_from(record):
+            if walk.can_use(record):
                 return tuple(str(first[parent.param]) for first in json.loads(record.parameters))
             if record is newest:
                 break

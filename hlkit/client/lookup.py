@@ -49,9 +49,9 @@ def report_empty(context: Context, resource: Resource, choices: ReadOptions, wal
     if resource.parent is not None:
         if choices.parents and not choices.all_parents:
             _report_parents(context, resource, choices.parents, walk)
-        elif walk.gone and len(walk.gone) == len(walk.question.passes):
+        elif walk.not_found and len(walk.not_found) == len(walk.query.parameter_sets):
             raise NotFound(
-                f"none of the {len(walk.gone):,} {resource.parent.resource} is found any more",
+                f"none of the {len(walk.not_found):,} {resource.parent.resource} is found any more",
                 hint="read them anew, with refresh=True",
                 resource=resource.name,
             )
@@ -80,7 +80,7 @@ def _is_kept(context: Context, name: str, value: str) -> bool:
 def _report_parents(context: Context, resource: Resource, given: Collection[str], walk: Download) -> None:
     assert resource.parent is not None
     key, param = resource.parent.key, resource.parent.param
-    unknown, empty = [own[param] for own in walk.gone], [own[param] for own in walk.empty]
+    unknown, empty = [own[param] for own in walk.not_found], [own[param] for own in walk.without_rows]
     known = _Known(context, key)
     if key in NAMED_BY:
         unknown = (known.unknown(empty) or unknown) if empty else []

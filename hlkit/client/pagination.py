@@ -64,7 +64,7 @@ class Paging:
     """A paging style. ``size`` is the parameter for the page size, and ``most`` the server's maximum.
 
     ``guarantee``: what the style promises if rows change during a download. ``ends_on_overlap``: a page with only
-    known rows is the last. ``patience``: a loop is reported after this many full pages in a row without a
+    known rows is the last. ``max_stale_pages``: a loop is reported after this many full pages in a row without a
     new row. ``verifies_total``: rows are counted, and all pages read again if the count is wrong. ``tracks_gaps``:
     rows are joined to the rows before by an overlap.
     """
@@ -75,7 +75,7 @@ class Paging:
     style: ClassVar[str] = "none"
     guarantee: ClassVar[str] = "One response holds every row."
     ends_on_overlap: ClassVar[bool] = False
-    patience: ClassVar[int] = 1
+    max_stale_pages: ClassVar[int] = 1
     verifies_total: ClassVar[bool] = False
     tracks_gaps: ClassVar[bool] = False
 
@@ -235,7 +235,7 @@ class Offset(Paging):
         "Read by row number, each page from the last row of the page before. If rows were deleted meanwhile, it "
         "goes back a page. A row that keeps its place in the order is returned exactly once."
     )
-    patience: ClassVar[int] = 10  # going back reads known rows again
+    max_stale_pages: ClassVar[int] = 10  # going back reads known rows again
     tracks_gaps: ClassVar[bool] = True
 
     def first(self) -> Position:
@@ -275,7 +275,7 @@ class PageNumber(Paging):
         "meanwhile, all pages are read once more; if it still differs, IncompleteDownload is raised. One case goes "
         "unnoticed: a row is missed while another is added and deleted, so that the count is right."
     )
-    patience: ClassVar[int] = 2
+    max_stale_pages: ClassVar[int] = 2
     verifies_total: ClassVar[bool] = True
 
     def first(self) -> Position:
@@ -337,15 +337,15 @@ class SeenRows:
         if self.attempt != attempt:
             return following
         if page.rows and self._progress == progress and self.attempt == 1:
-            self._stale_pages = self.paging.patience if self._repeats_last_page else self._stale_pages + 1
-            is_stale = self._stale_pages >= self.paging.patience
+            self._stale_pages = self.paging.max_stale_pages if self._repeats_last_page else self._stale_pages + 1
+            is_stale = self._stale_pages >= self.paging.max_stale_pages
             if following is not None and self.paging.is_full(page) and is_stale:
                 raise self._loop_error("a full page has no new row", position)
             if self.paging.ends_on_overlap:
                 return None
         else:
             self._stale_pages = 0
-        if following is not None and self._positions[_key(following)] >= self.paging.patience:
+        if following is not None and self._positions[_key(following)] >= self.paging.max_stale_pages:
             raise self._loop_error("the cursor repeats", following)
         return following
 
@@ -358,7 +358,7 @@ class SeenRows:
         """The row's id as text, from the first of ``row_ids`` that it has."""
         return next((str(row[name]) for name in self.row_ids if isinstance(row.get(name), str | int)), None)
 
-    def beyond(self, previous: Page, page: Page) -> list[Mapping[str, Any]]:
+    def new_rows(self, previous: Page, page: Page) -> list[Mapping[str, Any]]:
         """The rows of a page that are not, unchanged, on the previous page too."""
         previous_rows = {row_id: row for row in previous.rows if (row_id := self.id_of(row)) is not None}
         rows = [row for row in page.rows if previous_rows.get(self.id_of(row) or "") != row]

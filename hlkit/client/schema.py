@@ -208,12 +208,11 @@ class Parent:
 class Resource:
     """One kind of record in HighLevel, and everything needed to read it.
 
-    ``rows`` is the dotted path of the rows in a response, or of its only record (``single``). If the
-    documentation does not confirm it (``rows_inferred``), the only list of objects in the response is used too.
+    ``rows`` is the dotted path of the rows in a response, or of its only record (``single``).
     ``row_ids`` are the wire names of a row's id; ``total`` is the path of the announced number of rows.
     ``location`` is the parameter for the location id, ``None`` if the path has it.
     ``explode`` is the list inside each row that holds the actual rows; the outer row is then their ``parent``.
-    ``always`` is sent with every request. ``passes``: the resource is read once with each of these parameters;
+    ``always`` is sent with every request. ``parameter_sets``: the resource is read once with each of these;
     ``parent``: once for each row of another resource. ``model`` is whose custom fields the rows have. ``when`` is
     the column that ``since`` and ``until`` filter, and ``span`` how the server is asked for a date range.
     """
@@ -231,10 +230,9 @@ class Resource:
     row_ids: tuple[str, ...] = ("id", "_id")
     total: str | None = None
     single: bool = False
-    rows_inferred: bool = False
     explode: str | None = None
     always: Mapping[str, Any] = field(default_factory=dict)
-    passes: tuple[Mapping[str, Any], ...] = ({},)
+    parameter_sets: tuple[Mapping[str, Any], ...] = ({},)
     parent: Parent | None = None
     filters: Mapping[str, Filter] = field(default_factory=dict)
     when: str | None = None

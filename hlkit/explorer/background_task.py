@@ -16,7 +16,7 @@ from typing import Any
 import traitlets
 
 from hlkit.client.errors import Canceled
-from hlkit.client.http.progress import Progress, ProgressUpdate, under
+from hlkit.client.http.progress import Progress, ProgressUpdate, use_progress
 from hlkit.client.http.rate_limit import duration
 from hlkit.client.warning import collect_warnings
 
@@ -84,7 +84,7 @@ class BackgroundTask(traitlets.HasTraits):
 
     def _run(self, job: Callable[[Progress], Any], on_done: Callable[[Any], None], progress: _TaskProgress) -> None:
         try:
-            with collect_warnings() as warnings, under(progress):
+            with collect_warnings() as warnings, use_progress(progress):
                 result = job(progress)
             if self._is_current(progress):
                 self.warnings = list(dict.fromkeys(warnings))

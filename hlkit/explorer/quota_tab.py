@@ -65,11 +65,11 @@ class QuotaView(View):
     def _summary(self) -> Iterable[tuple[str, object]]:
         loc = self.state.loc
         yield "Remaining", loc.quota
-        yield "Used this session", many(loc.session.sent, "request")
-        yield "Served from cache", many(loc.session.saved, "response")
+        yield "Used this session", many(loc.session.requests_sent, "request")
+        yield "Served from cache", many(loc.session.from_cache, "response")
         contacts = loc.cache_info("contacts")
         if contacts is not None and contacts.rows > WARN_ABOVE:
-            time = duration(loc.session.pacer.time_for(contacts.rows))
+            time = duration(loc.session.rate_limiter.time_for(contacts.rows))
             yield "Note", f"Notes take one request per contact: {contacts.rows:,} requests, about {time}"
 
     @property

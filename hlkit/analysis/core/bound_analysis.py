@@ -59,7 +59,7 @@ class BoundAnalysis:
         span = {name: given.pop(name) for name in SPAN if name in given}
         self._check(span, given)
         loc = self._location
-        before = loc.session.sent
+        before = loc.session.requests_sent
         place = zone(loc.timezone if given.get("timezone") is None else given["timezone"])
         as_of = instant("as_of", given.get("as_of"), lambda: place, loc.today)
         today = loc.today if as_of is None else as_of.tz_convert(loc.timezone).date
@@ -88,7 +88,7 @@ class BoundAnalysis:
             left_out=told["left_out"],
             without=without,
             missing_rows=_missing_rows(frames),
-            requests=loc.session.sent - before,
+            requests=loc.session.requests_sent - before,
             from_cache=sum(read.get("from_cache", 0) for read in reads),
         )
         told["provenance"] = dict(provenance)

@@ -1,8 +1,12 @@
-"""After a fork, two programs hold one socket, one SQLite handle and locks whose threads only one of them has.
+"""Fork safety: after ``os.fork``, the child shares no socket, SQLite connection or lock with its parent.
 
-On one socket each would read the other's answers, and SQLite forbids to carry an open file over. So what
-holds such a thing names itself here: it begins anew in the child before the child does anything else, or it
-holds still from just before the fork until just after it, where work that is half done cannot be left behind.
+On a shared socket, each process would read the other's responses. SQLite forbids using a connection that was opened
+before the fork. A lock that another thread held at that moment is never released in the child, which has one thread.
+
+An object that holds such a thing registers in one of two ways, for as long as it lives:
+
+- ``reset_in_child``: its ``after_fork()`` runs in the child before anything else does.
+- ``pause_for_fork``: its ``pause()`` runs before the fork and its ``resume()`` after it, in parent and child.
 """
 
 from __future__ import annotations
@@ -13,56 +17,56 @@ import weakref
 from typing import Protocol
 
 
-class BeginsAnew(Protocol):
+class ResetInChild(Protocol):
     def after_fork(self) -> None:
-        """Leave to the parent what is the parent's; called in the child, which has one thread."""
+        """Replace what belongs to the parent. Runs in the child, which has one thread."""
 
 
-class HoldsStill(Protocol):
-    def hold_still(self) -> None:
-        """Finish what is at hand, in whichever thread, and begin nothing; called in the parent before the fork."""
+class PauseForFork(Protocol):
+    def pause(self) -> None:
+        """Finish the current work of every thread and start no more. Runs in the parent, before the fork."""
 
-    def go_on(self) -> None:
-        """Work may begin again; called after the fork, in the parent and in the child."""
-
-
-_LOCK = threading.RLock()  # a fork at a time
-_ANEW: weakref.WeakSet[BeginsAnew] = weakref.WeakSet()
-_STILL: weakref.WeakSet[HoldsStill] = weakref.WeakSet()
-_held: list[HoldsStill] = []
+    def resume(self) -> None:
+        """Allow work again. Runs after the fork, in parent and child."""
 
 
-def begins_anew(holder: BeginsAnew) -> None:
-    """From now on ``holder.after_fork()`` is called in every child, for as long as the holder lives."""
-    with _LOCK:
-        _ANEW.add(holder)
+_FORK_LOCK = threading.RLock()  # one fork at a time
+_RESET: weakref.WeakSet[ResetInChild] = weakref.WeakSet()
+_PAUSE: weakref.WeakSet[PauseForFork] = weakref.WeakSet()
+_paused: list[PauseForFork] = []
 
 
-def holds_still(holder: HoldsStill) -> None:
-    """From now on the holder stands still while this program forks, for as long as it lives."""
-    with _LOCK:
-        _STILL.add(holder)
+def reset_in_child(holder: ResetInChild) -> None:
+    """Call ``holder.after_fork()`` in every child process from now on."""
+    with _FORK_LOCK:
+        _RESET.add(holder)
 
 
-def _before() -> None:
-    _LOCK.acquire()
-    _held.extend(_STILL)
-    for holder in _held:
-        holder.hold_still()
+def pause_for_fork(holder: PauseForFork) -> None:
+    """Call ``holder.pause()`` before and ``holder.resume()`` after every fork from now on."""
+    with _FORK_LOCK:
+        _PAUSE.add(holder)
 
 
-def _after() -> None:
-    for holder in _held:
-        holder.go_on()
-    _held.clear()
-    _LOCK.release()
+def _before_fork() -> None:
+    _FORK_LOCK.acquire()
+    _paused.extend(_PAUSE)
+    for holder in _paused:
+        holder.pause()
 
 
-def _in_the_child() -> None:
-    for holder in list(_ANEW):
+def _after_fork() -> None:
+    for holder in _paused:
+        holder.resume()
+    _paused.clear()
+    _FORK_LOCK.release()
+
+
+def _after_fork_in_child() -> None:
+    for holder in list(_RESET):
         holder.after_fork()
-    _after()
+    _after_fork()
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(before=_before, after_in_parent=_after, after_in_child=_in_the_child)
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)

@@ -1,9 +1,9 @@
-"""Progress of a download, and a way to cancel it.
+"""Progress of a download, and how to cancel it.
 
-A download reports every page to its ``Progress`` and asks it before each request whether to go on. All waiting is
-done in it, so that Ctrl-C and a Cancel button take effect at once. ``ProgressBar`` shows a line in a terminal and a
-bar in a notebook for anything that takes over a second, and nothing in a log. A stream that cannot show it (replaced,
-closed, of an old encoding) never breaks the download.
+A download reports every page to its ``Progress`` and checks before each request whether it was canceled. All waiting
+happens in ``Progress.wait``, so Ctrl-C and a Cancel button take effect at once. ``ProgressBar`` shows a line in a
+terminal and a bar in a notebook for anything that takes over a second. Logs stay empty. An output stream that cannot
+show progress (replaced, closed, an old encoding) never breaks the download.
 """
 
 from __future__ import annotations
@@ -20,29 +20,33 @@ from typing import Any
 
 from hlkit.client.errors import Canceled
 
-SHOWN_AFTER = 1.0  # seconds: what is quicker needs no line
+SHOWN_AFTER = 1.0  # seconds: faster downloads show nothing
 
 
 @dataclass(frozen=True)
 class ProgressUpdate:
-    """How far a walk is: pages and rows so far, the announced total, requests spent, saved and left."""
+    """How far a download is.
+
+    ``pages`` and ``rows`` arrived so far; ``total`` is the number of rows that the server announced. ``requests``
+    were sent, and ``from_cache`` pages needed none. ``requests_left`` of ``burst_limit`` remain for now.
+    """
 
     resource: str
     pages: int = 0
     rows: int = 0
     total: int | None = None
-    spent: int = 0
-    saved: int = 0
-    left: int | None = None
-    of: int | None = None
+    requests: int = 0
+    from_cache: int = 0
+    requests_left: int | None = None
+    burst_limit: int | None = None
 
     def __str__(self) -> str:
         rows = f"{self.rows:,} rows" + (f" of {self.total:,}" if self.total is not None else "")
         parts = [self.resource, f"{self.pages:,} page{'s' * (self.pages != 1)}", rows]
-        if self.saved and not self.spent:
-            parts.append(f"spent 0, saved {self.saved:,}")
-        elif self.left is not None and self.of is not None:
-            parts.append(f"{self.left:,} of {self.of:,} requests left")
+        if self.from_cache and not self.requests:
+            parts.append(f"0 requests, {self.from_cache:,} from cache")
+        elif self.requests_left is not None and self.burst_limit is not None:
+            parts.append(f"{self.requests_left:,} of {self.burst_limit:,} requests left")
         return " · ".join(parts)
 
 
@@ -50,7 +54,7 @@ class Progress:
     """Shows nothing. Override ``on_page`` to show progress; call ``cancel`` from any thread to end the download."""
 
     def __init__(self) -> None:
-        self._stop = threading.Event()
+        self._canceled = threading.Event()
 
     def on_page(self, update: ProgressUpdate) -> None:
         """Called after each page."""
@@ -58,42 +62,42 @@ class Progress:
     def on_wait(self, seconds: float, why: str) -> None:
         """Called before a wait that a person would notice."""
 
-    def on_note(self, words: str) -> None:
-        """Called before a dear read starts, with what it will cost."""
+    def on_note(self, message: str) -> None:
+        """Called before an expensive download starts, with its cost."""
 
     def close(self) -> None:
-        """Called once, at the end of the walk."""
+        """Called once, at the end of the download."""
 
     def cancel(self) -> None:
-        """End the walk within a second; what arrived is kept."""
-        self._stop.set()
+        """End the download within a second. Pages that arrived stay cached."""
+        self._canceled.set()
 
     def reset(self) -> None:
-        """Take the stop back, so that the walk can be resumed."""
-        self._stop.clear()
+        """Undo ``cancel``, so that the download can be resumed."""
+        self._canceled.clear()
 
     @property
     def is_canceled(self) -> bool:
-        return self._stop.is_set()
+        return self._canceled.is_set()
 
     def raise_if_canceled(self) -> None:
-        """Raise ``Canceled`` where the walk was stopped."""
+        """Raise ``Canceled`` after ``cancel``."""
         if self.is_canceled:
-            raise Canceled("stopped", hint="make the call again")
+            raise Canceled("canceled", hint="make the call again")
 
     def wait(self, seconds: float) -> None:
-        """Wait, or raise ``Canceled`` as soon as the walk is stopped."""
-        self._stop.wait(max(seconds, 0))
+        """Wait. Raises ``Canceled`` as soon as the download is canceled."""
+        self._canceled.wait(max(seconds, 0))
         self.raise_if_canceled()
 
 
 class ProgressBar(Progress):
-    """One line that tells resource, pages, rows, requests left and seconds."""
+    """One line: resource, pages, rows, requests left and seconds."""
 
     def __init__(self, *, shown_after: float = SHOWN_AFTER) -> None:
         super().__init__()
         self._shown_after = shown_after
-        self._began = time.monotonic()
+        self._started = time.monotonic()
         self._bar: Any = None
         self._text = ""
 
@@ -102,25 +106,25 @@ class ProgressBar(Progress):
         self._show(self._text)
 
     def on_wait(self, seconds: float, why: str) -> None:
-        self._show(" · ".join(filter(None, (self._text, f"waiting {seconds:.0f} s {why}"))), ahead=seconds)
+        self._show(" · ".join(filter(None, (self._text, f"waiting {seconds:.0f} s {why}"))), upcoming=seconds)
 
-    def on_note(self, words: str) -> None:
-        self._text, self._shown_after = words, 0.0
-        self._show(words)
+    def on_note(self, message: str) -> None:
+        self._text, self._shown_after = message, 0.0
+        self._show(message)
 
-    def _show(self, text: str, ahead: float = 0.0) -> None:
-        """Show *text*, where the reading has taken a while, or will after the *ahead* seconds that it waits."""
-        elapsed = time.monotonic() - self._began
-        if elapsed + ahead < self._shown_after:
+    def _show(self, text: str, upcoming: float = 0.0) -> None:
+        """Show *text* if the elapsed time plus the *upcoming* wait (seconds) exceeds ``shown_after``."""
+        elapsed = time.monotonic() - self._started
+        if elapsed + upcoming < self._shown_after:
             return
         try:
             if self._bar is None:
                 from tqdm.auto import tqdm
 
-                sys.stderr.write("")  # where that fails, tqdm would fail again when it is deleted
+                sys.stderr.write("")  # fail here rather than in tqdm, which would fail again when it is deleted
                 self._bar = tqdm(bar_format="{desc}", leave=True)
             self._bar.set_description_str(_encodable(f"{text} · {elapsed:.0f} s"))
-        except Exception:  # the stream was closed or replaced, and any class may stand in for one
+        except Exception:  # a closed or replaced stream may raise anything
             self._shown_after = math.inf
             if self._bar is not None:
                 self._bar.disable = True
@@ -129,11 +133,11 @@ class ProgressBar(Progress):
         if self._bar is not None:
             with contextlib.suppress(Exception):
                 self._bar.close()
-            self._bar = None  # what is read first, the definitions, has a line of its own
+            self._bar = None  # the next download opens its own line
 
 
 def _encodable(text: str) -> str:
-    """The text as ``sys.stderr`` can write it."""
+    """The text, with characters replaced that ``sys.stderr`` cannot encode."""
     encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
     try:
         text.encode(encoding)
@@ -146,29 +150,29 @@ _CURRENT: ContextVar[Progress | None] = ContextVar("_CURRENT", default=None)
 
 
 @contextlib.contextmanager
-def under(progress: Progress) -> Iterator[None]:
-    """Within it, in this thread, a read without a progress of its own uses *progress*, and is canceled with it."""
-    token = _CURRENT.set(progress)
+def use_progress(progress: Progress) -> Iterator[None]:
+    """Inside this block and in this thread, *progress* is the default: it reports and cancels every download."""
+    reset_token = _CURRENT.set(progress)
     try:
         yield
     finally:
-        _CURRENT.reset(token)
+        _CURRENT.reset(reset_token)
 
 
-def default(shown_after: float = SHOWN_AFTER) -> Progress:
-    """The progress that the caller is under; else a line in a terminal or a notebook, and elsewhere a silent one."""
+def current_progress(shown_after: float = SHOWN_AFTER) -> Progress:
+    """The progress of the enclosing ``use_progress``; else a bar in a terminal or notebook, or nothing in a log."""
     current = _CURRENT.get()
     if current is not None:
         return current
-    return ProgressBar(shown_after=shown_after) if _somebody_looks_on() else Progress()
+    return ProgressBar(shown_after=shown_after) if _is_interactive() else Progress()
 
 
-def _somebody_looks_on() -> bool:
+def _is_interactive() -> bool:
     try:
         if "ipykernel" in sys.modules and "IPython" in sys.modules:
             shell = sys.modules["IPython"].get_ipython()
             if shell is not None and shell.__class__.__name__ == "ZMQInteractiveShell":
                 return True
         return bool(sys.stderr.isatty())
-    except Exception:  # None, closed, or a stand-in that only writes
+    except Exception:  # sys.stderr is None, closed, or a stand-in with only a write method
         return False

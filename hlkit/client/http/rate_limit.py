@@ -1,9 +1,11 @@
-"""The budget: a slot per request, sized by the server's headers.
+"""Rate limiting: a slot for each request, as many as the server's headers allow.
 
-A slot is usable again one interval after its *answer* came. The server saw the request before we saw the
-answer, so no window of the server's, fixed or sliding, can hold more of our requests than there are slots,
-whatever the network's jitter. Other programs share the budget: where the server says that less is left than
-we count, the server is believed. The day's budget is the server's count alone.
+A slot is free again one interval after its *response* arrived. The server counted the request before we saw the
+response. So no window of the server's, fixed or sliding, ever holds more of our requests than there are slots,
+whatever the network's jitter.
+
+Other programs share the limit. If the server reports fewer requests left than we count, the server is right. The
+daily limit is the server's count alone.
 """
 
 from __future__ import annotations
@@ -18,21 +20,21 @@ from hlkit.client.errors import QuotaExhausted, RateLimited
 from hlkit.client.http import fork
 from hlkit.client.http.progress import Progress
 
-BURST, INTERVAL = 100, 10.0  # where no answer tells: requests per so many seconds
-UNTOLD = 25  # requests in flight before the first answer: the smallest budget there is (a trial's)
-LARGEST, LONGEST = 10_000, 600.0  # a told burst or interval beyond is no burst
+BURST, INTERVAL = 100, 10.0  # HighLevel's documented limit: requests per seconds. Used if a response reports none
+DEFAULT_IN_FLIGHT = 25  # requests in flight before the first response: the smallest limit there is (a trial account)
+MAX_BURST, MAX_INTERVAL = 10_000, 600.0  # higher reported values are ignored as errors
 DAY = 86_400.0  # seconds
-A_REQUEST = 0.3  # seconds that one takes, as long as the burst limit is far
-NOTICED = 1.0  # seconds: a shorter wait is not told
-_FLYING = float("inf")
+SECONDS_PER_REQUEST = 0.3  # while the burst limit is far away
+MIN_REPORTED_WAIT = 1.0  # seconds: progress does not mention shorter waits
+_IN_FLIGHT = float("inf")  # when the slot of a request in flight is free again: not known yet
 
 
 @dataclass(frozen=True, repr=False)
 class Quota:
-    """What is left, as the last answer told it; ``None`` where no answer did.
+    """The requests left, as the last response reported them. ``None`` where no response did.
 
-    ``burst`` of ``burst_limit`` requests are left in each ``interval`` seconds, ``day`` of ``day_limit``
-    until ``day_resets_at`` (Unix seconds). ``told_at`` is when the answer came.
+    ``burst`` of ``burst_limit`` requests are left in each ``interval`` (seconds), and ``day`` of ``day_limit`` until
+    ``day_resets_at`` (Unix seconds). The response arrived at ``reported_at`` (Unix seconds).
     """
 
     burst: int | None = None
@@ -41,33 +43,33 @@ class Quota:
     day: int | None = None
     day_limit: int | None = None
     day_resets_at: float | None = None
-    told_at: float | None = None
+    reported_at: float | None = None
 
     @property
     def resets_in(self) -> float | None:
-        """Seconds until the day's quota is full again."""
+        """Seconds until the daily quota is full again."""
         return None if self.day_resets_at is None else max(0.0, self.day_resets_at - time.time())
 
     def __repr__(self) -> str:
         return f"<quota: {self}>"
 
     def __str__(self) -> str:
-        if self.told_at is None:
+        if self.reported_at is None:
             return "not known until the first request"
         parts = []
         if self.burst is not None and self.burst_limit is not None:
-            span = "" if self.interval is None else f" in {self.interval:g} s"
-            parts.append(f"{self.burst:,} of {self.burst_limit:,} requests left{span}")
+            window = "" if self.interval is None else f" in {self.interval:g} s"
+            parts.append(f"{self.burst:,} of {self.burst_limit:,} requests left{window}")
         if self.day is not None:
             limit = "" if self.day_limit is None else f" of {self.day_limit:,}"
             parts.append(f"{self.day:,}{limit} left today")
         if self.resets_in is not None:
             parts.append(f"the day resets in {duration(self.resets_in)}")
-        return ", ".join(parts) or "not told by the server"
+        return ", ".join(parts) or "not reported by the server"
 
 
 def duration(seconds: float) -> str:
-    """``45 s``, ``12 min``, ``3 h``, ``2 days``: as a person says it."""
+    """A rounded duration for people: ``45 s``, ``12 min``, ``3 h``, ``2 days``."""
     for size, unit in ((86_400, "day"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size or (seconds >= size and unit != "day"):
             number = round(seconds / size)
@@ -76,22 +78,22 @@ def duration(seconds: float) -> str:
 
 
 class RateLimiter:
-    """Hands out slots. Safe between threads; ``clock`` is monotonic, ``now`` is the time of day."""
+    """Hands out slots. Thread-safe. ``clock`` is monotonic seconds, ``now`` is Unix seconds."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic, now: Callable[[], float] = time.time) -> None:
         self._clock, self._now = clock, now
         self._lock = threading.Lock()
-        self._size, self._interval = UNTOLD, INTERVAL
-        self._used: list[float] = []  # when each taken slot is usable again; in flight: infinity
-        self._day_over_at = 0.0  # of the clock, where the day's budget is gone
+        self._size, self._interval = DEFAULT_IN_FLIGHT, INTERVAL
+        self._free_at: list[float] = []  # for each slot in use, when it is free again, by ``clock``
+        self._day_ends_at = 0.0  # by ``clock``: until then, an empty daily quota stays empty
         self.quota = Quota()
-        fork.begins_anew(self)
+        fork.reset_in_child(self)
 
     def after_fork(self) -> None:
-        """What is in flight lands at the parent's: for us those slots are used from now."""
+        """The responses to requests in flight go to the parent, so count their slots as used now."""
         self._lock = threading.Lock()
-        back = self._clock() + self._interval
-        self._used = [min(slot, back) for slot in self._used]
+        next_interval = self._clock() + self._interval
+        self._free_at = [min(free_at, next_interval) for free_at in self._free_at]
 
     @property
     def interval(self) -> float:
@@ -99,47 +101,51 @@ class RateLimiter:
         return self._interval
 
     def time_for(self, requests: int) -> float:
-        """Seconds that so many requests take, by what the server has told of its limits so far."""
-        return max(requests * A_REQUEST, (math.ceil(requests / self._size) - 1) * self._interval)
+        """Estimated seconds for a number of requests, by the limits that the server has reported so far."""
+        return max(requests * SECONDS_PER_REQUEST, (math.ceil(requests / self._size) - 1) * self._interval)
 
-    def take(self, progress: Progress, longest: float = _FLYING) -> None:
-        """Wait for a slot and take it.
+    def acquire(self, progress: Progress, max_wait: float = math.inf) -> None:
+        """Wait for a free slot and take it.
 
-        Raises ``QuotaExhausted`` where the day's budget is known to be gone, and ``RateLimited`` where the next
-        slot is free only after *longest* seconds: a server may report an interval of minutes.
+        Raises ``QuotaExhausted`` if the daily quota is known to be empty, ``Canceled`` if *progress* is canceled, and
+        ``RateLimited`` if the next slot is free only after *max_wait* seconds: a server may report an interval of
+        minutes.
         """
         while True:
             progress.raise_if_canceled()
             with self._lock:
-                self._refuse_an_empty_day()
-                seconds = self._seconds_to_a_slot()
+                self._require_daily_quota()
+                seconds = self._seconds_to_free_slot()
                 if seconds <= 0:
-                    self._used.append(_FLYING)
+                    self._free_at.append(_IN_FLIGHT)
                     return
-            if longest < seconds < _FLYING:
+            if seconds == _IN_FLIGHT:  # every slot is in flight: look again soon
+                progress.wait(0.05)
+                continue
+            if seconds > max_wait:
                 raise self._burst_exhausted(seconds)
-            if NOTICED < seconds < _FLYING:
+            if seconds > MIN_REPORTED_WAIT:
                 progress.on_wait(seconds, "for the burst limit")
-            progress.wait(min(seconds, 0.05) if seconds == _FLYING else seconds)
+            progress.wait(seconds)
 
-    def give_back(self, headers: Mapping[str, str] | None) -> None:
-        """An answer came (or none, with ``None``): its slot is usable again one interval from now."""
+    def release(self, headers: Mapping[str, str] | None) -> None:
+        """A response arrived (``None``: the request failed without one). Its slot is free again in one interval."""
         with self._lock:
-            told = self._read(headers) if headers is not None else False
-            self._used.remove(_FLYING)
-            self._used.append(self._clock() + self._interval)
-            if told and self.quota.burst is not None:
-                self._believe(self.quota.burst)
+            reports_burst = headers is not None and self._read_limits(headers)
+            self._free_at.remove(_IN_FLIGHT)
+            self._free_at.append(self._clock() + self._interval)
+            if reports_burst and self.quota.burst is not None:
+                self._sync(self.quota.burst)
 
-    def hold(self, seconds: float) -> None:
-        """The server refused a request: no slot is usable for so long, and none earlier than it was."""
+    def back_off(self, seconds: float) -> None:
+        """The server refused a request: no slot is free for so many seconds, and none earlier than it was."""
         with self._lock:
-            back = self._clock() + seconds
-            missing = max(self._size - len(self._used), 0)
-            self._used = [max(slot, back) for slot in self._used] + [back] * missing
+            end = self._clock() + seconds
+            unused = max(self._size - len(self._free_at), 0)
+            self._free_at = [max(free_at, end) for free_at in self._free_at] + [end] * unused
 
     def day_exhausted(self) -> QuotaExhausted | None:
-        """The error for a day without requests, where the last answer told of one."""
+        """The error to raise if the last response reported that no request is left today, else ``None``."""
         return _day_exhausted(self.quota, self._now()) if self.quota.day == 0 else None
 
     def _burst_exhausted(self, seconds: float) -> RateLimited:
@@ -150,62 +156,65 @@ class RateLimiter:
             retry_after=seconds,
         )
 
-    def _seconds_to_a_slot(self) -> float:
+    def _seconds_to_free_slot(self) -> float:
         now = self._clock()
-        self._used = sorted(slot for slot in self._used if slot > now)
-        excess = len(self._used) - self._size
-        return 0.0 if excess < 0 else self._used[excess] - now
+        self._free_at = sorted(free_at for free_at in self._free_at if free_at > now)
+        excess = len(self._free_at) - self._size
+        return 0.0 if excess < 0 else self._free_at[excess] - now
 
-    def _believe(self, left: int) -> None:
-        """Take as many more slots as the server says that others have used."""
+    def _sync(self, left: int) -> None:
+        """If the server reports fewer requests left than we count, mark the difference as used by others."""
         now = self._clock()
-        free = self._size - sum(slot > now for slot in self._used)
-        self._used.extend([now + self._interval] * (free - left))
+        free = self._size - sum(free_at > now for free_at in self._free_at)
+        self._free_at.extend([now + self._interval] * (free - left))
 
-    def _refuse_an_empty_day(self) -> None:
-        # By both clocks: one may have been set back, the other stands still while a laptop sleeps.
+    def _require_daily_quota(self) -> None:
+        """Raise ``QuotaExhausted`` if the daily quota is empty."""
+        # Check both clocks: the time of day may be set back, and the monotonic clock stops while a laptop sleeps.
         quota = self.quota
-        if quota.day != 0 or self._clock() >= self._day_over_at:
+        if quota.day != 0 or self._clock() >= self._day_ends_at:
             return
         if quota.day_resets_at is None or self._now() < quota.day_resets_at:
             raise _day_exhausted(quota, self._now())
 
-    def _read(self, headers: Mapping[str, str]) -> bool:
-        """Take in what the headers tell, and keep the rest; whether they told anything."""
+    def _read_limits(self, headers: Mapping[str, str]) -> bool:
+        """Update the limits that the headers report. Returns whether they report ``burst``."""
 
         def number(name: str, most: float) -> int | None:
             text = headers.get(f"x-ratelimit-{name}", "").strip()
             return int(text) if text.isascii() and text.isdigit() and len(text) < 16 and int(text) <= most else None
 
         now = self._now()
-        window, reset = number("interval-milliseconds", LONGEST * 1000), number("daily-reset", DAY * 1000)
-        most, most_a_day = number("max", LARGEST), number("limit-daily", 1e15)
-        told = {  # where no request at all were allowed, what is left of none is no news
-            "burst": None if most == 0 else number("remaining", 1e15),
-            "burst_limit": most or None,
-            "interval": window / 1000 if window else None,
-            "day": None if most_a_day == 0 else number("daily-remaining", 1e15),
-            "day_limit": most_a_day or None,
-            "day_resets_at": None if reset is None else now + reset / 1000,
+        interval_ms, reset_ms = (
+            number("interval-milliseconds", MAX_INTERVAL * 1000),
+            number("daily-reset", DAY * 1000),
+        )
+        burst_limit, day_limit = number("max", MAX_BURST), number("limit-daily", 1e15)
+        limits = {  # a limit of 0 is an error of the server's, and so is what it reports as left of it
+            "burst": None if burst_limit == 0 else number("remaining", 1e15),
+            "burst_limit": burst_limit or None,
+            "interval": interval_ms / 1000 if interval_ms else None,
+            "day": None if day_limit == 0 else number("daily-remaining", 1e15),
+            "day_limit": day_limit or None,
+            "day_resets_at": None if reset_ms is None else now + reset_ms / 1000,
         }
-        known = {name: value for name, value in told.items() if value is not None}
-        if known:
-            self.quota = replace(self.quota, **known, told_at=now)  # type: ignore[arg-type]
+        reported = {name: value for name, value in limits.items() if value is not None}
+        if reported:
+            self.quota = replace(self.quota, **reported, reported_at=now)  # type: ignore[arg-type]
         self._size = self.quota.burst_limit or BURST
         self._interval = self.quota.interval or INTERVAL
-        if told["day"] == 0:
-            # Without a told reset the day may be over at any time: one request a minute finds out.
-            self._day_over_at = self._clock() + (60 if reset is None else reset / 1000)
-        return told["burst"] is not None
+        if limits["day"] == 0:
+            # If the server does not report when the day resets, send one request a minute to find out.
+            self._day_ends_at = self._clock() + (60 if reset_ms is None else reset_ms / 1000)
+        return limits["burst"] is not None
 
 
 def _day_exhausted(quota: Quota, now: float) -> QuotaExhausted:
-    """The error for a day without requests, with the time until there are some."""
     seconds = None if quota.day_resets_at is None else max(0.0, quota.day_resets_at - now)
     when = "within 24 hours" if seconds is None else f"in {duration(seconds)}"
     limit = "" if quota.day_limit is None else f" ({quota.day_limit:,})"
     return QuotaExhausted(
-        f"the day's requests{limit} are used up, by this program and others together; the quota is full again {when}",
+        f"today's requests{limit} are used up, by this program and others together; the quota is full again {when}",
         hint="make the call again then",
         retry_after=seconds,
     )

@@ -1,4 +1,4 @@
-"""Whether a request that failed is sent again, and when: arithmetic alone, no clock and no HTTP."""
+"""Whether a failed request is sent again, and when. Arithmetic only: no clock and no HTTP."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from dataclasses import dataclass
 from hlkit.client.errors import HlkitError, RateLimited, Timeout, WrongLocation
 from hlkit.client.http.rate_limit import duration
 
-ATTEMPTS = 6  # of one request
-SHORTEST = 0.05  # seconds that any attempt has
+MAX_ATTEMPTS = 6  # of one request
+MIN_TIMEOUT = 0.05  # seconds: every attempt has at least this long
 
 
-class Budget:
-    """What a walk may spend on retries: each takes one, each page gives a fifth back."""
+class RetryBudget:
+    """The retries that one download may use. Each retry costs one; each page that arrives adds a fifth."""
 
     def __init__(self, retries: float = 10.0) -> None:
         self.left = retries
 
-    def spend(self) -> bool:
-        """Whether there was a retry left; it is taken."""
+    def try_withdraw(self) -> bool:
+        """Take one retry. Returns whether there was one left."""
         self.left -= 1
         return self.left >= 0
 
-    def give_back(self) -> None:
+    def deposit(self) -> None:
+        """A page arrived: add a fifth of a retry."""
         self.left += 0.2
 
 
@@ -32,72 +33,77 @@ class Budget:
 class RetryState:
     """The attempts of one request within ``deadline`` seconds.
 
-    ``spent`` counts the seconds of attempts and of waits between them, not those for a slot of our own pacing.
-    ``told`` is the error of the last answer: a silence after it does not replace it.
+    ``elapsed`` is the seconds of all attempts and of the waits between them. Waits for a rate-limit slot do not
+    count. ``last_error`` is the error to raise at the end: the last one that is more than a timeout, if there is any.
     """
 
     deadline: float
-    budget: Budget
+    budget: RetryBudget
     jitter: Callable[[float, float], float] = random.uniform
-    spent: float = 0.0
-    made: int = 0
-    told: HlkitError | None = None
-    _strayed: bool = False
+    elapsed: float = 0.0
+    attempts: int = 0
+    last_error: HlkitError | None = None
+    _has_retried_wrong_location: bool = False
 
     @property
-    def seconds(self) -> float:
-        """How long the next attempt may take: a third of the deadline, or what is left of it."""
-        return max(min(self.deadline / 3, self.deadline - self.spent), SHORTEST)
+    def attempt_timeout(self) -> float:
+        """Seconds for the next attempt: a third of the deadline, or what is left of it."""
+        return max(min(self.deadline / 3, self.deadline - self.elapsed), MIN_TIMEOUT)
 
-    def took(self, seconds: float) -> None:
+    def record_attempt(self, seconds: float) -> None:
         """An attempt ended after so many seconds."""
-        self.made += 1
-        self.spent += seconds
+        self.attempts += 1
+        self.elapsed += seconds
 
-    def pause(self, error: HlkitError, asked: float | None, interval: float) -> float:
-        """Seconds to wait before the next attempt; raises where there is none.
+    def next_delay(self, error: HlkitError, retry_after: float | None, interval: float) -> float:
+        """Seconds to wait before the next attempt. Raises if there is no next attempt.
 
-        ``asked`` is the wait that the server asks for, ``interval`` its burst window, both in seconds.
+        Parameters
+        ----------
+        error : the error of the attempt that just ended
+        retry_after : seconds that the server asked to wait, if it did
+        interval : the server's burst window, in seconds
         """
-        if self.told is None or not isinstance(error, Timeout):
-            self.told = error
-        seconds = self._wait(error, asked, interval)
+        if self.last_error is None or not isinstance(error, Timeout):
+            self.last_error = error
+        seconds = self._delay(error, retry_after, interval)
         if seconds is None:
             raise error
         if isinstance(error, RateLimited):
             error.retry_after = seconds
-        if self._is_asked_too_long(error, asked, seconds):
-            raise _come_back(error, seconds)
-        if self.made >= ATTEMPTS or self.spent + seconds >= self.deadline or not self.budget.spend():
-            raise self.told
-        self.spent += seconds
+        is_server_wait = error.retryable and (retry_after is not None or isinstance(error, RateLimited))
+        if is_server_wait and self.elapsed + seconds > self.deadline:
+            raise _come_back_later(error, seconds)
+        is_over = self.attempts >= MAX_ATTEMPTS or self.elapsed + seconds >= self.deadline
+        if is_over or not self.budget.try_withdraw():
+            raise self.last_error
+        self.elapsed += seconds
         return seconds
 
-    def _wait(self, error: HlkitError, asked: float | None, interval: float) -> float | None:
+    def _delay(self, error: HlkitError, retry_after: float | None, interval: float) -> float | None:
+        """Seconds to wait, or ``None`` if this error is not worth another attempt."""
         if isinstance(error, WrongLocation):
-            return self._once_more(error)
+            return self._delay_for_wrong_location(error)
         if not error.retryable:
             return None
-        longest = self.deadline / 60 * 2 ** (self.made - 1)
+        longest = self.deadline / 60 * 2 ** (self.attempts - 1)
         backoff = self.jitter(longest / 2, longest)
-        if isinstance(error, RateLimited) and asked is None:  # several programs wait: not all for the same moment
-            asked = self.jitter(interval, 1.1 * interval)
-        return max(backoff, asked or 0.0)
+        if isinstance(error, RateLimited) and retry_after is None:
+            retry_after = self.jitter(
+                interval, 1.1 * interval
+            )  # programs that share the limit should not return at once
+        return max(backoff, retry_after or 0.0)
 
-    def _once_more(self, error: WrongLocation) -> float | None:
-        """A success with a row of another location may be a slip: it is asked for once more."""
-        if self._strayed or error.status is None or error.status >= 300:
+    def _delay_for_wrong_location(self, error: WrongLocation) -> float | None:
+        """A successful response with a row of another location may be a glitch: request it once more, at once."""
+        if self._has_retried_wrong_location or error.status is None or error.status >= 300:
             return None
-        self._strayed = True
+        self._has_retried_wrong_location = True
         return 0.0
 
-    def _is_asked_too_long(self, error: HlkitError, asked: float | None, seconds: float) -> bool:
-        asks = asked is not None or isinstance(error, RateLimited)
-        return asks and error.retryable and self.spent + seconds > self.deadline
 
-
-def _come_back(error: HlkitError, seconds: float) -> RateLimited:
-    """The server's wait ends past the deadline: the error that says when to come back."""
+def _come_back_later(error: HlkitError, seconds: float) -> RateLimited:
+    """The error if the server's wait ends after the deadline: it says when to come back."""
     return RateLimited(
         f"{error.message}; come back in {duration(seconds)}",
         hint="make the call again then",

@@ -1,12 +1,20 @@
-"""The session: a cache above pacing above retry, and read-only.
+"""The session: every request of one location, cached, rate-limited, retried and read-only.
 
-The order of the bases of ``Session`` is the policy: an answer that is kept never reaches the pacer, so it
-spends no quota. Below, one request is sent until its answer is whole and *checked* (a check is part of the
-request, so nothing that fails it is kept), or until attempts, ``deadline`` or the walk's retry budget end.
+``Session.fetch(spec)`` returns what one request to the API returns. The order of operations:
 
-Every request flies in a thread of its own, so that Ctrl-C and Cancel are heard at once while a page that is
-on its way still lands, and is kept. Whoever asks for an answer that is on its way already waits for the same
-flight; it is called off when the last of them leaves.
+1. Prepare: check the path, build the HTTP request and its cache key.
+2. Join: if an identical request is in flight, wait for that one. Else start one, in its own thread.
+3. Cache: if the response is cached, skip to step 8. No quota is used.
+4. Check: refuse to send anything that may write, or that goes to another host than HighLevel's.
+5. Rate limit: wait for a free slot.
+6. Send once, and parse the body. Only a complete response that parses goes on.
+7. Retry: if step 6 failed and may succeed later, wait and go back to step 5. Raise when the attempts, the deadline or
+   the download's retry budget are used up.
+8. Return: requests-cache stores the response, and every caller who joined gets it.
+
+Steps 4 to 7 are ``_RateLimitedSession``. ``Session`` puts requests-cache (step 3) in front of them. Each request has
+its own thread, so that Ctrl-C and Cancel take effect at once, while a page that is already on its way is still
+cached.
 """
 
 from __future__ import annotations
@@ -39,49 +47,112 @@ from hlkit.client.errors import (
     WrongLocation,
 )
 from hlkit.client.http import fork
-from hlkit.client.http import responses as answers
 from hlkit.client.http.cache import Cache
 from hlkit.client.http.progress import Progress
 from hlkit.client.http.rate_limit import INTERVAL, RateLimiter
-from hlkit.client.http.retry import Budget, RetryState
+from hlkit.client.http.responses import error_for, retry_after
+from hlkit.client.http.retry import RetryBudget, RetryState
 from hlkit.client.http.token import Token, same_host
-from hlkit.client.http.transport import Adapter, Answer, Failure, attempt
+from hlkit.client.http.transport import Adapter, Failure, RawResponse, send_once
 
-ASKS = 3  # for an answer without an end, of a server that told the ends of others
-GRACE = 0.5  # seconds that a stopped walk waits for the page that is on its way
+MAX_READS = 3  # of a response that may be truncated, if the server announced the length of others
+CANCEL_GRACE = 0.5  # seconds that a canceled caller waits for a response that is already on its way
 _log = logging.getLogger("hlkit")
 
 
 @dataclass(eq=False)
-class Call:
-    """One question to the server, and who asks it.
+class RequestSpec:
+    """One request to the API, with its options. ``fetch`` sets the last two fields.
 
-    ``check`` reads the body, and raises ``UnexpectedResponse`` or ``WrongLocation`` where it holds no answer.
-    ``doubts`` says whether what it read may be the rest of a cut that nobody noticed: then it is asked again.
-    ``sent`` counts the requests that the answer cost; ``arrived`` says whether it came over the network, for
-    this call or for another that wanted the same.
+    Parameters
+    ----------
+    method, path, version, params, body : the HTTP request; ``version`` is that of the API, as in ``2021-07-28``
+    parse : turns the response's body into what ``fetch`` returns. It raises ``UnexpectedResponse`` or
+        ``WrongLocation`` for a body that is not usable; such a response is retried, and never cached.
+    resource, scope : the resource requested and the scope it needs, for error messages
+    key_prefix : the start of the cache key. All pages of one download share it.
+    occurrence : 1, or 2 for the second time that one download sends the same request: each response is cached
+    cache_only : send nothing; raise ``NotCached`` if the response is not cached
+    progress : reports waits, and cancels
+    retry_budget : shared by the requests of one download
+    may_be_truncated : given the parsed page, whether rows may be missing from it without anybody noticing. If the
+        length of the response was not announced either, it is requested once more.
+    requests_sent : how many HTTP requests this took, retries included; 0 from the cache, or for one who joined
+    from_network : whether the response came over the network, for this caller or for one that it joined
     """
 
     method: str
     path: str
     version: str
-    check: Callable[[bytes], Any]
+    parse: Callable[[bytes], Any]
     params: Mapping[str, Any] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
     resource: str = ""
     scope: str = ""
     key_prefix: str = ""
+    occurrence: int = 1
+    cache_only: bool = False
     progress: Progress = field(default_factory=Progress)
-    budget: Budget = field(default_factory=Budget)
-    doubts: Callable[[Any], bool] = lambda page: False
-    visit: int = 1  # the same question asked a second time in one walk is another answer
-    kept_only: bool = False  # ask no server
-    sent: int = 0
-    arrived: bool = False
+    retry_budget: RetryBudget = field(default_factory=RetryBudget)
+    may_be_truncated: Callable[[Any], bool] = lambda page: False
+    requests_sent: int = 0
+    from_network: bool = False
 
 
-class _PacedSession(requests.Session):
-    """Sends a request, in its turn, until its answer is whole and checked."""
+class _SharedProgress(Progress):
+    """The progress of one request that several callers may wait for. It is canceled once all of them are.
+
+    ``waiters`` holds the progress of each caller by the id of its spec. The dict is only ever replaced as a whole, so
+    that it can be read without a lock. Waits are reported to the first caller.
+    """
+
+    def __init__(self, first: RequestSpec) -> None:
+        super().__init__()
+        self._first = first
+        self.waiters: dict[int, Progress] = {id(first): first.progress}
+
+    @property
+    def is_canceled(self) -> bool:
+        return super().is_canceled or all(progress.is_canceled for progress in self.waiters.values())
+
+    def on_wait(self, seconds: float, why: str) -> None:
+        self._first.progress.on_wait(seconds, why)
+
+
+class _InFlight:
+    """A request in flight. It was started for ``spec``; callers with an identical request join it.
+
+    The results are valid once ``done`` is set. ``page`` is the body as ``spec`` parses it. Callers who joined parse
+    ``body`` for themselves.
+    """
+
+    def __init__(self, key: str, request: requests.PreparedRequest, spec: RequestSpec) -> None:
+        self.key, self.request, self.spec = key, request, spec
+        self.progress = _SharedProgress(spec)
+        self.requests_sent = 0
+        self.done = threading.Event()
+        self.error: BaseException | None = None
+        self.body = b""
+        self.page: Any = None
+
+    def wait(self, spec: RequestSpec) -> None:
+        """Wait until done. Raises ``Canceled`` or ``KeyboardInterrupt`` within ``CANCEL_GRACE`` seconds."""
+        try:
+            while not self.done.wait(0.05):
+                spec.progress.raise_if_canceled()
+        except (KeyboardInterrupt, Canceled):
+            if set(self.progress.waiters) <= {id(spec)}:  # nobody else waits: make no further attempts
+                self.progress.cancel()
+                self.done.wait(CANCEL_GRACE)
+            raise
+
+
+class _RateLimitedSession(requests.Session):
+    """Sends a request until its response is complete and parses: steps 4 to 7 above.
+
+    ``searches`` are regular expressions of the paths that read with POST. ``deadline`` limits each request, in
+    seconds.
+    """
 
     def __init__(
         self,
@@ -91,7 +162,7 @@ class _PacedSession(requests.Session):
         deadline: float,
         searches: frozenset[str],
         clock: Callable[[], float] = time.monotonic,
-        pacer: RateLimiter | None = None,
+        rate_limiter: RateLimiter | None = None,
     ) -> None:
         super().__init__()
         self.mount("https://", Adapter())
@@ -99,101 +170,105 @@ class _PacedSession(requests.Session):
         self.base_url, self._token, self.deadline = base_url, token, deadline
         self._searches = searches
         self._clock = clock
-        self.pacer = pacer or RateLimiter(clock=clock)
-        self._tells_its_ends = False
-        self.sent = self.saved = 0  # requests, and answers that were kept, since this session began
+        self.rate_limiter = rate_limiter or RateLimiter(clock=clock)
+        self._announces_length = False  # whether a response had a Content-Length, chunks or a compression
+        self.requests_sent = 0  # since this session began
+        self.from_cache = 0  # pages that needed no request
 
-    def send(self, request: requests.PreparedRequest, **given: Any) -> requests.Response:
-        flight: _Flight = given["flight"]
-        call = flight.call
-        if call.kept_only:
-            raise NotCached("a kept page cannot be read any more", hint="read it again")
-        self._only_reads(request)
-        self._only_to_our_host(request)
-        tries, unsure = RetryState(self.deadline, call.budget), list[Answer]()
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """Send the request of ``options["in_flight"]``, and set its ``page``."""
+        in_flight: _InFlight = options["in_flight"]
+        spec = in_flight.spec
+        if spec.cache_only:
+            raise NotCached("a cached page can no longer be read", hint="read it again")
+        self._require_read_only(request)
+        self._require_our_host(request)
+        retry = RetryState(self.deadline, spec.retry_budget)
+        responses: list[RawResponse] = []
         while True:
-            self.pacer.take(flight.progress, max(self.deadline, INTERVAL))
-            flight.sent += 1
-            self.sent += 1
-            began = self._clock()
-            outcome = self._attempt(request, tries.seconds)
-            tries.took(self._clock() - began)
-            error = self._judge(outcome, flight)
-            if error is None:
-                assert isinstance(outcome, Answer)
-                unsure.append(outcome)
-                if not outcome.is_surely_whole and len(unsure) < self._asks(flight):
-                    continue
-                call.budget.give_back()
-                return _response(request, self._best(unsure, flight))
-            _log.debug("%s %s: %s, attempt %d", call.method, call.path, type(error).__name__, tries.made)
-            self._wait(tries, error, outcome, flight.progress)
+            self.rate_limiter.acquire(in_flight.progress, max(self.deadline, INTERVAL))
+            in_flight.requests_sent += 1
+            self.requests_sent += 1
+            started = self._clock()
+            outcome = self._send_once(request, retry.attempt_timeout)
+            retry.record_attempt(self._clock() - started)
+            page, error = self._parse(outcome, spec)
+            if error is not None:
+                _log.debug("%s %s: %s, attempt %d", spec.method, spec.path, type(error).__name__, retry.attempts)
+                self._wait_to_retry(retry, error, outcome, in_flight.progress)
+                continue
+            assert isinstance(outcome, RawResponse)
+            in_flight.page = page
+            responses.append(outcome)
+            if outcome.is_surely_complete:
+                self._announces_length = True
+            elif len(responses) < self._max_reads(page, spec):
+                continue
+            else:  # none was surely complete: take the longest
+                longest = max(responses, key=lambda response: len(response.body))
+                if longest is not outcome:
+                    outcome, in_flight.page = longest, spec.parse(longest.body)
+            spec.retry_budget.deposit()
+            return _cacheable(request, outcome)
 
-    def _asks(self, flight: _Flight) -> int:
-        """How often to ask for an answer that may have been cut: a server that tells its ends is held to that."""
-        return ASKS if self._tells_its_ends else 1 + flight.call.doubts(flight.page)
-
-    def _best(self, told: list[Answer], flight: _Flight) -> Answer:
-        """The answer that is surely whole, or the longest; it becomes the page."""
-        last = told[-1]
-        if last.is_surely_whole:
-            self._tells_its_ends = True
-            return last
-        best = max(told, key=lambda answer: len(answer.body))
-        if best is not last:
-            flight.page = flight.call.check(best.body)
-        return best
-
-    def _attempt(self, request: requests.PreparedRequest, seconds: float) -> Answer | Failure:
+    def _send_once(self, request: requests.PreparedRequest, seconds: float) -> RawResponse | Failure:
         adapter = self.get_adapter(request.url or "")
         assert isinstance(adapter, Adapter)
-        outcome: Answer | Failure | None = None
+        headers = None
         try:
-            outcome = attempt(adapter, request, self._token, seconds)
+            outcome = send_once(adapter, request, self._token, seconds)
+            headers = outcome.headers if isinstance(outcome, RawResponse) else None
+            return outcome
         finally:
-            self.pacer.give_back(outcome.headers if isinstance(outcome, Answer) else None)
-        return outcome
+            self.rate_limiter.release(headers)
 
-    def _judge(self, outcome: Answer | Failure, flight: _Flight) -> HlkitError | None:
-        """The error that an outcome stands for; a success is checked, and the flight bears what the check read."""
-        call = flight.call
-        error = answers.trouble(outcome, call.resource, call.scope, urlsplit(self.base_url).netloc)
+    def _parse(self, outcome: RawResponse | Failure, spec: RequestSpec) -> tuple[Any, HlkitError | None]:
+        """The parsed body and no error, or ``None`` and the error. Errors never quote the token."""
+        page = None
+        error = error_for(outcome, spec.resource, spec.scope, urlsplit(self.base_url).netloc)
         if error is None:
-            assert isinstance(outcome, Answer)
+            assert isinstance(outcome, RawResponse)
             try:
-                flight.page = call.check(outcome.body)
-            except (UnexpectedResponse, WrongLocation) as odd:
-                odd.status = outcome.status
-                error = odd
+                page = spec.parse(outcome.body)
+            except (UnexpectedResponse, WrongLocation) as parse_error:
+                parse_error.status = outcome.status
+                error = parse_error
         if error is not None:
             error.message = self._token.redact_text(error.message)
-        return error
+        return page, error
 
-    def _wait(self, tries: RetryState, error: HlkitError, outcome: Answer | Failure, progress: Progress) -> None:
-        """Wait for the next attempt. Raises where there is none."""
-        asked = answers.retry_after(outcome, time.time())
-        is_limit = isinstance(error, RateLimited)
-        over = self.pacer.day_exhausted() if is_limit else None
-        if over is not None:
-            over.status, over.trace_id, over.resource = error.status, error.trace_id, error.resource
-            raise over
-        seconds = tries.pause(error, asked, self.pacer.interval)
-        if is_limit:
-            self.pacer.hold(seconds)
+    def _max_reads(self, page: Any, spec: RequestSpec) -> int:
+        """How often to request a response that may be truncated."""
+        if self._announces_length:
+            return MAX_READS
+        return 2 if spec.may_be_truncated(page) else 1
+
+    def _wait_to_retry(
+        self, retry: RetryState, error: HlkitError, outcome: RawResponse | Failure, progress: Progress
+    ) -> None:
+        """Wait for the next attempt. Raises if there is none."""
+        is_rate_limited = isinstance(error, RateLimited)
+        exhausted = self.rate_limiter.day_exhausted() if is_rate_limited else None
+        if exhausted is not None:
+            exhausted.status, exhausted.trace_id, exhausted.resource = error.status, error.trace_id, error.resource
+            raise exhausted
+        seconds = retry.next_delay(error, retry_after(outcome, time.time()), self.rate_limiter.interval)
+        if is_rate_limited:
+            self.rate_limiter.back_off(seconds)
         if seconds > 1:
             progress.on_wait(seconds, "to try again")
         progress.wait(seconds)
 
-    def _only_reads(self, request: requests.PreparedRequest) -> None:
+    def _require_read_only(self, request: requests.PreparedRequest) -> None:
         path = urlsplit(request.url or "").path.removeprefix(urlsplit(self.base_url).path)
-        is_search = request.method == "POST" and any(re.fullmatch(form, path) for form in self._searches)
+        is_search = request.method == "POST" and any(re.fullmatch(pattern, path) for pattern in self._searches)
         if request.method != "GET" and not is_search:
             raise NotReadOnly(
-                f"hlkit reads, and {request.method} {path} may write; nothing was sent",
+                f"hlkit only reads, and {request.method} {path} may write; nothing was sent",
                 hint="use HighLevel's own pages to change data",
             )
 
-    def _only_to_our_host(self, request: requests.PreparedRequest) -> None:
+    def _require_our_host(self, request: requests.PreparedRequest) -> None:
         if not same_host(request.url or "", self.base_url):
             raise InvalidRequest(
                 f"the token goes to {urlsplit(self.base_url).netloc} and to no other host; nothing was sent",
@@ -201,222 +276,192 @@ class _PacedSession(requests.Session):
             )
 
 
-class Session(CacheMixin, _PacedSession):
-    """requests-cache above ``_PacedSession``: what is kept spends no quota."""
+class Session(CacheMixin, _RateLimitedSession):
+    """A session with a cache. ``fetch`` is its only way to read.
+
+    requests-cache's ``CacheMixin.send`` returns a cached response, or calls ``_RateLimitedSession.send`` and caches
+    what that returns.
+    """
 
     cache: Cache
 
-    def __init__(self, base_url: str, token: Token, cache: Cache, **given: Any) -> None:
+    def __init__(self, base_url: str, token: Token, cache: Cache, **options: Any) -> None:
         super().__init__(
             backend=cache,
-            key_fn=self._key,
+            key_fn=self._in_flight_key,
             allowable_methods=("GET", "POST"),
             allowable_codes=tuple(range(200, 300)),
-            expire_after=-1,  # a page lives as long as its walk
+            expire_after=-1,  # never: the download that a page belongs to decides
             base_url=base_url,
             token=token,
-            **given,
+            **options,
         )
         self.headers.clear()
         self.after_fork()
-        fork.begins_anew(self)
+        fork.reset_in_child(self)
 
     def after_fork(self) -> None:
-        """No flight is on its way: those of the parent's threads land at the parent's."""
-        self._board_lock = threading.Lock()
-        self._flying: dict[str, _Flight] = {}
+        """Start with nothing in flight: requests of the parent's threads stay with the parent."""
+        self._in_flight_lock = threading.Lock()
+        self._in_flight: dict[str, _InFlight] = {}  # by cache key
 
     def __repr__(self) -> str:
         return f"<Session with {urlsplit(self.base_url).netloc}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a session is not pickled or copied, since it holds a token; connect to the location again")
+        raise TypeError("a session holds a token and cannot be pickled or copied; connect to the location again")
 
     def request(self, method: Any, url: Any, *_: Any, **__: Any) -> NoReturn:
-        """Refuses: whatever is sent goes through ``fetch``, which checks, paces and keeps it."""
-        raise NotReadOnly(
-            "a session sends only what a location reads; nothing was sent", hint="use loc.get(path) to read"
-        )
+        """Refuse: ``get``, ``post`` and the other methods of ``requests`` would bypass the checks of ``fetch``."""
+        raise _not_from_fetch()
 
-    def fetch(self, call: Call) -> Any:
-        """What the check reads in the answer to *call*, from the cache or the server. Raises ``HlkitError``."""
-        request, key = self._prepare(call), self._name(call)
+    def fetch(self, spec: RequestSpec) -> Any:
+        """What ``spec.parse`` returns for the response, from the cache or the server. Raises ``HlkitError``."""
+        request, key = self._prepare(spec), self._cache_key(spec)
         while True:
-            flight = self._board(key, request, call)
+            in_flight = self._join(key, request, spec)
             try:
-                _wait_for(flight, call)
+                in_flight.wait(spec)
             finally:
-                self._leave(flight, call)
-            call.arrived = flight.sent > 0
-            if flight.call is call:
-                return flight.result()
-            if flight.error is None:
-                with contextlib.suppress(UnexpectedResponse, WrongLocation):  # then we ask for ourselves
-                    return call.check(flight.body)
-            elif not isinstance(flight.error, Canceled):  # else the others left, just as we came
-                raise copy.copy(flight.error)
+                self._detach(in_flight, spec)
+            spec.from_network = in_flight.requests_sent > 0
+            if in_flight.spec is spec:  # we started it
+                if in_flight.error is not None:
+                    raise in_flight.error
+                return in_flight.page
+            if in_flight.error is None:
+                with contextlib.suppress(UnexpectedResponse, WrongLocation):  # not usable for us: request our own
+                    return spec.parse(in_flight.body)
+            elif not isinstance(in_flight.error, Canceled):  # canceled just as we joined: request our own
+                raise copy.copy(in_flight.error)
 
-    def question(self, method: str, path: str, version: str, parameters: object) -> str:
-        """Names a question: equal for the same method, path, parameters and version under one token."""
-        return self._token.digest("question", method, path, version, _canonical(parameters))
+    def query_id(self, method: str, path: str, version: str, parameters: object) -> str:
+        """A hash of a query, in hex: equal for the same method, path, parameters and version under one token."""
+        return self._token.digest("question", method, path, version, _canonical_json(parameters))
 
-    def forget(self, call: Call) -> None:
-        """The answer is not kept any more: the next who asks for it asks the server."""
-        self.cache.delete_page(self._name(call))
+    def forget(self, spec: RequestSpec) -> None:
+        """Delete the response from the cache."""
+        self.cache.delete_page(self._cache_key(spec))
 
-    def _name(self, call: Call) -> str:
-        asked = {"query": call.params, "body": call.body, "visit": call.visit}
-        return call.key_prefix + self.question(call.method, call.path, call.version, asked)
+    def _cache_key(self, spec: RequestSpec) -> str:
+        parameters = {"query": spec.params, "body": spec.body, "visit": spec.occurrence}
+        return spec.key_prefix + self.query_id(spec.method, spec.path, spec.version, parameters)
 
-    def land(self, flight: _Flight) -> None:
-        """The flight is over: the next who asks looks into the cache."""
-        with self._board_lock:
-            if self._flying.get(flight.key) is flight:
-                del self._flying[flight.key]
-
-    def _board(self, key: str, request: requests.PreparedRequest, call: Call) -> _Flight:
-        """The flight for this answer: the one that is on its way already, or a new one."""
-        with self._board_lock:
-            flight = self._flying.get(key)
-            if flight is None or flight.progress.is_canceled or call.kept_only != flight.call.kept_only:
-                flight = self._flying[key] = _Flight(self, key, request, call)
-                flight.start()
-            flight.aboard = {**flight.aboard, id(call): call.progress}
-            return flight
-
-    def _leave(self, flight: _Flight, call: Call) -> None:
-        with self._board_lock:
-            flight.aboard = {name: progress for name, progress in flight.aboard.items() if name != id(call)}
-            if not flight.aboard:
-                flight.progress.cancel()
-        if flight.call is call:
-            call.sent = flight.sent
-
-    def _prepare(self, call: Call) -> requests.PreparedRequest:
-        if not re.match(r"/(?!/)", call.path) or ".." in call.path or any(c in call.path for c in "?#\\\r\n"):
+    def _prepare(self, spec: RequestSpec) -> requests.PreparedRequest:
+        is_plain_path = re.match(r"/(?!/)", spec.path) and ".." not in spec.path
+        if not is_plain_path or any(character in spec.path for character in "?#\\\r\n"):
             raise InvalidRequest(
-                "a path begins with / and holds no .., ? or #",
+                "a path begins with one / and contains no .., ? or #",
                 hint='give parameters by name: loc.get("/forms/", limit=10)',
             )
         request = requests.Request(
-            call.method,
-            self.base_url + call.path,
-            params={name: _spelled(value) for name, value in call.params.items() if value is not None},
-            data=None if call.body is None else _canonical(call.body),
+            spec.method,
+            self.base_url + spec.path,
+            params={name: _query_value(value) for name, value in spec.params.items() if value is not None},
+            data=None if spec.body is None else _canonical_json(spec.body),
             headers={
-                "Version": call.version,
+                "Version": spec.version,
                 "Accept": "application/json",
                 "Accept-Encoding": "gzip",
                 "User-Agent": _user_agent(),
-                **({"Content-Type": "application/json"} if call.body is not None else {}),
+                **({"Content-Type": "application/json"} if spec.body is not None else {}),
             },
         )
         try:
             return request.prepare()
         except (ValueError, TypeError):
-            pass
-        raise InvalidRequest("the parameters cannot be written into an address", hint="give plain text and numbers")
+            pass  # raise below, without this context: it would quote the parameters, such as a person's email
+        raise InvalidRequest("the parameters cannot be written into a URL", hint="give plain text and numbers")
 
-    def _key(self, request: requests.PreparedRequest, flight: _Flight | None = None, **_: Any) -> str:
-        """Hex over a keyed hash of the token, the question and the walk it belongs to."""
-        if flight is None:
-            self.request(request.method, request.url)
-        return flight.key
+    # ---- requests in flight
 
+    def _join(self, key: str, request: requests.PreparedRequest, spec: RequestSpec) -> _InFlight:
+        """The request in flight for this key, with *spec* among its waiters. Starts one if there is none."""
+        with self._in_flight_lock:
+            in_flight = self._in_flight.get(key)
+            if in_flight is None or in_flight.progress.is_canceled or in_flight.spec.cache_only != spec.cache_only:
+                in_flight = self._in_flight[key] = _InFlight(key, request, spec)
+                threading.Thread(target=self._run, args=(in_flight,), name="hlkit-request", daemon=True).start()
+            in_flight.progress.waiters = {**in_flight.progress.waiters, id(spec): spec.progress}
+            return in_flight
 
-class _Relay(Progress):
-    """A flight's own progress: it passes on what it is told, and is stopped when nobody waits any more."""
+    def _detach(self, in_flight: _InFlight, spec: RequestSpec) -> None:
+        """Remove *spec* from the waiters. When the last one leaves, cancel what is still to be sent."""
+        with self._in_flight_lock:
+            waiters = {key: value for key, value in in_flight.progress.waiters.items() if key != id(spec)}
+            in_flight.progress.waiters = waiters
+            if not waiters:
+                in_flight.progress.cancel()
+        if in_flight.spec is spec:
+            spec.requests_sent = in_flight.requests_sent
 
-    def __init__(self, flight: _Flight) -> None:
-        super().__init__()
-        self._flight = flight
-
-    @property
-    def is_canceled(self) -> bool:
-        return super().is_canceled or all(progress.is_canceled for progress in self._flight.aboard.values())
-
-    def on_wait(self, seconds: float, why: str) -> None:
-        self._flight.call.progress.on_wait(seconds, why)
-
-
-class _Flight(threading.Thread):
-    """One answer on its way, through cache, pacer and retry. It lands also when nobody waits any more."""
-
-    def __init__(self, session: Session, key: str, request: requests.PreparedRequest, call: Call) -> None:
-        super().__init__(name="hlkit-flight", daemon=True)
-        self._session, self._request = session, request
-        self.key, self.call = key, call
-        self.aboard = {id(call): call.progress}  # who waits; replaced as a whole, so that it can be read at any time
-        self.progress = _Relay(self)
-        self.landed = threading.Event()
-        self.sent = 0
-        self.page: Any = None
-        self.error: BaseException | None = None
-        self.body = b""
-
-    def run(self) -> None:
+    def _run(self, in_flight: _InFlight) -> None:
+        """The thread of a request in flight. It ends with ``done`` set, even if nobody waits any more."""
         try:
-            self._fly(anew=False)
+            self._load(in_flight)
         except BaseException as error:
-            self.error = _clean(error)
+            in_flight.error = _without_frames(error)
         finally:
-            self._session.land(self)
-            self.landed.set()
+            self._finish(in_flight)
 
-    def _fly(self, anew: bool) -> None:
+    def _finish(self, in_flight: _InFlight) -> None:
+        with self._in_flight_lock:
+            if self._in_flight.get(in_flight.key) is in_flight:
+                del self._in_flight[in_flight.key]
+        in_flight.done.set()
+
+    def _load(self, in_flight: _InFlight, *, force_refresh: bool = False) -> None:
+        """Set ``body`` and ``page``, from the cache or (always, with *force_refresh*) from the server."""
+        spec = in_flight.spec
         try:
-            response = self._session.send(self._request, flight=self, force_refresh=anew)
+            response = self.send(in_flight.request, in_flight=in_flight, force_refresh=force_refresh)
         except CacheLocked:
-            if anew or self.call.kept_only:
+            if force_refresh or spec.cache_only:
                 raise
-            response = self._session.send(self._request, flight=self, force_refresh=True)
-        self.body = response.content
-        if not self.sent:  # it was kept, maybe for a question that takes it otherwise
-            try:
-                self.page = self.call.check(self.body)
-            except (UnexpectedResponse, WrongLocation):
-                self._fly(anew=True)
+            response = self.send(in_flight.request, in_flight=in_flight, force_refresh=True)
+        in_flight.body = response.content
+        if in_flight.requests_sent:
+            return
+        try:
+            in_flight.page = spec.parse(in_flight.body)
+        except (UnexpectedResponse, WrongLocation):  # cached by a resource on the same path that parses it otherwise
+            self._load(in_flight, force_refresh=True)
 
-    def result(self) -> Any:
-        """What the call that took off reads in the answer; another reads ``body`` for itself."""
-        if self.error is not None:
-            raise self.error
-        return self.page
-
-
-def _wait_for(flight: _Flight, call: Call) -> None:
-    """Wait until the answer is there. Raises ``Canceled`` or ``KeyboardInterrupt`` within ``GRACE`` seconds."""
-    try:
-        while not flight.landed.wait(0.05):
-            call.progress.raise_if_canceled()
-    except (KeyboardInterrupt, Canceled):
-        if set(flight.aboard) <= {id(call)}:
-            flight.progress.cancel()  # no further attempt; a page that is on its way still lands
-            flight.landed.wait(GRACE)
-        raise
+    def _in_flight_key(self, request: requests.PreparedRequest, in_flight: _InFlight | None = None, **_: Any) -> str:
+        """The cache key of a request, as requests-cache asks for it."""
+        if in_flight is None:
+            raise _not_from_fetch()
+        return in_flight.key
 
 
-def _clean(error: BaseException) -> BaseException:
-    """The error without the frames and the context of the thread it was made in: they saw the request."""
+def _not_from_fetch() -> NotReadOnly:
+    return NotReadOnly(
+        "a session sends only the requests of fetch(); nothing was sent", hint="use loc.get(path) to read"
+    )
+
+
+def _without_frames(error: BaseException) -> BaseException:
+    """The error without traceback and cause: their frames hold the request."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
 
 
-def _response(request: requests.PreparedRequest, answer: Answer) -> requests.Response:
-    """The answer as requests-cache takes it: a status and a body; no cookie, no Vary, no other header."""
+def _cacheable(request: requests.PreparedRequest, raw: RawResponse) -> requests.Response:
+    """The response as requests-cache stores it: a status and a body, but no headers or cookies."""
     response = requests.Response()
-    response.status_code = answer.status
-    response._content = answer.body
+    response.status_code = raw.status
+    response._content = raw.body
     response.request, response.url = request, ""
     return response
 
 
-def _spelled(value: Any) -> Any:
-    """A query's value as the API spells it: ``true``, not ``True``."""
+def _query_value(value: Any) -> Any:
+    """A query parameter as the API expects it: ``true``, not ``True``."""
     return ("true" if value else "false") if isinstance(value, bool) else value
 
 
-def _canonical(value: object) -> str:
+def _canonical_json(value: object) -> str:
+    """Equal values give equal text, in whatever order their keys are."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
 
 
@@ -426,5 +471,5 @@ def _user_agent() -> str:
 
     try:
         return f"hlkit/{version('hlkit')}"
-    except PackageNotFoundError:  # a source tree that is not installed
+    except PackageNotFoundError:  # run from the source tree, not installed
         return "hlkit/0"

@@ -1,8 +1,8 @@
-"""One request, sent once: it ends in time, and its answer is whole or no answer.
+"""One request, sent once. It ends in time, and its response is complete or an error.
 
-It runs in a thread of its own, since nothing else bounds it: a socket's timeout is per read, and a server
-that trickles ten bytes a second never meets it. The thread hands over plain values (a status, headers, the
-body, or what went wrong in words), so that no exception of ``requests`` leaves with the token in its frames.
+Each attempt runs in its own thread, because only that limits its total time: a socket's timeout applies to each read,
+and a server that sends ten bytes a second never exceeds it. The thread returns plain values (a status, headers and
+body, or a failure), so no exception of ``requests`` carries the token away in its frames.
 """
 
 from __future__ import annotations
@@ -30,193 +30,214 @@ from urllib3.util.ssl_match_hostname import CertificateError
 from hlkit.client.http import fork
 from hlkit.client.http.token import Token
 
-MOST_BYTES = 64 * 2**20  # of a body, unpacked: a page of 500 rows has about one MB
-_CHUNK = 65_536
-_MOST_MEMBERS = 1000  # of a gzip body; a server sends one, and each may be empty
-_PROXY = (
-    "look at HTTPS_PROXY and ALL_PROXY, or the system's settings: http://proxy.example.com:8080, where signs such as "
-    "/ and # in a password are written %2F and %23"
+MAX_BODY_BYTES = 64 * 2**20  # decompressed; a page of 500 rows has about 1 MB
+_CHUNK_BYTES = 65_536
+_MAX_GZIP_MEMBERS = 1000  # of a response body; servers send one
+_PROXY_HINT = (
+    "check HTTPS_PROXY and ALL_PROXY, or the system's settings: http://proxy.example.com:8080, with characters such "
+    "as / and # in a password written as %2F and %23"
 )
-_KEY_LOG = "look at the environment variable that names it, such as SSLKEYLOGFILE, or unset it"
-_CERTIFICATES = "look at REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE: name a PEM file that can be read, or unset them"
+_KEY_LOG_HINT = "check the environment variable that names it, such as SSLKEYLOGFILE, or unset it"
+_CERTIFICATES_HINT = "check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE: name a readable PEM file, or unset them"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came: a status, headers in lower case, a body that is whole and unpacked."""
+class RawResponse:
+    """An HTTP response: its status, its headers with lowercase names, and its body, complete and decompressed."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
 
     @property
-    def is_surely_whole(self) -> bool:
-        """Whether a cut would have been noticed: not where the body ends with the connection, and plain."""
-        chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
-        return chunked or any(self.headers.get(name) for name in ("content-length", "content-encoding"))
+    def is_surely_complete(self) -> bool:
+        """Whether a truncated body would have been noticed: its length is announced, or its end is marked.
+
+        An uncompressed body without a length ends when the connection closes, wherever that is.
+        """
+        is_chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
+        return is_chunked or any(self.headers.get(name) for name in ("content-length", "content-encoding"))
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What came instead.
+    """What went wrong if there is no response.
 
-    ``kind`` is ``late``, ``refused`` (no connection), ``untrusted`` (TLS), ``broken``, or ``setting`` where one
-    of this computer cannot be used and nothing was sent; then ``hint`` says which.
+    ``kind`` is one of:
+
+    - ``timeout``: no complete response in time
+    - ``refused``: no connection
+    - ``tls``: the server's certificate is not trusted
+    - ``broken``: the response is truncated or malformed
+    - ``setting``: a setting of this computer is not usable, and nothing was sent; ``hint`` names it
     """
 
     kind: str
-    words: str
+    message: str
     hint: str = ""
 
 
-_TOO_LARGE = Failure("broken", "the answer is larger than any page")
+_TOO_LARGE = Failure("broken", "the response is too large for a page of rows")
 
 
 class Adapter(HTTPAdapter):
-    """Sends requests over connections that can be hung up on from outside, in the midst of an answer."""
+    """Sends requests over connections that another thread can close in the middle of a response."""
 
     def __init__(self) -> None:
         super().__init__()
-        fork.begins_anew(self)
+        fork.reset_in_child(self)
 
     def after_fork(self) -> None:
-        """The connections are the parent's: open our own."""
+        """The open connections belong to the parent: start with none."""
         self.__init__()  # type: ignore[misc]
 
-    def init_poolmanager(self, *args: Any, **given: Any) -> None:
-        super().init_poolmanager(*args, **given)
-        self.poolmanager.pool_classes_by_scheme = _told_of(self.poolmanager.pool_classes_by_scheme)
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = _tracked_pools(self.poolmanager.pool_classes_by_scheme)
 
-    def proxy_manager_for(self, *args: Any, **given: Any) -> Any:
-        manager: Any = super().proxy_manager_for(*args, **given)
-        manager.pool_classes_by_scheme = _told_of(manager.pool_classes_by_scheme)  # a SOCKS proxy has its own
+    def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
+        manager: Any = super().proxy_manager_for(*args, **options)
+        manager.pool_classes_by_scheme = _tracked_pools(
+            manager.pool_classes_by_scheme
+        )  # SOCKS has classes of its own
         return manager
 
 
-class _Line:
-    """A connection that tells the attempt whose request it carries."""
+_THREAD = threading.local()  # .attempt: the attempt that runs in this thread
 
-    debuglevel = 0  # http.client prints headers where a program asks for that, and the token is one
+
+class _TrackedConnection:
+    """A mixin for urllib3's connections: registers the connection with the attempt that uses it."""
+
+    debuglevel = 0  # http.client would print the headers, with the token, if a program raised it globally
     sock: socket.socket | None
 
     def connect(self) -> None:
-        _HERE.attempt.line = self
+        _THREAD.attempt.connection = self
         super().connect()  # type: ignore[misc]
 
-    def request(self, *args: Any, **given: Any) -> None:
-        _HERE.attempt.line = self
-        super().request(*args, **given)  # type: ignore[misc]
-        _HERE.attempt.sock = self.sock  # http.client forgets it where the connection closes after the answer
+    def request(self, *args: Any, **options: Any) -> None:
+        _THREAD.attempt.connection = self
+        super().request(*args, **options)  # type: ignore[misc]
+        _THREAD.attempt.sock = self.sock  # http.client drops it if the connection closes after the response
 
 
-def _told_of(pools: Mapping[str, type]) -> dict[str, type]:
-    """The classes of pools by scheme, with connections that tell their attempt."""
-    return {scheme: _pool(pool) for scheme, pool in pools.items()}
+def _tracked_pools(pools: Mapping[str, type]) -> dict[str, type]:
+    """The connection pool classes by scheme, with tracked connections."""
+    return {scheme: _tracked_pool(pool) for scheme, pool in pools.items()}
 
 
 @functools.cache
-def _pool(pool: Any) -> type:
+def _tracked_pool(pool: Any) -> type:
     connection = pool.ConnectionCls
-    if issubclass(connection, _Line):
+    if issubclass(connection, _TrackedConnection):
         return pool  # type: ignore[no-any-return]
-    return type(pool.__name__, (pool,), {"ConnectionCls": type(connection.__name__, (_Line, connection), {})})
-
-
-_HERE = threading.local()  # .attempt: the attempt that this thread makes
+    tracked = type(connection.__name__, (_TrackedConnection, connection), {})
+    return type(pool.__name__, (pool,), {"ConnectionCls": tracked})
 
 
 class _Attempt(threading.Thread):
+    """Sends a request in its own thread. ``outcome`` is valid once the thread has ended."""
+
     def __init__(self, adapter: Adapter, request: requests.PreparedRequest, token: Token, seconds: float) -> None:
         super().__init__(name="hlkit-attempt", daemon=True)
         self._adapter, self._request, self._token, self._seconds = adapter, request, token, seconds
-        self.line: _Line | None = None
+        self.connection: _TrackedConnection | None = None
         self.sock: socket.socket | None = None
         self.abandoned = False
-        self.outcome: Answer | Failure = _late(seconds)
+        self.outcome: RawResponse | Failure = _timeout(seconds)
 
     def run(self) -> None:
-        _HERE.attempt = self
+        _THREAD.attempt = self
         request = self._request.copy()
         try:
-            surroundings = _surroundings(request.url or "", self._adapter)
-            if isinstance(surroundings, Failure):
-                self.outcome = surroundings
+            settings = _environment_settings(request.url or "", self._adapter)
+            if isinstance(settings, Failure):
+                self.outcome = settings
                 return
             self._token.sign(request.headers)
-            response = self._adapter.send(
-                request, stream=True, timeout=(self._seconds, self._seconds), **surroundings
-            )
+            timeouts = (self._seconds, self._seconds)  # to connect, and for each read
+            response = self._adapter.send(request, stream=True, timeout=timeouts, **settings)
             with contextlib.closing(response):
-                self.outcome = self._answer(response)
+                self.outcome = self._read_response(response)
         except Exception as error:
             self.outcome = self._failure(error)
         finally:
             request.headers.pop("Authorization", None)
 
     def abandon(self) -> None:
-        """Nobody waits any more: hang up, which ends the thread whatever it waits for."""
+        """Nobody waits for the outcome any more: close the connection, which ends the thread."""
         self.abandoned = True
-        sock = self.line.sock if self.sock is None and self.line is not None else self.sock
+        sock = self.connection.sock if self.sock is None and self.connection is not None else self.sock
         if sock is not None:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 
-    def _answer(self, response: requests.Response) -> Answer | Failure:
+    def _read_response(self, response: requests.Response) -> RawResponse | Failure:
         headers = {name.lower(): self._token.redact_text(text) for name, text in response.headers.items()}
         body: bytes | Failure
         try:
-            body = self._body(response.raw)
+            body = self._read_body(response.raw)
         except Exception as error:
             body = self._failure(error)
         if isinstance(body, bytes):
-            body = _unpacked(body, headers.get("content-encoding", ""))
+            body = _decompress(body, headers.get("content-encoding", ""))
         if isinstance(body, bytes):
-            return Answer(response.status_code, headers, self._token.redact(body))
-        if response.status_code == 429 or response.status_code >= 500:
-            return Answer(response.status_code, headers, b"")  # the status says enough
+            return RawResponse(response.status_code, headers, self._token.redact(body))
+        if response.status_code == 429 or response.status_code >= 500:  # the status is enough to act on
+            return RawResponse(response.status_code, headers, b"")
         return body
 
-    def _body(self, raw: Any) -> bytes | Failure:
+    def _read_body(self, stream: Any) -> bytes | Failure:
         chunks, size = [], 0
-        while chunk := raw.read(_CHUNK, decode_content=False):
+        while chunk := stream.read(_CHUNK_BYTES, decode_content=False):
             size += len(chunk)
-            if size > MOST_BYTES or self.abandoned:
+            if size > MAX_BODY_BYTES or self.abandoned:
                 return _TOO_LARGE
             chunks.append(chunk)
         return b"".join(chunks)
 
     def _failure(self, error: Exception) -> Failure:
-        failure = _told(error)
-        return replace(failure, words=self._token.redact_text(failure.words))
+        failure = _failure_from(error)
+        return replace(failure, message=self._token.redact_text(failure.message))
 
 
-def attempt(adapter: Adapter, request: requests.PreparedRequest, token: Token, seconds: float) -> Answer | Failure:
-    """Send *request* with the token, once, and wait *seconds* at most for the whole answer."""
-    flight = _Attempt(adapter, request, token, seconds)
-    flight.start()
-    flight.join(seconds)
-    if flight.is_alive():
-        flight.abandon()
-        return _late(seconds)
-    return flight.outcome
+def send_once(
+    adapter: Adapter, request: requests.PreparedRequest, token: Token, seconds: float
+) -> RawResponse | Failure:
+    """Send *request* with the token, once, and wait at most *seconds* for the complete response."""
+    attempt = _Attempt(adapter, request, token, seconds)
+    attempt.start()
+    attempt.join(seconds)
+    if attempt.is_alive():
+        attempt.abandon()
+        return _timeout(seconds)
+    return attempt.outcome
 
 
-def _late(seconds: float) -> Failure:
-    return Failure("late", f"no whole answer within {seconds:.3g} s")
+def _timeout(seconds: float) -> Failure:
+    return Failure("timeout", f"no complete response within {seconds:.3g} s")
 
 
-def _surroundings(url: str, adapter: Adapter) -> dict[str, Any] | Failure:
-    """Proxies and certificates as the environment says; to this machine none, since http bares the token."""
+# ---- proxies and certificates
+
+
+def _environment_settings(url: str, adapter: Adapter) -> dict[str, Any] | Failure:
+    """The proxies and certificates that the environment sets, or why they are not usable.
+
+    Plain http goes to this computer only, and uses no proxy, which could read the token.
+    """
     if urlsplit(url).scheme == "http":
         return {"proxies": {}, "verify": True}
     with requests.Session() as session:
-        found = session.merge_environment_settings(url, get_environ_proxies(url), True, None, None)
-    problem = _proxy_problem(select_proxy(url, found["proxies"]), adapter) or _certificates_problem(found["verify"])
-    return problem or {"proxies": found["proxies"], "verify": found["verify"], "cert": found["cert"]}
+        settings = session.merge_environment_settings(url, get_environ_proxies(url), True, None, None)
+    proxy = select_proxy(url, settings["proxies"])
+    problem = _proxy_problem(proxy, adapter) or _certificates_problem(settings["verify"])
+    return problem or {name: settings[name] for name in ("proxies", "verify", "cert")}
 
 
 def _proxy_problem(proxy: str | None, adapter: Adapter) -> Failure | None:
-    """Why that proxy cannot be asked, if so. Quotes nothing of it: a password may stand in it."""
+    """Why the proxy is not usable, if so. The message never quotes its address, which may contain a password."""
     if not proxy:
         return None
     try:
@@ -230,74 +251,78 @@ def _proxy_problem(proxy: str | None, adapter: Adapter) -> Failure | None:
             "the proxy is a SOCKS proxy, and the package PySocks is not installed",
             hint='pip install "requests[socks]", or set another proxy (HTTPS_PROXY, ALL_PROXY)',
         )
-    except Exception:  # of urllib3's classes, or what a name or a password of odd letters raises
+    except Exception:  # urllib3's own classes, and UnicodeError for a host or password with unusual characters
         host = ""
-    return None if host else Failure("setting", "the proxy that is set for https is no address", hint=_PROXY)
+    return None if host else Failure("setting", "the proxy set for https is not a valid address", hint=_PROXY_HINT)
 
 
 def _certificates_problem(verify: bool | str | None) -> Failure | None:
-    """Why the certificates to trust cannot be read, if so; a folder of them is OpenSSL's to read."""
+    """Why the trusted certificates cannot be read, if so. A folder is left to OpenSSL."""
     if not isinstance(verify, str) or os.path.isdir(verify):
         return None
     try:
         with open(verify, "rb") as file:
-            holds_some = b"-----BEGIN" in file.read()
+            has_certificate = b"-----BEGIN" in file.read()
     except (OSError, ValueError) as error:
-        return _unreadable(f"{verify}: {getattr(error, 'strerror', None) or 'no such file'}")
-    return None if holds_some else _unreadable(f"{verify}: no certificate is in it")
+        return _unreadable_certificates(f"{verify}: {getattr(error, 'strerror', None) or 'no such file'}")
+    return None if has_certificate else _unreadable_certificates(f"{verify}: it contains no certificate")
 
 
-def _unreadable(reason: str) -> Failure:
-    return Failure("setting", f"the certificates to trust cannot be read ({reason})", hint=_CERTIFICATES)
+def _unreadable_certificates(reason: str) -> Failure:
+    return Failure("setting", f"the trusted certificates cannot be read ({reason})", hint=_CERTIFICATES_HINT)
 
 
-def _unpacked(body: bytes, encoding: str) -> bytes | Failure:
-    """The body without its compression, or a failure where the stream is cut: ``requests`` does not notice."""
+# ---- bodies and errors
+
+
+def _decompress(body: bytes, encoding: str) -> bytes | Failure:
+    """The decompressed body, or a failure if it is truncated, which ``requests`` does not notice."""
     encoding = encoding.strip().lower()
     if encoding in ("", "identity") or not body:
         return body
     if encoding not in ("gzip", "x-gzip"):
-        return Failure("broken", f"the answer is packed in a way that was not asked for ({encoding[:20]})")
+        return Failure("broken", f"the response has a compression that was not requested ({encoding[:20]})")
     parts, size, position = [], 0, 0
-    for _ in range(_MOST_MEMBERS):
-        stream = zlib.decompressobj(wbits=31)
+    for _ in range(_MAX_GZIP_MEMBERS):
+        stream = zlib.decompressobj(wbits=31)  # 31: gzip
         while not stream.eof:
-            chunk = body[position : position + _CHUNK]
+            chunk = body[position : position + _CHUNK_BYTES]
             if not chunk:
-                return Failure("broken", "the compressed answer was cut short")
+                return Failure("broken", "the compressed response is truncated")
             try:
-                part = stream.decompress(chunk, MOST_BYTES - size + 1)
+                part = stream.decompress(chunk, MAX_BODY_BYTES - size + 1)
             except zlib.error:
-                return Failure("broken", "the compressed answer is damaged")
+                return Failure("broken", "the compressed response is damaged")
             position += len(chunk) - len(stream.unused_data)
             size += len(part)
-            if size > MOST_BYTES:
+            if size > MAX_BODY_BYTES:
                 return _TOO_LARGE
             parts.append(part)
         if position == len(body):
             return b"".join(parts)
-    return Failure("broken", "the compressed answer is in too many parts")
+    return Failure("broken", "the compressed response has too many parts")
 
 
-def _told(error: Exception) -> Failure:
-    """What went wrong, in words that quote no request: its address may hold a person's email."""
+def _failure_from(error: Exception) -> Failure:
+    """What went wrong. The message never quotes the request: its address may contain a person's email."""
     inner = _innermost(error)
-    words = f"{type(inner).__name__}: {inner}" if isinstance(inner, OSError) else type(inner).__name__
+    message = f"{type(inner).__name__}: {inner}" if isinstance(inner, OSError) else type(inner).__name__
     if isinstance(inner, (ssl.SSLCertVerificationError, CertificateError)):
-        return Failure("untrusted", words)
+        return Failure("tls", message)
     if isinstance(error, requests.exceptions.Timeout) or isinstance(inner, TimeoutError):
-        return Failure("late", "no answer in time")
+        return Failure("timeout", "no response in time")
     if isinstance(inner, ssl.SSLError) and inner.library in ("X509", "PEM"):
-        return _unreadable(words)
+        return _unreadable_certificates(message)
     if isinstance(inner, OSError) and inner.filename is not None:
-        return Failure("setting", f"a file that TLS is to use cannot be opened ({words})", hint=_KEY_LOG)
-    if isinstance(inner, OSError) and not isinstance(error, HTTPError):  # HTTPError: urllib3's, for a body
-        return Failure("refused", words)
-    return Failure("broken", f"the answer was cut short, or is none ({type(inner).__name__})")
+        return Failure("setting", f"a file for TLS cannot be opened ({message})", hint=_KEY_LOG_HINT)
+    if isinstance(inner, OSError) and not isinstance(error, HTTPError):  # urllib3's HTTPError: while reading a body
+        return Failure("refused", message)
+    return Failure("broken", f"the response is truncated or malformed ({type(inner).__name__})")
 
 
 def _innermost(error: BaseException) -> BaseException:
-    for deeper in (getattr(error, "reason", None), *error.args, error.__cause__, error.__context__):
-        if isinstance(deeper, BaseException) and deeper is not error:
-            return _innermost(deeper)
+    """The original error, below those of ``requests`` and ``urllib3`` that wrap it."""
+    for wrapped in (getattr(error, "reason", None), *error.args, error.__cause__, error.__context__):
+        if isinstance(wrapped, BaseException) and wrapped is not error:
+            return _innermost(wrapped)
     return error

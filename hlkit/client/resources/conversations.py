@@ -32,7 +32,7 @@ MESSAGES = Resource(
     paging=Cursor(size="limit", most=500),
     total="total",
     always={"sortBy": "createdAt", "sortOrder": "asc"},
-    passes=({}, {"channel": "Email"}),  # without a channel, email is left out
+    parameter_sets=({}, {"channel": "Email"}),  # without a channel, email is left out
     filters={
         "channel": Filter(
             CHOICE("Call", "SMS", "Email", "WhatsApp", "Instagram", "Facebook"),
