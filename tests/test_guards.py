@@ -45,7 +45,7 @@ def test_validate_before_keeping(is_guarded, monkeypatch):
 
 def test_key_by_token(is_guarded, monkeypatch, tmp_path):
     """One token is answered with another's rows."""
-    unkeyed = Token(TOKEN)._keyed
+    unkeyed = Token(TOKEN)._keyed_hash
     if not is_guarded:
         monkeypatch.setattr(Token, "digest", lambda self, *parts, size=16: unkeyed(repr(parts).encode(), size))
 
