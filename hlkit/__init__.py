@@ -4,8 +4,8 @@ import hlkit as hl
 
 loc = hl.connect()          # HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID; or hl.demo(), offline
 contacts = loc.contacts()   # a plain DataFrame, typed, in UTC
-loc.analyses                # questions: loc.analyses.speed_to_lead(by="source")
-hl.explore(loc)             # the same behind dropdowns
+loc.analyses                # marketing questions: loc.analyses.speed_to_lead(by="source")
+hl.explore(loc)             # the same, with widgets
 hl.write(contacts, "contacts.xlsx")  # or .csv, .parquet, .jsonl
 """
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     __version__: str
     analyses: PureAnalyses
 
-_HOMES = {
+_MODULES = {
     "analyses": "hlkit.analysis.core.registry",
     "catalog": "hlkit.client.catalog",
     "connect": "hlkit.connection",
@@ -46,18 +46,18 @@ __all__ = ["analyses", "catalog", "connect", "demo", "errors", "explore", "login
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        """Each public name is imported on first use."""
+        """Import a public name on first use."""
         if name == "__version__":
             from importlib.metadata import version
 
             return version("hlkit")
-        if name not in _HOMES:
+        if name not in _MODULES:
             raise AttributeError(f"module 'hlkit' has no {name!r}; it has {', '.join(__all__)}")
         if name == "errors":
             return importlib.import_module("hlkit.client.errors")
         if name == "analyses":
-            return importlib.import_module(_HOMES[name]).ANALYSES
-        return getattr(importlib.import_module(_HOMES[name]), name)
+            return importlib.import_module(_MODULES[name]).ANALYSES
+        return getattr(importlib.import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:
