@@ -40,9 +40,7 @@ Server = subprocess.Popen[bytes]
 def serve(*, demo: bool = False, profile: str | None = None, port: int = 0, browser: bool = True) -> None:
     """Print the address of the explorer, and serve it until Ctrl-C. Raises what ``served`` raises."""
     with _handle_like_ctrl_c("SIGTERM", "SIGHUP"), served(demo=demo, profile=profile, port=port) as (address, server):
-        print(
-            f"The explorer is at\n\n  {address}\n\nfor anyone with this address, on this machine only. Press Ctrl-C to stop."
-        )
+        print(f"The explorer is at\n\n  {address}\n\nThe address works on this machine only. Press Ctrl-C to stop.")
         sys.stdout.flush()
         with tempfile.TemporaryDirectory(prefix="hlkit-app-") as folder, contextlib.suppress(KeyboardInterrupt):
             if browser:
