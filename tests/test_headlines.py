@@ -127,10 +127,10 @@ def test_effective_rows_are_the_rows_that_an_interval_is_of():
     for n in (20, 21.5, 100, 12_345, 1e6):
         k = np.concatenate([[0, 0.3, 1], n * np.array([0.1, 0.5, 0.77]), [n - 1, n]])
 
-        assert comparison.effective_rows(k / n, *wilson(k, np.full(len(k), n))) == pytest.approx(
+        assert comparison.rows_from_interval(k / n, *wilson(k, np.full(len(k), n))) == pytest.approx(
             np.full(len(k), n), rel=1e-6
         )
-    assert np.isnan(comparison.effective_rows(0.5, np.nan, np.nan))
+    assert np.isnan(comparison.rows_from_interval(0.5, np.nan, np.nan))
 
 
 # ---- all groups follow one law: a claim is false
