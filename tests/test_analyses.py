@@ -70,7 +70,7 @@ def test_it_gives_its_declared_columns_and_a_chart_whatever_there_is(name, rows,
         told(table, analysis, show)
         axes = titled(analysis, table)
         if not len(table):
-            assert "nothing to show yet" in axes.texts[0].get_text()
+            assert "no data yet" in axes.texts[0].get_text()
 
 
 @EVERY

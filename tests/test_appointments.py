@@ -7,7 +7,7 @@ import seeded
 
 import hlkit as hl
 from hlkit.analysis.calendar.appointments import LEAD_TIMES, WEEKDAYS, appointments
-from hlkit.analysis.core.groups import wilson
+from hlkit.analysis.core.groups import HOURS, wilson
 from hlkit.client.errors import MissingColumn
 
 NOON = pd.Timestamp("2025-06-02T17:00Z")  # Monday at 12 in Chicago
@@ -109,7 +109,7 @@ def test_hours_and_weekdays_are_the_locations_and_come_in_their_order():
     hours = ask(*rows, by="hour", **CHICAGO)
     days = ask(*rows, by="weekday", **CHICAGO)
 
-    assert hours[["hour", "booked"]].values.tolist() == [["9:00", 1], ["12:00", 1], ["16:00", 2]]
+    assert hours[["hour", "booked"]].values.tolist() == [["9 AM", 1], ["12 PM", 1], ["4 PM", 2]]
     assert days[["weekday", "booked"]].values.tolist() == [["Monday", 3], ["Tuesday", 1]]
 
 
@@ -119,7 +119,7 @@ def test_an_hour_after_the_clocks_change_is_the_hour_on_the_wall():
 
     table = ask(*rows, by="hour", timezone="Europe/London")
 
-    assert table[["hour", "booked"]].values.tolist() == [["14:00", 2]]
+    assert table[["hour", "booked"]].values.tolist() == [["2 PM", 2]]
 
 
 def test_lead_times_come_from_the_shortest_on_and_unknown_ones_last():
@@ -201,7 +201,7 @@ def test_the_truth_of_each_hour_lies_within_the_bounds_of_the_unmarked(planted):
     for frames, truth in planted:
         table = told(frames, by="hour").set_index("hour")
         for hour, true in truth["show_share_by_local_hour"].items():
-            row = table.loc[f"{hour}:00"]
+            row = table.loc[HOURS[int(hour)]]
             assert row["show_floor"] - 0.01 <= true <= row["show_ceiling"] + 0.01
 
 
@@ -209,10 +209,10 @@ def test_eight_in_the_morning_is_the_worst_hour_of_all(planted):
     marked = pd.concat([told(frames, by="hour") for frames, _ in planted]).groupby("hour")[["showed", "noshow"]].sum()
     shares = marked["showed"] / marked.sum(axis=1)
 
-    assert shares.idxmin() == "8:00"
+    assert shares.idxmin() == "8 AM"
     assert (
-        wilson(*marked.assign(n=marked.sum(axis=1)).loc["8:00", ["showed", "n"]])[1]
-        < shares.drop("8:00").min() + 0.02
+        wilson(*marked.assign(n=marked.sum(axis=1)).loc["8 AM", ["showed", "n"]])[1]
+        < shares.drop("8 AM").min() + 0.02
     )
 
 

@@ -215,7 +215,7 @@ def test_groups_are_compared_by_what_is_won_at_an_age_that_all_have_reached():
     followed = by_age["followed_days"].to_dict()
     assert followed == pytest.approx(ages | {"few": np.nan}, abs=0.4, nan_ok=True)
     said = attribution.headline(table)
-    assert "Won within 30 days: 50% across 2 groups; no significant difference" in said
+    assert "Won within 30 days: 50% across 2 groups, no significant difference" in said
     assert "Not followed for 30 days yet: new." in said
 
 
@@ -234,8 +234,8 @@ def test_a_difference_is_claimed_where_there_is_one_and_says_at_which_age():
     tags = who.assign(tags=[["a"], ["a", "b"], ["b"]] * 100)
     by_tags = attribution.headline(attribution(tags, deals(*rows), as_of=AS_OF, by="tags"))
 
-    assert "Won within 90 days: mail, 60% (50 to 69), is above and ads, 20%" in said
-    assert "a significant difference (p < .001)" in said
+    assert "Won within 90 days: 20% to 60% across 3 groups, a significant difference (p < .001)" in said
+    assert "Above the others: mail, 60% (50 to 69); below the others: ads, 20%" in said
     for overlapping in (split, by_tags):
         assert "Win rates are not compared: groups overlap." in overlapping
 
@@ -244,7 +244,7 @@ def test_a_deal_that_was_won_later_than_as_of_is_still_open():
     table = ask(contacts(contact("ann", "ads")), deals(deal("ann", "won", 60, value=10.0)))
 
     assert table.loc["ads", ["won", "pipeline_value"]].tolist() == [0, 10]
-    assert "later than as_of" in told(table)["definition"]
+    assert "after as_of" in told(table)["definition"]
 
 
 def test_days_to_win_count_the_deals_that_are_still_open():

@@ -21,7 +21,7 @@ from hlkit.analysis.core.charts import (
     label_rows,
     name_or_placeholder,
     new_axes,
-    picture,
+    render,
     top_groups,
 )
 from hlkit.client.errors import InvalidRequest
@@ -62,7 +62,7 @@ def test_where_there_is_nothing_to_draw_it_says_so_and_why(table, why):
     ax = draw(table, axes(), bars, "Who came?", ["n"])
 
     assert ax.get_title(loc="left") == "Who came?"
-    assert words(ax) == [f"nothing to show yet\n({why})"]
+    assert words(ax) == [f"no data yet\n({why})"]
 
 
 def test_names_are_drawn_as_they_are():
@@ -196,7 +196,7 @@ def pictures(tables):
     for analysis, table in tables:
         figure = Figure(figsize=(6, 4), dpi=100)
         analysis.plot(table, new_axes(figure))
-        out.append(picture(figure, "png", 30))
+        out.append(render(figure, "png", 30))
     return out
 
 
@@ -301,7 +301,7 @@ def removed(figure):
     ids=["several", "removed", "figure", "polar", "3d"],
 )
 def test_a_chart_is_refused_what_are_no_axes_of_x_and_y(made):
-    with pytest.raises(InvalidRequest, match="a chart is drawn on axes of x and y, and ax is") as refused:
+    with pytest.raises(InvalidRequest, match="a chart needs two-dimensional axes, but ax is") as refused:
         checked_axes(made(Figure()))
 
     assert "leave ax out" in refused.value.hint

@@ -166,8 +166,8 @@ def test_a_missing_close_date_is_taken_from_the_stage_with_a_remark():
 
     assert table.loc[0, ["n", "median_days_to_win"]].tolist() == [1, 10]
     log = table.attrs["hlkit"]
-    assert "1 closed without a date" in log["definition"]
-    assert log["left_out"] == {"closed opportunities without a date of it": 1}
+    assert "1 closed deals without a date" in log["definition"]
+    assert log["left_out"] == {"closed opportunities without a closing date": 1}
 
 
 def test_deals_without_a_date_or_a_known_status_are_left_out_and_counted():
@@ -175,7 +175,7 @@ def test_deals_without_a_date_or_a_known_status_are_left_out_and_counted():
 
     log = run(frame).attrs["hlkit"]
 
-    assert log["left_out"] == {"opportunities without a date": 1, "opportunities of no known status": 2}
+    assert log["left_out"] == {"opportunities without a date": 1, "opportunities of unknown status": 2}
 
 
 def test_deals_of_an_import_are_left_out():

@@ -229,7 +229,7 @@ def test_a_deal_closed_later_than_as_of_is_open():
     table = run(rows, pipeline(["New"]))
 
     assert table.loc[0, ["open", "won"]].tolist() == [1, 1]
-    assert "later than as_of" in table.attrs["hlkit"]["definition"]
+    assert "after as_of" in table.attrs["hlkit"]["definition"]
 
 
 def test_each_group_has_a_funnel_the_largest_first_and_they_sum_to_the_total():

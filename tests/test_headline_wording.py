@@ -142,7 +142,7 @@ def test_groups_that_differ_significantly_are_named():
     said = waited({"web": [10] * 30, "ads": [120] * 30, "few": [1] * 5})
 
     assert said == (
-        "Answered within an hour: web, 100% (89 to 100), median 10 min, against ads, 0% (0 to 11), median 2.0 h, a "
+        "Answered within an hour: web, 100% (89 to 100), median 10 min, vs. ads, 0% (0 to 11), median 2.0 h, a "
         "significant difference (p < .001)."
     )
 
@@ -154,8 +154,9 @@ def test_a_group_stands_out_from_all_the_others_together():
     )
 
     assert said == (
-        "Answered within an hour (office hours): web, 100% (89 to 100), median 10 min, and 1 more group are above "
-        "and ads, 33% (19 to 51), median 1.5 h, is below the others, a significant difference (p < .001)."
+        "Answered within an hour (office hours): 33% to 100% across 3 groups, a significant difference (p < .001). "
+        "Above the others: web, 100% (89 to 100), median 10 min, and 1 more group; below the others: ads, "
+        "33% (19 to 51), median 1.5 h."
     )
 
 
@@ -163,7 +164,7 @@ def test_no_group_is_named_without_a_significant_difference():
     # 20 and 14 of 30 within the hour: 67% and 47%; z = .2 / sqrt(.567 x .433 x 2 / 30) = 1.563, so p = .118
     said = waited({"web": [10] * 20 + [100] * 10, "ads": [10] * 14 + [100] * 16})
 
-    assert said == "Answered within an hour: 47% to 67% across 2 groups; no significant difference (p = .12)."
+    assert said == "Answered within an hour: 47% to 67% across 2 groups, no significant difference (p = .12)."
 
 
 def test_all_leads_together_and_too_few_to_compare():
@@ -172,7 +173,7 @@ def test_all_leads_together_and_too_few_to_compare():
         "Answered within an hour: web, 100% (89 to 100), median 10 min; no other named group has 20 rows or more."
     )
     assert waited({"one": [10], "two": [5]}) == (
-        "Answered within an hour: no named group has 20 rows or more, too few to compare."
+        "Answered within an hour: not compared, since no named group has 20 rows or more."
     )
     assert waited({"one": [10]}, by=None) == "Median wait 10 min. From 1 lead: too few to say much."
 
@@ -195,7 +196,7 @@ def sources(deals, paid):
 def test_sources_are_named_by_leads_cash_and_deals_won():
     # 24 of 30 and 10 of 40: 80% and 25%, Wilson's intervals 63 to 90 and 14 to 40
     assert sources({"web": (24, 6), "ads": (10, 30)}, {"web": 2400.0, "ads": 100.0}) == (
-        "Most leads: ads, 40; most cash: web, 2,400 USD. Won within 90 days: web, 80% (63 to 90), against ads, "
+        "Most leads: ads, 40; most cash: web, 2,400 USD. Won within 90 days: web, 80% (63 to 90), vs. ads, "
         "25% (14 to 40), a significant difference (p < .001)."
     )
 
@@ -203,7 +204,7 @@ def test_sources_are_named_by_leads_cash_and_deals_won():
 def test_no_source_wins_without_a_significant_difference():
     # 20 and 14 of 30, as above
     assert sources({"web": (20, 10), "ads": (14, 16)}, {"web": 0.0, "ads": 0.0}) == (
-        "Most leads: web and 1 more, each 30. Won within 90 days: 47% to 67% across 2 groups; no significant "
+        "Most leads: web and 1 more, 30 each. Won within 90 days: 47% to 67% across 2 groups, no significant "
         "difference (p = .12)."
     )
 
@@ -217,12 +218,12 @@ def test_a_group_without_a_name_is_told_and_never_the_winner():
     table = groups(("(none)", 0.9, 0.8, 1.0, False), ("a", 0.5, 0.4, 0.6, False), ("b", 0.2, 0.1, 0.3, False))
 
     assert compare_groups(table, "x", "Share") == (
-        "Share: a, 50% (40 to 60), against b, 20% (10 to 30), a significant difference (p = .0023)."
+        "Share: a, 50% (40 to 60), vs. b, 20% (10 to 30), a significant difference (p = .0023)."
     )
-    assert largest_group(table.assign(n=[9, 5, 2]), "n") == "a, 5, behind (none), 9"
+    assert largest_group(table.assign(n=[9, 5, 2]), "n") == "a, 5 (none: 9)"
     assert (
         compare_groups(table.assign(small=True), "x", "Share")
-        == "Share: no named group has 20 rows or more, too few to compare."
+        == "Share: not compared, since no named group has 20 rows or more."
     )
     assert compare_groups(table.assign(x_share=np.nan), "x", "Share") == ""
 

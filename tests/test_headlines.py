@@ -209,7 +209,7 @@ def test_groups_of_one_law_are_seldom_said_to_differ(name):
 
 
 # The groups of the frames above: sources, stages, hours, lengths of wait.
-NAMES = r"\bs\d+|\b\d+:00|\b\d+-\d+ (?:min|h)|up to 5 min|over 24 h"
+NAMES = r"\bs\d+|\b\d+ [AP]M|\b\d+-\d+ (?:min|h)|up to 5 min|over 24 h"
 
 
 @pytest.mark.parametrize("name", [name for name in ONE_LAW if "lead_volume" not in name])
@@ -267,7 +267,7 @@ def test_a_group_that_is_named_has_a_higher_or_lower_share_than_the_others():
     for number in range(RUNS):
         groups = table[run == number].set_index("source")
         text = hl.analyses.quality.headline(groups.reset_index())
-        for name, where in re.findall(r"(s\d+), \d+% \([^)]*\), (?:is|and \d+ more groups? are) (above|below)", text):
+        for where, name in re.findall(r"(above|below) the others: (s\d+), \d+%", text.lower()):
             others = groups.drop(name)
             pooled = (others["reachable_share"] * others["n"]).sum() / others["n"].sum()
             share = groups["reachable_share"][name]
@@ -281,7 +281,7 @@ def test_two_groups_are_set_against_each_other():
     text = hl.analyses.quality.headline(reachable(web=(160, 200), ads=(80, 200)))
 
     # By Wilson 160 of 200 is .739 to .849, and 80 of 200 is .335 to .469.
-    assert "web, 80% (74 to 85), against ads, 40% (33 to 47), a significant difference (p < .001)." in text
+    assert "web, 80% (74 to 85), vs. ads, 40% (33 to 47), a significant difference (p < .001)." in text
 
 
 # ---- groups that are never named
@@ -304,13 +304,13 @@ def reachable(**groups):
 def test_a_small_or_nameless_group_is_never_compared(name, rows):
     text = hl.analyses.quality.headline(reachable(web=(80, 200), ads=(80, 200), **{name: (rows, rows)}))
 
-    assert "40% across 2 groups; no significant difference (p > .99)." in text
+    assert "40% across 2 groups, no significant difference (p > .99)." in text
 
 
 def test_a_group_of_20_rows_is_compared():
     text = hl.analyses.quality.headline(reachable(web=(80, 200), ads=(80, 200), radio=(20, 20)))
 
-    assert "radio, 100% (84 to 100), is above" in text
+    assert "Above the others: radio, 100% (84 to 100)" in text
     assert "a significant difference (p < .001)." in text
 
 
@@ -337,7 +337,7 @@ def test_replies_of_an_unknown_user_are_never_compared():
         "bob": 0.4,
         UNKNOWN_USER: 1,
     }
-    assert "40% across 2 groups; no significant difference (p > .99)" in hl.analyses.responses.headline(table)
+    assert "40% across 2 groups, no significant difference (p > .99)" in hl.analyses.responses.headline(table)
 
 
 def test_groups_that_overlap_are_never_compared():
@@ -378,8 +378,8 @@ def test_of_over_1000_groups_the_smallest_are_together_and_never_compared():
     assert len(email) == MAX_GROUPS
     assert email.loc[OTHER, ["n", "reachable_share"]].tolist() == [2020, 1]
     definition = table.attrs["hlkit"]["definition"]
-    assert "source has 1,100 values: the 101 with the fewest rows are together in (other)." in definition
-    assert "40% across 999 groups; no significant difference (p > .99)." in hl.analyses.quality.headline(table)
+    assert "source has 1,100 values: the 101 with the fewest rows are combined in (other)." in definition
+    assert "40% across 999 groups, no significant difference (p > .99)." in hl.analyses.quality.headline(table)
 
 
 def test_1000_groups_are_all_shown():

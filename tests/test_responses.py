@@ -8,7 +8,7 @@ import pytest
 import seeded
 
 import hlkit as hl
-from hlkit.analysis.core.groups import wilson
+from hlkit.analysis.core.groups import HOURS, wilson
 from hlkit.analysis.core.survival import cumulative_incidence
 from hlkit.analysis.inbox.responses import WEEKDAYS, responses
 from hlkit.client.errors import InvalidRequest, MissingColumn
@@ -220,7 +220,7 @@ def test_groups_by_hour_and_weekday_come_in_their_order_on_the_locations_clock()
     hours = ask(*rows, by="hour", timezone="America/Chicago", after=9999)
     days = ask(*rows, asks("eve", -24 * 60), by="weekday", timezone="America/Chicago", after=9999)
 
-    assert hours[["hour", "turns"]].values.tolist() == [["5:00", 1], ["6:00", 2], ["19:00", 1]]
+    assert hours[["hour", "turns"]].values.tolist() == [["5 AM", 1], ["6 AM", 2], ["7 PM", 1]]
     assert days[["weekday", "turns"]].values.tolist() == [["Monday", 4], ["Sunday", 1]]
 
 
@@ -344,7 +344,7 @@ def test_it_finds_the_busiest_hours_of_the_week(planted):
 def test_it_finds_how_slow_evenings_are(planted):
     for messages, truth in planted:
         table = told(messages, by="hour")
-        late = evening(table["hour"].str.split(":").str[0].astype(int), truth)
+        late = evening(table["hour"].map(HOURS.index), truth)
         turn = told(messages, show="turns")
         hours = turn["started_at"].dt.tz_convert("America/Chicago").dt.hour
         for rows, when in ((~evening(hours, truth), "day"), (evening(hours, truth), "evening")):

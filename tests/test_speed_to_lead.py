@@ -312,7 +312,7 @@ def test_lengths_of_wait_are_compared_at_one_age_of_their_deals():
 
     quick = table.set_index("wait").loc["up to 5 min"]
     assert quick[["n", "deals", "win_90d_share"]].tolist() == pytest.approx([400, 400, 0.8])
-    assert said.startswith("Won within 90 days: up to 5 min, 80% (76 to 84), against over 24 h or no reply, 20%")
+    assert said.startswith("Won within 90 days: up to 5 min, 80% (76 to 84), vs. over 24 h or no reply, 20%")
     assert "a significant difference (p < .001)" in said
     assert "may be linked for other reasons" in said
 

@@ -353,7 +353,7 @@ def _run_command(name: str) -> Callable[..., None]:
     """The command that runs the analysis *name*."""
     from hlkit.analysis.core.bound_analysis import of_analysis
     from hlkit.analysis.core.registry import ANALYSES
-    from hlkit.analysis.core.result import PICTURES
+    from hlkit.analysis.core.result import CHART_FORMATS
     from hlkit.files.export import FORMATS, checked_target
 
     analysis = ANALYSES[name]
@@ -372,7 +372,7 @@ def _run_command(name: str) -> Callable[..., None]:
         as_json: bool = False,
         **options: Any,
     ) -> None:
-        for path, endings in ((out, FORMATS), (chart, PICTURES)):
+        for path, endings in ((out, FORMATS), (chart, CHART_FORMATS)):
             if path is not None:
                 checked_target(path, endings)  # before any request
         values = _without_none(options)

@@ -231,7 +231,7 @@ def _contacts_table(
     groups = group_keys(contacts, by)
     if groups is None:
         return table
-    table, groups = assign_groups(table, groups.iloc[rows].reset_index(drop=True), most=None)
+    table, groups = assign_groups(table, groups.iloc[rows].reset_index(drop=True), limit=None)
     table.insert(0, group_column_name(by, table.columns), groups)
     return table
 

@@ -156,7 +156,7 @@ class BoundAnalysis:
                 continue
             named = self._location.with_names(frame)
             if by in named:  # a user who was deleted has no name, and is somebody all the same
-                named[by] = name_or_placeholder(named[by], named[id_column], str(by), apart=by != "stage")
+                named[by] = name_or_placeholder(named[by], named[id_column], str(by), distinct=by != "stage")
             frames[resource] = named
 
 

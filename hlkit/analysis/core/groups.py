@@ -1,6 +1,6 @@
-"""What analyses share: groups, intervals of shares, office hours.
+"""What all analyses share: groups of rows, intervals of shares, office hours.
 
-Everything here is an operation on arrays or frames. Shares are 0 to 1, instants UTC.
+Everything works on arrays or frames. Shares are 0 to 1, instants are in UTC.
 """
 
 from __future__ import annotations
@@ -28,65 +28,64 @@ Floats = npt.NDArray[np.float64]
 
 NONE, ALL, OTHER = "(none)", "(all)", "(other)"
 UNKNOWN_USER = "(user unknown)"
-# Groups that are no group of somebody's own: not compared.
+# Placeholders for rows without a usable name: shown, but never compared.
 UNNAMED = frozenset({NONE, ALL, OTHER, UNKNOWN_USER, "(other contacts)", "(deleted stage)", "(deleted pipeline)"})
-MAX_GROUPS = 1000  # the smallest of more are put together
-SMALL = 20  # a group with fewer rows is marked: its numbers say little
+MAX_GROUPS = 1000  # beyond this, the smallest groups are combined into (other)
+SMALL = 20  # a group with fewer rows is marked as small: its numbers are uncertain
 OFFICE = "Mon-Fri 8-18"
-Z95 = 1.959963984540054  # the normal quantile of a two-sided 95% interval
+Z95 = 1.959963984540054  # the quantile of the normal distribution for a two-sided 95% interval
 
 
 # ---- columns and groups
 
 
 def require_columns(frame: pd.DataFrame, *columns: Hashable) -> None:
-    """Raise ``MissingColumn`` where *frame* lacks one of *columns* (``None`` asks for nothing)."""
+    """Raise ``MissingColumn`` if *frame* lacks one of *columns*. ``None`` among them is ignored."""
     for column in columns:
         if column is not None and column not in frame.columns:
             names = [str(name) for name in frame.columns]
-            near = difflib.get_close_matches(str(column), names, n=1)
+            matches = difflib.get_close_matches(str(column), names, n=1)
             raise MissingColumn(
                 f"{frame_name(frame)} has no column {short(column)}",
-                hint=f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names[:40])}",
+                hint=f"did you mean {matches[0]!r}?" if matches else f"it has {', '.join(names[:40])}",
             )
 
 
-def map_keys(keys: pd.Series, known: pd.Series) -> pd.Series:
-    """For each of *keys* what *known* has under it in its index, in its dtype; null where it has nothing.
+def map_keys(keys: pd.Series, values: pd.Series) -> pd.Series:
+    """For each key, the entry of *values* with that index, in the dtype of *values*; null if there is none.
 
-    ``Series.map`` fails on an empty series of instants, and merging copies both frames.
+    Unlike ``Series.map`` it works on an empty series of instants; unlike a merge it copies neither frame.
     """
-    found = known.reindex(keys)
-    return found.set_axis(keys.index)
+    return values.reindex(keys).set_axis(keys.index)
 
 
 def column_or_nulls(frame: pd.DataFrame, name: str, kind: Kind = TEXT) -> pd.Series:
-    """A column of *frame*, or nulls of its kind where there is none of that name."""
-    known: pd.Series = frame[name] if name in frame else pd.Series(None, index=frame.index, dtype=kind.dtype)
-    return known
+    """The column *name* of *frame*, or a column of nulls of that *kind* if there is none."""
+    values: pd.Series = frame[name] if name in frame else pd.Series(None, index=frame.index, dtype=kind.dtype)
+    return values
 
 
-Key = Hashable | pd.Series  # to group by: the name of a column, or the values themselves
+Key = Hashable | pd.Series  # what to group by: the name of a column, or the values
 
 
 def contact_values(contacts: pd.DataFrame, by: Hashable, ids: pd.Series) -> pd.Series:
-    """What the contacts of *ids* have in the column *by*."""
+    """The value of the column *by* for the contact of each of *ids*."""
     require_columns(contacts, "contact_id")
-    known = contacts["contact_id"].notna()
-    values = column_values(contacts, by)[known].set_axis(pd.Index(contacts["contact_id"][known]))
+    has_id = contacts["contact_id"].notna()
+    values = column_values(contacts, by)[has_id].set_axis(pd.Index(contacts["contact_id"][has_id]))
     return map_keys(ids, values)
 
 
 def group_keys(frame: pd.DataFrame, by: Hashable) -> pd.Series | None:
-    """The column *by*, to group rows by; None for None.
+    """The column *by*, to group rows by; None if *by* is None. Raises ``MissingColumn``.
 
-    Take it before *frame* gets columns of the analysis's own, which may have the same name. Raises
-    ``MissingColumn``.
+    Take it before adding columns to *frame*: an added column may have the same name.
     """
     return None if by is None else column_values(frame, by)
 
 
 def column_values(frame: pd.DataFrame, by: Hashable) -> pd.Series:
+    """The column *by*; Arrow lists become Python lists. Raises ``MissingColumn``."""
     require_columns(frame, by)
     values = frame[by]
     if isinstance(values.dtype, pd.ArrowDtype) and values.dtype.kind == "O":
@@ -95,51 +94,52 @@ def column_values(frame: pd.DataFrame, by: Hashable) -> pd.Series:
 
 
 def assign_groups(
-    frame: pd.DataFrame, by: Key | None, most: int | None = MAX_GROUPS
+    frame: pd.DataFrame, by: Key | None, limit: int | None = MAX_GROUPS
 ) -> tuple[pd.DataFrame, pd.Series]:
-    """*frame* and the group of each of its rows, as text.
+    """*frame*, and the name of the group of each of its rows.
 
-    *by* is one of its columns, or the values of its rows by their index: of those alone, where it has more. A null
-    or blank key is the group ``(none)``, and without *by* all rows are ``(all)``. Spellings of a word
-    that differ in case or in blanks around it are one group, called by the commonest of them; ids are kept
-    apart. A list puts its row into the group of each of its items, so the frame that comes back is longer.
+    *by* is a column name, or a series of values that is aligned to *frame* by index. A null or blank value is in the
+    group ``(none)``; without *by* all rows are in ``(all)``. Spellings that differ only in case or surrounding
+    spaces are one group, named by the most common spelling, except in columns of ids. A row with a list is repeated
+    for the group of each item, so the returned frame may be longer. Beyond *limit* groups, the smallest are
+    ``(other)``.
     """
     if by is None:
         return frame, pd.Series(ALL, index=frame.index, dtype=TEXT.dtype)
-    column = by if isinstance(by, pd.Series) else column_values(frame, by)
-    name, rows = str(column.name), None
-    if not column.index.equals(frame.index):
-        column = column.loc[frame.index]
-    if column.dtype == object and column.map(_is_list).any():
-        items = column.map(lambda value: list(dict.fromkeys(map(_hashable, value))) if _is_list(value) else value)
-        column = items.reset_index(drop=True).explode()
-        rows = column.index
-        column, frame = column.reset_index(drop=True), frame.iloc[rows].reset_index(drop=True)
-        remark(f"A row with several {name} counts in the group of each, so groups overlap and are not tested.")
+    values = by if isinstance(by, pd.Series) else column_values(frame, by)
+    column, rows = str(values.name), None
+    if not values.index.equals(frame.index):
+        values = values.loc[frame.index]
+    if values.dtype == object and values.map(_is_list).any():
+        items = values.map(lambda value: list(dict.fromkeys(map(_hashable, value))) if _is_list(value) else value)
+        values = items.reset_index(drop=True).explode()
+        rows = values.index
+        values, frame = values.reset_index(drop=True), frame.iloc[rows].reset_index(drop=True)
+        remark(f"A row with several {column} counts in the group of each, so groups overlap and are not tested.")
         record_overlap()
-    if column.dtype == object:
-        column = pd.Series([_hashable(value) for value in column], dtype=object)
-    codes, values = pd.factorize(column)
-    names = [_label(value) for value in values]
-    if not name.endswith("_id"):
-        names = _one_spelling(names, np.bincount(codes[codes >= 0], minlength=len(names)))
-    known = np.array([name or NONE for name in names] + [NONE], dtype=object)
-    keys = pd.Series(known[codes], index=frame.index, dtype=TEXT.dtype)
-    if rows is not None:  # two spellings of one word on a row are one item
-        once = ~pd.DataFrame({"row": rows, "key": keys.to_numpy()}).duplicated().to_numpy()
-        frame, keys = frame[once], keys[once]
-    return frame, keys if most is None else _largest(keys, name, most)
+    if values.dtype == object:
+        values = pd.Series([_hashable(value) for value in values], dtype=object)
+    codes, unique = pd.factorize(values)
+    labels = [_label(value) for value in unique]
+    if not column.endswith("_id"):
+        labels = _merge_spellings(labels, np.bincount(codes[codes >= 0], minlength=len(labels)))
+    names = np.array([label or NONE for label in labels] + [NONE], dtype=object)  # a null has code -1: the last
+    keys = pd.Series(names[codes], index=frame.index, dtype=TEXT.dtype)
+    if rows is not None:  # two spellings in the list of a row are one item
+        is_first = ~pd.DataFrame({"row": rows, "key": keys.to_numpy()}).duplicated().to_numpy()
+        frame, keys = frame[is_first], keys[is_first]
+    return frame, keys if limit is None else _combine_smallest(keys, column, limit)
 
 
-def _largest(keys: pd.Series, by: str, most: int) -> Any:
-    """*keys* with ``(other)`` for the smallest groups, where there are more than *most* with a name."""
+def _combine_smallest(keys: pd.Series, column: str, limit: int) -> Any:
+    """*keys*, in which the smallest groups are ``(other)`` if more than *limit* groups have a name."""
     codes, names = pd.factorize(keys)
-    if len(names) - (NONE in names) <= most:
+    if len(names) - (NONE in names) <= limit:
         return keys
     sizes = np.bincount(codes, minlength=len(names))
     ranked = sorted((-size, name) for size, name in zip(sizes.tolist(), names, strict=True) if name != NONE)
-    small = {name for _, name in ranked[most - 1 :]}
-    remark(f"{by} has {len(ranked):,} values: the {len(small):,} with the fewest rows are together in {OTHER}.")
+    small = {name for _, name in ranked[limit - 1 :]}
+    remark(f"{column} has {len(ranked):,} values: the {len(small):,} with the fewest rows are combined in {OTHER}.")
     shown = np.array([OTHER if name in small else name for name in names], dtype=object)
     return pd.Series(shown[codes], index=keys.index, dtype=TEXT.dtype)
 
@@ -149,7 +149,7 @@ def _is_list(value: object) -> bool:
 
 
 def _hashable(value: Any) -> Any:
-    """A value that can name a group: objects, and lists within lists, as text."""
+    """A value that can be a group: dictionaries and nested lists become text."""
     return str(value) if isinstance(value, dict) or _is_list(value) else value
 
 
@@ -161,7 +161,8 @@ def _label(value: Any) -> str:
     return str(value).encode("utf-8", "replace").decode().strip()
 
 
-def _one_spelling(names: list[str], counts: Array) -> list[str]:
+def _merge_spellings(names: list[str], counts: Array) -> list[str]:
+    """Each name in the most common of its spellings."""
     best: dict[str, tuple[int, str]] = {}
     for name, count in zip(names, counts.tolist(), strict=True):
         folded = name.casefold()
@@ -171,7 +172,7 @@ def _one_spelling(names: list[str], counts: Array) -> list[str]:
 
 
 def rank_by_size(keys: pd.Series) -> tuple[Array, Array]:
-    """The number of each row's group, and the groups' names: the largest first, then as they came."""
+    """The code of each row's group, and the names by code: the largest group first, ties in order of appearance."""
     codes, names = pd.factorize(keys)
     order = np.argsort(-np.bincount(codes, minlength=len(names)), kind="stable")
     rank = np.empty(len(names), dtype="int64")
@@ -185,9 +186,9 @@ def per_group(
     columns: Mapping[str, Kind],
     summary: Callable[[pd.DataFrame], Mapping[str, Any]],
 ) -> pd.DataFrame:
-    """A row for each group of *frame*, largest first: the group in the first column, then ``summary(rows)``.
+    """One row per group of *frame*, largest first: the group in the first column, then ``summary(rows)``.
 
-    The first column is called as *by* is, or ``group`` where there is none.
+    The first column is named after *by*, or ``group`` without it.
     """
     frame, keys = assign_groups(frame, by)
     codes, names = rank_by_size(keys)
@@ -195,33 +196,33 @@ def per_group(
     ordered, sizes = frame.iloc[order], np.bincount(codes, minlength=len(names))
     ends = np.cumsum(sizes)
     spans = zip((ends - sizes).tolist(), ends.tolist(), strict=True)
-    told = [summary(ordered.iloc[start:end]) for start, end in spans]
+    summaries = [summary(ordered.iloc[start:end]) for start, end in spans]
     first = group_column_name(by.name if isinstance(by, pd.Series) else by, columns)
-    table = pd.DataFrame(told, columns=list(columns))
+    table = pd.DataFrame(summaries, columns=list(columns))
     table.insert(0, first, pd.array(list(names), dtype=TEXT.dtype))
     return table
 
 
 def group_column_name(by: Hashable, columns: Iterable[str]) -> str:
-    """What the column of groups is called; never as one of *columns*."""
+    """The name of the column of groups; never one of *columns*."""
     name = "group" if by is None else str(by)
     return f"{name} (group)" if name in columns else name
 
 
-def import_extra(package: str, name: str, why: str) -> Any:
-    """The module *package*, which the extra *name* of hlkit brings. Raises ``MissingExtra``."""
+def import_extra(package: str, extra: str, purpose: str) -> Any:
+    """Import *package*, which the *extra* of hlkit installs. Raises ``MissingExtra``."""
     try:
         return importlib.import_module(package)
     except ImportError:
         pass
-    raise MissingExtra(f"{why} hlkit needs {package.partition('.')[0]}", hint=f'pip install "hlkit[{name}]"')
+    raise MissingExtra(f"{purpose} hlkit needs {package.partition('.')[0]}", hint=f'pip install "hlkit[{extra}]"')
 
 
 # ---- shares
 
 
 def wilson(k: Any, n: Any) -> tuple[Any, Any]:
-    """The 95% Wilson interval of the share *k* of *n*: low and high, arrays or numbers; null where n is 0.
+    """The 95% Wilson interval of the share *k* of *n*: low and high, as arrays or numbers; NaN where *n* is 0.
 
     Source: Brown, Cai & DasGupta, "Interval Estimation for a Binomial Proportion", Stat. Sci. 16(2), 2001.
     """
@@ -238,27 +239,28 @@ def wilson(k: Any, n: Any) -> tuple[Any, Any]:
 
 
 def share(k: Any, n: Any) -> Any:
-    """*k* of *n*; null where n is 0."""
+    """*k* of *n* as a share; NaN where *n* is 0."""
     k, n = np.asarray(k, dtype="float64"), np.asarray(n, dtype="float64")
     out = np.divide(k, n, out=np.full(np.broadcast(k, n).shape, np.nan), where=n > 0)
     return float(out) if out.ndim == 0 else out
 
 
 def share_with_interval(name: str, k: Any, n: Any, effective: Any = None) -> dict[str, Any]:
-    """The columns ``{name}_share``, ``{name}_low`` and ``{name}_high`` of *k* of *n*, arrays or numbers.
+    """The columns ``{name}_share``, ``{name}_low`` and ``{name}_high`` for *k* of *n*, arrays or numbers.
 
-    *effective* is the number of rows that the interval is of, where these are not independent.
+    *effective* is the effective number of rows, for the interval of rows that are not independent.
     """
-    part = share(k, n)
-    low, high = wilson(k, n) if effective is None else wilson(part * effective, effective)
-    return {f"{name}_share": part, f"{name}_low": low, f"{name}_high": high}
+    estimate = share(k, n)
+    low, high = wilson(k, n) if effective is None else wilson(estimate * effective, effective)
+    return {f"{name}_share": estimate, f"{name}_low": low, f"{name}_high": high}
 
 
 def effective_n(hits: Any, trials: Any, group: Array, groups: int) -> Floats:
-    """How many independent rows the share of each group is worth, if the rows of one contact are alike.
+    """The effective sample size of each group's share, when rows of the same contact resemble each other.
 
-    Each entry is a contact in a *group* (0 to *groups* - 1): *hits* of its *trials* rows count. All rows, where each
-    is of another contact; about as many as contacts, where theirs are the same.
+    Each entry is one contact in one *group* (0 to *groups* - 1), with *hits* among its *trials* rows. The result is
+    the number of rows if each belongs to a different contact, and about the number of contacts if the rows of each
+    contact are all the same.
 
     Source: Korn & Graubard, "Confidence Intervals for Proportions with Small Expected Number of Positive Counts
     Estimated from Survey Data", Survey Methodology 24(2), 1998.
@@ -271,39 +273,38 @@ def effective_n(hits: Any, trials: Any, group: Array, groups: int) -> Floats:
         return np.bincount(group, values, minlength=groups).astype("float64")
 
     rows, contacts = total(trials), total(np.ones(len(trials)))
-    part = share(total(hits), rows)
+    hit_share = share(total(hits), rows)
     with np.errstate(invalid="ignore", divide="ignore"):
-        variance = total((hits - part[group] * trials) ** 2) / rows**2 * contacts / (contacts - 1)
-        worth = rows * part * (1 - part) / (rows - 1) / variance
-        worth *= (_t95(rows - 1) / _t95(contacts - 1)) ** 2
-    alike = part * (1 - part) == 0  # all rows, so nobody knows: at worst, those of a contact are one
-    return np.where(rows == contacts, rows, np.minimum(np.where(alike, contacts, worth), rows))
+        variance = total((hits - hit_share[group] * trials) ** 2) / rows**2 * contacts / (contacts - 1)
+        effective = rows * hit_share * (1 - hit_share) / (rows - 1) / variance
+        effective *= (_t95(rows - 1) / _t95(contacts - 1)) ** 2
+    is_constant = hit_share * (1 - hit_share) == 0  # no variance to estimate: assume the worst, one row per contact
+    return np.where(rows == contacts, rows, np.minimum(np.where(is_constant, contacts, effective), rows))
 
 
 def effective_rows_by_group(hit: Any, contact: Any, group: Array, groups: int) -> tuple[Floats, Array]:
-    """The same of rows, each a *hit* or not, of a *contact*; and how many contacts there are in each group.
+    """``effective_n`` from rows, each with a *hit* or not, a *contact* and a *group*; and the contacts per group.
 
-    A row of nobody known is a contact of its own.
+    A row without a contact counts as a contact by itself.
     """
     codes = pd.factorize(contact)[0].astype("int64")
-    nobody = codes < 0
-    codes[nobody] = len(codes) + np.arange(nobody.sum())
-    pairs, place = np.unique(group * (2 * len(codes) + 1) + codes, return_inverse=True)
-    hits, trials = (
-        np.bincount(place, weights, minlength=len(pairs)) for weights in (np.asarray(hit, "float64"), None)
-    )
-    whose = pairs // (2 * len(codes) + 1)
-    return effective_n(hits, trials, whose, groups), np.bincount(whose, minlength=groups)
+    has_no_contact = codes < 0
+    codes[has_no_contact] = len(codes) + np.arange(has_no_contact.sum())
+    pairs, pair_index = np.unique(group * (2 * len(codes) + 1) + codes, return_inverse=True)
+    hits = np.bincount(pair_index, np.asarray(hit, "float64"), minlength=len(pairs))
+    trials = np.bincount(pair_index, minlength=len(pairs))
+    pair_group = pairs // (2 * len(codes) + 1)
+    return effective_n(hits, trials, pair_group, groups), np.bincount(pair_group, minlength=groups)
 
 
 def effective_rows_of_group(hit: Any, contact: Any) -> tuple[float, int]:
-    """The same of the rows of one group."""
+    """The effective number of rows, and the number of contacts, of a single group."""
     effective, contacts = effective_rows_by_group(hit, contact, np.zeros(len(hit), dtype="int64"), 1)
     return float(effective[0]), int(contacts[0])
 
 
 def _t95(df: Floats) -> Floats:
-    """The quantile of Student's t of a two-sided 95% interval (Abramowitz & Stegun 26.7.5); 2% short at 2 df."""
+    """The quantile of Student's t for a two-sided 95% interval (Abramowitz & Stegun 26.7.5); 2% too low at 2 df."""
     z = Z95
     terms = (
         (z**3 + z) / 4,
@@ -319,7 +320,7 @@ def _t95(df: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class OfficeHours:
-    """When the office is open: by weekday (0 is Monday) the spans, in minutes after midnight, in their order."""
+    """Opening hours: for each weekday (0 is Monday) its spans in minutes after midnight, in ascending order."""
 
     hours: Mapping[int, tuple[tuple[int, int], ...]]
     closed: frozenset[Any] = frozenset()  # dates
@@ -333,10 +334,11 @@ _SPAN = re.compile(
 
 @functools.lru_cache(maxsize=32)
 def office_hours(text: str, holidays: str | None = None) -> OfficeHours:
-    """``"Mon-Fri 8-18"``, ``"Mon-Thu 8-12, Mon-Thu 13-17:30, Sat 10-14"`` or, across midnight, ``"Mon-Fri 22-6"``.
+    """Parse office hours, and add the public holidays of a country.
 
-    *holidays* is a country, ``"US"`` or ``"US-IL"``. Raises ``InvalidRequest`` with how to write it, and
-    ``MissingExtra`` for holidays without their package.
+    *text* is like ``"Mon-Fri 8-18"``, ``"Mon-Thu 8-12, Mon-Thu 13-17:30, Sat 10-14"`` or, across midnight,
+    ``"Mon-Fri 22-6"``. *holidays* is a country or one of its states: ``"US"``, ``"US-IL"``. Raises
+    ``InvalidRequest``, and ``MissingExtra`` if the package of holidays is not installed.
     """
     hours: dict[int, tuple[tuple[int, int], ...]] = {}
     for part in text.lower().split(","):
@@ -345,40 +347,39 @@ def office_hours(text: str, holidays: str | None = None) -> OfficeHours:
             if any(later[0] < earlier[1] for earlier, later in itertools.pairwise(spans)):
                 name = _DAYS[day].capitalize()
                 raise InvalidRequest(
-                    f"{short(text)} says twice when the office is open on {name}", hint="say it once"
+                    f"the office hours on {name} overlap in {short(text)}", hint="give each span once"
                 )
             hours[day] = tuple(spans)
     return OfficeHours(hours, _holidays(holidays) if holidays else frozenset())
 
 
 def _spans(part: str, text: str) -> list[tuple[int, tuple[int, int]]]:
-    """The weekdays of one part, each with a span in minutes; what goes past midnight belongs to the next day."""
-    found = _SPAN.fullmatch(part)
-    days = [_DAYS.index(day) if day in _DAYS else -1 for day in found.group(1, 2) if day] if found else [-1]
-    if found is None or -1 in days:
-        raise InvalidRequest(f"{short(text)} are no office hours", hint='write them like "Mon-Fri 8-18, Sat 10-14"')
-    opens, closes = (int(hour) * 60 + int(minute or 0) for hour, minute in (found.group(3, 4), found.group(5, 6)))
+    """The weekdays of one part, each with a span in minutes. A span past midnight continues on the next weekday."""
+    match = _SPAN.fullmatch(part)
+    days = [_DAYS.index(day) if day in _DAYS else -1 for day in match.group(1, 2) if day] if match else [-1]
+    if match is None or -1 in days:
+        raise InvalidRequest(f"{short(text)} are not office hours", hint='write them like "Mon-Fri 8-18, Sat 10-14"')
+    opens, closes = (int(hour) * 60 + int(minute or 0) for hour, minute in (match.group(3, 4), match.group(5, 6)))
     if opens >= 24 * 60 or closes > 24 * 60 or opens == closes:
-        raise InvalidRequest(f"{short(part)} are no hours of a day", hint='write them like "Mon-Fri 8-18", or "0-24"')
+        raise InvalidRequest(
+            f"{short(part)} are not hours of a day", hint='write them like "Mon-Fri 8-18", or "0-24"'
+        )
     last = days[-1] if days[-1] >= days[0] else days[-1] + 7
-    each = [day % 7 for day in range(days[0], last + 1)]
+    weekdays = [day % 7 for day in range(days[0], last + 1)]
     if opens < closes:
-        return [(day, (opens, closes)) for day in each]
-    tonight = [(day, (opens, 24 * 60)) for day in each]
-    return tonight + [((day + 1) % 7, (0, closes)) for day in each if closes]
+        return [(day, (opens, closes)) for day in weekdays]
+    before_midnight = [(day, (opens, 24 * 60)) for day in weekdays]
+    return before_midnight + [((day + 1) % 7, (0, closes)) for day in weekdays if closes]
 
 
 def _holidays(country: str) -> frozenset[Any]:
-    country_holidays = import_extra("holidays", "holidays", "to know a country's holidays").country_holidays
-    name, _, part = country.partition("-")
-    problem = None
+    country_holidays = import_extra("holidays", "holidays", "to look up public holidays").country_holidays
+    name, _, state = country.partition("-")
     try:
-        return frozenset(country_holidays(name.upper(), subdiv=part.upper() or None, years=range(2000, 2051)))
+        return frozenset(country_holidays(name.upper(), subdiv=state.upper() or None, years=range(2000, 2051)))
     except NotImplementedError as error:
         problem = short(str(error))
-    raise InvalidRequest(
-        f"no holidays are known for {short(country)}: {problem}", hint='write it like "US" or "US-IL"'
-    )
+    raise InvalidRequest(f"no holidays for {short(country)}: {problem}", hint='write it like "US" or "US-IL"')
 
 
 def minutes_between(
@@ -388,10 +389,10 @@ def minutes_between(
     timezone: str = "UTC",
     office: OfficeHours | None = None,
 ) -> pd.Series:
-    """Minutes from *start* to *end*, on the wall's clock or those in which the office was open.
+    """Minutes from *start* to *end*: all of them (``"wall"``), or those in which the office was open.
 
-    An *end* before its *start* is 0 minutes away; null stays null. Office hours are in *timezone*: a day on
-    which clocks change has as many minutes as its hours had.
+    The result is 0 if *end* is before *start*, and NaN if either is null. Office hours are in *timezone*; on a day on
+    which the clocks change, the real minutes count.
     """
     end = end if isinstance(end, pd.Series) else pd.Series(end, index=start.index, dtype=start.dtype)
     if clock == "wall":
@@ -400,21 +401,22 @@ def minutes_between(
     if pd.isna(first) or pd.isna(last):
         return pd.Series(np.nan, index=start.index, dtype="float64")
     opens, closes = _openings(min(first, last), max(first, last), timezone, office or office_hours(OFFICE))
-    open_so_far = np.concatenate([[0], np.cumsum(closes - opens)])
+    open_before = np.concatenate([[0], np.cumsum(closes - opens)])
 
-    def until(instants: pd.Series) -> Floats:
-        at = instants.dt.as_unit("us").dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("int64")
-        begun = np.searchsorted(opens, at, side="right")
-        last_opening = np.maximum(begun - 1, 0)
-        inside = np.clip(at - opens[last_opening], 0, (closes - opens)[last_opening]) if len(opens) else 0
-        return np.asarray(np.where(begun > 0, open_so_far[last_opening] + inside, 0) / 60e6, dtype="float64")
+    def open_minutes_until(instants: pd.Series) -> Floats:
+        micros = instants.dt.as_unit("us").dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("int64")
+        openings = np.searchsorted(opens, micros, side="right")  # how many there were by then
+        last = np.maximum(openings - 1, 0)
+        since_opening = np.clip(micros - opens[last], 0, (closes - opens)[last]) if len(opens) else 0
+        return np.asarray(np.where(openings > 0, open_before[last] + since_opening, 0) / 60e6, dtype="float64")
 
-    known = (start.notna() & end.notna()).to_numpy()
-    return pd.Series(np.where(known, (until(end) - until(start)).clip(min=0), np.nan), index=start.index)
+    has_both = (start.notna() & end.notna()).to_numpy()
+    minutes = (open_minutes_until(end) - open_minutes_until(start)).clip(min=0)
+    return pd.Series(np.where(has_both, minutes, np.nan), index=start.index)
 
 
 def _openings(first: pd.Timestamp, last: pd.Timestamp, timezone: str, office: OfficeHours) -> tuple[Array, Array]:
-    """When the office opened and closed, in epoch microseconds, on each working day of the span."""
+    """When the office opened and when it closed, in epoch microseconds, for each span of each working day."""
     first, last = (instant.tz_convert(timezone).tz_localize(None).normalize() for instant in (first, last))
     days = pd.date_range(first, last, freq="D", unit="us")
     weekday = days.day_of_week.to_numpy()
@@ -423,34 +425,34 @@ def _openings(first: pd.Timestamp, last: pd.Timestamp, timezone: str, office: Of
     counts = np.array([len(office.hours[day]) for day in weekday.tolist()], dtype="int64")
     spans = np.array([span for day in weekday.tolist() for span in office.hours[day]], dtype="int64").reshape(-1, 2)
 
-    def instants(which: int) -> Array:
-        local = days.repeat(counts) + pd.to_timedelta(spans[:, which], unit="m").as_unit("us")
+    def in_utc(minutes: Array) -> Array:
+        local = days.repeat(counts) + pd.to_timedelta(minutes, unit="m").as_unit("us")
         zoned = local.tz_localize(timezone, ambiguous=np.ones(len(local), dtype=bool), nonexistent="shift_forward")
         return zoned.tz_convert("UTC").tz_localize(None).as_unit("us").to_numpy().astype("int64")
 
-    return instants(0), instants(1)
+    return in_utc(spans[:, 0]), in_utc(spans[:, 1])
 
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-HOURS = tuple(f"{hour}:00" for hour in range(24))
+HOURS = tuple(f"{(hour - 1) % 12 + 1} {'AM' if hour < 12 else 'PM'}" for hour in range(24))
 
 
 def local_weekday_hour(instants: pd.Series, timezone: str) -> tuple[Array, Array]:
-    """The weekday (0 is Monday) and the hour of each instant on the location's wall."""
+    """The weekday (0 is Monday) and the hour of each instant in *timezone*."""
     local = instants.dt.tz_convert(timezone)
     return local.dt.day_of_week.to_numpy("int64"), local.dt.hour.to_numpy("int64")
 
 
-def labels_at(names: Sequence[str], places: Array) -> Any:
-    """*names*, such as ``WEEKDAYS``, by their places, as text."""
-    return pd.array(np.array(names, dtype=object)[places], dtype=TEXT.dtype)
+def labels_at(labels: Sequence[str], indexes: Array) -> Any:
+    """The *labels*, such as ``WEEKDAYS``, at these indexes, as a text array."""
+    return pd.array(np.array(labels, dtype=object)[indexes], dtype=TEXT.dtype)
 
 
 def week_grid() -> dict[str, Array]:
-    """The columns ``weekday`` and ``hour`` of a week's 168 cells, Monday 0 o'clock first."""
+    """The columns ``weekday`` and ``hour`` (0 to 23) of the 168 hours of a week, from Monday at midnight."""
     return {"weekday": np.repeat(WEEKDAYS, 24), "hour": np.tile(np.arange(24), 7)}
 
 
 def days_between(start: pd.Series, end: pd.Series | pd.Timestamp) -> pd.Series:
-    """Days from *start* to *end*, with their fractions; an end before its start is 0 days away."""
+    """Days from *start* to *end*, with fractions; 0 if *end* is before *start*."""
     return minutes_between(start, end) / (24 * 60)

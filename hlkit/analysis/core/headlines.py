@@ -1,4 +1,4 @@
-"""Around every answer, and what several say: names for ids, groups compared, times in words."""
+"""What the headlines of all analyses share: names for ids, groups compared, times and dates in plain English."""
 
 from __future__ import annotations
 
@@ -18,211 +18,227 @@ from hlkit.client.resources import CATALOG
 from hlkit.client.schema import ID
 from hlkit.client.text import BREAKS, many, printable
 
-Answer = Callable[[pd.DataFrame], str]
-_SAID, _ANSWER = 40, 300  # letters of a name in an answer; of an answer
+Template = Callable[[pd.DataFrame], str]
+_MAX_NAME, _MAX_HEADLINE = 40, 300  # characters
 
 
-def write_headline(table: pd.DataFrame, answer: Answer | None, noun: str) -> str:
-    """What *answer* says of *table*, in one line; of a table without rows, that there are none of *noun*.
+def write_headline(table: pd.DataFrame, template: Template | None, noun: str) -> str:
+    """The headline that *template* makes of *table*, in one line; for a table of no rows, that there are no *noun*.
 
-    It gets the table with names in the place of ids, and texts cut to 40 letters.
+    The template gets the table with names in place of ids, and with texts cut to 40 characters.
     """
-    about = table.attrs.get("hlkit", {})
-    if not len(table) or next(iter(about.get("rows", {}).values()), 1) == 0:
+    metadata = table.attrs.get("hlkit", {})
+    if not len(table) or next(iter(metadata.get("rows", {}).values()), 1) == 0:
         return no_rows_headline(noun, table)
-    if answer is None or table.isna().to_numpy().all():
+    if template is None or table.isna().to_numpy().all():
         return ""
     named = _without_ids(table)
-    keys = [column for column in named if _is_key(table, column)]  # not to be said: they count rows
-    short = map_texts(named.drop(columns=keys), lambda text: _short(text, _SAID)).join(named[keys])
-    short = short[[column for column in table if column in short]]
-    short.attrs = dict(table.attrs)
-    return str(_short(answer(short), _ANSWER))
+    keys = [column for column in named if _is_key(table, column)]  # unchanged: templates only count them
+    texts = map_texts(named.drop(columns=keys), lambda text: _shorten(text, _MAX_NAME)).join(named[keys])
+    texts = texts[[column for column in table if column in texts]]
+    texts.attrs = dict(table.attrs)
+    return str(_shorten(template(texts), _MAX_HEADLINE))
 
 
 def no_rows_headline(noun: str, table: pd.DataFrame) -> str:
-    """That there are none of *noun* in the span of dates that was asked about; and what was left out."""
-    about = table.attrs.get("hlkit", {})
-    since, until = (_date(about.get("span", {}).get(end)) for end in ("since", "until"))
+    """That there are no *noun* in the requested span of dates, and what was left out."""
+    metadata = table.attrs.get("hlkit", {})
+    since, until = (metadata.get("span", {}).get(end) for end in ("since", "until"))
     if since and until:
-        when = f"between {since} and {until}"
+        when = f"between {format_date(since)} and {format_date(until)}"
     elif since or until:
-        when = f"since {since}" if since else f"before {until}"
+        when = f"since {format_date(since)}" if since else f"before {format_date(until)}"
     else:
-        when = f"as of {_date(about['as_of'])}" if about.get("as_of") else "here"
-    first = next(iter(about.get("rows", {})), "")
-    gone = {why: count for why, count in about.get("left_out", {}).items() if first and why.startswith(first)}
-    left_out = "; ".join(f"{count:,} {why}" for why, count in gone.items())
+        when = f"as of {format_date(metadata['as_of'])}" if metadata.get("as_of") else "here"
+    resource = next(iter(metadata.get("rows", {})), "")
+    reasons = {why: count for why, count in metadata.get("left_out", {}).items() if resource}
+    left_out = "; ".join(f"{count:,} {why}" for why, count in reasons.items() if why.startswith(resource))
     return f"No {noun} {when}{f' (left out: {left_out})' if left_out else ''}."
 
 
-def _date(day: str | None) -> str:
+def format_date(day: Any) -> str:
     """A date as Americans write it: July 1, 2025."""
-    return f"{pd.Timestamp(day):%B} {pd.Timestamp(day).day}, {pd.Timestamp(day).year}" if day else ""
+    date = pd.Timestamp(day)
+    return f"{date:%B} {date.day}, {date.year}"
 
 
 def _without_ids(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with names for the ids by which answers tell rows apart; "unknown owner …x7Qp" where one has none."""
+    """The table with names in place of the ids that it is grouped by; "unknown owner …x7Qp" for an id without one."""
     out = table.reset_index(drop=True)
     for column in table.columns:
         key = str(column).removesuffix(" (group)")
-        if key not in _ids() or _is_key(table, column):
+        if key not in _id_columns() or _is_key(table, column):
             continue
         name = NAMED_BY.get(key, ("",))[0]
-        known = out[name] if name in out else pd.Series(None, out.index, out[column].dtype)
-        names = known.mask(known == out[column])  # where nobody knew the name, the id may stand in its place
+        names = out[name] if name in out else pd.Series(None, out.index, out[column].dtype)
+        names = names.mask(names == out[column])  # an id stands for its name where the name is unknown
         in_pipelines = key == "stage_id" and "pipeline_id" in table
-        told = name_or_placeholder(
-            names, out[column], key.removesuffix("_id").replace("_", " "), apart=not in_pipelines
-        )
-        out = out.assign(**{column: told}).drop(columns=[name] if name in out else [])
+        kind = key.removesuffix("_id").replace("_", " ")
+        labels = name_or_placeholder(names, out[column], kind, distinct=not in_pipelines)
+        out = out.assign(**{column: labels}).drop(columns=[name] if name in out else [])
     return out
 
 
 def _is_key(table: pd.DataFrame, column: object) -> bool:
-    """Whether a column has the ids of the rows themselves, and not of what they are grouped or told apart by."""
+    """Whether *column* holds the ids of the rows themselves, rather than ids that rows are grouped by."""
     key = str(column).removesuffix(" (group)")
-    return key in _ids() and key not in NAMED_BY and key != option_value(table, "by")
+    return key in _id_columns() and key not in NAMED_BY and key != option_value(table, "by")
 
 
 @functools.cache
-def _ids() -> frozenset[str]:
-    """HighLevel's own ids: a custom field that ends alike holds what somebody wrote."""
-    return frozenset(column.name for one in CATALOG.values() for column in one.columns if column.kind is ID)
+def _id_columns() -> frozenset[str]:
+    """HighLevel's own id columns. A custom field whose name ends in _id is not one: it holds what people wrote."""
+    columns = (column for resource in CATALOG.values() for column in resource.columns)
+    return frozenset(column.name for column in columns if column.kind is ID)
 
 
-def _short(text: object, most: int) -> object:
-    """*text* in one line of at most so many letters."""
+def _shorten(text: object, limit: int) -> object:
+    """*text* in one line of at most *limit* characters."""
     if not isinstance(text, str):
         return text
-    plain = " ".join(printable(BREAKS.sub(" ", text)).split())
-    return plain if len(plain) <= most else f"{plain[: most - 1]}…"
+    line = " ".join(printable(BREAKS.sub(" ", text)).split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
 def option_value(table: pd.DataFrame, name: str) -> Any:
-    """What was chosen for *name* when the table was made; None where nobody knows."""
+    """The value of the option *name* with which the table was made; None if unknown."""
     return table.attrs.get("hlkit", {}).get("choices", {}).get(name)
 
 
+# ---- comparing groups
+
+
 def percent_with_interval(row: pd.Series, share: str) -> str:
-    """A share with its interval: 78% (75 to 81)."""
+    """A share with its 95% interval: 78% (75 to 81)."""
     low, high = 100 * row[f"{share}_low"], 100 * row[f"{share}_high"]
     return f"{row[f'{share}_share']:.0%}" + (f" ({low:.0f} to {high:.0f})" if np.isfinite(low + high) else "")
 
 
 def compare_groups(
-    table: pd.DataFrame, share: str, what: str, also: Callable[[pd.Series], str] = lambda row: ""
+    table: pd.DataFrame, share: str, label: str, detail: Callable[[pd.Series], str] = lambda row: ""
 ) -> str:
-    """*what*, a share: of one group, or over several and the groups that differ from all the others together."""
+    """A share by group: its range, whether the difference is significant, and the groups that stand out.
+
+    *label* says what the share is ("Answered within an hour"); *detail* adds to a named group (", median 10 min").
+    """
     if len(table) == 1:
-        return _one(table.iloc[0], share, what, also)
-    known = table.dropna(subset=[f"{share}_share"])
-    if not len(known):
+        return _describe_single(table.iloc[0], share, label, detail)
+    measured = table.dropna(subset=[f"{share}_share"])
+    if not len(measured):
         return ""
     if overlaps(table):
-        shown = known[~known["small"].fillna(True).astype(bool)]
-        return f"{what}: {_range(shown, share)}; groups overlap, so they are not compared." if len(shown) else ""
+        shown = measured[~measured["small"].fillna(True).astype(bool)]
+        return f"{label}: {_range(shown, share)}; groups overlap, so they are not compared." if len(shown) else ""
     result = compare(table, share)
     groups = result.groups
-    if len(groups) < 2:
-        if not len(groups):
-            return f"{what}: no named group has {SMALL} rows or more, too few to compare."
-        return f"{what}: {_named(groups.iloc[0], share, also)}; no other named group has {SMALL} rows or more."
+    if not len(groups):
+        return f"{label}: not compared, since no named group has {SMALL} rows or more."
+    if len(groups) == 1:
+        only = _describe_group(groups.iloc[0], share, detail)
+        return f"{label}: {only}; no other named group has {SMALL} rows or more."
     if not np.isfinite(result.p):
-        return f"{what}: {_range(groups, share)}, too few rows to test the difference."
+        return f"{label}: {_range(groups, share)}, too few rows to test the difference."
     if not result.is_significant:
-        return f"{what}: {_range(groups, share)}; no significant difference ({format_p(result.p)})."
-    higher = _several(groups[result.higher], share, also)
-    lower = _several(groups[result.lower].iloc[::-1], share, also)
-    parts = [f"{names} {where}" for names, where in ((higher, "above"), (lower, "below")) if names]
+        return f"{label}: {_range(groups, share)}, no significant difference ({format_p(result.p)})."
+    significance = f"a significant difference ({format_p(result.p)})"
+    if len(groups) == 2 and (result.higher | result.lower).any():
+        first, second = (_describe_group(row, share, detail) for _, row in groups.iterrows())
+        return f"{label}: {first}, vs. {second}, {significance}."
+    higher = _describe_several(groups[result.higher], share, detail)
+    lower = _describe_several(groups[result.lower].iloc[::-1], share, detail)
+    parts = [f"{side} the others: {names}" for names, side in ((higher, "above"), (lower, "below")) if names]
     if not parts:
-        return f"{what}: {_range(groups, share)}; they differ ({format_p(result.p)}), but no single group stands out."
-    if len(groups) == 2:
-        first, second = (_named(row, share, also) for _, row in groups.iterrows())
-        return f"{what}: {first}, against {second}, a significant difference ({format_p(result.p)})."
-    return f"{what}: {' and '.join(parts)} the others, a significant difference ({format_p(result.p)})."
+        return (
+            f"{label}: {_range(groups, share)}; they differ ({format_p(result.p)}), but no single group stands out."
+        )
+    standouts = "; ".join(parts)
+    return f"{label}: {_range(groups, share)}, {significance}. {standouts[0].upper()}{standouts[1:]}."
 
 
-def _one(row: pd.Series, share: str, what: str, also: Callable[[pd.Series], str] = lambda row: "") -> str:
+def _describe_single(row: pd.Series, share: str, label: str, detail: Callable[[pd.Series], str]) -> str:
     if pd.isna(row[f"{share}_share"]):
         return ""
-    whose = "" if row.iloc[0] == ALL else f"{row.iloc[0]} "
+    group = "" if row.iloc[0] == ALL else f"{row.iloc[0]} "
     few = f", from fewer than {SMALL} rows: too few to say much" if pd.notna(row["small"]) and row["small"] else ""
-    return f"{what}: {whose}{percent_with_interval(row, share)}{also(row)}{few}."
+    return f"{label}: {group}{percent_with_interval(row, share)}{detail(row)}{few}."
 
 
 def _range(groups: pd.DataFrame, share: str) -> str:
-    """The lowest and the highest share, and of how many groups: 40% to 52% across 5 groups."""
+    """The lowest and the highest share, and the number of groups: 40% to 52% across 5 groups."""
     low, high = (f"{end:.0%}" for end in (groups[f"{share}_share"].min(), groups[f"{share}_share"].max()))
     return f"{low if low == high else f'{low} to {high}'} across {many(len(groups), 'group')}"
 
 
-def _several(groups: pd.DataFrame, share: str, also: Callable[[pd.Series], str]) -> str:
-    """The group that stands out most, and how many more do; nothing where none does."""
+def _describe_several(groups: pd.DataFrame, share: str, detail: Callable[[pd.Series], str]) -> str:
+    """The first group, and how many more there are; "" for none."""
     if not len(groups):
         return ""
-    first = _named(groups.iloc[0], share, also)
-    return f"{first}, is" if len(groups) == 1 else f"{first}, and {many(len(groups) - 1, 'more group')} are"
+    first = _describe_group(groups.iloc[0], share, detail)
+    return first if len(groups) == 1 else f"{first}, and {many(len(groups) - 1, 'more group')}"
 
 
-def _named(row: pd.Series, share: str, also: Callable[[pd.Series], str]) -> str:
-    return f"{row.iloc[0]}, {percent_with_interval(row, share)}{also(row)}"
+def _describe_group(row: pd.Series, share: str, detail: Callable[[pd.Series], str]) -> str:
+    return f"{row.iloc[0]}, {percent_with_interval(row, share)}{detail(row)}"
 
 
 def compare_win_rates(table: pd.DataFrame) -> str:
-    """The shares of deals that groups have won at one age that all of them have reached."""
+    """The share of deals won by group, at the same age of the deals in all groups."""
     if len(table) == 1:
-        known = [age for age in AGES if pd.notna(table[f"win_{age}d_share"].iloc[0])]
-        return _one(table.iloc[0], f"win_{max(known)}d", f"Won within {max(known)} days") if known else ""
+        measured = [age for age in AGES if pd.notna(table[f"win_{age}d_share"].iloc[0])]
+        return compare_groups(table, f"win_{max(measured)}d", f"Won within {max(measured)} days") if measured else ""
     if overlaps(table):
         return "Win rates are not compared: groups overlap."
     age, old, young = at_common_age(table)
     names = [str(name) for name in young.iloc[:, 0]]
-    rest = f" Not followed for {AGES[0]} days yet: {_listed(names)}." if names else ""
+    rest = f" Not followed for {AGES[0]} days yet: {_first_two(names)}." if names else ""
     if age is None or len(old) < 2:
         few = "only one group" if len(old) == 1 else "no group"
-        return (
-            f"Win rates are not compared: {few} of {SMALL} deals or more has been followed for {AGES[0]} days.{rest}"
-        )
+        return f"Win rates are not compared: {few} has {SMALL} deals or more, followed for {AGES[0]} days.{rest}"
     return compare_groups(old, f"win_{age}d", f"Won within {age} days") + rest
 
 
-def _listed(names: list[str]) -> str:
-    """Names in a row: the first two, and how many more."""
+def _first_two(names: list[str]) -> str:
+    """The first two names, and how many more there are."""
     if len(names) > 2:
         return f"{', '.join(names[:2])} and {len(names) - 2:,} more"
     return " and ".join(names)
 
 
 def format_p(p: float) -> str:
-    """p = .042, or p < .001; with a digit more where rounding would hide on which side of .05 it is."""
+    """p = .042, or p < .001; with one more digit where rounding would hide on which side of .05 it is."""
     if not 0.001 <= p < 0.995:
         return "p < .001" if p < 0.001 else "p > .99"
     return f"p = {p:{'.3f' if 0.045 < p < 0.055 else '.2g'}}".replace("0.", ".", 1)
 
 
 def largest_group(table: pd.DataFrame, column: str, unit: str = "") -> str:
-    """The named group with most of *column*, and how much; a group without a name is told if it has more."""
+    """The named group with the most of *column*, and how much: "google, 83". "" if no named group has any.
+
+    An unnamed group that has more is added in parentheses: "google, 83 (none: 120)".
+    """
     names = table.iloc[:, 0].fillna(NONE).astype(str).tolist()
-    pairs = list(zip(names, table[column].fillna(0).astype("float64").tolist(), strict=True))
-    named = [pair for pair in pairs if pair[0] not in UNNAMED]
-    name, most_ = max(named, key=lambda pair: pair[1], default=("", 0.0))
-    if most_ <= 0:
+    amounts = list(zip(names, table[column].fillna(0).astype("float64").tolist(), strict=True))
+    named = [pair for pair in amounts if pair[0] not in UNNAMED]
+    name, top = max(named, key=lambda pair: pair[1], default=("", 0.0))
+    if top <= 0:
         return ""
-    alike = sum(value == most_ for _, value in named) - 1
-    told = f"{name}{f' and {alike:,} more, each' if alike else ','} {most_:,.0f}{unit}"
-    other, more = max(pairs, key=lambda pair: pair[1])
-    return f"{told}, behind {other}, {more:,.0f}{unit}" if more > most_ else told
+    ties = sum(amount == top for _, amount in named) - 1
+    text = f"{name} and {ties:,} more, {top:,.0f}{unit} each" if ties else f"{name}, {top:,.0f}{unit}"
+    unnamed, amount = max(amounts, key=lambda pair: pair[1])
+    return f"{text} ({unnamed.strip('()')}: {amount:,.0f}{unit})" if amount > top else text
+
+
+# ---- times
 
 
 def clock_note(table: pd.DataFrame) -> str:
-    """What to add to a time that is counted in office hours alone."""
+    """What to add to a time that counts office hours only."""
     return " (office hours)" if option_value(table, "clock") == "office" else ""
 
 
 def format_wait(table: pd.DataFrame, minutes: float) -> str:
-    """A time of the table's clock as people say it."""
-    # A day of office hours has no 24 of them: long waits stay in hours.
+    """A wait on the table's clock: 18 min, 3.5 h, 12 days."""
+    # A day of office hours is shorter than 24 hours, so long waits stay in hours.
     if option_value(table, "clock") == "office" and minutes >= 48 * 60:
         return f"{minutes / 60:,.0f} h"
     return format_minutes(minutes)

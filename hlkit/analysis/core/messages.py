@@ -1,8 +1,8 @@
-"""Who replied: which messages and calls are a reply of a person, and which are something a contact wrote.
+"""What counts as a human reply, and what counts as a message from a contact.
 
-Every row is one of the forms below. The last three columns say whether it counts as a reply with
-``reply="connected"``, ``"attempt"`` (the default) and ``"any"``. The origin is what HighLevel calls the source of a
-message; ``machine`` stands for workflow, campaign, bulk_actions and api. A dash is any value, or none.
+Every message has one of the forms below. The last three columns show whether it counts as a reply with
+``reply="connected"``, ``"attempt"`` (the default) and ``"any"``. HighLevel calls the origin the source of a message;
+``machine`` stands for workflow, campaign, bulk_actions and api. A dash is any value, or none.
 
 ::
 
@@ -76,10 +76,10 @@ message; ``machine`` stands for workflow, campaign, bulk_actions and api. A dash
     SMS_NO_SHOW_REQUEST      outbound  app     yes  delivered   -       | no        no      no
     REVIEW                   outbound  app     yes  delivered   -       | no        no      no
 
-A call is read by its call status and by the status of its row, whichever says less happened: what HighLevel writes
-as the row's status of an unanswered call is not documented (November 2026). Answered calls often name no user; those
-of at least a second count as answered by somebody unknown. Activity rows arrive as outbound messages of the app,
-some with a user (seen in the live export, 2026). A "manual" campaign message is reviewed and sent by a user.
+A call has a call status and a message status. It counts as answered only if neither says otherwise, since HighLevel
+does not document the message status of an unanswered call (November 2026). Answered calls often name no user; if they
+last at least a second, they count as answered by an unknown user. Activity rows arrive as outbound messages of the
+app, some with a user (seen in the live export, 2026). A "manual" campaign message is reviewed and sent by a user.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ from hlkit.client.schema import NUMBER
 Reply = Literal["attempt", "connected", "any"]
 Mask = npt.NDArray[np.bool_]
 
-_NO_MESSAGE = re.compile(
+_NOT_A_MESSAGE = re.compile(
     r"ACTIVITY|INTERNAL_|LIVE_CHAT_INFO|SYSTEM|REVIEW|.*_REVIEW_REQUEST|.*_NO_SHOW_REQUEST|.*REACTION"
 )
 _CALL = re.compile(r".*CALL$")
@@ -108,11 +108,11 @@ _VOICEMAIL = re.compile(r".*VOICEMAIL$")
 _MACHINE = re.compile(r"WORKFLOW|CAMPAIGN|BULK|API")
 _UNSENT = ("FAILED", "UNDELIVERED", "CANCELED", "CANCELLED", "SCHEDULED", "PENDING", "QUEUED", "REJECTED", "BOUNCED")
 _UNANSWERED = ("BUSY", "NO_ANSWER", "NOANSWER", "MISSED", "VOICEMAIL", "VOICE_MAIL")
-_TALKED = ("COMPLETED", "ANSWERED", "CONNECTED")
+_COMPLETED = ("COMPLETED", "ANSWERED", "CONNECTED")
 _OPT_OUT = ("OPT_OUT", "OPTOUT")
 
 
-_MEANS = {
+_DEFINITIONS = {
     "connected": (
         "A reply is a message that a user sent in the app, or a call in which somebody talked. Automated messages do "
         "not count."
@@ -122,22 +122,35 @@ _MEANS = {
         'or went to voicemail counts as an attempt (reply="connected" leaves it out); an inbound one does not. '
         "Automated messages do not count."
     ),
-    "any": "A reply is any message or call that went out, automated ones too, or an inbound call that was answered.",
+    "any": "A reply is any outbound message or call, including automated ones, or an answered inbound call.",
 }
 
 
 def remark_on_reply(reply: Reply) -> None:
-    """Add to the definition of this run what counts as a reply."""
-    remark(f"{_MEANS[reply]} The docstring of hlkit.analysis.core.messages lists all forms.")
+    """Add what counts as a reply to the definition of this run."""
+    remark(f"{_DEFINITIONS[reply]} The docstring of hlkit.analysis.core.messages lists all forms.")
 
 
 @dataclass(frozen=True)
 class MessageKinds:
-    """What each row of a frame of messages is, as truth values in its order.
+    """Boolean masks over the rows of a frame of messages.
 
-    ``talked``: a call in which a person spoke with the contact. ``sent``: another message that a person sent.
-    ``tried``: a call that a person made in vain. ``automated``: what went out by itself. ``written``: what a contact
-    wrote. ``missed``: an inbound call or voicemail that nobody took. ``names_nobody``: a reply without a user.
+    Attributes
+    ----------
+    answered_calls
+        Calls in which a person spoke with the contact.
+    human_messages
+        Other messages that a person sent.
+    attempted_calls
+        Outbound calls by a person that the contact did not answer.
+    automated
+        Outbound messages and calls that no person sent.
+    inbound_messages
+        Messages that a contact wrote.
+    missed_calls
+        Inbound calls and voicemails that nobody answered.
+    unknown_user
+        Answered calls that name no user.
     """
 
     answered_calls: Mask
@@ -149,7 +162,7 @@ class MessageKinds:
     unknown_user: Mask
 
     def replies(self, reply: Reply = "attempt") -> Mask:
-        """Whether each is a reply to the contact."""
+        """Whether each message counts as a reply to the contact."""
         is_human_reply = self.answered_calls | self.human_messages
         if reply == "connected":
             return is_human_reply
@@ -158,66 +171,68 @@ class MessageKinds:
 
 
 def classify_messages(messages: pd.DataFrame) -> MessageKinds:
-    """What each of *messages* is, by the table at the top of this file."""
+    """Classify each of *messages* by the table at the top of this file. Raises ``MissingColumn``."""
     require_columns(messages, "direction", "origin", "user_id", "status", "type")
-    kind = _words(messages["type"])
-    is_message = ~kind.matches(_NO_MESSAGE)
-    call, voicemail = kind.matches(_CALL), kind.matches(_VOICEMAIL)
-    manual = kind.starts("CAMPAIGN_MANUAL")
-    machine = _words(messages["origin"]).matches(_MACHINE) | kind.starts("CAMPAIGN")
+    kind = _codes(messages["type"])
+    is_message = ~kind.matches(_NOT_A_MESSAGE)
+    is_call, is_voicemail = kind.matches(_CALL), kind.matches(_VOICEMAIL)
+    is_manual = kind.starts_with("CAMPAIGN_MANUAL")
+    is_machine = _codes(messages["origin"]).matches(_MACHINE) | kind.starts_with("CAMPAIGN")
 
-    direction = _words(messages["direction"])
-    inbound, outbound = direction.starts("INBOUND") & is_message, direction.starts("OUTBOUND") & is_message
-    user = as_mask(messages["user_id"].fillna("").astype("str").str.strip() != "")
-    by_a_user = user & (~machine | manual)
+    direction = _codes(messages["direction"])
+    inbound, outbound = direction.starts_with("INBOUND") & is_message, direction.starts_with("OUTBOUND") & is_message
+    has_user = as_mask(messages["user_id"].fillna("").astype("str").str.strip() != "")
+    by_user = has_user & (~is_machine | is_manual)
 
-    status, call_status = _words(messages["status"]), _words(column_or_nulls(messages, "call_status"))
-    happened = ~(status.among(_UNSENT + _OPT_OUT) | (call & call_status.among(_UNSENT)))
-    unanswered = call & (status.among(_UNANSWERED) | call_status.among(_UNANSWERED))
+    status, call_status = _codes(messages["status"]), _codes(column_or_nulls(messages, "call_status"))
+    was_sent = ~(status.isin(_UNSENT + _OPT_OUT) | (is_call & call_status.isin(_UNSENT)))
+    is_unanswered = is_call & (status.isin(_UNANSWERED) | call_status.isin(_UNANSWERED))
     seconds = column_or_nulls(messages, "call_duration_s", NUMBER).to_numpy("float64")
-    long_enough = np.where(by_a_user | (user & inbound), ~(seconds < 1), seconds >= 1)
-    completed = call & happened & ~unanswered & (status.among(_TALKED) | call_status.among(_TALKED)) & long_enough
+    long_enough = np.where(by_user | (has_user & inbound), ~(seconds < 1), seconds >= 1)
+    is_completed = is_call & was_sent & ~is_unanswered & long_enough
+    is_completed &= status.isin(_COMPLETED) | call_status.isin(_COMPLETED)
 
-    talked = completed & np.where(inbound, user | ~machine, outbound & (by_a_user | (~user & ~machine)))
-    sent = outbound & happened & by_a_user & ~call & ~voicemail
-    tried = outbound & happened & by_a_user & call & ~talked
-    written = inbound & ~call & ~voicemail & ~kind.starts("CAMPAIGN") & ~status.among(_OPT_OUT)
+    is_outbound_talk = outbound & (by_user | (~has_user & ~is_machine))
+    is_answered_call = is_completed & np.where(inbound, has_user | ~is_machine, is_outbound_talk)
+    is_human_message = outbound & was_sent & by_user & ~is_call & ~is_voicemail
+    is_attempted_call = outbound & was_sent & by_user & is_call & ~is_answered_call
+    is_from_contact = inbound & ~is_call & ~is_voicemail & ~kind.starts_with("CAMPAIGN") & ~status.isin(_OPT_OUT)
     return MessageKinds(
-        answered_calls=talked,
-        human_messages=sent,
-        attempted_calls=tried,
-        automated=outbound & happened & ~talked & ~sent & ~tried,
-        inbound_messages=written,
-        missed_calls=inbound & (call | voicemail) & ~talked,
-        unknown_user=talked & ~user,
+        answered_calls=is_answered_call,
+        human_messages=is_human_message,
+        attempted_calls=is_attempted_call,
+        automated=outbound & was_sent & ~is_answered_call & ~is_human_message & ~is_attempted_call,
+        inbound_messages=is_from_contact,
+        missed_calls=inbound & (is_call | is_voicemail) & ~is_answered_call,
+        unknown_user=is_answered_call & ~has_user,
     )
 
 
 @dataclass(frozen=True)
-class _Words:
-    """A column of few words: the number of each row's word, and the words in capitals."""
+class _Codes:
+    """A column of codes with few distinct values, so that each value is tested only once."""
 
-    codes: npt.NDArray[np.intp]
-    words: list[str]
+    indexes: npt.NDArray[np.intp]
+    values: list[str]
 
     def matches(self, pattern: re.Pattern[str]) -> Mask:
-        return self._where(lambda word: pattern.match(word) is not None)
+        return self._where(lambda value: pattern.match(value) is not None)
 
-    def starts(self, start: str) -> Mask:
-        return self._where(lambda word: word.startswith(start))
+    def starts_with(self, prefix: str) -> Mask:
+        return self._where(lambda value: value.startswith(prefix))
 
-    def among(self, words: tuple[str, ...]) -> Mask:
-        return self._where(lambda word: word in words)
+    def isin(self, values: tuple[str, ...]) -> Mask:
+        return self._where(lambda value: value in values)
 
     def _where(self, test: Callable[[str], bool]) -> Mask:
-        return np.array([test(word) for word in self.words], dtype=bool)[self.codes]
+        return np.array([test(value) for value in self.values], dtype=bool)[self.indexes]
 
 
-def _words(values: pd.Series) -> _Words:
-    codes, words = pd.factorize(values)
-    return _Words(codes, [*map(normalize_code, words), ""])  # -1, of a null, is the last
+def _codes(column: pd.Series) -> _Codes:
+    indexes, values = pd.factorize(column)
+    return _Codes(indexes, [*map(normalize_code, values), ""])  # the index of a null is -1: the last value
 
 
-def normalize_code(word: object) -> str:
-    """A type, status or the like as one code however it is spelled: NO_ANSWER for no-answer, SMS for TYPE_SMS."""
-    return re.sub(r"[^A-Z0-9]+", "_", str(word).upper()).strip("_").removeprefix("TYPE_")
+def normalize_code(text: object) -> str:
+    """A type or status in one spelling: "no-answer" becomes NO_ANSWER, "TYPE_SMS" becomes SMS."""
+    return re.sub(r"[^A-Z0-9]+", "_", str(text).upper()).strip("_").removeprefix("TYPE_")

@@ -32,7 +32,7 @@ import pandas as pd
 
 from hlkit.analysis.core.charts import Chart, checked_axes, draw, new_axes
 from hlkit.analysis.core.groups import office_hours
-from hlkit.analysis.core.headlines import Answer, write_headline
+from hlkit.analysis.core.headlines import Template, write_headline
 from hlkit.analysis.core.run_log import CURRENT_RUN, RunLog, drop_rows, remark
 from hlkit.client.dates import DATES, as_text, from_epochs, instant, short
 from hlkit.client.errors import InvalidRequest
@@ -102,7 +102,7 @@ class Analysis:
         self.name = function.__name__
         self._columns = columns
         self._charts: dict[str | None, tuple[Chart, tuple[str, ...]]] = {}
-        self._answers: dict[str | None, Answer] = {}
+        self._answers: dict[str | None, Template] = {}
         self._parameters = inspect.signature(function).parameters
         self._hints = typing.get_type_hints(function)
         self.noun = noun or next(iter(self.frames))
@@ -283,7 +283,7 @@ class Analysis:
     def chart(self, *needs: str, show: str | None = None) -> Callable[[Chart], Chart]:
         """Mark the function that draws the table (of *show*); *needs* are the columns that it draws.
 
-        A row with none of them is not drawn, and without any there is "nothing to show yet".
+        A row with none of them is not drawn, and without any there is "no data yet".
         """
 
         def keep(function: Chart) -> Chart:
@@ -310,13 +310,13 @@ class Analysis:
 
     # ---- saying it
 
-    def headline_for(self, *, show: str | None = None) -> Callable[[Answer], Answer]:
+    def headline_for(self, *, show: str | None = None) -> Callable[[Template], Template]:
         """Mark the function that answers the question from the table (of *show*), in a sentence or two.
 
         It gets names in the place of ids, and texts that fit into a line.
         """
 
-        def keep(function: Answer) -> Answer:
+        def keep(function: Template) -> Template:
             self._answers[show] = function
             return function
 

@@ -1,7 +1,7 @@
-"""What a run tells of itself beside its table: the rows it left out and why, and remarks on its definition.
+"""What a run reports beside its table: the rows it left out and why, and remarks on its definition.
 
-An analysis and its helpers record these with ``drop_rows``, ``record_left_out`` and ``remark``;
-the registry collects it for the run. Outside a run it goes nowhere.
+An analysis and its helpers record these with ``drop_rows``, ``record_left_out`` and ``remark``. The registry
+collects them for each run. Outside of a run they are discarded.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pandas as pd
 
 @dataclass
 class RunLog:
-    """Of one run: the names of its frames, the rows it left out by reason, and remarks in their order."""
+    """The log of one run: the names of its frames, the rows left out by reason, and remarks in order."""
 
     names: dict[int, str] = field(default_factory=dict)  # by the id() of the frame
     left_out: dict[str, int] = field(default_factory=dict)
@@ -25,27 +25,27 @@ class RunLog:
     overlap: bool = False  # whether a row may count in several groups
 
 
-CURRENT_RUN: ContextVar[RunLog | None] = ContextVar("RUN", default=None)
+CURRENT_RUN: ContextVar[RunLog | None] = ContextVar("CURRENT_RUN", default=None)
 
 
-def record_left_out(count: int, why: str) -> None:
-    """Tell that *count* rows are not used; *why* is a noun with its reason: "contacts of an import"."""
+def record_left_out(count: int, reason: str) -> None:
+    """Record that *count* rows are not used. *reason* is a noun phrase: "contacts of an import"."""
     run = CURRENT_RUN.get()
     if run is not None and count:
-        run.left_out[why] = run.left_out.get(why, 0) + int(count)
+        run.left_out[reason] = run.left_out.get(reason, 0) + int(count)
 
 
-def drop_rows(frame: pd.DataFrame, where: Any, why: str) -> pd.DataFrame:
-    """*frame* without the rows *where* (a mask; null is no), and tell how many and why."""
-    gone = as_mask(where)
-    if not gone.any():
+def drop_rows(frame: pd.DataFrame, where: Any, reason: str) -> pd.DataFrame:
+    """*frame* without the rows where the mask *where* is true; their number and *reason* are recorded."""
+    dropped = as_mask(where)
+    if not dropped.any():
         return frame
-    record_left_out(int(gone.sum()), why)
-    return frame[~gone]
+    record_left_out(int(dropped.sum()), reason)
+    return frame[~dropped]
 
 
 def as_mask(values: Any) -> npt.NDArray[np.bool_]:
-    """A mask as plain truth values, in which null is no."""
+    """A boolean array; nulls become False."""
     return pd.Series(values).astype("boolean").to_numpy(dtype=bool, na_value=False)
 
 
@@ -57,16 +57,16 @@ def remark(sentence: str) -> None:
 
 
 def record_overlap() -> None:
-    """Say that a row may count in several groups of this run: no test compares such groups."""
+    """Record that a row may count in several groups of this run. Such groups are never tested for a difference."""
     run = CURRENT_RUN.get()
     if run is not None:
         run.overlap = True
 
 
 def frame_name(frame: pd.DataFrame) -> str:
-    """What the run calls *frame*: contacts, messages; or what it was read as."""
+    """What the run calls *frame*, such as "contacts"; outside of a run, the resource it was read from."""
     run = CURRENT_RUN.get()
     if run is not None and id(frame) in run.names:
         return run.names[id(frame)]
-    told = frame.attrs.get("hlkit")
-    return str(told.get("resource", "the frame")) if isinstance(told, dict) else "the frame"
+    metadata = frame.attrs.get("hlkit")
+    return str(metadata.get("resource", "the frame")) if isinstance(metadata, dict) else "the frame"

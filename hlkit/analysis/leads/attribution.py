@@ -368,7 +368,7 @@ def _deals(deals: pd.DataFrame, places: _Places) -> pd.DataFrame:
             "open": status == "open",
             "pipeline_value": column_or_nulls(deals, "value", MONEY).fillna(0.0),
             "age": deals["age"],
-            "watched": deals["watched"],
+            "followed": deals["followed"],
             "closed_at": deals["closed_at"],
         }
     )

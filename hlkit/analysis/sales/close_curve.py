@@ -179,7 +179,7 @@ def _remark_on_reopened(deals: pd.DataFrame, as_of: pd.Timestamp) -> None:
 def _curve(deals: pd.DataFrame, ages: np.ndarray) -> dict[str, Any]:
     """The columns of one group's curve, each with one value per age."""
     wins, losses = wins_and_losses(deals)
-    observed = np.where(ages <= deals["watched"].max(), ages, np.nan)
+    observed = np.where(ages <= deals["followed"].max(), ages, np.nan)
     constants = {"median_days_to_win": days_to_win(wins, losses)[0], **wins_at_ages(deals, wins)}
     won, won_low, won_high = wins.at(observed)
     lost, lost_low, lost_high = losses.at(observed)

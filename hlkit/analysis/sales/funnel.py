@@ -365,7 +365,7 @@ def _add_win_rates(table: pd.DataFrame, deals: pd.DataFrame, groups: pd.Series, 
     open_share = (deals["status"] == "open").groupby(keys, sort=False).mean()
     rates: dict[Any, dict[str, float]] = {key: {"open_share": share} for key, share in open_share.items()}
     has_age = ~is_bulk_import(deals)  # the creation date of an imported deal is the date of the import
-    deals = deals[[name for name in ("status", "age", "watched", "contact_id") if name in deals]]
+    deals = deals[[name for name in ("status", "age", "followed", "contact_id") if name in deals]]
     for key, rows in deals[has_age].groupby([key[has_age] for key in keys], sort=False) if comparable else ():
         rates[key] |= wins_at_ages(rows, wins_by_age(rows), *AGES)
     if not has_age.all():
