@@ -22,7 +22,7 @@ from hlkit.analysis.core.charts import (
     draw_legend,
     drawable,
     new_axes,
-    picture,
+    render,
 )
 from hlkit.analysis.core.groups import assign_groups
 from hlkit.client.disk import working_folder
@@ -134,7 +134,7 @@ def _write_files(loc: Location, frames: dict[str, pd.DataFrame]) -> list[Path]:
     figure = draw_leads(table)
     page = _page(table, figure, frames, loc)
     return [
-        write_bytes(picture(figure, "png", 120), FOLDER / "leads_by_month.png"),
+        write_bytes(render(figure, "png", 120), FOLDER / "leads_by_month.png"),
         write_bytes(page.encode(), FOLDER / "leads.html"),
     ]
 
@@ -182,7 +182,7 @@ def draw_leads(table: pd.DataFrame) -> Figure:
 def _page(table: pd.DataFrame, figure: Figure, frames: dict[str, pd.DataFrame], loc: Location) -> str:
     """One HTML file that loads nothing from other hosts."""
     name, currency = loc.name or "", next(iter(loc.location()["currency"].dropna()), "")
-    image = base64.b64encode(picture(figure, "png", 110)).decode()
+    image = base64.b64encode(render(figure, "png", 110)).decode()
     opportunities = frames["opportunities"]
     deals = opportunities.groupby("status", as_index=False)["value"].agg(["size", "sum"])
     deals.columns = ["status", "deals", f"value ({currency})".replace(" ()", "")]
