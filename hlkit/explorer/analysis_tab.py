@@ -31,8 +31,8 @@ from hlkit.explorer.quota_tab import cost_message
 from hlkit.explorer.view import NO_LOCATION, ExplorerState, View, close_all
 
 DEFAULT_ANALYSIS = "speed_to_lead"
-_SHORT_TABLE_ROWS = 25  # a table with more rows can be searched and sorted, if itables is installed
-_PLAIN_TABLE_ROWS = 500  # shown if itables is not installed
+_SHORT_TABLE_ROWS = 25  # a longer table can be searched and sorted, if itables is installed
+_PLAIN_TABLE_ROWS = 500  # the most rows shown without itables
 _EXPORT_FORMATS = {"CSV": "csv", "Excel": "xlsx", "Parquet": "parquet", "PNG": "png"}
 _OUTPUT_TITLES = ("Chart", "Table", "Definition", "Code", "Export")
 
@@ -93,7 +93,7 @@ class AnalysesView(View):
             description="Run", button_style="primary", tooltip="Download missing data and run the analysis"
         )
         self.cancel_button = widgets.Button(description="Cancel", disabled=True, tooltip="Stop the running analysis")
-        self.progress_bar = widgets.FloatProgress(min=0, max=1, description="Progress", tooltip="", style=LABEL_STYLE)
+        self.progress_bar = widgets.FloatProgress(min=0, max=1, description="Progress", style=LABEL_STYLE)
         self.progress_bar.layout.display = "none"
         self.status = widgets.HTML()
         self.stale_note = widgets.HTML()  # says that the output was computed from other options
@@ -169,7 +169,7 @@ class AnalysesView(View):
         return options
 
     def refresh(self) -> None:
-        """Discard the result of the previous location, and keep the selected options."""
+        """Discard the result of the previous location. The selected options stay."""
         self.task.stop()
         self.result, self._result_code = None, ""
         self.status.value = ""
@@ -215,7 +215,8 @@ class AnalysesView(View):
             self.cost_note.value = html.note(NO_LOCATION)
         else:
             show = option_values(self.analysis, self._controls).get("show")
-            self.cost_note.value = html.note(cost_message(loc.costs(*self.analysis.wanted(show))))
+            resources = self.analysis.wanted(show)
+            self.cost_note.value = html.note(cost_message(loc.costs(*resources)))
 
     def _show_stale_note(self) -> None:
         """Warn if the options changed since the result was computed."""
@@ -226,7 +227,7 @@ class AnalysesView(View):
     def _apply_preset(self) -> None:
         """Set the dates to the selected preset."""
         if self.preset.value != CUSTOM:
-            self._is_setting_dates = True
+            self._is_setting_dates = True  # _update_preset ignores these changes
             self.since.value, self.until.value = preset_range(self.preset.value, self.state.today)
             self._is_setting_dates = False
 
@@ -248,8 +249,9 @@ class AnalysesView(View):
         if loc is None:
             self.status.value = html.note(NO_LOCATION)
             return
-        call_code = self._call_code()
+        call_code = self._call_code()  # the form may change while the analysis runs
         analysis = loc.analyses[self.picker.value]
+        # A redacted form shows custom fields by their pseudonyms.
         options = {name: self.state.original_value(value) for name, value in self.options.items()}
 
         def on_done(result: Result) -> None:
@@ -277,8 +279,9 @@ class AnalysesView(View):
         self.definition.value = html.paragraphs(result.definition) + html.key_values(result.provenance.lines())
         self.code_html.value = html.code(self.code)
         self.export_panel.message.value = ""
-        if self.output.selected_index not in (_OUTPUT_TITLES.index("Chart"), _OUTPUT_TITLES.index("Table")):
-            self.output.selected_index = 0
+        chart_index, table_index = _OUTPUT_TITLES.index("Chart"), _OUTPUT_TITLES.index("Table")
+        if self.output.selected_index not in (chart_index, table_index):
+            self.output.selected_index = chart_index
         self.output.layout.display = ""
 
     def _show_table(self, result: Result) -> None:
@@ -327,9 +330,9 @@ class AnalysesView(View):
 
 
 def check_options(analysis: Analysis, options: Mapping[str, Any] | None, state: ExplorerState) -> dict[str, Any]:
-    """*options* with validated values, except for the dates, which are only checked.
+    """Validate *options*, which may include dates, and return them with each value in the type of its option.
 
-    Raises ``InvalidRequest`` for an unknown option, or a value that does not fit.
+    Raises ``InvalidRequest`` for an unknown option, or an invalid value.
     """
     options = dict(options or {})
     dates = {name: options.get(name) for name in SPAN}

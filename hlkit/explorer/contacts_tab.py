@@ -41,7 +41,7 @@ class ContactsView(View):
         self.contact_task = BackgroundTask()  # reads the records of one contact
         self.index: ContactIndex | None = None  # None until contacts are loaded
         self.selected = pd.DataFrame()  # the contacts that match the filters
-        self._has_owner_names = False
+        self._is_complete = False  # with owner names, unless the token cannot read users
         self._page_number = 0
         self._open_contact_id = NO_CHOICE
         self._initial_filters = check_filters(filters, state)
@@ -154,7 +154,7 @@ class ContactsView(View):
         self.contact_page.value = self.contact_status.value = ""
         self.load_rest_button.layout.display = self.results.layout.display = "none"
         cached_contacts = self.state.try_read(lambda loc: _read_contacts(loc.cached))
-        self._has_owner_names = cached_contacts is not None and "owner" in cached_contacts
+        self._is_complete = cached_contacts is not None and "owner" in cached_contacts
         if cached_contacts is None:
             self.columns.options = ()
         else:
@@ -168,10 +168,10 @@ class ContactsView(View):
         if self.index is None:
             self.load_button.description = "Load"
         else:
-            self.load_button.description = "Reload" if self._has_owner_names else "Load owner names"
+            self.load_button.description = "Reload" if self._is_complete else "Load owner names"
         if loc is None:
             message = NO_LOCATION
-        elif not self._has_owner_names:
+        elif not self._is_complete:
             message = cost_message(loc.costs("contacts", "users"))
             if self.index is not None:
                 message = f"Owner names are not loaded yet. {message}"
@@ -179,13 +179,13 @@ class ContactsView(View):
 
     def start(self) -> None:
         """Load the contacts in the background; if they are complete, download them again."""
-        loc, refresh = self.state.loc, self._has_owner_names
+        loc, refresh = self.state.loc, self._is_complete
         if loc is not None:
             self.task.start(lambda progress: _read_contacts(loc, progress, refresh=refresh), self._on_loaded)
 
     def _on_loaded(self, contacts: pd.DataFrame) -> None:
         self._show_contacts(contacts)
-        self._has_owner_names = True  # or they cannot be read
+        self._is_complete = True
         self.state.read_count += 1
 
     def _show_progress(self) -> None:
