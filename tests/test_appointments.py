@@ -1,4 +1,4 @@
-"""Who comes to appointments: by hand, and as it is planted in the simulated location."""
+"""Show rates of appointments: small frames by hand, and what is planted in the simulated location."""
 
 import numpy as np
 import pandas as pd
@@ -24,11 +24,11 @@ def booked(status="showed", hours=0, lead=24, **more):
     } | more
 
 
-def ask(*rows, contacts=None, **choices):
-    return appointments(pd.DataFrame(list(rows)), contacts, **{"as_of": "2025-07-01", "by": None} | choices)
+def run(*rows, contacts=None, **options):
+    return appointments(pd.DataFrame(list(rows)), contacts, **{"as_of": "2025-07-01", "by": None} | options)
 
 
-def test_shares_are_of_those_marked_and_the_unmarked_bound_them():
+def test_show_share_is_of_marked_appointments_and_unmarked_ones_give_bounds():
     rows = (
         [booked()] * 5
         + [booked("noshow")] * 2
@@ -37,9 +37,9 @@ def test_shares_are_of_those_marked_and_the_unmarked_bound_them():
         + [booked("cancelled")] * 2
     )
 
-    row = ask(*rows).iloc[0]
+    row = run(*rows).iloc[0]
 
-    assert row[["booked", "showed", "noshow", "cancelled", "unmarked"]].tolist() == [12, 5, 2, 2, 3]
+    assert row[["booked", "showed", "noshow", "canceled", "unmarked"]].tolist() == [12, 5, 2, 2, 3]
     assert row["show_share"] == pytest.approx(5 / 7)
     assert (row["show_low"], row["show_high"]) == pytest.approx(wilson(5, 7))
     assert (row["show_floor"], row["show_ceiling"]) == pytest.approx((5 / 10, 8 / 10))
@@ -48,16 +48,16 @@ def test_shares_are_of_those_marked_and_the_unmarked_bound_them():
     assert row["small"]
 
 
-def test_appointments_of_one_contact_that_are_alike_are_worth_about_one():
+def test_appointments_of_one_contact_with_one_outcome_count_as_about_one():
     rows = [booked("showed" if n < 15 else "noshow", contact_id=f"c{n}") for n in range(30) for _ in range(6)]
     rows += [booked("cancelled", contact_id=f"c{n}") for n in range(30)]
 
-    row = ask(*rows).iloc[0]
-    week = ask(*rows, show="heatmap", **CHICAGO).set_index(["weekday", "hour"]).loc[("Monday", 12)]
+    row = run(*rows).iloc[0]
+    week = run(*rows, show="heatmap", **CHICAGO).set_index(["weekday", "hour"]).loc[("Monday", 12)]
 
     assert (row["show_low"], row["show_high"]) == pytest.approx(wilson(15, 30), abs=0.01)
     assert (week["show_low"], week["show_high"]) == (row["show_low"], row["show_high"])
-    # of each contact's seven one is canceled, as alike as can be: all rows count
+    # each contact has 1 of 7 canceled, so the contacts do not differ: all rows count
     assert (row["cancel_low"], row["cancel_high"]) == pytest.approx(wilson(30, 210))
 
 
@@ -66,67 +66,67 @@ def test_appointments_of_one_contact_that_are_alike_are_worth_about_one():
     [
         ("showed", ["showed", "Showed", "completed"]),
         ("noshow", ["noshow", "no-show", "no_show", "No Show"]),
-        ("cancelled", ["cancelled", "canceled", "CANCELLED"]),
+        ("canceled", ["cancelled", "canceled", "CANCELLED"]),
         ("unmarked", ["new", "confirmed", "active", "", None]),
     ],
 )
-def test_a_status_is_known_in_every_spelling(counts_as, spellings):
-    table = ask(*[booked(spelling) for spelling in spellings])
+def test_a_status_is_recognized_in_every_spelling(counts_as, spellings):
+    table = run(*[booked(spelling) for spelling in spellings])
 
     assert table[counts_as].tolist() == [len(spellings)]
-    assert "does not know" not in table.attrs["hlkit"]["definition"]
+    assert "Unknown statuses" not in table.attrs["hlkit"]["definition"]
 
 
-def test_a_status_that_nobody_knows_is_unmarked_and_named():
-    table = ask(booked("rescheduled"), booked())
+def test_an_unknown_status_counts_as_unmarked_and_is_listed():
+    table = run(booked("rescheduled"), booked())
 
     assert table[["showed", "unmarked"]].values.tolist() == [[1, 1]]
-    assert "'rescheduled'" in table.attrs["hlkit"]["definition"]
+    assert "Unknown statuses count as unmarked: 'rescheduled'." in table.attrs["hlkit"]["definition"]
 
 
-def test_deleted_invalid_undated_ones_and_those_to_come_are_left_out_and_told():
+def test_deleted_invalid_undated_and_future_appointments_are_left_out_and_counted():
     rows = [booked(), booked(is_deleted=True), booked("invalid"), booked("confirmed", hours=1)]
     rows.append(booked() | {"starts_at": None})
 
-    table = ask(*rows, as_of=NOON + pd.Timedelta(minutes=1))
+    table = run(*rows, as_of=NOON + pd.Timedelta(minutes=1))
 
     assert table["booked"].tolist() == [1]
     assert table.attrs["hlkit"]["left_out"] == {
         "appointments that were deleted": 1,
         "appointments marked invalid": 1,
-        "appointments to come": 1,
+        "appointments in the future": 1,
         "appointments without a start": 1,
     }
 
 
-def test_one_that_starts_at_as_of_is_still_to_come():
-    assert ask(booked(), as_of=NOON)["booked"].sum() == 0
+def test_an_appointment_that_starts_at_as_of_is_in_the_future():
+    assert run(booked(), as_of=NOON)["booked"].sum() == 0
 
 
-def test_hours_and_weekdays_are_the_locations_and_come_in_their_order():
+def test_hours_and_weekdays_are_local_and_in_order():
     rows = [booked(hours=4), booked(hours=-3), booked(hours=4), booked(hours=24)]
 
-    hours = ask(*rows, by="hour", **CHICAGO)
-    days = ask(*rows, by="weekday", **CHICAGO)
+    hours = run(*rows, by="hour", **CHICAGO)
+    days = run(*rows, by="weekday", **CHICAGO)
 
     assert hours[["hour", "booked"]].values.tolist() == [["9 AM", 1], ["12 PM", 1], ["4 PM", 2]]
     assert days[["weekday", "booked"]].values.tolist() == [["Monday", 3], ["Tuesday", 1]]
 
 
-def test_an_hour_after_the_clocks_change_is_the_hour_on_the_wall():
-    # 14:00 in London is 14:00 UTC in winter and 13:00 UTC in summer.
+def test_after_a_daylight_saving_change_the_hour_is_still_local():
+    # 2 PM in London is 14:00 UTC in winter and 13:00 UTC in summer.
     rows = [booked() | {"starts_at": pd.Timestamp(at)} for at in ("2025-03-28T14:00Z", "2025-03-31T13:00Z")]
 
-    table = ask(*rows, by="hour", timezone="Europe/London")
+    table = run(*rows, by="hour", timezone="Europe/London")
 
     assert table[["hour", "booked"]].values.tolist() == [["2 PM", 2]]
 
 
-def test_lead_times_come_from_the_shortest_on_and_unknown_ones_last():
+def test_lead_times_are_sorted_with_unknown_ones_last():
     rows = [booked(lead=400), booked(lead=4), booked(lead=24), booked(lead=25), booked(lead=-2), booked()]
     rows[-1]["created_at"] = None
 
-    table = ask(*rows, by="lead_time")
+    table = run(*rows, by="lead_time")
 
     assert table[["lead_time", "booked"]].values.tolist() == [
         ["up to 4 h", 2],
@@ -135,47 +135,47 @@ def test_lead_times_come_from_the_shortest_on_and_unknown_ones_last():
         ["over 2 weeks", 1],
         ["(none)", 1],
     ]
-    assert ask(*rows)["lead_time_median_h"].tolist() == [24]  # of 0, 4, 24, 25 and 400
+    assert run(*rows)["lead_time_median_h"].tolist() == [24]  # of 0, 4, 24, 25 and 400
 
 
-def test_groups_by_what_is_known_of_the_contact():
+def test_groups_can_be_columns_of_the_contacts():
     contacts = pd.DataFrame({"contact_id": ["ann", "bob"], "source": ["ads", "referral"], "tags": [["a", "b"], []]})
     rows = [booked(contact_id=name) for name in ("ann", "gone", None)] + [booked("noshow", contact_id="bob")]
 
-    by_source = ask(*rows, contacts=contacts, by="source").set_index("source")["booked"]
-    by_tag = ask(*rows, contacts=contacts, by="tags").set_index("tags")["booked"]
+    by_source = run(*rows, contacts=contacts, by="source").set_index("source")["booked"]
+    by_tag = run(*rows, contacts=contacts, by="tags").set_index("tags")["booked"]
 
     assert by_source.to_dict() == {"(none)": 2, "ads": 1, "referral": 1}
     assert by_tag.to_dict() == {"(none)": 3, "a": 1, "b": 1}
 
 
-def test_a_column_that_neither_frame_has_is_named():
+def test_a_column_that_is_in_neither_frame_is_named_in_the_error():
     for contacts in (None, pd.DataFrame({"contact_id": ["ann"]})):
         with pytest.raises(MissingColumn, match="appointments has no column 'source'"):
-            ask(booked(), contacts=contacts, by="source")
+            run(booked(), contacts=contacts, by="source")
     with pytest.raises(MissingColumn, match="status"):
         appointments(pd.DataFrame({"starts_at": [NOON]}), as_of="2025-07-01")
 
 
-def test_the_week_has_all_its_hours_and_adds_up():
+def test_the_heatmap_has_all_hours_of_the_week():
     rows = [booked(), booked("noshow"), booked(hours=24)]
 
-    week = ask(*rows, show="heatmap", **CHICAGO)
+    week = run(*rows, show="heatmap", **CHICAGO)
 
     assert len(week) == 168
     assert week["weekday"].tolist()[::24] == list(WEEKDAYS)
-    some = week[week["booked"] > 0]
-    assert some[["weekday", "hour", "booked", "show_share"]].values.tolist() == [
+    with_rows = week[week["booked"] > 0]
+    assert with_rows[["weekday", "hour", "booked", "show_share"]].values.tolist() == [
         ["Monday", 12, 2, 0.5],
         ["Tuesday", 12, 1, 1.0],
     ]
 
 
-def test_nothing_at_all_is_a_table_without_rows():
-    none = pd.DataFrame([booked()])[:0]
+def test_without_appointments_the_table_has_no_rows():
+    empty = pd.DataFrame([booked()])[:0]
 
-    assert len(appointments(none, as_of=NOON)) == 0
-    week = appointments(none, as_of=NOON, show="heatmap")
+    assert len(appointments(empty, as_of=NOON)) == 0
+    week = appointments(empty, as_of=NOON, show="heatmap")
     assert week["booked"].tolist() == [0] * 168
     hl.analyses.appointments.plot(week)
 
@@ -193,20 +193,24 @@ def _planted(seed):
     return frames, seeded.data(seed, 6000).planted["appointments"]
 
 
-def told(frames, **choices):
-    return appointments(*frames, **{"as_of": "2026-01-01", **CHICAGO} | choices)
+def run_planted(frames, **options):
+    return appointments(*frames, **{"as_of": "2026-01-01", **CHICAGO} | options)
 
 
-def test_the_truth_of_each_hour_lies_within_the_bounds_of_the_unmarked(planted):
+def test_the_true_rate_of_each_hour_is_within_the_bounds(planted):
     for frames, truth in planted:
-        table = told(frames, by="hour").set_index("hour")
+        table = run_planted(frames, by="hour").set_index("hour")
         for hour, true in truth["show_share_by_local_hour"].items():
             row = table.loc[HOURS[int(hour)]]
             assert row["show_floor"] - 0.01 <= true <= row["show_ceiling"] + 0.01
 
 
-def test_eight_in_the_morning_is_the_worst_hour_of_all(planted):
-    marked = pd.concat([told(frames, by="hour") for frames, _ in planted]).groupby("hour")[["showed", "noshow"]].sum()
+def test_8_am_has_the_lowest_show_rate(planted):
+    marked = (
+        pd.concat([run_planted(frames, by="hour") for frames, _ in planted])
+        .groupby("hour")[["showed", "noshow"]]
+        .sum()
+    )
     shares = marked["showed"] / marked.sum(axis=1)
 
     assert shares.idxmin() == "8 AM"
@@ -216,13 +220,13 @@ def test_eight_in_the_morning_is_the_worst_hour_of_all(planted):
     )
 
 
-def test_the_referred_come_more_often_and_the_longer_booked_less(planted):
+def test_referrals_show_up_more_often_and_long_lead_times_less(planted):
     for frames, truth in planted:
-        sources = told(frames, by="source").set_index("source")["show_share"]
-        leads = told(frames, by="lead_time").set_index("lead_time")
-        known = leads.loc[[name for name in LEAD_TIMES if name in leads.index and not leads.loc[name, "small"]]]
+        sources = run_planted(frames, by="source").set_index("source")["show_share"]
+        leads = run_planted(frames, by="lead_time").set_index("lead_time")
+        large = leads.loc[[name for name in LEAD_TIMES if name in leads.index and not leads.loc[name, "small"]]]
         assert sources["referral"] == sources.drop(["(none)"]).max()
-        assert (np.diff(known["show_share"]) < 0.05).all()
-        assert known["show_share"].iloc[-1] < 0.5 * known["show_share"].iloc[0]
-        row = told(frames, by=None).iloc[0]
+        assert (np.diff(large["show_share"]) < 0.05).all()
+        assert large["show_share"].iloc[-1] < 0.5 * large["show_share"].iloc[0]
+        row = run_planted(frames, by=None).iloc[0]
         assert row["unmarked_share"] == pytest.approx(truth["unmarked_share"], abs=0.02)
