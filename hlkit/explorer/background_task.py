@@ -155,8 +155,8 @@ class _TaskProgress(Progress):
     def on_wait(self, seconds: float, why: str) -> None:
         self._callback(self, f"Waiting {duration(seconds)} {why}", None)
 
-    def on_note(self, words: str) -> None:
-        self._callback(self, words, None)
+    def on_note(self, message: str) -> None:
+        self._callback(self, message, None)
 
 
 class Throttle:
