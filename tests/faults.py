@@ -51,7 +51,7 @@ def main() -> int:
     """Print the list; 1 where a fault has no test, or a test bears an unknown name."""
     proved = proofs()
     for fault in listed():
-        print(f"{fault.number:2}  {fault.name}  ({fault.place})  {fault.doc}")
+        print(f"{fault.number:2}  {fault.name}  ({fault.area})  {fault.doc}")
         for test in proved.get(fault.name, ["no test"]):
             print(f"      {test}")
     tests = {test for borne in proved.values() for test in borne}

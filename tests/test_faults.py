@@ -44,5 +44,5 @@ def test_the_list_is_printed_by_a_command():
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     for fault in listed():
-        assert f"{fault.number:2}  {fault.name}  ({fault.place})  {fault.doc}" in printed
+        assert f"{fault.number:2}  {fault.name}  ({fault.area})  {fault.doc}" in printed
     assert "test_faults_network.py::test_a_body_that_ends_early_loses_no_row" in printed

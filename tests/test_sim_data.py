@@ -548,7 +548,7 @@ def test_odd_messages_that_answer_somebody_come_where_a_user_had_the_last_word(m
     assert len(over) > 100
 
 
-def test_odd_messages_that_answer_nobody_come_where_a_wrong_rule_would_be_seen(messages):
+def test_odd_messages_no_replies_come_where_a_wrong_rule_would_be_seen(messages):
     answers = first_answers(messages)
     waiting = [row for row in messages if row["status"] in ("scheduled", "pending")]
     before = defaultdict(list)
@@ -561,9 +561,9 @@ def test_odd_messages_that_answer_nobody_come_where_a_wrong_rule_would_be_seen(m
     assert share(before["TYPE_LIVE_CHAT_INFO_MESSAGE"], bool) < 0.1
 
 
-def test_without_the_odd_messages_the_others_are_the_same(monkeypatch):
+def test_without_the_rare_messages_the_others_are_the_same(monkeypatch):
     whole = {row["id"]: row for row in Data(2, 600, AS_OF).rows("messages")}
-    monkeypatch.setattr(seeded, "_that_answer_nobody", lambda *_: [])
+    monkeypatch.setattr(seeded, "_no_replies", lambda *_: [])
     monkeypatch.setattr(seeded, "_afterwards", lambda people, usual, rng: {name: usual[name][:0] for name in usual})
     usual = {row["id"]: row for row in Data(2, 600, AS_OF).rows("messages")}
 

@@ -1,4 +1,4 @@
-"""What an account has few of: the location itself, its users, pipelines, stages and custom fields."""
+"""The location itself, its users, pipelines, stages and custom fields: short lists without pages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PEOPLE = (
     ("Hannah", "Weiss", "user"),
     ("Omar", "Haddad", "user"),
     ("Beth", "Novak", "user"),
-    ("Derek", "Shaw", "user"),  # has left: rows keep his id, no user endpoint knows him
+    ("Derek", "Shaw", "user"),  # a former user: rows still have the id, no user endpoint has the user
 )
 LEFT = 7
 
@@ -88,7 +88,7 @@ SOCIAL = split(
 
 @dataclass(frozen=True)
 class Account:
-    """Ids and fixed rows of one seeded location."""
+    """Ids and rows of one seeded location that never change."""
 
     seed: int
     clock: Clock
@@ -159,7 +159,7 @@ class Account:
         }
 
     def users(self) -> list[Row]:
-        """The rows of ``GET /users/``: those who have left are not among them."""
+        """The rows of ``GET /users/``: without former users."""
         return [self._user(number) for number in range(len(PEOPLE)) if number != LEFT]
 
     def _user(self, number: int) -> Row:
@@ -186,7 +186,7 @@ class Account:
         }
 
     def pipelines(self) -> list[Row]:
-        """The rows of ``GET /opportunities/pipelines``; a pipeline's position is text there."""
+        """The rows of ``GET /opportunities/pipelines``; a pipeline's position is text."""
         return [
             {
                 "id": self.pipeline_ids[p],
@@ -214,16 +214,16 @@ class Account:
         }
 
     def custom_fields(self, model: str = "contact") -> list[Row]:
-        """The rows of ``GET /locations/{id}/customFields`` for a model, or for ``all``: fields, and their folders."""
+        """The rows of ``GET /locations/{id}/customFields`` for a model, or ``all``: fields and their folders."""
         fields = [self._field(i) for i, field in enumerate(FIELDS) if model in ("all", field[1])]
         folders = {field[3]: field[1] for field in FIELDS if model in ("all", field[1])}
-        return fields + [self._folder(place, *folder) for place, folder in enumerate(folders.items())]
+        return fields + [self._folder(index, *folder) for index, folder in enumerate(folders.items())]
 
-    def _folder(self, place: int, name: str, model: str) -> Row:
+    def _folder(self, index: int, name: str, model: str) -> Row:
         return {
             "id": self._folder_id(name),
             "name": name,
-            "position": 50 * place,
+            "position": 50 * index,
             "documentType": "folder",
             "locationId": self.location_id,
             "model": model,

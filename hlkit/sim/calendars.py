@@ -1,7 +1,7 @@
-"""Calendars and the appointments in them: who came, who did not, and what nobody marked.
+"""Calendars and their appointments: showed up, no-show, or never marked.
 
-An appointment is missed with a logit that grows with each day between booking and start, is higher at
-eight in the morning and lower for people who were referred. Part of the past ones were never marked.
+The logit of a no-show grows with each day between booking and start, is higher at 8 AM and lower for
+referred contacts. Some past appointments were never marked.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hlkit.sim.seeded import SeededData
 
 Row = dict[str, Any]
 
-# name, calendarType, minutes, group, whether hours are set, whether it is in use
+# name, calendarType, minutes, group, whether it has open hours, whether it is active
 CALENDARS = (
     ("Home visit", "round_robin", 60, 0, True, True),
     ("Phone consultation", "personal", 30, None, True, True),
@@ -114,13 +114,13 @@ def _calendar(data: SeededData, number: int) -> Row:
 
 
 def _member(data: SeededData, user: int) -> Row:
-    place = {"kind": "custom", "location": "", "position": 0, "meetingId": f"custom_{user}", "zoomOauthId": ""}
+    meeting = {"kind": "custom", "location": "", "position": 0, "meetingId": f"custom_{user}", "zoomOauthId": ""}
     return {
         "userId": data.account.user_ids[user],
         "priority": 0.5,
         "selected": True,
         "isZoomAdded": "false",
-        "locationConfigurations": [place],
+        "locationConfigurations": [meeting],
     }
 
 
@@ -132,7 +132,7 @@ def _open(day: int) -> Row:
 
 
 def _booked(data: SeededData, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Who booked, and when: those in the test of two forms by its law alone, others at any time."""
+    """Contacts and instants of bookings: those in the A/B test of forms only as it determines, others at any time."""
     people, submissions = data.contacts.history, seeded_submissions(data)
     books = submissions["books"] >= 0
     tested = np.zeros(len(people["created"]), bool)
@@ -145,7 +145,7 @@ def _booked(data: SeededData, rng: np.random.Generator) -> tuple[Array, Array]:
 
 
 def _starts(created: Array, rng: np.random.Generator, data: SeededData) -> Array:
-    """A half hour of a working day, some days after the booking."""
+    """Start times on the half hour of a working day, some days after the booking."""
     clock, count = data.clock, len(created)
     wished = clock.to_local(created) + (rng.exponential(LEAD_DAYS, count) * DAY).astype(np.int64)
     at = rng.choice(HOURS, count, p=HOUR_SHARES) * HOUR + rng.integers(0, 2, count) * 30 * MINUTE
@@ -156,7 +156,7 @@ def _starts(created: Array, rng: np.random.Generator, data: SeededData) -> Array
 
 
 def seeded(data: SeededData) -> dict[str, Array]:
-    """About 0.6 appointments for each contact, those booked until ``as_of``."""
+    """About 0.6 appointments per contact, booked by ``as_of``."""
     rng = ids.generator(data.seed, "appointments")
     people, clock = data.contacts.history, data.clock
     who, created = _booked(data, rng)
@@ -165,15 +165,16 @@ def seeded(data: SeededData) -> dict[str, Array]:
     logit = MISSED["base"] + MISSED["per_day_of_lead"] * lead + MISSED["at_8"] * (hour == 8)
     logit = logit + MISSED["referral"] * (people["source"][who] == SOURCES.index("referral"))
     calendar = rng.choice(len(CALENDARS), count, p=CALENDAR_SHARES).astype(np.uint8)
-    fate, marked = rng.random(count), rng.random(count) >= UNMARKED
-    missed, given_up = rng.random(count) < 1 / (1 + np.exp(-logit)), created + rng.random(count) * (start - created)
+    chance, marked = rng.random(count), rng.random(count) >= UNMARKED
+    missed = rng.random(count) < 1 / (1 + np.exp(-logit))
+    canceled_at = created + rng.random(count) * (start - created)
     ends = start + np.array([minutes * MINUTE for _, _, minutes, _, _, _ in CALENDARS])[calendar]
     hopeful = np.where(rng.random(count) < 0.15, NEW, CONFIRMED)
-    came = np.where(marked, np.where(missed, NOSHOW, SHOWED), hopeful)
-    status = np.where(ends + HOUR <= clock.as_of, came, hopeful)
-    cancelled = (fate < CANCELLED_SHARE) & (given_up <= clock.as_of)
-    status = np.where(cancelled, CANCELLED, np.where(fate > 1 - INVALID_SHARE, INVALID, status))
-    changed = np.where(cancelled, given_up, np.where(status >= SHOWED, ends + HOUR, created)).astype(np.int64)
+    outcome = np.where(marked, np.where(missed, NOSHOW, SHOWED), hopeful)
+    status = np.where(ends + HOUR <= clock.as_of, outcome, hopeful)
+    is_canceled = (chance < CANCELLED_SHARE) & (canceled_at <= clock.as_of)
+    status = np.where(is_canceled, CANCELLED, np.where(chance > 1 - INVALID_SHARE, INVALID, status))
+    changed = np.where(is_canceled, canceled_at, np.where(status >= SHOWED, ends + HOUR, created)).astype(np.int64)
     owner = people["owner"][who]
     user = np.where((owner < 0) | (rng.random(count) < 0.2), rng.integers(0, LEFT, count), owner)
     columns = {
@@ -195,7 +196,7 @@ def seeded(data: SeededData) -> dict[str, Array]:
 
 
 def planted(data: SeededData) -> dict[str, Any]:
-    """The law of missed appointments, and what it came to by hour, with the unmarked ones known."""
+    """The logit of a no-show, and the true show rate by hour, unmarked appointments included."""
     columns = data.table("appointments").columns
     due = (columns["ends"] + HOUR <= data.clock.as_of) & ~columns["deleted"]
     due &= ~np.isin(columns["status"], (CANCELLED, INVALID))
@@ -205,7 +206,7 @@ def planted(data: SeededData) -> dict[str, Any]:
 
 
 def _with_offset(local: Array, utc: Array) -> list[str]:
-    """Wall-clock time with the zone's offset, as events have it."""
+    """Local time with its UTC offset, as calendar events have it."""
     texts = np.datetime_as_string(local.astype("datetime64[ms]"), unit="s").tolist()
     offsets = ((local - utc) // MINUTE).tolist()
     signs = ((f"{'-' if m < 0 else '+'}{abs(m) // 60:02d}:{abs(m) % 60:02d}") for m in offsets)
@@ -216,7 +217,7 @@ def appointment_rows(data: SeededData, numbers: Array) -> list[Row]:
     """Rows of ``GET /calendars/events``."""
     table, clock = data.table("appointments"), data.clock
     columns = {name: column[numbers] for name, column in table.columns.items()}
-    told = zip(
+    written = zip(
         table.texts(numbers),
         rows.persons(data, columns["contact"]),
         _with_offset(clock.to_local(columns["start"]), columns["start"]),
@@ -227,7 +228,7 @@ def appointment_rows(data: SeededData, numbers: Array) -> list[Row]:
     )
     codes = ("calendar", "status", "user", "origin", "recurring", "deleted", "number")
     coded = zip(*(columns[name].tolist() for name in codes), strict=True)
-    return [_appointment(data, texts, numbers) for texts, numbers in zip(told, coded, strict=True)]
+    return [_appointment(data, *parts) for parts in zip(written, coded, strict=True)]
 
 
 def _appointment(data: SeededData, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> Row:

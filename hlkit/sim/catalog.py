@@ -1,4 +1,4 @@
-"""What an account offers and has set up: products, businesses, tags, custom values, workflows, campaigns, links."""
+"""Products, businesses, tags, custom values, workflows, campaigns and trigger links."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from hlkit.sim.seeded import SeededData
 
 Row = dict[str, Any]
 
-PRODUCTS, SPARE_BUSINESSES = 0.026, 0.01  # for each contact
-NAMED_BUSINESSES = 80  # those that contacts belong to
-SORTS_OF_PRODUCT = ("PHYSICAL", "SERVICE", "DIGITAL", "PHYSICAL/DIGITAL")
+PRODUCTS, SPARE_BUSINESSES = 0.026, 0.01  # per contact
+NAMED_BUSINESSES = 80  # businesses that contacts belong to
+PRODUCT_TYPES = ("PHYSICAL", "SERVICE", "DIGITAL", "PHYSICAL/DIGITAL")
 WORKFLOWS = (
     "Answer a new lead",
     "Remind of a visit",
@@ -40,11 +40,11 @@ LINKS = (("Review page", "review"), ("Quote form", "quote"), ("Spring offer", "s
 def _seeded_products(data: SeededData) -> dict[str, Array]:
     count = max(4, round(PRODUCTS * data.size)) if data.size else 0
     rng = ids.generator(data.seed, "products")
-    made = data.clock.start + np.sort(rng.integers(0, 500, count)) * DAY
+    created = data.clock.start + np.sort(rng.integers(0, 500, count)) * DAY
     return {
         "number": np.arange(count),
-        "created": made,
-        "updated": np.minimum(made + rng.integers(0, 200, count) * DAY, data.clock.as_of),
+        "created": created,
+        "updated": np.minimum(created + rng.integers(0, 200, count) * DAY, data.clock.as_of),
         "stored": (rng.random(count) < 0.7).astype(np.uint8),
         "draw": rng.integers(0, 2**31, count),
     }
@@ -71,7 +71,7 @@ def product_rows(data: SeededData, numbers: Array) -> list[Row]:
             "_id": identifier,
             "name": label,
             "locationId": data.account.location_id,
-            "productType": SORTS_OF_PRODUCT[draw % len(SORTS_OF_PRODUCT)],
+            "productType": PRODUCT_TYPES[draw % len(PRODUCT_TYPES)],
             "availableInStore": bool(stored),
             "description": f"<p>{label}</p>",
             "slug": label.lower().replace(" ", "-").replace(",", ""),
@@ -90,13 +90,13 @@ def product_rows(data: SeededData, numbers: Array) -> list[Row]:
 
 def _seeded_businesses(data: SeededData) -> dict[str, Array]:
     count = NAMED_BUSINESSES + round(SPARE_BUSINESSES * data.size) if data.size else 0
-    made = data.clock.start - np.arange(count, 0, -1) * DAY // 4
+    created = data.clock.start - np.arange(count, 0, -1) * DAY // 4
     draw = ids.generator(data.seed, "businesses").integers(0, 2**31, count)
-    return {"number": np.arange(count), "created": made, "updated": made + draw % 90 * DAY, "draw": draw}
+    return {"number": np.arange(count), "created": created, "updated": created + draw % 90 * DAY, "draw": draw}
 
 
 def business_rows(data: SeededData, numbers: Array) -> list[Row]:
-    """Rows of ``GET /businesses/``; what one lacks is absent."""
+    """Rows of ``GET /businesses/``; fields without a value are absent."""
     table = data.table("businesses")
     columns = {name: column[numbers] for name, column in table.columns.items()}
     parts = zip(
@@ -131,7 +131,7 @@ def business_rows(data: SeededData, numbers: Array) -> list[Row]:
     return out
 
 
-# What has no pages
+# Lists without pages
 
 
 def tag_rows(data: SeededData) -> list[Row]:
@@ -175,7 +175,7 @@ def workflow_rows(data: SeededData) -> list[Row]:
 
 
 def campaign_rows(data: SeededData) -> list[Row]:
-    """Rows of ``GET /campaigns/``: the old kind, of which few accounts have any."""
+    """Rows of ``GET /campaigns/``: legacy campaigns, which few accounts have."""
     return [
         {
             "id": ids.text(data.seed, "campaigns", number),

@@ -1,7 +1,7 @@
 """Time in the simulated location: local wall clocks, UTC instants, office hours.
 
-Instants are integers: milliseconds since 1970, in UTC unless a name says *local*. The
-seeded history is drawn in local time, since people follow the clock on their wall.
+Instants are integers: milliseconds since 1970, in UTC unless a name says *local*. The seeded
+history is drawn in local time, since people live by it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ OFFICE_OPENS, OFFICE_MINUTES = 8 * 60, 600  # 8 to 18, Monday to Friday
 
 
 class Clock:
-    """The zone of the location, the instant at which it is looked at, and the history's first Monday."""
+    """The time zone, the present instant (``as_of``), and the first Monday of the history (``start``)."""
 
     def __init__(self, zone: str, as_of: str | float | date | datetime | None = None) -> None:
         self.zone = ZoneInfo(zone)
@@ -43,7 +43,7 @@ class Clock:
         return utc + self._offsets[np.searchsorted(self._starts[1:], utc, side="right")]
 
     def to_utc(self, local: Array) -> Array:
-        """UTC milliseconds; an hour that occurs twice is its first one, a skipped one lies before the jump."""
+        """UTC milliseconds; of an hour that occurs twice, the first; a skipped hour counts as before the jump."""
         jumps = self._starts[1:] + np.maximum(self._offsets[1:], self._offsets[:-1])
         return local - self._offsets[np.searchsorted(jumps, local, side="right")]
 
@@ -53,7 +53,7 @@ class Clock:
 
 
 def _instant(as_of: str | float | date | datetime | None, zone: ZoneInfo) -> datetime:
-    """A date, a moment, a year, or epoch seconds or milliseconds, in *zone* where it names none."""
+    """A date, an instant, a year, or epoch seconds or milliseconds; in *zone* unless it has a time zone."""
     if as_of is None:
         as_of = datetime.now(zone).date()
     if isinstance(as_of, np.datetime64):
@@ -70,12 +70,12 @@ def _instant(as_of: str | float | date | datetime | None, zone: ZoneInfo) -> dat
     return as_of if as_of.tzinfo else as_of.replace(tzinfo=zone)
 
 
-def _number(given: object) -> float | None:
-    if isinstance(given, str):
-        return float(given) if re.fullmatch(r"[0-9]+([.][0-9]+)?", given.strip()) else None
-    is_number = isinstance(given, (int, float, np.number)) and not isinstance(given, (bool, np.timedelta64))
+def _number(value: object) -> float | None:
+    if isinstance(value, str):
+        return float(value) if re.fullmatch(r"[0-9]+([.][0-9]+)?", value.strip()) else None
+    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, (bool, np.timedelta64))
     try:
-        return float(given) if is_number else None  # type: ignore[arg-type]
+        return float(value) if is_number else None  # type: ignore[arg-type]
     except OverflowError:
         return float("inf")
 
@@ -94,7 +94,7 @@ def _milliseconds(instant: datetime) -> int:
 
 
 def _offsets(zone: ZoneInfo, as_of: int) -> tuple[Array, Array]:
-    """Instants from which an offset holds, and the offsets, for four years around *as_of*."""
+    """The UTC offsets around *as_of* (four years), and the instants from which they hold."""
 
     def offset(at: int) -> int:
         delta = datetime.fromtimestamp(at / 1000, UTC).astimezone(zone).utcoffset()

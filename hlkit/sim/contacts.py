@@ -1,7 +1,7 @@
-"""The seeded contacts as columns: who came when, from where, who is in twice, who was answered.
+"""The seeded contacts as columns: when and from which source they came in, duplicates, first replies.
 
-Rows are numbered in the order in which they were created, so that what exists at ``as_of``
-is a head of the history, and a later ``as_of`` shows the same rows and some more.
+Rows are numbered in order of creation. What exists at ``as_of`` is the first part of the history, and
+a later ``as_of`` has the same rows and some more.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ TRAPS = {
     "plus": ("+1-800", "@SUM(A1)"),
 }
 
-PLAIN, NICKNAME, TYPO, LOWER, UPPER = range(5)  # how a name is written
-WELL, FORMATTED, WRONG = range(3)  # how an email or a phone is written
+PLAIN, NICKNAME, TYPO, LOWER, UPPER = range(5)  # spellings of a name
+WELL, FORMATTED, WRONG = range(3)  # spellings of an email or a phone
 DND_NONE, DND_ACTIVE, DND_PERMANENT = range(3)
 NO_BIRTHDAY = 99_999  # days after 1970
 
@@ -76,12 +76,12 @@ class Contacts:
 
     @property
     def columns(self) -> dict[str, Array]:
-        """Columns of those who exist at ``as_of``."""
+        """Columns of the contacts that exist at ``as_of``."""
         return {name: column[: self.count] for name, column in self.history.items()}
 
 
 def seeded_contacts(size: int, seed: int, clock: Clock) -> Contacts:
-    """About *size* contacts at ``clock.as_of``; always the same for the same arguments."""
+    """About *size* contacts at ``clock.as_of``; the same for the same arguments."""
     rng = ids.generator(seed, "contacts")
     planted: dict[str, Any] = {}
     columns = _arrivals(round(size * HISTORY_WEEKS / (HISTORY_WEEKS - 0.5)), size, rng, clock, planted)
@@ -95,16 +95,16 @@ def seeded_contacts(size: int, seed: int, clock: Clock) -> Contacts:
     _numbers(columns, rng)
     columns |= _answers(columns, ids.generator(seed, "speed"), clock)
     columns |= _extras(columns, rng, clock)
-    kept = int(np.searchsorted(columns["created"], clock.as_of, side="right"))
-    traps = {int(row): TRAPS[name] for name, row in zip(TRAPS, groups["traps"], strict=False) if row < kept}
-    planted["traps"] = {name: int(row) for name, row in zip(TRAPS, groups["traps"], strict=False) if row < kept}
-    return Contacts(columns, kept, planted, traps)
+    count = int(np.searchsorted(columns["created"], clock.as_of, side="right"))
+    traps = {int(row): TRAPS[name] for name, row in zip(TRAPS, groups["traps"], strict=False) if row < count}
+    planted["traps"] = {name: int(row) for name, row in zip(TRAPS, groups["traps"], strict=False) if row < count}
+    return Contacts(columns, count, planted, traps)
 
 
 def _arrivals(
     seeded: int, size: int, rng: np.random.Generator, clock: Clock, planted: dict[str, Any]
 ) -> dict[str, Array]:
-    """When each contact was created: weekdays, growth, odd days, and one import within a minute."""
+    """When each contact was created: weekday pattern, growth, unusual days, and one import within a minute."""
     imported = max(60, round(0.08 * size)) if size >= 300 else round(0.08 * size)
     odd = rng.choice(np.arange(60, DAYS - 30), 6, replace=False)
     weights = np.resize(WEEKDAYS, DAYS) * (1 + GROWTH) ** (np.arange(DAYS) / 365)
@@ -128,7 +128,7 @@ def _arrivals(
 
 
 def _sources(source: Array, rng: np.random.Generator) -> dict[str, Array]:
-    """First and last touch, and how the source is written on the row (not at all, or in odd letters)."""
+    """First and last touch, and how the source is spelled on the row (missing, or in another case)."""
     count = len(source)
     first = rng.choice(4, count, p=SOURCE_SHARES).astype(np.uint8)
     first[source == IMPORT] = IMPORT
@@ -145,17 +145,17 @@ def _sources(source: Array, rng: np.random.Generator) -> dict[str, Array]:
 
 
 def _people(count: int, rng: np.random.Generator) -> dict[str, Array]:
-    """Names and addresses; the common names are more common."""
-    given = 1 / (np.arange(len(words.GIVEN)) + 12)
-    family = 1 / (np.arange(len(words.FAMILY)) + 12)
-    own = np.arange(count, dtype=np.int32)
+    """Names and addresses; names early in the list are more frequent."""
+    given_weights = 1 / (np.arange(len(words.GIVEN)) + 12)
+    family_weights = 1 / (np.arange(len(words.FAMILY)) + 12)
+    numbers = np.arange(count, dtype=np.int32)
     return {
-        "given": rng.choice(len(words.GIVEN), count, p=given / given.sum()).astype(np.uint8),
-        "family": rng.choice(len(words.FAMILY), count, p=family / family.sum()).astype(np.uint8),
+        "given": rng.choice(len(words.GIVEN), count, p=given_weights / given_weights.sum()).astype(np.uint8),
+        "family": rng.choice(len(words.FAMILY), count, p=family_weights / family_weights.sum()).astype(np.uint8),
         "name_written": rng.choice(5, count, p=(0.94, 0, 0, 0.04, 0.02)).astype(np.uint8),
-        "mail": own.copy(),
+        "mail": numbers.copy(),
         "mail_written": np.zeros(count, np.uint8),
-        "phone": own.copy(),
+        "phone": numbers.copy(),
         "phone_written": np.zeros(count, np.uint8),
         "house": rng.integers(1, 2400, count, dtype=np.int32),
         "street": rng.integers(0, len(words.STREETS) * len(words.STREET_KINDS), count).astype(np.uint8),
@@ -166,14 +166,14 @@ def _people(count: int, rng: np.random.Generator) -> dict[str, Array]:
     }
 
 
-def _groups(mine: Array, rng: np.random.Generator) -> dict[str, Array]:
-    """Disjoint random sets of rows for what is planted in them; traps first, among the older half."""
-    rows = np.flatnonzero(mine)
+def _groups(is_lead: Array, rng: np.random.Generator) -> dict[str, Array]:
+    """Disjoint random sets of rows for what is planted; the traps are in the older half."""
+    rows = np.flatnonzero(is_lead)
     trapped = rng.choice(rows[: len(rows) // 2], min(len(TRAPS), len(rows) // 20), replace=False)
     rows = rng.permutation(np.setdiff1d(rows, trapped, assume_unique=True))
-    pairs = round(DUPLICATE_SHARE * len(mine))
-    couples = round(COUPLE_SHARE / 2 * len(mine))
-    mailboxes = round(MAILBOX_SHARE / 2 * len(mine))
+    pairs = round(DUPLICATE_SHARE * len(is_lead))
+    couples = round(COUPLE_SHARE / 2 * len(is_lead))
+    mailboxes = round(MAILBOX_SHARE / 2 * len(is_lead))
     ends = np.cumsum([2 * pairs, 2 * couples, 2 * mailboxes])
     return {
         "traps": trapped,
@@ -185,7 +185,7 @@ def _groups(mine: Array, rng: np.random.Generator) -> dict[str, Array]:
 
 
 def _write_twice(columns: dict[str, Array], groups: dict[str, Array], rng: np.random.Generator) -> None:
-    """Make the later row of each pair the same person, written down in another way."""
+    """Make the later row of each pair a duplicate: the same person, spelled in another way."""
     first, second = groups["pairs"].T
     kind = rng.integers(0, len(DUPLICATES), len(first))
     nicknames = np.isin(columns["given"][first], [words.GIVEN.index(name) for name in words.NICKNAMES])
@@ -210,7 +210,7 @@ def _write_twice(columns: dict[str, Array], groups: dict[str, Array], rng: np.ra
 
 
 def _couples(columns: dict[str, Array], groups: dict[str, Array]) -> None:
-    """Two people who are not the same: one home and one phone, or one mailbox."""
+    """Two people who are not duplicates but share a home and a phone, or a mailbox."""
     for group, shared in (("couples", "phone"), ("mailboxes", "mail")):
         first, second = groups[group].T
         columns["given"][second] = np.asarray(_PARTNER)[columns["given"][first]]
@@ -223,7 +223,7 @@ def _couples(columns: dict[str, Array], groups: dict[str, Array]) -> None:
 
 
 def _defects(columns: dict[str, Array], groups: dict[str, Array], rng: np.random.Generator) -> None:
-    """Missing and wrong emails and phones; never on rows whose duplicate or partner is planted."""
+    """Missing and invalid emails and phones; never on rows with a planted duplicate or partner."""
     rows = groups["rest"]
     share = len(columns["given"]) / max(1, len(rows))
     twins = DUPLICATE_SHARE * 2 / len(DUPLICATES)
@@ -236,10 +236,10 @@ def _defects(columns: dict[str, Array], groups: dict[str, Array], rng: np.random
 
 
 def _numbers(columns: dict[str, Array], rng: np.random.Generator) -> None:
-    """Give each phone identity a number; those who share a number by chance differ in their first name.
+    """Give each phone identity a number; contacts who share a number by chance have different first names.
 
-    There are 30,400 reserved numbers here. Counting through them in the order of first names keeps
-    two of the same name apart for as long as a name is rarer than that.
+    There are 30,400 reserved numbers. They are assigned in the order of first names, so two contacts with the
+    same first name share a number only if the name is more frequent than that.
     """
     count = len(columns["given"])
     room = min(len(words.AREA_CODES), -(-count * 5 // 400) + 1) * 100
@@ -253,7 +253,7 @@ def _numbers(columns: dict[str, Array], rng: np.random.Generator) -> None:
 
 
 def _answers(columns: dict[str, Array], rng: np.random.Generator, clock: Clock) -> dict[str, Array]:
-    """When a person first answered each lead (-1 never), and whether an automation wrote at once."""
+    """When a user first replied to each lead (-1 if never), and whether an automation wrote at once."""
     created, lead = columns["created"], columns["source"] != IMPORT
     wait = MEDIAN_MINUTES * np.exp(SIGMA * rng.standard_normal(len(created)))
     never = (rng.random(len(created)) < NEVER) | ~lead
@@ -270,7 +270,7 @@ def _extras(columns: dict[str, Array], rng: np.random.Generator, clock: Clock) -
     created = columns["created"]
     count = len(created)
     owner = np.where(rng.random(count) < 0.25, -1, rng.integers(0, len(PEOPLE), count)).astype(np.int8)
-    # The user who has left owns nobody who came in the last months.
+    # The former user owns no contact of the last months.
     owner[(owner == LEFT) & (created > clock.end - 200 * DAY)] = 1
     changed = created + (rng.exponential(60, count) * DAY).astype(np.int64)
     changed = np.where((rng.random(count) < 0.3) | (changed > clock.as_of), created, changed)
@@ -284,7 +284,7 @@ def _extras(columns: dict[str, Array], rng: np.random.Generator, clock: Clock) -
 
 
 def _tags(imported: Array, rng: np.random.Generator) -> Array:
-    """A bit for each tag: "garden" and "roof" go together (lift 3), "vip" and "webinar" by chance (lift 1)."""
+    """A bit per tag. "garden" and "roof" are associated (lift 3), "vip" and "webinar" independent (lift 1)."""
     count = len(imported)
     bits = np.zeros(count, np.uint32)
 

@@ -1,4 +1,4 @@
-"""The seeded data of one location, and what was planted in it."""
+"""All rows of one seeded location as they are now, and what was planted in them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from hlkit.sim.table import ENCODER, Row, Table
 CHUNK = 1_000
 
 CURSORS = {"contacts": "searchAfter", "opportunities": "sort"}
-KEPT_TEXTS = 20_000
+CACHED_TEXTS = 20_000
 
 
 def _seeded_contacts(data: SeededData) -> dict[str, Array]:
@@ -72,7 +72,7 @@ AREAS = (inbox, calendars, work, forms, money_rows, catalog)
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (*CORE, *(kind for area in AREAS for kind in area.KINDS))}
 TABLES = tuple(KINDS)
 
-# What an account has few of, and how its rows are made.
+# Lists without pages, and what makes their rows.
 FEW: dict[str, Callable[[Data], list[Row]]] = {
     "users": lambda data: data.account.users(),
     "pipelines": lambda data: data.account.pipelines(),
@@ -87,7 +87,7 @@ FEW: dict[str, Callable[[Data], list[Row]]] = {
     "campaigns": catalog.campaign_rows,
     "links": catalog.link_rows,
 }
-# Under which key an answer holds the rows, where it is not the resource's name.
+# The key of the rows in a response, where it is not the resource's name.
 WIRE_KEYS = {
     "appointments": "events",
     "custom_fields": "customFields",
@@ -101,7 +101,7 @@ WIRE_KEYS = {
 
 
 class Data(SeededData):
-    """A table for each resource that has pages, made when first asked for; and the few rows of the account.
+    """A table for each resource that has pages, created on first use, and the lists without pages.
 
     ``rows(name)`` returns what the server would send now; ``planted`` is the truth behind the seeded rows.
     """
@@ -127,15 +127,15 @@ class Data(SeededData):
         return KINDS[name].make(self, numbers)
 
     def key(self, name: str) -> str:
-        """Under which key an answer holds the rows of a resource."""
+        """The key of a resource's rows in a response."""
         return WIRE_KEYS.get(name, name)
 
     def today(self) -> int:
-        """The present day in the location's zone, in days after 1970."""
+        """The current day in the location's time zone, in days since 1970."""
         return int(self.clock.to_local(np.array([self._now]))[0] // DAY)
 
     def tick(self) -> int:
-        """The present of a location that is being edited: a second after the change before."""
+        """Advance the current time by a second, for a change to a row, and return it."""
         self._now += SECOND
         return self._now
 
@@ -148,25 +148,25 @@ class Data(SeededData):
             numbers = self._served(name)
         for start in range(0, len(numbers), CHUNK):
             with self.lock:
-                made = self.cursored(name, numbers[start : start + CHUNK])
-            yield from made
+                batch = self.cursored(name, numbers[start : start + CHUNK])
+            yield from batch
 
     def cursored(self, name: str, numbers: Array) -> list[Row]:
         """JSON rows, with the cursor of the default order."""
         return [json.loads(text) for text in self.texts(name, numbers)]
 
     def texts(self, name: str, numbers: Array, fields: tuple[str, ...] = ()) -> list[str]:
-        """JSON rows as text, with the cursor of a walk sorted by *fields*, under the name each resource has for it.
+        """JSON rows as text, with the search cursor of an order by *fields*.
 
-        The texts are kept until something changes: a second client costs next to nothing.
+        The texts are cached until a row changes.
         """
         table, key = self.table(name), CURSORS.get(name)
-        kept = self._kept_texts(name, len(numbers))
-        missing = [number for number in numbers.tolist() if number not in kept]
+        cached = self._cached_texts(name, len(numbers))
+        missing = [number for number in numbers.tolist() if number not in cached]
         if missing:
-            made = table.make(np.array(missing))
-            kept |= {number: ENCODER.encode(row) for number, row in zip(missing, made, strict=True)}
-        texts = [kept[number] for number in numbers.tolist()]
+            fresh = table.make(np.array(missing))
+            cached |= {number: ENCODER.encode(row) for number, row in zip(missing, fresh, strict=True)}
+        texts = [cached[number] for number in numbers.tolist()]
         if key is None or not texts:
             return texts
         values = [table.values(field, numbers) for field in fields or (table.numeric_default,)]
@@ -175,26 +175,26 @@ class Data(SeededData):
             f'{text[:-1]},"{key}":{ENCODER.encode(cursor)}}}' for text, cursor in zip(texts, cursors, strict=True)
         ]
 
-    def _kept_texts(self, name: str, more: int) -> dict[int, str]:
+    def _cached_texts(self, name: str, more: int) -> dict[int, str]:
         version = tuple(self.table(each).version for each in (name, "contacts", "opportunities"))
-        found = self._texts.get(name)
-        if found is None or found[0] != version or len(found[1]) + more > KEPT_TEXTS:
-            found = self._texts[name] = version, {}
-        return found[1]
+        entry = self._texts.get(name)
+        if entry is None or entry[0] != version or len(entry[1]) + more > CACHED_TEXTS:
+            entry = self._texts[name] = version, {}
+        return entry[1]
 
     def few(self, name: str) -> list[Row]:
-        """Rows of what an account has few of."""
+        """Rows of a list without pages."""
         return FEW[name](self)
 
     def ids(self, name: str) -> list[str]:
-        """The ids of a resource's rows now, in the order of ``rows``."""
+        """The ids of a resource's current rows, in the order of ``rows``."""
         if name not in KINDS:
             return [row["id"] for row in self.few(name)]
         with self.lock:
             return self.table(name).texts(self._served(name))
 
     def _served(self, name: str) -> Array:
-        """Numbers of the rows that somebody could read now."""
+        """Numbers of the rows that a client can read now."""
         table = self.table(name)
         numbers = table.now()
         if not KINDS[name].of_contact:
@@ -205,12 +205,12 @@ class Data(SeededData):
         """The number of the contact whose conversation has this id."""
         columns = self.table("contacts").columns
         keys = ids.keys(self.seed, "conversations", columns["number"])
-        found = np.flatnonzero(keys == np.uint64(ids.key_of(identifier) or 0))
-        return int(found[0]) if len(found) else None
+        numbers = np.flatnonzero(keys == np.uint64(ids.key_of(identifier) or 0))
+        return int(numbers[0]) if len(numbers) else None
 
     @cached_property
     def planted(self) -> dict[str, Any]:
-        """What was planted, as plain dicts, lists and arrays; ids as the rows have them.
+        """What was planted, as plain dicts, lists and arrays, with the ids of the rows.
 
         Arrays named ``by_contact`` follow the order of the seeded contacts, oldest first.
         """
@@ -272,7 +272,7 @@ def _planted(data: Data) -> dict[str, Any]:
 
 
 def _quality(columns: dict[str, Array]) -> dict[str, int | float]:
-    """Exact counts of what is missing, wrong or blocked."""
+    """Exact counts of missing, invalid and blocked contact details."""
     mail, phone = columns["mail"] >= 0, columns["phone"] >= 0
     return {
         "contacts": len(mail),

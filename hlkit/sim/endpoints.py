@@ -1,4 +1,4 @@
-"""What each path answers: the checks in the order of the live gateway, then rows."""
+"""The endpoints: checks in the order of the live gateway, then rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hlkit.sim.clock import Array, parse
 from hlkit.sim.data import Data
 from hlkit.sim.messages import CHANNELS, EMAIL
 from hlkit.sim.refusal import Refusal, unprocessable
-from hlkit.sim.route import Asked, Given, Route, page_size, whole
+from hlkit.sim.route import Answer, Request, Route, page_size, whole
 from hlkit.sim.table import Sort
 from hlkit.sim.words import split
 
@@ -36,23 +36,23 @@ SORTS = {
 }
 
 
-def answer(data: Data, known: tokens.Tokens, asked: Asked) -> Given:
-    """The answer to a request, or a Refusal."""
-    token = known.reads(asked.headers)
-    version = tokens.check_version(asked.headers)
-    if asked.path.startswith(AGENCY_ROUTES):
+def handle(data: Data, accepted: tokens.Tokens, request: Request) -> Answer:
+    """The answer to a request; raises Refusal."""
+    token = accepted.reads(request.headers)
+    version = tokens.check_version(request.headers)
+    if request.path.startswith(AGENCY_ROUTES):
         raise Refusal(403, "Forbidden resource", "Forbidden")
     for route in ROUTES:
-        match = route.fits(asked.method, asked.path)
+        match = route.fits(request.method, request.path)
         if match is None:
             continue
         if route.until_v3 and version == "v3":
             raise Refusal(400, REMOVED.format(f"{route.method} {route.path}"), "Bad Request")
         tokens.check_scope(token, route.scope)
-        _check_location(token, route, asked, match)
+        _check_location(token, route, request, match)
         with data.lock:
-            return route.answer(data, asked)
-    raise _no_such_path(asked)
+            return route.handler(data, request)
+    raise _no_such_path(request)
 
 
 REMOVED = (
@@ -63,51 +63,51 @@ AGENCY_ROUTES = ("/locations/search", "/companies/", "/saas/", "/snapshots/")
 CLOSED_ROUTES = ("/reporting", "/reputation")
 
 
-def _no_such_path(asked: Asked) -> Refusal:
-    """Paths are case-sensitive, and the gateway asks for the scope before it looks for the route."""
-    path = asked.path
+def _no_such_path(request: Request) -> Refusal:
+    """Paths are case-sensitive, and the gateway checks the scope before it looks for the route."""
+    path = request.path
     if path.startswith(AGENCY_ROUTES):
         return Refusal(403, "Forbidden resource", "Forbidden")
-    miscased = any(route.fits(asked.method, path, re.IGNORECASE) for route in ROUTES)
+    miscased = any(route.fits(request.method, path, re.IGNORECASE) for route in ROUTES)
     if miscased or path.lower().startswith(CLOSED_ROUTES):
         return Refusal(401, tokens.NO_SCOPE, "Unauthorized")
-    return Refusal(404, f"Cannot {asked.method} {path}", "Not Found")
+    return Refusal(404, f"Cannot {request.method} {path}", "Not Found")
 
 
-def _check_location(token: tokens.Token, route: Route, asked: Asked, match: re.Match[str]) -> None:
-    if route.place == "none":
+def _check_location(token: tokens.Token, route: Route, request: Request, match: re.Match[str]) -> None:
+    if route.location_in == "none":
         return
-    if route.place == "path":
+    if route.location_in == "path":
         tokens.check_location(token, match["locationId"])
-    elif route.place == "alt":
-        # Orders want no altType, by their document.
+    elif route.location_in == "alt":
+        # Orders need no altType, according to their documentation.
         wanted = ("altId",) if route.path.endswith("/orders") else ("altId", "altType")
-        missing = [f"{name} must be a string" for name in wanted if not asked.query.get(name)]
+        missing = [f"{name} must be a string" for name in wanted if not request.query.get(name)]
         if missing:
             raise unprocessable(*missing)
-        if asked.query.get("altType", "location") != "location":
+        if request.query.get("altType", "location") != "location":
             raise unprocessable("altType must be one of the following values: location")
-        tokens.check_location(token, asked.query["altId"])
-    elif route.place == "body":
-        body = asked.body
+        tokens.check_location(token, request.query["altId"])
+    elif route.location_in == "body":
+        body = request.body
         if not isinstance(body, dict):
             raise Refusal(400, "Unexpected token in JSON", "Bad Request")
         if not isinstance(body.get("locationId"), str):
             raise unprocessable("locationId can't be undefined", "locationId must be a string")
         tokens.check_location(token, body["locationId"])
-    elif route.path == "/users/search" and "locationId" not in asked.query:
+    elif route.path == "/users/search" and "locationId" not in request.query:
         raise Refusal(401, "E01 - Unauthorized request", "Unauthorized")
     else:
-        given = asked.query.get("locationId", asked.query.get("location_id"))
-        tokens.check_location(token, given)
+        location_id = request.query.get("locationId", request.query.get("location_id"))
+        tokens.check_location(token, location_id)
 
 
 # The two searches
 
 
-def _search(name: str, size_key: str, status: int) -> Callable[[Data, Asked], Given]:
-    def search(data: Data, asked: Asked) -> Given:
-        body = asked.body
+def _search(name: str, size_key: str, status: int) -> Callable[[Data, Request], Answer]:
+    def search(data: Data, request: Request) -> Answer:
+        body = request.body
         size = page_size(body.get(size_key), size_key, SEARCH_MOST)
         sort = _sort(name, body.get("sort"))
         query = body.get("query") or ""
@@ -116,8 +116,8 @@ def _search(name: str, size_key: str, status: int) -> Callable[[Data, Asked], Gi
         order = _filtered(data, name, sort, body.get("filters"), query)
         start = _start(data, name, order, sort, body, size)
         numbers = order[start : start + size]
-        made = data.texts(name, numbers, tuple(field for field, _ in sort))
-        return Given({"total": len(order)}, name, made, status, name, numbers)
+        rows = data.texts(name, numbers, tuple(field for field, _ in sort))
+        return Answer({"total": len(order)}, name, rows, status, name, numbers)
 
     return search
 
@@ -131,7 +131,7 @@ def _filtered(data: Data, name: str, sort: Sort, wanted: object, query: str) -> 
 
 
 def _start(data: Data, name: str, order: Array, sort: Sort, body: dict[str, Any], size: int) -> int:
-    """Where a page begins: after a cursor, or at a page number, which reaches 10,000 rows and no further."""
+    """Where a page begins: after a cursor, or at a page number within the first 10,000 rows."""
     page = body.get("page")
     if page is not None:
         page = whole(page, "page", least=0 if name == "opportunities" else 1)
@@ -155,21 +155,21 @@ def _sort(name: str, wanted: object) -> Sort:
     if not isinstance(wanted, list) or len(wanted) > 2:
         raise unprocessable("sort must be an array of at most 2 elements")
     out = []
-    for one in wanted:
-        field_name = one.get("field") if isinstance(one, dict) else None
+    for item in wanted:
+        field_name = item.get("field") if isinstance(item, dict) else None
         if field_name not in SORTS[name]:
             raise unprocessable(f"Invalid sort field: {field_name}")
-        if one.get("direction", "desc") not in ("asc", "desc"):
+        if item.get("direction", "desc") not in ("asc", "desc"):
             raise unprocessable("direction must be asc or desc")
-        out.append((str(field_name), one.get("direction", "desc") == "desc"))
+        out.append((str(field_name), item.get("direction", "desc") == "desc"))
     return tuple(out)
 
 
 # The export of messages
 
 
-def _export(data: Data, asked: Asked) -> Given:
-    query = asked.query
+def _export(data: Data, request: Request) -> Answer:
+    query = request.query
     size = whole(query.get("limit", "100"), "limit", least=0)
     if not EXPORT_LEAST <= size <= EXPORT_MOST:
         raise Refusal(400, f"limit must be between {EXPORT_LEAST} and {EXPORT_MOST}", "Bad Request")
@@ -186,11 +186,11 @@ def _export(data: Data, asked: Asked) -> Given:
     if start + size < len(order):
         following = _opaque(table.values(by, numbers[-1:]) + table.texts(numbers[-1:]))
     envelope = {"nextCursor": following, "total": len(order)}
-    return Given(envelope, "messages", data.texts("messages", numbers), 200, "messages", numbers)
+    return Answer(envelope, "messages", data.texts("messages", numbers), 200, "messages", numbers)
 
 
 def _messages_mask(data: Data, wanted: dict[str, str | None]) -> Array:
-    """Every kind of message but email, unless a channel is named."""
+    """All messages except email, unless a channel is given."""
     table = data.table("messages")
     columns = table.columns
     channel = wanted["channel"]
@@ -225,24 +225,24 @@ def _cursor(text: str) -> list[Any]:
         raise Refusal(400, "Invalid cursor", "Bad Request") from None
 
 
-# Lists, and what has no pages
+# Legacy lists, and lists without pages
 
 
-def _contact_list(data: Data, asked: Asked) -> Given:
-    """The deprecated list. startAfter without startAfterId gives the first page again."""
-    return _list(data, asked, "contacts", "dateAdded", {})
+def _contact_list(data: Data, request: Request) -> Answer:
+    """The deprecated list; startAfter without startAfterId returns the first page again."""
+    return _list(data, request, "contacts", "dateAdded", {})
 
 
-def _opportunity_list(data: Data, asked: Asked) -> Given:
+def _opportunity_list(data: Data, request: Request) -> Answer:
     names = ("pipeline_id", "pipeline_stage_id", "contact_id", "assigned_to", "status", "id")
-    wanted = {name: asked.query[name] for name in names if asked.query.get(name)}
+    wanted = {name: request.query[name] for name in names if request.query.get(name)}
     if wanted.get("status") == "all":
         del wanted["status"]
-    return _list(data, asked, "opportunities", "date_added", wanted)
+    return _list(data, request, "opportunities", "date_added", wanted)
 
 
-def _list(data: Data, asked: Asked, name: str, by: str, wanted: dict[str, str]) -> Given:
-    query, table = asked.query, data.table(name)
+def _list(data: Data, request: Request, name: str, by: str, wanted: dict[str, str]) -> Answer:
+    query, table = request.query, data.table(name)
     size = page_size(query.get("limit", "20"))
     sort: Sort = ((by, True),)
     equal = [{"field": key, "operator": "eq", "value": value} for key, value in wanted.items()]
@@ -252,28 +252,28 @@ def _list(data: Data, asked: Asked, name: str, by: str, wanted: dict[str, str]) 
         cursor = [whole(query["startAfter"], "startAfter", least=0), query["startAfterId"]]
         start = table.after(order, sort, cursor)
     numbers = order[start : start + size]
-    made = table.make(numbers)
+    rows = table.make(numbers)
     meta: dict[str, Any] = {"total": len(order), "currentPage": start // size + 1, "prevPage": None}
-    if len(made):
+    if len(rows):
         meta["startAfter"] = table.values(by, numbers[-1:])[0]
-        meta["startAfterId"] = made[-1]["id"]
+        meta["startAfterId"] = rows[-1]["id"]
     if start + size < len(order):
         meta["nextPage"] = meta["currentPage"] + 1
-        # An address inside HighLevel's own network, as its documents show.
+        # An address inside HighLevel's own network, as in its documentation.
         meta["nextPageUrl"] = (
-            f"http://localhost:5058{asked.path}?locationId={data.account.location_id}&limit={size}"
+            f"http://localhost:5058{request.path}?locationId={data.account.location_id}&limit={size}"
             f"&startAfter={meta['startAfter']}&startAfterId={meta['startAfterId']}"
         )
     envelope = {"meta": meta} | ({"count": len(order)} if name == "contacts" else {})
-    return Given(envelope, name, made, 200, name, numbers)
+    return Answer(envelope, name, rows, 200, name, numbers)
 
 
-def _users(data: Data, asked: Asked) -> Given:
-    return Given({}, "users", data.account.users(), 200, "users")
+def _users(data: Data, request: Request) -> Answer:
+    return Answer({}, "users", data.account.users(), 200, "users")
 
 
-def _user_search(data: Data, asked: Asked) -> Given:
-    query = asked.query
+def _user_search(data: Data, request: Request) -> Answer:
+    query = request.query
     if "companyId" not in query:
         raise unprocessable("companyId must be a string")
     users = data.account.users() if query["companyId"] == data.account.company_id else []
@@ -282,23 +282,23 @@ def _user_search(data: Data, asked: Asked) -> Given:
     users = [u for u in users if not query.get("role") or u["roles"]["role"] == query["role"]]
     users = [u for u in users if wanted is None or u["id"] in wanted.split(",")]
     skip, limit = whole(query.get("skip", "0"), "skip", 0), whole(query.get("limit", "25"), "limit", 1)
-    return Given({"count": len(users)}, "users", users[skip : skip + limit], 200, "users")
+    return Answer({"count": len(users)}, "users", users[skip : skip + limit], 200, "users")
 
 
-def _pipelines(data: Data, asked: Asked) -> Given:
-    return Given({}, "pipelines", data.account.pipelines(), 200, "pipelines")
+def _pipelines(data: Data, request: Request) -> Answer:
+    return Answer({}, "pipelines", data.account.pipelines(), 200, "pipelines")
 
 
-def _location(data: Data, asked: Asked) -> Given:
-    return Given({"location": data.account.location()}, resource="location")
+def _location(data: Data, request: Request) -> Answer:
+    return Answer({"location": data.account.location()}, resource="location")
 
 
-def _custom_fields(data: Data, asked: Asked) -> Given:
-    model = asked.query.get("model", "contact")
+def _custom_fields(data: Data, request: Request) -> Answer:
+    model = request.query.get("model", "contact")
     if model not in ("contact", "opportunity", "all"):
         raise unprocessable("model must be one of contact, opportunity, all")
     fields = [row for row in data.few("custom_fields") if model in ("all", row["model"])]
-    return Given({}, "customFields", fields, 200, "custom_fields")
+    return Answer({}, "customFields", fields, 200, "custom_fields")
 
 
 ROUTES = (

@@ -1,4 +1,4 @@
-"""The grammar of the two searches: ``{field, operator, value}`` and groups of them, into a mask of rows."""
+"""The filters of the two searches, ``{field, operator, value}`` and groups of them, as a mask of rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hlkit.sim.words import split
 LONGEST_VALUE = 75
 RANGE = {"gte": np.greater_equal, "lte": np.less_equal, "gt": np.greater, "lt": np.less}
 
-# What a search may filter by, and where the JSON row has it.
+# The fields that a search can filter by, and their path in the JSON row.
 CONTACT_PATHS = {
     name: name
     for name in split(
@@ -59,37 +59,37 @@ SEARCHED = {
 
 
 def mask(data: Data, name: str, filters: object, query: str = "") -> Array:
-    """True for each row of a table that the filters and the query let through."""
+    """True for each row of a table that matches the filters and the query."""
     table = data.table(name)
     passed = table.alive.copy()
     if filters:
-        passed &= _all(data, table, filters)
+        passed &= _all_conditions(data, table, filters)
     if query:
-        passed &= _asked(table, query)
+        passed &= _query_mask(table, query)
     return passed
 
 
-def _all(data: Data, table: Table, filters: object) -> Array:
+def _all_conditions(data: Data, table: Table, filters: object) -> Array:
     if not isinstance(filters, list):
         raise unprocessable("filters must be an array")
     out = np.ones(len(table.alive), bool)
-    for one in filters:
-        out &= _one(data, table, one)
+    for condition in filters:
+        out &= _condition_mask(data, table, condition)
     return out
 
 
-def _one(data: Data, table: Table, one: object) -> Array:
-    if not isinstance(one, dict):
+def _condition_mask(data: Data, table: Table, condition: object) -> Array:
+    if not isinstance(condition, dict):
         raise unprocessable("each value in filters must be an object")
-    if "group" in one:
-        parts = one.get("filters")
-        if one["group"] not in ("AND", "OR") or not isinstance(parts, list) or not parts:
+    if "group" in condition:
+        parts = condition.get("filters")
+        if condition["group"] not in ("AND", "OR") or not isinstance(parts, list) or not parts:
             raise unprocessable("a group must be AND or OR and hold filters")
-        join = np.logical_and if one["group"] == "AND" else np.logical_or
-        masks = [_one(data, table, part) for part in parts]
+        join = np.logical_and if condition["group"] == "AND" else np.logical_or
+        masks = [_condition_mask(data, table, part) for part in parts]
         return np.asarray(join.reduce(masks))
-    field, operator, value = one.get("field"), one.get("operator"), one.get("value")
-    if not isinstance(field, str) or not _known(table.name, field):
+    field, operator, value = condition.get("field"), condition.get("operator"), condition.get("value")
+    if not isinstance(field, str) or not _is_field(table.name, field):
         raise unprocessable(f"Invalid field name provided: {field}")
     if operator not in OPERATORS and operator not in ("range", "exists", "not_exists"):
         raise unprocessable(f"Invalid operator provided: {operator}")
@@ -98,7 +98,7 @@ def _one(data: Data, table: Table, one: object) -> Array:
     return _matched(data, table, field, str(operator), value)
 
 
-def _known(name: str, field: str) -> bool:
+def _is_field(name: str, field: str) -> bool:
     return field in PATHS[name] or (field.startswith(CUSTOM[name]) and len(field) > len(CUSTOM[name]))
 
 
@@ -109,14 +109,14 @@ def _matched(data: Data, table: Table, field: str, operator: str, value: object)
         quick = _quick(data, table, field, value)
         if quick is not None:
             return quick if operator == "eq" else ~quick
-    found = _found(table, field)
+    values_by_row = _values_by_row(table, field)
     if operator in ("exists", "not_exists"):
         test: Callable[[list[Any]], bool] = bool
     else:
         check = OPERATORS[operator]
-        test = lambda values: any(check(one, value) for one in values)  # noqa: E731
+        test = lambda values: any(check(actual, value) for actual in values)  # noqa: E731
     out = np.zeros(len(table.alive), bool)
-    out[table.now()] = [test(values) for values in found]
+    out[table.now()] = [test(values) for values in values_by_row]
     return ~out if operator.startswith("not_") else out
 
 
@@ -131,7 +131,7 @@ def _within(table: Table, field: str, value: object) -> Array:
         numbers = table.columns[table.numeric[field]].astype(float)
     else:
         numbers = np.full(len(table.alive), np.nan)
-        numbers[table.now()] = [_number(values[0]) if values else np.nan for values in _found(table, field)]
+        numbers[table.now()] = [_number(values[0]) if values else np.nan for values in _values_by_row(table, field)]
     out: Array = ~np.isnan(numbers)
     for name, limit in limits.items():
         out &= RANGE[name](numbers, limit)
@@ -154,7 +154,7 @@ def _number(value: object) -> float:
 
 
 def _quick(data: Data, table: Table, field: str, value: object) -> Array | None:
-    """The mask of an equality that columns alone can tell, or None."""
+    """The mask of an equality that columns alone can decide, or None."""
     account, columns = data.account, table.columns
     coded: dict[str, tuple[str, tuple[str, ...]]] = {
         "status": ("status", STATUSES),
@@ -175,22 +175,22 @@ def _quick(data: Data, table: Table, field: str, value: object) -> Array | None:
     return None
 
 
-def _found(table: Table, field: str) -> list[list[Any]]:
-    """What each living row has in a field: no value, one, or the members of its lists."""
+def _values_by_row(table: Table, field: str) -> list[list[Any]]:
+    """The values of a field in each current row: none, one, or the items of a list."""
     custom = CUSTOM[table.name]
-    made = table.make(table.now())
+    rows = table.make(table.now())
     if field.startswith(custom):
         wanted, _, option = field[len(custom) :].partition(".")
-        return [_custom(row["customFields"], wanted, option) for row in made]
+        return [_custom(row["customFields"], wanted, option) for row in rows]
     path = PATHS[table.name][field].split(".")
-    return [_along(row, path) for row in made]
+    return [_along(row, path) for row in rows]
 
 
 def _custom(fields: list[dict[str, Any]], wanted: str, option: str) -> list[Any]:
     out: list[Any] = []
-    for one in fields:
-        if one["id"] == wanted:
-            value = next(v for k, v in one.items() if k == "value" or k.startswith("fieldValue"))
+    for field in fields:
+        if field["id"] == wanted:
+            value = next(v for k, v in field.items() if k == "value" or k.startswith("fieldValue"))
             value = value.get(option) if option and isinstance(value, dict) else value
             out.extend(value if isinstance(value, list) else [] if value is None else [value])
     return out
@@ -198,20 +198,20 @@ def _custom(fields: list[dict[str, Any]], wanted: str, option: str) -> list[Any]
 
 def _along(value: Any, path: list[str]) -> list[Any]:
     if isinstance(value, list):
-        return [found for member in value for found in _along(member, path)]
+        return [leaf for member in value for leaf in _along(member, path)]
     if not path:
         return [] if value is None else [value]
     return _along(value.get(path[0]), path[1:]) if isinstance(value, dict) else []
 
 
-def _equal(mine: Any, value: Any) -> bool:
+def _equal(actual: Any, value: Any) -> bool:
     values = value if isinstance(value, list) else [value]
-    return any(_folded(mine) == _folded(one) for one in values)
+    return any(_folded(actual) == _folded(wanted) for wanted in values)
 
 
-def _contains(mine: Any, value: Any) -> bool:
+def _contains(actual: Any, value: Any) -> bool:
     values = value if isinstance(value, list) else [value]
-    return any(_folded(one) in _folded(mine) for one in values)
+    return any(_folded(wanted) in _folded(actual) for wanted in values)
 
 
 def _folded(value: Any) -> str:
@@ -220,11 +220,11 @@ def _folded(value: Any) -> str:
     return str(value).casefold()
 
 
-def _asked(table: Table, query: str) -> Array:
+def _query_mask(table: Table, query: str) -> Array:
     out = np.zeros(len(table.alive), bool)
     rows = table.make(table.now())
     paths = [path.split(".") for path in SEARCHED[table.name]]
-    out[table.now()] = [any(_contains(found, query) for path in paths for found in _along(row, path)) for row in rows]
+    out[table.now()] = [any(_contains(value, query) for path in paths for value in _along(row, path)) for row in rows]
     return out
 
 

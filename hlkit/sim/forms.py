@@ -1,7 +1,7 @@
-"""Forms and surveys, and what was sent through them; two forms are a test of each other.
+"""Forms, surveys and their submissions; two of the forms are an A/B test.
 
-Everybody in the test sends one of the two forms, once. After the first, 9 in 100 book an appointment,
-after the second 12 in 100; nobody in the test books for another reason.
+Everybody in the test submits one of the two forms, once. After form A 9% book an appointment, after
+form B 12%; nobody in the test books for another reason.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ Row = dict[str, Any]
 IN_USE = {"forms": ("Quote request A", "Quote request B", "Contact us"), "surveys": ("How did we do?", "Your home")}
 DRAFTS = {"forms": 57, "surveys": 9}
 TESTED, BOOKS_A, BOOKS_B = 0.26, 0.09, 0.12
-AGAIN, SURVEYED = 0.16, 0.06  # submissions of the third form, and of surveys, for each contact
+AGAIN, SURVEYED = 0.16, 0.06  # submissions of the third form, and of surveys, per contact
 FIELDS = ("full_name", "email", "phone")
 
 
 def seeded_submissions(data: SeededData) -> dict[str, Array]:
-    """All submissions of forms that were ever seeded: whose, of which form, when, and whether a booking followed."""
+    """All seeded form submissions: contact, form, instant, and when an appointment was booked (-1 if never)."""
     return data.shared("form submissions", lambda: _submissions(data))
 
 
 def _submissions(data: SeededData) -> dict[str, Array]:
     rng = ids.generator(data.seed, "form_submissions")
-    made, source = data.contacts.history["created"], data.contacts.history["source"]
+    created, source = data.contacts.history["created"], data.contacts.history["source"]
     leads = np.flatnonzero(source != IMPORT)
     tested = leads[rng.random(len(leads)) < TESTED]
-    again = leads[rng.integers(0, max(1, len(leads)), round(AGAIN * len(made)) if len(leads) else 0)]
-    at = made[again] + (rng.exponential(60, len(again)) * DAY).astype(np.int64)
+    again = leads[rng.integers(0, max(1, len(leads)), round(AGAIN * len(created)) if len(leads) else 0)]
+    at = created[again] + (rng.exponential(60, len(again)) * DAY).astype(np.int64)
     form = np.concatenate([rng.integers(0, 2, len(tested)), np.full(len(again), 2)])
-    sent = np.concatenate([made[tested] + 400, at])
+    sent = np.concatenate([created[tested] + 400, at])
     booking = rng.random(len(form)) < np.array([BOOKS_A, BOOKS_B, 0])[form]
     after = sent + 5 * MINUTE + (rng.exponential(1.0, len(form)) * DAY).astype(np.int64)
     contact = np.concatenate([tested, again])
@@ -53,10 +53,10 @@ def _submissions(data: SeededData) -> dict[str, Array]:
 
 def _survey_submissions(data: SeededData) -> dict[str, Array]:
     rng = ids.generator(data.seed, "survey_submissions")
-    made = data.contacts.history["created"]
+    created = data.contacts.history["created"]
     leads = np.flatnonzero(data.contacts.history["source"] != IMPORT)
-    who = leads[rng.integers(0, max(1, len(leads)), round(SURVEYED * len(made)) if len(leads) else 0)]
-    sent = made[who] + DAY + (rng.exponential(70, len(who)) * DAY).astype(np.int64)
+    who = leads[rng.integers(0, max(1, len(leads)), round(SURVEYED * len(created)) if len(leads) else 0)]
+    sent = created[who] + DAY + (rng.exponential(70, len(who)) * DAY).astype(np.int64)
     form, draw = rng.integers(0, 2, len(who)).astype(np.uint8), rng.integers(0, 2**31, len(who))
     return {"contact": who.astype(np.int32), "form": form, "sent": sent, "draw": draw}
 
@@ -72,9 +72,9 @@ def _sent(seeded: Callable[[SeededData], dict[str, Array]]) -> Callable[[SeededD
 
 
 def planted(data: SeededData) -> dict[str, Any]:
-    """The rates of the test, and the ids of its forms."""
-    made = ids.texts(ids.keys(data.seed, "forms", np.arange(2)))
-    return {"form_ids": made, "booking_share": [BOOKS_A, BOOKS_B], "until_booking": "Exp(1 day)"}
+    """The booking rates of the A/B test, and the ids of its forms."""
+    form_ids = ids.texts(ids.keys(data.seed, "forms", np.arange(2)))
+    return {"form_ids": form_ids, "booking_share": [BOOKS_A, BOOKS_B], "until_booking": "Exp(1 day)"}
 
 
 def _submission_rows(table_name: str, parent: str, key: str) -> Callable[[SeededData, Array], list[Row]]:
@@ -89,14 +89,14 @@ def _submission_rows(table_name: str, parent: str, key: str) -> Callable[[Seeded
             table.texts(numbers), whose, forms, columns["form"].tolist(), columns["sent"].tolist(), touch, strict=True
         )
         times = iso(columns["sent"])
-        return [_submission(data, medium, key, one, time) for one, time in zip(parts, times, strict=True)]
+        return [_submission(data, medium, key, values, time) for values, time in zip(parts, times, strict=True)]
 
     return make
 
 
 def _submission(data: SeededData, medium: str, key: str, parts: tuple[Any, ...], time: str) -> Row:
     identifier, person, form, number, sent, (source, draw) = parts
-    answers = {one["id"]: one["value"] for one in people.contact_values(data.account, draw)[:3]}
+    answers = {value["id"]: value["value"] for value in people.contact_values(data.account, draw)[:3]}
     row: Row = {
         "id": identifier,
         "contactId": person.contact_id,
@@ -107,8 +107,8 @@ def _submission(data: SeededData, medium: str, key: str, parts: tuple[Any, ...],
             "full_name": person.name,
             **({"phone": person.phone} if person.phone else {}),
             **answers,
-            **_objects(draw),
-            **(_machinery(data, key, identifier, form, draw) if draw % 3 == 0 else {}),
+            **_object_answers(draw),
+            **(_page_fields(data, key, identifier, form, draw) if draw % 3 == 0 else {}),
             "eventData": _event(medium, form, IN_USE[f"{medium}s"][number], source, draw) | {"timestamp": sent},
             "fieldsOriSequance": list(FIELDS),
         },
@@ -118,16 +118,16 @@ def _submission(data: SeededData, medium: str, key: str, parts: tuple[Any, ...],
     return row
 
 
-def _objects(draw: int) -> Row:
-    """Answers that are objects, on some: a signature and a country."""
+def _object_answers(draw: int) -> Row:
+    """Answers that are objects (a signature and a country), in one of ten submissions."""
     if draw % 10:
         return {}
     country = {"code": "US", "name": "United States"}
     return {"signature": people.file(draw, "signature.png"), "country": country}
 
 
-def _machinery(data: SeededData, key: str, identifier: str, form: str, draw: int) -> Row:
-    """What the page adds to the answers on some submissions."""
+def _page_fields(data: SeededData, key: str, identifier: str, form: str, draw: int) -> Row:
+    """What the web page adds to some submissions."""
     return {
         key: form,
         "submissionId": identifier,
@@ -141,7 +141,7 @@ def _machinery(data: SeededData, key: str, identifier: str, form: str, draw: int
 
 
 def _event(medium: str, form: str, label: str, source: int, draw: int) -> Row:
-    """Where the visitor came from, as the page told it."""
+    """Where the visitor came from, as reported by the web page."""
     touch = people.touch(source, draw % 3, draw % 101)
     page = f"{WEBSITE}/{('quote', 'roof', 'contact')[draw % 3]}"
     if touch.get("utmSource"):
@@ -168,11 +168,12 @@ def _event(medium: str, form: str, label: str, source: int, draw: int) -> Row:
 
 def _seeded_list(name: str) -> Callable[[SeededData], dict[str, Array]]:
     def seeded(data: SeededData) -> dict[str, Array]:
-        """Those in use, and the drafts that every account collects."""
+        """The forms in use, and many drafts, as in real accounts."""
         drafts = min(DRAFTS[name], data.size // 35)
         count = (len(IN_USE[name]) + drafts) if data.size else 0
-        made = data.clock.start - np.arange(count, 0, -1) * DAY
-        return {"number": np.arange(count), "created": made, "updated": made, "named": np.zeros(count, np.uint8)}
+        created = data.clock.start - np.arange(count, 0, -1) * DAY
+        columns: dict[str, Array] = {"number": np.arange(count), "created": created, "updated": created}
+        return {**columns, "named": np.zeros(count, np.uint8)}
 
     return seeded
 

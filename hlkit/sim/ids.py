@@ -1,7 +1,7 @@
-"""Identifiers as HighLevel makes them: 20 letters and digits, 24 hex digits, or UUIDs; the same for the same seed.
+"""Ids as HighLevel has them: 20 letters and digits, 24 hex digits, or UUIDs; the same for the same seed.
 
-An id stands for a 64-bit key, and ids sort as their keys do. So a table of a million rows
-keeps an array of integers, and writes an id only when somebody asks for the row.
+An id is derived from a 64-bit key, and ids sort as their keys do. A table holds an array of keys, and
+the id is written only when its row is.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Style = Literal["text", "object", "uuid"]
 
 
 def generator(seed: int, resource: str) -> np.random.Generator:
-    """The stream of one resource: drawing more for one leaves the others as they were."""
+    """The random generator of one resource; each resource has its own, so that they do not affect each other."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, crc32(resource.encode())])))
 
 
 def scramble(numbers: Array) -> Array:
-    """Splitmix64: distinct numbers stay distinct, and look random."""
+    """Splitmix64: distinct numbers become distinct, random-looking numbers."""
     x = numbers.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -80,7 +80,7 @@ WRITERS = {"text": texts, "object": objects, "uuid": uuids}
 
 
 def key_of(identifier: object, style: Style = "text") -> int | None:
-    """The key an id stands for, or None for a text that is no id of ours."""
+    """The key of an id, or None for a text that is not an id of this module."""
     if not isinstance(identifier, str):
         return None
     value = _value(identifier) if style == "text" else _hex_value(identifier, style)
@@ -117,6 +117,6 @@ def uuid(seed: int, resource: str, number: int = 0) -> str:
 
 def _digits(key: Array, out: Array) -> None:
     base = np.uint64(62)
-    for place in range(out.shape[1] - 1, -1, -1):
+    for position in range(out.shape[1] - 1, -1, -1):
         key, digit = np.divmod(key, base)
-        out[:, place] = _LETTERS[digit.astype(np.intp)]
+        out[:, position] = _LETTERS[digit.astype(np.intp)]

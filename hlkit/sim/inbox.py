@@ -1,4 +1,4 @@
-"""Conversations: one for each contact who has messages, as its last message left it. Dates are numbers here."""
+"""Conversations: one per contact with messages, in the state after its last message. Dates are milliseconds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STARRED = 0.03
 
 
 def seeded(data: SeededData) -> dict[str, Array]:
-    """The last message of each contact, the last one by a person, and how many are unread."""
+    """The last message of each contact, the last one by a user, and the number of unread ones."""
     sent = data.messages.columns
     order = np.lexsort((sent["sent"], sent["contact"]))
     contact = sent["contact"][order]
@@ -35,21 +35,21 @@ def seeded(data: SeededData) -> dict[str, Array]:
     last = np.append(first[1:], len(order)) - 1 if len(order) else order
     newest, whose = order[last], contact[first]
     by_person = (sent["origin"] == APP) & (sent["user"] >= 0) & (sent["kind"] != DEAL_ACTIVITY)
-    manual = _each(np.maximum, np.where(by_person, sent["sent"], 0)[order], first)
-    begun = sent["sent"][order[first]]
+    manual = _reduced(np.maximum, np.where(by_person, sent["sent"], 0)[order], first)
+    started = sent["sent"][order[first]]
     rng = ids.generator(data.seed, "conversations")
     read = rng.random(len(data.contacts.history["created"]))[whose]
     inbound = sent["inbound"][newest]
     return {
         "number": whose.astype(np.int64),
         "contact": whose,
-        "created": begun,
+        "created": started,
         "updated": sent["sent"][newest],
         "last": sent["sent"][newest],
-        "manual": np.where(manual > 0, manual, begun),
+        "manual": np.where(manual > 0, manual, started),
         "message": newest,
         "kind": sent["kind"][newest],
-        "kinds": _each(np.bitwise_or, (1 << sent["kind"].astype(np.int64))[order], first),
+        "kinds": _reduced(np.bitwise_or, (1 << sent["kind"].astype(np.int64))[order], first),
         "inbound": inbound,
         "by_person": by_person[newest],
         "unread": np.where(inbound & (read < 0.5), 1 + (read * 8).astype(np.int64) % 3, 0).astype(np.int16),
@@ -57,19 +57,19 @@ def seeded(data: SeededData) -> dict[str, Array]:
     }
 
 
-def _each(join: np.ufunc, values: Array, first: Array) -> Array:
-    """The values of each conversation joined; *first* is where each begins."""
-    return np.asarray(join.reduceat(values, first)) if len(first) else values[:0]
+def _reduced(reduce: np.ufunc, values: Array, first: Array) -> Array:
+    """The values of each conversation, reduced; *first* is where each conversation begins."""
+    return np.asarray(reduce.reduceat(values, first)) if len(first) else values[:0]
 
 
 def conversation_rows(data: SeededData, numbers: Array) -> list[Row]:
-    """Rows of ``GET /conversations/search``, but for ``sort``, which depends on the order asked for."""
+    """Rows of ``GET /conversations/search``, without ``sort``, which depends on the requested order."""
     table, lead, sent = data.table("conversations"), data.table("contacts"), data.table("messages")
     columns = {name: column[numbers] for name, column in table.columns.items()}
     last = [row.get("body", "") for row in rows.message_rows(data, columns["message"])]
     contact = columns["contact"]
     codes = ("created", "updated", "last", "manual", "kind", "kinds", "inbound", "by_person", "unread", "starred")
-    told = zip(
+    written = zip(
         table.texts(numbers),
         rows.persons(data, contact),
         last,
@@ -80,7 +80,7 @@ def conversation_rows(data: SeededData, numbers: Array) -> list[Row]:
         strict=True,
     )
     coded = zip(*(columns[name].tolist() for name in codes), strict=True)
-    return [_conversation(data, texts, numbers) for texts, numbers in zip(told, coded, strict=True)]
+    return [_conversation(data, *parts) for parts in zip(written, coded, strict=True)]
 
 
 def _conversation(data: SeededData, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> Row:
@@ -100,7 +100,7 @@ def _conversation(data: SeededData, texts: tuple[Any, ...], numbers: tuple[Any, 
         "unreadCount": unread,
         "starred": starred,
         "type": _type(kinds),
-        "messageTypes": [number for place, (number, _) in enumerate(TYPES) if kinds >> place & 1],
+        "messageTypes": [number for index, (number, _) in enumerate(TYPES) if kinds >> index & 1],
         "fullName": person.name,
         "contactName": person.name,
         "companyName": rows.company(business),

@@ -15,7 +15,7 @@ from hlkit.sim.table import Row
 
 @dataclass(frozen=True)
 class Kind:
-    """What the data needs to know of a resource. Its columns include ``updated``.
+    """How a resource is seeded, written and sorted. Its columns include ``updated``.
 
     Without a sort, rows are ordered by the column *placed*, newest first. *numeric* maps more sort fields
     to their columns.

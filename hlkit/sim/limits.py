@@ -1,4 +1,4 @@
-"""The burst and the daily limit, counted as the live API counts and told in its headers."""
+"""The burst and the daily rate limit, counted and reported in headers as the live API does."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ DAY_MS = 86_400_000
 
 @dataclass
 class Budget:
-    """What one location has left; a refused request costs nothing.
+    """The remaining requests of one location; a refused request is not counted.
 
-    A fixed window begins with its first request, as the day does: neither follows the clock on the wall.
+    A fixed window begins with its first request, and so does the day: neither is aligned to the clock.
     """
 
     burst: tuple[int, int]
     daily: int
     window: Literal["fixed", "sliding"]
     clock: Callable[[], float]
-    _begun: float = float("-inf")
+    _window_started: float = float("-inf")
     _sent: deque[float] = field(default_factory=deque)
-    _day_begun: float = float("-inf")
+    _day_started: float = float("-inf")
     _today: int = 0
 
     def take(self) -> bool:
@@ -33,33 +33,33 @@ class Budget:
         if len(self._sent) >= self.burst[0] or self._today >= self.daily:
             return False
         if not self._sent:
-            self._begun = now
+            self._window_started = now
         if not self._today:
-            self._day_begun = now
+            self._day_started = now
         self._sent.append(now)
         self._today += 1
         return True
 
     def spend_day(self) -> None:
-        """Use up what is left of the day."""
+        """Use up the rest of the daily limit."""
         self._forget(self.clock() * 1000)
-        self._day_begun = max(self._day_begun, self.clock() * 1000)
+        self._day_started = max(self._day_started, self.clock() * 1000)
         self._today = self.daily
 
     def _forget(self, now: float) -> None:
-        if now - self._day_begun >= DAY_MS:
+        if now - self._day_started >= DAY_MS:
             self._today = 0
         if self.window == "fixed":
-            if now - self._begun >= self.burst[1]:
+            if now - self._window_started >= self.burst[1]:
                 self._sent.clear()
         else:
             while self._sent and now - self._sent[0] >= self.burst[1]:
                 self._sent.popleft()
 
     def headers(self) -> dict[str, str]:
-        """The six headers of an answer."""
+        """The six rate-limit headers of a response."""
         now = self.clock() * 1000
-        reset = max(0, DAY_MS - int(now - self._day_begun)) if self._today else DAY_MS
+        reset = max(0, DAY_MS - int(now - self._day_started)) if self._today else DAY_MS
         return {
             "x-ratelimit-max": str(self.burst[0]),
             "x-ratelimit-remaining": str(max(0, self.burst[0] - len(self._sent))),

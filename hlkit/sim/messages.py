@@ -1,9 +1,9 @@
 """The seeded messages as columns: automations, first answers, conversations, calls, email, activity.
 
-What a person wrote has the source "app" and a user; what a workflow wrote has neither. Activity
-rows come as outbound messages of the app too, as in the live export: they answer nobody. The odd
-messages at the end are of kinds and states that are rare in live accounts. None of them changes what
-is planted: those that answer somebody come after the last planted answer, the others answer nobody.
+What a user wrote has the source "app" and a user; what a workflow wrote has neither. Activity rows are
+outbound messages of the app too, as in the live export, and are no replies. The rare messages at the end
+are of types and statuses that are rare in live accounts. They do not change what is planted: they are no
+replies, or come after the last planted reply.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TYPES = (
     (38, "TYPE_INTERNAL_COMMENT"),
     (13, "TYPE_CAMPAIGN_MANUAL_CALL"),
     (14, "TYPE_CAMPAIGN_MANUAL_SMS"),
-    (45, "TYPE_SMS_REACTION"),  # its number is made up: no document gives it
+    (45, "TYPE_SMS_REACTION"),  # its number is made up: it is not documented
     (30, "TYPE_LIVE_CHAT_INFO_MESSAGE"),
     (36, "TYPE_INTERNAL_CHAT"),
     (17, "TYPE_REVIEW"),
@@ -76,18 +76,18 @@ INBOUND_HOURS = (1, 0.5, 0.3, 0.3, 0.3, 0.5, 1.5, 4, 8, 14, 20, 15, 9, 8, 10, 13
 INBOUND_DAYS = (1.25, 1.1, 1.05, 1.0, 1.0, 0.6, 0.5)
 REPLY_MINUTES = {"day": 12.0, "evening": 180.0}
 REPLY_SIGMA = 1.0
-EVENING = (18, 8)  # from 18 to 8 o'clock
+EVENING = (18, 8)  # from 6 PM to 8 AM
 UNREPLIED = 0.10
 
-# How many odd messages there are.
-UNSENT, UNSENT_TO_UNANSWERED = 0.02, 0.10  # shares of the leads that are ever answered, and of the others
+# How frequent the rare messages are.
+UNSENT, UNSENT_TO_UNANSWERED = 0.02, 0.10  # shares of the leads that get a reply, and of the others
 REACTED, CHAT_ENDED = 0.04, 0.3  # shares of the replies by SMS, and of those in a live chat
 DISCUSSED = 0.02  # share of what contacts wrote
-REVIEW_ASKED = 0.03  # share of the leads that are ever answered
-AFTERWARDS = 0.1  # share of the contacts to whom a person wrote last
-# What comes after a person's last message: its kind, whether it is inbound, its status, the status of the call.
+REVIEW_ASKED = 0.03  # share of the leads that get a reply
+AFTERWARDS = 0.1  # share of the contacts whose last message is by a user
+# What follows a user's last message: its kind, whether it is inbound, its status, the status of the call.
 AFTERWARDS_KINDS = (
-    (CALL, True, DELIVERED, COMPLETED),  # taken, without a user
+    (CALL, True, DELIVERED, COMPLETED),  # answered, without a user
     (MANUAL_SMS, False, DELIVERED, 0),
     (MANUAL_CALL, False, DELIVERED, COMPLETED),
     (SMS, False, QUEUED, 0),
@@ -99,14 +99,14 @@ AFTERWARDS_KINDS = (
 
 @dataclass
 class Messages:
-    """Columns of the messages sent until ``as_of``, and what was planted in them."""
+    """Columns of the messages sent by ``as_of``, and what was planted in them."""
 
     columns: dict[str, Array]
     planted: dict[str, Any] = field(default_factory=dict)
 
 
 def seeded_messages(contacts: Contacts, deals: Opportunities, seed: int, clock: Clock) -> Messages:
-    """About six messages for each contact."""
+    """About six messages per contact."""
     rng = ids.generator(seed, "messages")
     people = contacts.history
     parts = [
@@ -116,12 +116,12 @@ def seeded_messages(contacts: Contacts, deals: Opportunities, seed: int, clock: 
         _calls(people, rng, clock),
         _mailings(people, rng, clock),
         _activity(deals.history, rng),
-        _odds_and_ends(people, rng),
+        _other_messages(people, rng),
     ]
-    # Last, and from a stream of their own, so that the other rows and their ids do not depend on them.
+    # Last, and from a generator of their own, so that the other rows and their ids do not depend on them.
     odd_rng = ids.generator(seed, "odd messages")
     usual = _joined(parts)
-    columns = _joined([usual, *_that_answer_nobody(people, *turns, odd_rng), _afterwards(people, usual, odd_rng)])
+    columns = _joined([usual, *_no_replies(people, *turns, odd_rng), _afterwards(people, usual, odd_rng)])
     columns["number"] = np.arange(len(columns["sent"]))
     sent = (columns["sent"] <= clock.as_of) & (columns["contact"] < contacts.count)
     columns = {name: column[sent] for name, column in columns.items()}
@@ -130,7 +130,7 @@ def seeded_messages(contacts: Contacts, deals: Opportunities, seed: int, clock: 
 
 
 def _part(contact: Array, sent: Array, kind: Any, **more: Any) -> dict[str, Array]:
-    """Columns of a group of messages; by default outbound, delivered, by nobody."""
+    """Columns of a group of messages; by default outbound, delivered, without a user."""
     count = len(contact)
     plain = {"kind": kind, "inbound": False, "origin": BY_CONTACT, "user": -1, "status": DELIVERED}
     plain |= {"call": 0, "seconds": 0, "text": 0} | more
@@ -151,7 +151,7 @@ def _text(group: str, size: int, count: int, rng: np.random.Generator) -> Array:
 
 
 def _users(owner: Array, rng: np.random.Generator) -> Array:
-    """The contact's owner, or anybody who still works there."""
+    """The contact's owner, or another current user."""
     anybody = rng.integers(0, LEFT, len(owner))
     return np.where((owner < 0) | (rng.random(len(owner)) < 0.2), anybody, owner)
 
@@ -161,7 +161,7 @@ def _sent_states(count: int, rng: np.random.Generator) -> Array:
 
 
 def _automations(people: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
-    """A workflow's SMS 20 seconds after the lead."""
+    """A workflow's SMS, 20 seconds after the contact was created."""
     who = np.flatnonzero(people["automated"])
     sent = people["created"][who] + 20 * SECOND
     return _part(
@@ -175,7 +175,7 @@ def _automations(people: dict[str, Array], rng: np.random.Generator) -> dict[str
 
 
 def _first_answers(people: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
-    """The first thing a person sent to each lead that was ever answered: a call, an SMS or an email."""
+    """The first reply to each lead that got one: a call, an SMS or an email by a user."""
     who = np.flatnonzero(people["answered"] >= 0)
     sent = people["answered"][who]
     kind = rng.choice([CALL, SMS, EMAIL], len(who), p=(0.35, 0.5, 0.15))
@@ -192,28 +192,28 @@ def _first_answers(people: dict[str, Array], rng: np.random.Generator) -> dict[s
 
 
 def _inbound_times(after: Array, rng: np.random.Generator, clock: Clock) -> Array:
-    """Instants with the inbox's rhythm, some days after *after*."""
+    """Instants some days after *after*, with the inbox's pattern of hours and weekdays."""
     local = clock.to_local(after + (rng.exponential(40, len(after)) * DAY).astype(np.int64))
     rate = np.outer(INBOUND_DAYS, INBOUND_HOURS).ravel()
     cell = rng.choice(len(rate), len(after), p=rate / rate.sum())
     monday = (local + 3 * DAY) // WEEK * WEEK - 3 * DAY
     snapped = monday + cell * HOUR + rng.integers(0, HOUR, len(after))
     snapped = np.where(snapped <= local, snapped + WEEK, snapped)
-    # Two weeks' shift at the most: the answer came before, whatever the clocks did in between.
+    # At most two weeks later: an instant must follow *after*, across changes of daylight saving time too.
     return clock.to_utc(snapped + np.where(clock.to_utc(snapped) <= after, WEEK, 0))
 
 
 def _turns(
     people: dict[str, Array], rng: np.random.Generator, clock: Clock
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """What contacts wrote, and what people replied: soon by day, slowly in the evening, at times never."""
+    """Messages by contacts, and replies by users: fast by day, slow in the evening, some never."""
     answered = np.flatnonzero(people["answered"] >= 0)
     who = rng.permutation(np.repeat(answered, 1 + (rng.random(len(answered)) < 0.25)))
     at = _inbound_times(people["answered"][who], rng, clock)
     kind = rng.choice(
         [SMS, EMAIL, FACEBOOK, INSTAGRAM, WHATSAPP, CHAT], len(who), p=(0.55, 0.15, 0.1, 0.07, 0.05, 0.08)
     )
-    asked = _text("question", len(words.QUESTIONS), len(who), rng)
+    question = _text("question", len(words.QUESTIONS), len(who), rng)
     again = np.flatnonzero(rng.random(len(who)) < 0.15)
     asking = _part(
         np.concatenate([who, who[again]]),
@@ -221,7 +221,7 @@ def _turns(
         np.concatenate([kind, kind[again]]),
         inbound=True,
         status=np.where(rng.random(len(who) + len(again)) < 0.3, READ, DELIVERED),
-        text=np.concatenate([asked, asked[again]]),
+        text=np.concatenate([question, question[again]]),
     )
     hour = clock.to_local(at) // HOUR % 24
     evening = (hour >= EVENING[0]) | (hour < EVENING[1])
@@ -241,7 +241,7 @@ def _turns(
 
 
 def _calls(people: dict[str, Array], rng: np.random.Generator, clock: Clock) -> dict[str, Array]:
-    """Calls that came in: answered, missed, or left on the voicemail; a third of the missed are called back."""
+    """Inbound calls: answered, missed or voicemail; a third of the missed ones are called back."""
     answered = np.flatnonzero(people["answered"] >= 0)
     who = answered[rng.random(len(answered)) < 0.35]
     at = _inbound_times(people["answered"][who], rng, clock)
@@ -265,7 +265,7 @@ def _calls(people: dict[str, Array], rng: np.random.Generator, clock: Clock) -> 
 
 
 def _mailings(people: dict[str, Array], rng: np.random.Generator, clock: Clock) -> dict[str, Array]:
-    """Email of workflows to each lead, and of campaigns at ten o'clock on a Tuesday."""
+    """Workflow emails to new contacts, and campaign emails at 10 AM on Tuesdays."""
     created = people["created"]
     first = np.flatnonzero(rng.random(len(created)) < 0.9)
     later = np.flatnonzero(rng.random(len(created)) < 0.5)
@@ -286,15 +286,15 @@ def _mailings(people: dict[str, Array], rng: np.random.Generator, clock: Clock) 
 
 
 def _activity(deals: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
-    """Rows about a deal's making and end, outbound by the app, in part with a user."""
+    """Activity rows about a deal's creation and end: outbound by the app, some with a user."""
     contact = np.concatenate([deals["contact"], deals["contact"]])
     sent = np.concatenate([deals["created"], deals["ends"]])
     user = np.where(rng.random(len(contact)) < 0.15, rng.integers(0, LEFT, len(contact)), -1)
     return _part(contact, sent, DEAL_ACTIVITY, origin=APP, user=user)
 
 
-def _odds_and_ends(people: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
-    """Tries that failed, notes among colleagues, STOPs, and messages older than their imported contact."""
+def _other_messages(people: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
+    """Failed messages, internal comments, STOPs, and messages older than their imported contact."""
     created, owner = people["created"], people["owner"]
     never = np.flatnonzero((people["answered"] < 0) & (people["source"] != IMPORT))
     failed = never[rng.random(len(never)) < 0.2]
@@ -310,24 +310,24 @@ def _odds_and_ends(people: dict[str, Array], rng: np.random.Generator) -> dict[s
     return _joined(parts)
 
 
-# Odd messages
+# Rare messages
 
 
-def _that_answer_nobody(
+def _no_replies(
     people: dict[str, Array], asking: dict[str, Array], replying: dict[str, Array], rng: np.random.Generator
 ) -> list[dict[str, Array]]:
-    """What is neither from a contact nor a reply: not sent yet, reactions, notices, colleagues, review requests."""
+    """Neither by a contact nor a reply: unsent messages, reactions, notices, internal chat, review requests."""
     return [
         _unsent(people, rng),
         _following(replying, replying["kind"] == SMS, REACTED, REACTION, rng),
         _following(replying, replying["kind"] == CHAT, CHAT_ENDED, CHAT_INFO, rng),
-        _among_colleagues(asking, rng),
+        _internal_chat(asking, rng),
         _review_requests(people, rng),
     ]
 
 
 def _unsent(people: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
-    """SMS that users wrote minutes after a lead, and that wait to be sent."""
+    """SMS that users wrote minutes after a contact was created, scheduled or pending."""
     share = np.where(people["answered"] < 0, UNSENT_TO_UNANSWERED, UNSENT) * (people["source"] != IMPORT)
     who = np.flatnonzero(rng.random(len(share)) < share)
     return _part(
@@ -350,15 +350,15 @@ def _following(
     return _part(replying["contact"][rows], sent, kind, inbound=True)
 
 
-def _among_colleagues(asking: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
-    """What users wrote to each other within minutes of a contact's message."""
+def _internal_chat(asking: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
+    """Internal chat within minutes of a contact's message."""
     rows = np.flatnonzero(rng.random(len(asking["sent"])) < DISCUSSED)
     sent = asking["sent"][rows] + rng.integers(60, 300, len(rows)) * SECOND
     return _part(asking["contact"][rows], sent, INTERNAL_CHAT, origin=APP, user=rng.integers(0, LEFT, len(rows)))
 
 
 def _review_requests(people: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
-    """Requests for a review weeks after the first answer: half of them by a user, half by a workflow."""
+    """Review requests weeks after the first reply, half by a user, half by a workflow."""
     who = np.flatnonzero((people["answered"] >= 0) & (rng.random(len(people["answered"])) < REVIEW_ASKED))
     by_user = rng.random(len(who)) < 0.5
     return _part(
@@ -371,7 +371,7 @@ def _review_requests(people: dict[str, Array], rng: np.random.Generator) -> dict
 
 
 def _afterwards(people: dict[str, Array], usual: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
-    """What is a reply, or may count as one: days after the last message, of contacts to whom a person wrote last."""
+    """Replies, and rows that may count as one, days after a last message that is by a user."""
     rows = _last_by_person(usual)
     rows = rows[(people["answered"][usual["contact"][rows]] >= 0) & (rng.random(len(rows)) < AFTERWARDS)]
     who, count = usual["contact"][rows], len(rows)
@@ -392,7 +392,7 @@ def _afterwards(people: dict[str, Array], usual: dict[str, Array], rng: np.rando
 
 
 def _last_by_person(columns: dict[str, Array]) -> Array:
-    """Places of the last row that each contact or a user to it sent, of those contacts where it was a user."""
+    """Indexes of each contact's last row by the contact or a user, where it is by a user."""
     by_user = (columns["origin"] == APP) & (columns["user"] >= 0)
     by_user &= ~np.isin(columns["kind"], (DEAL_ACTIVITY, CONTACT_ACTIVITY, COMMENT))
     rows = np.flatnonzero(columns["inbound"] | by_user)

@@ -1,7 +1,7 @@
-"""Payments as columns: what people bought again and again, what they subscribed to, orders and invoices.
+"""The seeded payments as columns: repeat purchases, subscription payments, orders and invoices.
 
-A customer buys at a rate drawn for him, and after each repeat leaves with a chance drawn for him: the
-law of BG/NBD, whose four numbers are planted. Orders and invoices are the papers of those purchases.
+Each customer has a purchase rate, and a probability of leaving after each repeat purchase: the BG/NBD model,
+whose four parameters are planted. Orders and invoices belong to those purchases.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BG_NBD = {"r": 0.243, "alpha_weeks": 4.414, "a": 0.793, "b": 2.426}
 CUSTOMERS = 0.15
 SPEND = {"median": 180.0, "sigma_between": 0.6, "sigma_within": 0.3}
 REPEATS = 60
-ORDERED, INVOICED = 0.25, 0.40  # of the purchases
+ORDERED, INVOICED = 0.25, 0.40  # shares of the purchases
 CAD, TEST, FAILED, REFUNDED, TEXT_AMOUNT = 0.01, 0.03, 0.04, 0.03, 0.02
 MERGED, DELETED = 0.01, 0.02
 
@@ -30,7 +30,7 @@ PAID, SENT, DRAFT, VOID, PARTLY, UNPAID = range(6)  # the state of an order or a
 
 
 def purchases(data: SeededData) -> dict[str, Array]:
-    """Each purchase of each customer: whose, when, how much; and how it was paid for."""
+    """Each purchase of each customer: contact, instant, amount, and whether by order, invoice or by hand."""
     return data.shared("purchases", lambda: _purchases(data))
 
 
@@ -51,7 +51,7 @@ def _purchases(data: SeededData) -> dict[str, Array]:
         there &= at < end
         parts.append((who[there], at[there]))
         there &= rng.random(count) >= leaves
-    contact = np.concatenate([one for one, _ in parts])
+    contact = np.concatenate([buyers for buyers, _ in parts])
     level = np.exp(SPEND["sigma_between"] * rng.standard_normal(len(people["created"])))
     within = np.exp(SPEND["sigma_within"] * rng.standard_normal(len(contact)))
     paid_by = rng.random(len(contact))
@@ -65,8 +65,8 @@ def _purchases(data: SeededData) -> dict[str, Array]:
     }
 
 
-def _of_whom(contact: Array, draw: Array) -> dict[str, Array]:
-    """Whether the payer's contact was merged into this one or is gone; both are a matter of the contact."""
+def _payer_columns(contact: Array, draw: Array) -> dict[str, Array]:
+    """Whether the payer is a deleted contact or was merged into this one, and the currency: fixed per contact."""
     fate = ids.scramble(contact.astype(np.uint64)) % np.uint64(1000)
     return {
         "ghost": np.where(fate < 1000 * DELETED, contact, -1).astype(np.int32),
@@ -76,7 +76,7 @@ def _of_whom(contact: Array, draw: Array) -> dict[str, Array]:
 
 
 def transactions(data: SeededData) -> dict[str, Array]:
-    """Purchases, payments of plans, and what does not count: tests, failures, and what is still pending."""
+    """Purchases, subscription payments, and what is no revenue: tests, failed and pending payments."""
     bought, paid = purchases(data), plans.payments(data)
     plan = plans.seeded_plans(data)
     rng = ids.generator(data.seed, "odd transactions")
@@ -98,7 +98,7 @@ def transactions(data: SeededData) -> dict[str, Array]:
         "status": np.concatenate([np.zeros(first, int), np.where(paid["failed"], FAILS, SUCCEEDED), fate]),
         "text": draw % 1000 < 1000 * TEXT_AMOUNT,
         "draw": draw,
-        **_of_whom(contact, draw),
+        **_payer_columns(contact, draw),
     }
     planned = np.arange(count)[first : first + len(paid["at"])]
     for name in ("ghost", "merged"):
@@ -117,9 +117,9 @@ def _seen(data: SeededData, columns: dict[str, Array]) -> dict[str, Array]:
 
 
 def subscriptions(data: SeededData) -> dict[str, Array]:
-    """Plans as they are at ``as_of``: active, in trial, or cancelled some days after the last time they were paid."""
+    """Subscriptions at ``as_of``: active, in trial, or canceled after their last paid interval."""
     plan = plans.seeded_plans(data)
-    last = np.where(plan["times"] < plans.FOR_EVER, plan["times"], 200 // plan["months"])
+    last = np.where(plan["times"] < plans.FOREVER, plan["times"], 200 // plan["months"])
     ends = plans.add_months(data, plan["first"], last * plan["months"]) if len(last) else plan["first"]
     ended = ends <= data.clock.as_of
     columns = {
@@ -138,8 +138,8 @@ def subscriptions(data: SeededData) -> dict[str, Array]:
     return _seen(data, columns)
 
 
-def _papers(data: SeededData, kind: int, name: str, more: float, states: tuple[int, ...]) -> dict[str, Array]:
-    """The paid papers of one kind, and a share *more* in other states; numbered as the purchases are, then on."""
+def _documents(data: SeededData, kind: int, name: str, more: float, states: tuple[int, ...]) -> dict[str, Array]:
+    """The paid orders or invoices, and a share *more* of unpaid ones, numbered after them."""
     bought = purchases(data)
     rng = ids.generator(data.seed, name)
     paid = np.flatnonzero(bought["pays"] == kind)
@@ -159,21 +159,21 @@ def _papers(data: SeededData, kind: int, name: str, more: float, states: tuple[i
         "live": ~(~is_paid & (draw % 100 < 9)),
         "text": draw % 1000 < 1000 * TEXT_AMOUNT,
         "draw": draw,
-        **_of_whom(bought["contact"][rows], draw),
+        **_payer_columns(bought["contact"][rows], draw),
     }
     return _seen(data, columns)
 
 
 def orders(data: SeededData) -> dict[str, Array]:
-    """An order for each purchase made that way, and some that were never paid."""
-    return _papers(data, ORDER, "orders", 0.12, (UNPAID, UNPAID, PARTLY))
+    """An order for each purchase by order, and some that were never paid."""
+    return _documents(data, ORDER, "orders", 0.12, (UNPAID, UNPAID, PARTLY))
 
 
 def invoices(data: SeededData) -> dict[str, Array]:
-    """An invoice for each purchase made that way, and some that are drafts, sent, void or paid in part."""
-    return _papers(data, INVOICE, "invoices", 0.3, (SENT, SENT, DRAFT, VOID, PARTLY))
+    """An invoice for each purchase by invoice, and some that are drafts, sent, void or partly paid."""
+    return _documents(data, INVOICE, "invoices", 0.3, (SENT, SENT, DRAFT, VOID, PARTLY))
 
 
 def planted(data: SeededData) -> dict[str, Any]:
-    """The law of purchases."""
+    """The parameters of the purchases."""
     return {"bg_nbd": dict(BG_NBD), "spend": dict(SPEND), "share_of_leads": CUSTOMERS}

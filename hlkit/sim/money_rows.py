@@ -1,4 +1,4 @@
-"""Payments, orders and invoices into JSON rows; an amount is at times a text, as some providers send it."""
+"""JSON rows of payments, orders and invoices. Some amounts are text, as some payment providers send them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ FUNNELS = ("Spring offer", "Maintenance plan", "Gift card")
 
 
 def _payers(data: SeededData, columns: dict[str, Array]) -> list[Person]:
-    """Who paid; a contact that is gone has an id and a name that no contact row has."""
+    """Who paid; a deleted contact has an id and a name that no contact row has."""
     out = persons(data, columns["contact"])
-    for place, ghost in enumerate(columns.get("ghost", np.full(len(out), -1)).tolist()):
+    for index, ghost in enumerate(columns.get("ghost", np.full(len(out), -1)).tolist()):
         if ghost >= 0:
             name = f"{words.GIVEN[ghost % len(words.GIVEN)]} {words.FAMILY[ghost % len(words.FAMILY)]}"
             mail = f"{name.lower().replace(' ', '.')}{ghost}@example.net"
-            out[place] = Person(ids.text(data.seed, "deleted contacts", ghost), name.split()[0], name, mail, None)
+            out[index] = Person(ids.text(data.seed, "deleted contacts", ghost), name.split()[0], name, mail, None)
     return out
 
 
@@ -70,7 +70,7 @@ def _rowwise(columns: dict[str, Array], *names: str) -> zip[tuple[Any, ...]]:
 def transaction_rows(data: SeededData, numbers: Array) -> list[Row]:
     """Rows of ``GET /payments/transactions``."""
     columns = _picked(data.table("transactions"), numbers)
-    told = zip(
+    written = zip(
         data.table("transactions").texts(numbers),
         _payers(data, columns),
         iso(columns["created"]),
@@ -80,7 +80,7 @@ def transaction_rows(data: SeededData, numbers: Array) -> list[Row]:
     )
     names = ("amount", "refunded", "pays", "paper", "status", "cad", "live", "text", "merged", "draw")
     coded = _rowwise(columns, *names)
-    return [_transaction(data, texts, numbers) for texts, numbers in zip(told, coded, strict=True)]
+    return [_transaction(data, *parts) for parts in zip(written, coded, strict=True)]
 
 
 def _transaction(data: SeededData, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> Row:
@@ -113,14 +113,14 @@ def _transaction(data: SeededData, texts: tuple[Any, ...], numbers: tuple[Any, .
 
 
 def provider_id(data: SeededData, number: int) -> str:
-    """The payment provider's name for a subscription."""
+    """The payment provider's id of a subscription."""
     return f"sub_{ids.text(data.seed, 'provider subscriptions', number)}"
 
 
 def subscription_rows(data: SeededData, numbers: Array) -> list[Row]:
-    """Rows of ``GET /payments/subscriptions``; neither the interval nor the end of one is among them."""
+    """Rows of ``GET /payments/subscriptions``; they have neither the interval nor the end of a subscription."""
     columns = _picked(data.table("subscriptions"), numbers)
-    told = zip(
+    written = zip(
         data.table("subscriptions").texts(numbers),
         _payers(data, columns),
         iso(columns["created"]),
@@ -128,7 +128,7 @@ def subscription_rows(data: SeededData, numbers: Array) -> list[Row]:
         strict=True,
     )
     coded = _rowwise(columns, "amount", "cad", "live", "draw", "ended", "number")
-    return [_subscription(data, texts, numbers) for texts, numbers in zip(told, coded, strict=True)]
+    return [_subscription(data, *parts) for parts in zip(written, coded, strict=True)]
 
 
 def _subscription(data: SeededData, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> Row:
@@ -148,7 +148,7 @@ def _subscription(data: SeededData, texts: tuple[Any, ...], numbers: tuple[Any, 
 
 
 def subscription_detail(data: SeededData, number: int) -> Row:
-    """``GET /payments/subscriptions/{id}``: the row, its interval, and when it was cancelled."""
+    """``GET /payments/subscriptions/{id}``: the row, its interval, and when it was canceled."""
     numbers = np.array([number])
     columns = _picked(data.table("subscriptions"), numbers)
     row = subscription_rows(data, numbers)[0]
@@ -165,7 +165,7 @@ def subscription_detail(data: SeededData, number: int) -> Row:
 def order_rows(data: SeededData, numbers: Array) -> list[Row]:
     """Rows of ``GET /payments/orders``."""
     columns = _picked(data.table("orders"), numbers)
-    told = zip(
+    written = zip(
         data.table("orders").texts(numbers),
         _payers(data, columns),
         iso(columns["created"]),
@@ -173,7 +173,7 @@ def order_rows(data: SeededData, numbers: Array) -> list[Row]:
         strict=True,
     )
     coded = _rowwise(columns, "amount", "cad", "live", "text", "state", "draw")
-    return [_order(data, texts, numbers) for texts, numbers in zip(told, coded, strict=True)]
+    return [_order(data, *parts) for parts in zip(written, coded, strict=True)]
 
 
 def _order(data: SeededData, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> Row:
@@ -196,10 +196,10 @@ def _order(data: SeededData, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -
 
 
 def invoice_rows(data: SeededData, numbers: Array) -> list[Row]:
-    """Rows of ``GET /invoices/``; the number of one is at times a text with a prefix."""
+    """Rows of ``GET /invoices/``; some invoice numbers are text with a prefix."""
     columns = _picked(data.table("invoices"), numbers)
     local = data.clock.to_local(columns["created"]) // DAY * DAY
-    told = zip(
+    written = zip(
         data.table("invoices").texts(numbers),
         _payers(data, columns),
         iso(columns["created"]),
@@ -209,7 +209,7 @@ def invoice_rows(data: SeededData, numbers: Array) -> list[Row]:
         strict=True,
     )
     coded = _rowwise(columns, "amount", "cad", "live", "text", "state", "draw", "number")
-    return [_invoice(data, texts, numbers) for texts, numbers in zip(told, coded, strict=True)]
+    return [_invoice(data, *parts) for parts in zip(written, coded, strict=True)]
 
 
 def _invoice(data: SeededData, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> Row:

@@ -1,7 +1,7 @@
-"""The seeded deals as columns: from which lead, in which stage, won or lost when.
+"""The seeded deals as columns: contact, stage, and when they were won or lost.
 
-A deal ends after Exp(24 days), as two competing waits with rates in the ratio p : 1 - p would
-have it; for repeat work, Exp(40 days) to win against Exp(60 days) to lose, so that p = 0.6.
+Winning and losing are competing risks. A deal ends after Exp(24 days), won with probability p; for repeat
+work, Exp(40 days) to win competes with Exp(60 days) to lose, so p = 0.6.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WIN = {"google": 0.30, "facebook": 0.12, "referral": 0.45, "direct": 0.20}
 REPEAT_WIN = 0.60
 DAYS_TO_WIN, DAYS_TO_LOSE = 40.0, 60.0
 ODDS_IF_FAST, FAST_MINUTES = 2.0, 60.0
-STUCK = 40 / 5000  # of the contacts
+STUCK = 40 / 5000  # share of the contacts
 DELETED_STAGE_SHARE = 0.02
 
 STATUSES = ("open", "won", "lost", "abandoned")
@@ -33,7 +33,7 @@ LOST_AT = (0.30, 0.28, 0.22, 0.20)
 
 @dataclass
 class Opportunities:
-    """Columns of the deals that exist at ``as_of``; of all seeded ones, whose they are and when they end."""
+    """Columns of the deals that exist at ``as_of``; ``history`` has contact, creation and end of all seeded deals."""
 
     columns: dict[str, Array]
     history: dict[str, Array]
@@ -41,7 +41,7 @@ class Opportunities:
 
 
 def seeded_opportunities(contacts: Contacts, seed: int, clock: Clock) -> Opportunities:
-    """About 0.36 deals for each contact; only those that exist at ``clock.as_of``."""
+    """About 0.36 deals per contact; only those that exist at ``clock.as_of``."""
     rng = ids.generator(seed, "opportunities")
     seeded = len(contacts.history["created"])
     columns = _deals(contacts, round(PER_CONTACT * seeded), rng)
@@ -55,7 +55,7 @@ def seeded_opportunities(contacts: Contacts, seed: int, clock: Clock) -> Opportu
 
 
 def _deals(contacts: Contacts, count: int, rng: np.random.Generator) -> dict[str, Array]:
-    """Who, in which pipeline, worth what, and since when; imported contacts have none."""
+    """Contact, pipeline, value and creation; imported contacts have no deals."""
     leads = np.flatnonzero(contacts.history["source"] != IMPORT)
     contact = leads[rng.integers(0, len(leads), count)] if len(leads) else leads
     count = len(contact)
@@ -79,18 +79,18 @@ def _deals(contacts: Contacts, count: int, rng: np.random.Generator) -> dict[str
 
 
 def _win_chance(columns: dict[str, Array]) -> Array:
-    """By source, with twice the odds where a person answered within the hour; 0.6 for repeat work."""
+    """Chance to win by source, with twice the odds after a reply within an hour; 0.6 for repeat work."""
     fast_share = 0.85 * 0.8859  # not never, times the lognormal's share below 60 minutes
     chance = np.full(len(columns["source"]), REPEAT_WIN)
     for number, name in enumerate(SOURCES[:IMPORT]):
         slow, fast = _split(WIN[name], fast_share)
-        mine = (columns["source"] == number) & (columns["pipeline"] != REPEAT)
-        chance[mine] = np.where(columns["fast"][mine], fast, slow)
+        is_source = (columns["source"] == number) & (columns["pipeline"] != REPEAT)
+        chance[is_source] = np.where(columns["fast"][is_source], fast, slow)
     return chance
 
 
 def _split(mean: float, fast_share: float) -> tuple[float, float]:
-    """Chances of the slow and the fast whose odds are 1 to 2 and whose mean is *mean*."""
+    """The chances after a slow and a fast reply: their odds are 1 to 2, their mean is *mean*."""
     low, high = 0.0, 1.0
     for _ in range(60):
         slow = (low + high) / 2
@@ -101,7 +101,7 @@ def _split(mean: float, fast_share: float) -> tuple[float, float]:
 
 
 def _endings(columns: dict[str, Array], rng: np.random.Generator) -> dict[str, Array]:
-    """How each deal will end, when, in which stage, and when it reached that."""
+    """How and when each deal ends, in which stage, and when it reached that stage."""
     count = len(columns["created"])
     mean = 1 / (1 / DAYS_TO_WIN + 1 / DAYS_TO_LOSE)
     lasts = (rng.exponential(mean, count) * DAY).astype(np.int64) + HOUR
@@ -122,7 +122,7 @@ def _endings(columns: dict[str, Array], rng: np.random.Generator) -> dict[str, A
 
 
 def _stuck(columns: dict[str, Array], contacts: int, rng: np.random.Generator, clock: Clock) -> Array:
-    """Deals of half a year ago that nobody has moved since their first week."""
+    """Deals about half a year old that have not moved since their first week."""
     age = (clock.end - columns["created"]) / DAY
     fit = (age > 150) & (age < 400) & (columns["pipeline"] != REPEAT)
     rows = rng.permutation(np.flatnonzero(fit))[: round(STUCK * contacts)]
@@ -132,18 +132,18 @@ def _stuck(columns: dict[str, Array], contacts: int, rng: np.random.Generator, c
 
 
 def _state(columns: dict[str, Array], as_of: int) -> None:
-    """What ``as_of`` shows of each deal: status, stage, and the instants of their last changes."""
+    """The state of each deal at ``as_of``: status, stage, and when they last changed."""
     created, pop = columns["created"], columns.pop
     lasts, ending, final, reached, pace = (pop(n) for n in ("lasts", "ending", "final", "reached", "pace"))
     stuck = columns["stuck"]
     elapsed = as_of - created
     closed = (elapsed >= lasts) & ~stuck
-    # An open deal in work moves on, or is touched, at its own pace of three to seven days.
+    # An active deal advances, or is updated, at its own pace of three to seven days.
     stages = np.maximum(final, 1) + 1
-    walked = np.minimum((elapsed / np.maximum(lasts, 1) * stages).astype(np.int64), stages - 1)
-    walked = np.where(elapsed > pace, np.maximum(walked, 1), 0)
-    touched = created + np.where(walked > 0, elapsed // pace * pace, 0)
-    stage = np.where(closed, final, np.where(final == DELETED, DELETED, walked))
+    advanced = np.minimum((elapsed / np.maximum(lasts, 1) * stages).astype(np.int64), stages - 1)
+    advanced = np.where(elapsed > pace, np.maximum(advanced, 1), 0)
+    touched = created + np.where(advanced > 0, elapsed // pace * pace, 0)
+    stage = np.where(closed, final, np.where(final == DELETED, DELETED, advanced))
     columns["stage"] = np.where(stuck, 1, stage).astype(np.int8)
     columns["stage_changed"] = np.where(closed, created + reached, np.where(stuck, created + pace, touched))
     columns["status"] = np.where(closed, ending, OPEN).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Columns of contacts into the texts of a row: names, emails, phones, sources, custom values."""
+"""Text of contact rows from columns: names, emails, phones, sources, custom values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EPOCH = date(1970, 1, 1).toordinal()
 
 
 def names(columns: Columns, traps: Traps, rows: Array) -> list[tuple[str, str | None]]:
-    """First and last name of each row, as somebody typed them."""
+    """First and last name of each row, as typed."""
     out: list[tuple[str, str | None]] = []
     picked = (columns[name][rows].tolist() for name in ("given", "family", "name_written", "surnamed"))
     for row, given, family, written, surnamed in zip(rows.tolist(), *picked, strict=True):
@@ -41,7 +41,7 @@ def _written(first: str, last: str | None, how: int) -> tuple[str, str | None]:
 
 
 def emails(columns: Columns, rows: Array) -> list[str | None]:
-    """The email of each row: its mailbox's number keeps it apart from all others."""
+    """The email of each row; the number of its mailbox makes it unique."""
     box = columns["mail"][rows]
     owner = box.clip(0)
     given, family = columns["given"][owner].tolist(), columns["family"][owner].tolist()
@@ -63,7 +63,7 @@ def emails(columns: Columns, rows: Array) -> list[str | None]:
 
 
 def phones(columns: Columns, rows: Array) -> list[str | None]:
-    """The phone of each row: a number kept for fiction, +1 and ten digits unless it is badly written."""
+    """The phone of each row: a number reserved for fiction, +1 and ten digits unless badly written."""
     out: list[str | None] = []
     picked = columns["phone"][rows].tolist(), columns["phone_written"][rows].tolist()
     for number, how in zip(*picked, strict=True):
@@ -79,12 +79,12 @@ def phones(columns: Columns, rows: Array) -> list[str | None]:
 
 
 def spare_phone(draw: int) -> str:
-    """A second number, of nobody else's business."""
+    """A second phone number."""
     return f"+1{words.AREA_CODES[draw % 30]}55501{draw % 100:02d}"
 
 
 def sources(columns: Columns, rows: Array) -> list[str | None]:
-    """What the row says of where the contact came from: at times nothing, at times in odd letters."""
+    """The source on each row: some are missing, some in another case."""
     picked = columns["source"][rows].tolist(), columns["source_written"][rows].tolist()
     return [_source(SOURCES[code], how) for code, how in zip(*picked, strict=True)]
 
@@ -94,8 +94,8 @@ def _source(name: str, how: int) -> str | None:
 
 
 def touch(code: int, how: int, spread: int) -> dict[str, Any]:
-    """An attribution object; *how* may give the source in other letters, or nothing, or our own site."""
-    return dict(_touch(code, how, spread))  # whoever changes a row changes that row alone
+    """An attribution object; *how* is the spelling: another case, missing, or the location's own site."""
+    return dict(_touch(code, how, spread))  # a copy, as rows may be changed
 
 
 @lru_cache(maxsize=4096)
@@ -131,26 +131,26 @@ def tags(bits: int) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def _tags(bits: int) -> list[str]:
-    return [tag for place, tag in enumerate(words.TAGS) if bits >> place & 1] if bits else []
+    return [tag for index, tag in enumerate(words.TAGS) if bits >> index & 1] if bits else []
 
 
 def contact_values(account: Account, draw: int) -> list[dict[str, Any]]:
     """Custom values of a contact, ``{id, value}``: text, number, list, flag or object by the field's type.
 
-    A minority comes in another shape than most, as in real accounts: one choice as a list, several options as
-    one text, numbers as text, days as milliseconds.
+    A minority has another shape, as in real accounts: one choice as a list, several options as one text,
+    numbers as text, days as milliseconds.
     """
     field, out = account.field_ids, []
 
-    def put(number: int, value: Any, otherwise: Any = None) -> None:
-        is_odd = otherwise is not None and (draw >> 5) % 7 == number % 7
-        out.append({"id": field[number], "value": otherwise if is_odd else value})
+    def put(number: int, value: Any, rare: Any = None) -> None:
+        is_rare = rare is not None and (draw >> 5) % 7 == number % 7
+        out.append({"id": field[number], "value": rare if is_rare else value})
 
     if draw & 1:
         kind = FIELDS[0][4][draw >> 9 & 3]
         put(0, kind, [kind])
     if draw & 2:
-        wanted = [option for place, option in enumerate(FIELDS[1][4]) if (draw >> 11 & 31 | 1) >> place & 1]
+        wanted = [option for index, option in enumerate(FIELDS[1][4]) if (draw >> 11 & 31 | 1) >> index & 1]
         put(1, wanted, ", ".join(wanted))
     if draw & 4:
         budget = 500 + (draw >> 16) % 400 * 50
@@ -177,15 +177,15 @@ def contact_values(account: Account, draw: int) -> list[dict[str, Any]]:
 
 
 def file(draw: int, name: str) -> dict[str, Any]:
-    """A file or a signature as rows have it: what is known of it, under an id of its own."""
+    """A file or a signature as in rows: its metadata, keyed by its id."""
     meta = {"originalname": name, "size": draw % 4096}
     url = f"https://files.example.com/{draw:08x}/{name}"
     return {f"{draw:08x}-0000-4000-8000-000000000000": {"url": url, "meta": meta, "documentId": f"doc{draw:08x}"}}
 
 
 def deal_values(account: Account, draw: int) -> list[dict[str, Any]]:
-    """Custom values of a deal: mostly the value's key tells its type, as in live rows; a minority says fieldValue, as
-    the documents do, or value."""
+    """Custom values of a deal. The key of most values has their type, as in live rows; of a minority it is
+    fieldValue, as documented, or value."""
     field, out = account.field_ids, list[dict[str, Any]]()
 
     def put(number: int, kind: str, value: Any) -> None:

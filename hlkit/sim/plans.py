@@ -1,7 +1,7 @@
-"""Subscriptions: plans that begin, are paid every so many months, fail, end and come back.
+"""The seeded subscriptions: plans that start, renew every few months, fail, end and are reactivated.
 
-Twelve contacts follow a script whose monthly revenue can be told by arithmetic; the rest are drawn.
-A plan's payment on the tenth covers that month's end, and those of as many more as its interval has.
+Twelve contacts follow a script, so that their monthly revenue can be worked out by hand; the rest are random.
+A payment on the 10th covers the end of that month, and of the following months of the plan's interval.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from hlkit.sim.seeded import SeededData
 
 PER_CONTACT = 0.027
 PRICES = (29.0, 49.0, 99.0, 149.0)
-FOR_EVER = 99
+FOREVER = 99
 RETRIED_AFTER = 5 * DAY
 
 
 @dataclass(frozen=True)
 class Plan:
-    """So much every so many months, from a month of the history on, so many times."""
+    """An amount paid every *months* months, *times* times, from month *first* of the history."""
 
     months: int
     amount: float
     first: int
-    times: int = FOR_EVER
+    times: int = FOREVER
     currency: str = "USD"
     trial: bool = False  # the first payment is 0
-    fails: int = -1  # which payment fails, to be made good five days later
+    fails: int = -1  # which payment fails; it is retried five days later
 
 
 # ChartMogul's example comes first: new 166.67, expansion 60, contraction 60, churn 166.67, reactivation 150.
@@ -53,7 +53,7 @@ SCRIPT: tuple[tuple[str, tuple[Plan, ...]], ...] = (
 
 
 def seeded_plans(data: SeededData) -> dict[str, Array]:
-    """One row for each subscription: whose, what it costs, and the instants between which it is paid."""
+    """One row per subscription: its contact, amount, interval, first payment and number of payments."""
     return data.shared("plans", lambda: _plans(data))
 
 
@@ -73,7 +73,7 @@ def _plans(data: SeededData) -> dict[str, Array]:
         return np.concatenate([np.array(scripted, kind), drawn.astype(kind)])
 
     return {
-        "contact": both([one for one, _ in script], who, np.int32),
+        "contact": both([contact for contact, _ in script], who, np.int32),
         "amount": both([plan.amount for _, plan in script], rng.choice(PRICES, count), float),
         "months": both([plan.months for _, plan in script], rng.choice([1, 1, 1, 1, 3, 12], count), np.int64),
         "times": both([plan.times for _, plan in script], _times(count, rng), np.int64),
@@ -86,12 +86,12 @@ def _plans(data: SeededData) -> dict[str, Array]:
 
 
 def _times(count: int, rng: np.random.Generator) -> Array:
-    """A third stay for ever; the others leave after some payments."""
-    return np.where(rng.random(count) < 0.35, FOR_EVER, 1 + rng.geometric(0.12, count))
+    """Number of payments: a third never cancel; the others cancel after a few."""
+    return np.where(rng.random(count) < 0.35, FOREVER, 1 + rng.geometric(0.12, count))
 
 
 def script_contacts(data: SeededData) -> list[int]:
-    """The twelve oldest contacts who are leads and no trap; none in an account too small for it."""
+    """The twelve oldest contacts who are leads and no trap; empty if the account has too few contacts."""
     people = data.contacts.columns
     early = (people["created"] < tenth(data, 1)) & (people["source"] != IMPORT)
     rows = [row for row in np.flatnonzero(early).tolist() if row not in data.contacts.traps]
@@ -99,18 +99,25 @@ def script_contacts(data: SeededData) -> list[int]:
 
 
 def tenth(data: SeededData, month: int) -> int:
-    """Nine in the morning of the tenth, in the history's month *month*."""
+    """9 AM local time on the 10th of the history's month *month*."""
     return int(_tenths(data, np.array([month]))[0])
 
 
+def _month_of(data: SeededData, instant: int) -> np.datetime64:
+    """The local month of an instant."""
+    local = int(data.clock.to_local(np.array([instant]))[0])
+    month: np.datetime64 = np.datetime64(local, "ms").astype("datetime64[M]")
+    return month
+
+
 def _tenths(data: SeededData, months: Array) -> Array:
-    begun = np.datetime64(int(data.clock.to_local(np.array([data.clock.start]))[0]), "ms").astype("datetime64[M]")
-    days = (begun + months).astype("datetime64[ms]").astype(np.int64)
+    first_month = _month_of(data, data.clock.start)
+    days = (first_month + months).astype("datetime64[ms]").astype(np.int64)
     return data.clock.to_utc(days + 9 * DAY + 9 * HOUR)
 
 
 def add_months(data: SeededData, instants: Array, months: Array) -> Array:
-    """The same day, or the month's 28th, and the same time of day so many months later."""
+    """The same day (at most the 28th) and local time, *months* months later."""
     local = data.clock.to_local(instants)
     month = local.astype("datetime64[ms]").astype("datetime64[M]")
     rest = np.minimum(local - month.astype("datetime64[ms]").astype(np.int64), 28 * DAY - HOUR)
@@ -119,7 +126,7 @@ def add_months(data: SeededData, instants: Array, months: Array) -> Array:
 
 
 def payments(data: SeededData) -> dict[str, Array]:
-    """Each payment of each plan until the end of the history: which plan's, when, how much, and whether it failed."""
+    """Each payment of each plan until the end of the history: plan, instant, amount, and whether it failed."""
     plans = seeded_plans(data)
     most = np.minimum(plans["times"], -(-30 // plans["months"]))
     plan = np.repeat(np.arange(len(most)), most)
@@ -135,7 +142,7 @@ def payments(data: SeededData) -> dict[str, Array]:
 
 
 def planted(data: SeededData, contact_ids: list[str]) -> dict[str, Any]:
-    """For each scripted contact its plans and the revenue of each whole month, by currency, as the script has it."""
+    """For each scripted contact, its plans and its monthly recurring revenue by currency, from the script alone."""
     out: dict[str, Any] = {}
     for (name, plans), row in zip(SCRIPT, script_contacts(data), strict=False):
         out[name] = {"contact_id": contact_ids[row], "plans": [vars(plan) for plan in plans]}
@@ -144,15 +151,15 @@ def planted(data: SeededData, contact_ids: list[str]) -> dict[str, Any]:
 
 
 def _by_month(data: SeededData, plans: tuple[Plan, ...], currency: str) -> dict[str, float]:
-    """Month to revenue at its end, for the months that have ended at ``as_of``."""
-    begun = np.datetime64(int(data.clock.to_local(np.array([data.clock.start]))[0]), "ms").astype("datetime64[M]")
-    now = np.datetime64(int(data.clock.to_local(np.array([data.clock.as_of]))[0]), "ms").astype("datetime64[M]")
+    """Revenue at the end of each month that has ended by ``as_of``."""
+    first_month = _month_of(data, data.clock.start)
+    now = _month_of(data, data.clock.as_of)
     out = {}
-    for month in range(int((now - begun).astype(int))):
+    for month in range(int((now - first_month).astype(int))):
         paid = 0.0
         for plan in plans:
             turn = (month - plan.first) // plan.months
             due = plan.currency == currency and month >= plan.first and turn < plan.times
             paid += plan.amount / plan.months if due and not (plan.trial and turn == 0) else 0.0
-        out[str(begun + np.timedelta64(month, "M"))] = round(paid, 2)
+        out[str(first_month + np.timedelta64(month, "M"))] = round(paid, 2)
     return out

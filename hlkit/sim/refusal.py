@@ -1,4 +1,4 @@
-"""What the server answers when it will not: a status and HighLevel's words for it."""
+"""Error responses: a status and HighLevel's message."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 
 class Refusal(Exception):
-    """An error answer; *message* is a text, or a list of texts for a body that does not validate."""
+    """An error response; *message* is a text, or a list of texts for a body that does not validate."""
 
     def __init__(self, status: int, message: str | list[str], error: str | None = None) -> None:
         super().__init__(status, message)

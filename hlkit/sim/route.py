@@ -1,4 +1,4 @@
-"""What an endpoint is: where it stands, which scope it wants, what it is asked and what it gives."""
+"""An endpoint: its path, the scope it requires, its request and its answer."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hlkit.sim.data import Data
 from hlkit.sim.refusal import Refusal, unprocessable
 from hlkit.sim.table import ENCODER
 
-LIST_MOST = 100  # no list of rows by offset or page is known to take more
+LIST_MOST = 100  # no list by offset or page accepts more
 
 
 @dataclass
-class Asked:
-    """A request, as the endpoints see it."""
+class Request:
+    """A request, as the endpoints get it."""
 
     method: str
     path: str
@@ -29,8 +29,8 @@ class Asked:
 
 
 @dataclass
-class Given:
-    """A good answer: its status, its JSON without the rows, and the rows, which may be texts of JSON already."""
+class Answer:
+    """A successful answer: its status, its JSON without the rows, and the rows, as objects or as JSON text."""
 
     envelope: dict[str, Any]
     rows_key: str | None = None
@@ -40,7 +40,7 @@ class Given:
     numbers: Array = field(default_factory=lambda: np.empty(0, np.int64))
 
     def text(self, **more: Any) -> str:
-        """The JSON, with some more in the envelope."""
+        """The JSON, with *more* in the envelope."""
         envelope = ENCODER.encode(self.envelope | more)
         if self.rows_key is None:
             return envelope
@@ -51,23 +51,23 @@ class Given:
 
 @dataclass(frozen=True)
 class Route:
-    """An endpoint: method, path, scope, where the location is named, and what answers."""
+    """An endpoint: method, path, scope, where the request has the location's id, and the function that answers."""
 
     method: str
     path: str
     scope: str
-    place: str  # body, query, path, alt (altId and altType), or none
-    answer: Callable[[Data, Asked], Given]
+    location_in: str  # body, query, path, alt (altId and altType), or none
+    handler: Callable[[Data, Request], Answer]
     until_v3: bool = False
 
     def fits(self, method: str, path: str, flags: int = 0) -> re.Match[str] | None:
-        """Whether a request is for this endpoint; *flags* may say that case does not matter."""
+        """The match of a request's path, or None; *flags* may ignore case."""
         pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path)
         return re.fullmatch(pattern, path, flags) if method == self.method else None
 
 
 def whole(value: object, name: str, least: int = 0) -> int:
-    """A number, which may come as text."""
+    """A whole number, which may be text."""
     if isinstance(value, str) and value.isdigit():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
@@ -78,7 +78,7 @@ def whole(value: object, name: str, least: int = 0) -> int:
 
 
 def page_size(value: object, name: str = "limit", most: int = LIST_MOST) -> int:
-    """A number of rows; above the endpoint's maximum it is an error, never a smaller page."""
+    """A number of rows; above the endpoint's maximum it is an error."""
     size = whole(value, name, least=1)
     if size > most:
         raise Refusal(400, f"{name} must not be greater than {most}", "Bad Request")

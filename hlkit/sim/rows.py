@@ -1,4 +1,4 @@
-"""Columns into the JSON rows of the live API: spelling, nulls and nesting as recorded accounts have them."""
+"""JSON rows from columns: spelling, nulls and nesting as recorded from live accounts."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Row = dict[str, Any]
 
 
 def owner(account: Account, number: int) -> str | None:
-    """A user's id; a negative number is nobody."""
+    """A user's id; None for a negative number."""
     return account.user_ids[number] if number >= 0 else None
 
 
 def company(number: int) -> str | None:
-    """A company's name; a negative number is none."""
+    """A company's name; None for a negative number."""
     if number < 0:
         return None
     first = words.COMPANY_WORDS[number % len(words.COMPANY_WORDS)]
@@ -38,7 +38,7 @@ def _business_id(seed: int, number: int) -> str:
 
 
 class Person(NamedTuple):
-    """What other rows repeat of a contact."""
+    """The contact fields that other rows repeat."""
 
     contact_id: str
     first: str
@@ -48,7 +48,7 @@ class Person(NamedTuple):
 
 
 def persons(data: SeededData, contacts: Array) -> list[Person]:
-    """Contacts as other rows name them."""
+    """The contact fields that other rows repeat."""
     table = data.table("contacts")
     named = people.names(table.columns, data.contacts.traps, contacts)
     parts = zip(
@@ -86,7 +86,7 @@ def _blocked(code: int, spread: int) -> Row:
 
 
 def contact_rows(data: SeededData, rows: Array) -> list[Row]:
-    """Rows of ``POST /contacts/search``; nothing is absent, what is not known is null."""
+    """Rows of ``POST /contacts/search``; all keys are present, missing values are null."""
     table, account = data.table("contacts"), data.account
     columns = table.columns
     written = zip(
@@ -109,7 +109,7 @@ def contact_rows(data: SeededData, rows: Array) -> list[Row]:
 
 
 def _contact(account: Account, texts: tuple[Any, ...], numbers: tuple[Any, ...]) -> Row:
-    row, identifier, (first, last), email, phone, source, place, added, updated, birthday, deals = texts
+    row, identifier, (first, last), email, phone, source, address, added, updated, birthday, deals = texts
     first_touch, last_touch, how, dnd, owned, tag_bits, born, custom, business = numbers
     trade, whole = company(business), f"{first} {last}" if last else first
     return {
@@ -128,10 +128,10 @@ def _contact(account: Account, texts: tuple[Any, ...], numbers: tuple[Any, ...])
         "phone": phone,
         "phoneLabel": None,
         "additionalPhones": _second_phone(custom),
-        "address": place[0],
-        "city": place[1],
-        "state": place[1] and "IL",
-        "postalCode": place[2],
+        "address": address[0],
+        "city": address[1],
+        "state": address[1] and "IL",
+        "postalCode": address[2],
         "country": "US",
         "website": None,
         "timezone": None,
@@ -155,7 +155,7 @@ def _contact(account: Account, texts: tuple[Any, ...], numbers: tuple[Any, ...])
 
 
 def _second_email(email: str | None, spread: int) -> list[Any]:
-    """Mostly an object, at times a plain text."""
+    """Mostly an object, sometimes plain text."""
     if spread % 33 or not email or "@" not in email:
         return []
     second = f"work.{email}"
@@ -171,7 +171,7 @@ def _second_phone(spread: int) -> list[Any]:
 
 
 def _birthday(day: int, text: str, spread: int) -> Any:
-    """A date as text, or as milliseconds since 1970, which may come as text too."""
+    """A date as text, or as milliseconds since 1970, as a number or as text."""
     return (text, text, text, day * DAY, str(day * DAY))[spread % 5]
 
 
@@ -203,7 +203,7 @@ def _deals_in_contact(data: SeededData, rows: Array) -> list[Row]:
 
 
 def stage_id(account: Account, pipeline: int, stage: int) -> str:
-    """The stage's id, or the id of the stage that somebody deleted."""
+    """The stage's id, or the id of the deleted stage."""
     return account.deleted_stage_id if stage == DELETED else account.stage_ids[pipeline][stage]
 
 
@@ -297,7 +297,7 @@ def _relation(account: Account, contact_id: str, person: Row, added: str) -> Row
 
 
 def _touches(first: int, last: int, how: int, spread: int) -> list[Row]:
-    """First and last touch of a deal; a deal made by hand has none."""
+    """First and last touch of a deal; a deal created by hand has none."""
     if how == 3:
         return []
     out = []
@@ -309,7 +309,7 @@ def _touches(first: int, last: int, how: int, spread: int) -> list[Row]:
 
 
 def message_rows(data: SeededData, rows: Array) -> list[Row]:
-    """Rows of ``GET /conversations/messages/export``; what a message does not have is absent."""
+    """Rows of ``GET /conversations/messages/export``; fields without a value are absent."""
     table, lead, account = data.table("messages"), data.table("contacts"), data.account
     columns, contact = table.columns, table.columns["contact"][rows]
     conversations = ids.texts(ids.keys(account.seed, "conversations", lead.columns["number"][contact]))
@@ -360,7 +360,7 @@ def _message(account: Account, written: tuple[str, ...], coded: tuple[Any, ...])
 
 
 def _call(status: str, seconds: int, form: int) -> Row:
-    """What became of a call: flat as in the vendor's documents, or nested as in live rows, as number or as text."""
+    """A call's outcome: flat as in the documentation or nested as in live rows, as number or as text."""
     if form % 2:
         return {"callStatus": status, "callDuration": str(seconds)}
     return {"call": {"duration": (seconds or None) if form else str(seconds), "status": status}}

@@ -41,7 +41,7 @@ class Server(ThreadingTCPServer):
         self._thread.start()
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        """Accept, and remember the socket so that it can be closed."""
+        """Accept a connection, and record its socket so that it can be closed."""
         sock, address = super().get_request()
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self._lock:

@@ -10,11 +10,11 @@ from typing import Literal, Self
 
 from hlkit.sim import ids
 from hlkit.sim.data import Data
-from hlkit.sim.endpoints import answer
+from hlkit.sim.endpoints import handle
 from hlkit.sim.exchange import SMALLEST_GZIP, Logged, Reply
 from hlkit.sim.limits import Budget
 from hlkit.sim.refusal import Refusal
-from hlkit.sim.route import Asked, Given
+from hlkit.sim.route import Answer, Request
 from hlkit.sim.server import Server
 from hlkit.sim.table import ENCODER
 from hlkit.sim.tokens import TOKEN, Tokens
@@ -155,13 +155,13 @@ class Simulation:
             reply = self._refused(refusal, logged)
         return self._finished(reply, logged, budget)
 
-    def _answer(self, logged: Logged) -> Given:
-        asked = Asked(logged.method, logged.path, logged.query, logged.headers, logged.body)
-        return answer(self.data, self._tokens, asked)
+    def _answer(self, logged: Logged) -> Answer:
+        request = Request(logged.method, logged.path, logged.query, logged.headers, logged.body)
+        return handle(self.data, self._tokens, request)
 
-    def _written(self, given: Given, logged: Logged) -> Reply:
-        logged.rows = len(given.rows)
-        return Reply.of_json(given.status, given.text(traceId=self._trace(logged)))
+    def _written(self, answer: Answer, logged: Logged) -> Reply:
+        logged.rows = len(answer.rows)
+        return Reply.of_json(answer.status, answer.text(traceId=self._trace(logged)))
 
     def _refused(self, refusal: Refusal, logged: Logged) -> Reply:
         payload = {"statusCode": refusal.status, "message": refusal.message, "error": refusal.error}

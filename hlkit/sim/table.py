@@ -1,7 +1,7 @@
-"""A resource as a table: which rows there are now, in which order, after which cursor.
+"""A resource as a table: the current rows, in any order, after any cursor.
 
-Orders and filtered orders are kept until the table changes, so that the pages of one walk
-cost a bisection each.
+Orders and filtered orders are cached until the table changes, so each further page of a download costs one
+bisection.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from hlkit.sim.clock import Array
 
 Row = dict[str, Any]
 ENCODER = json.JSONEncoder(check_circular=False, ensure_ascii=False, separators=(",", ":"))
-Sort = tuple[tuple[str, bool], ...]  # fields, and whether each runs downwards
+Sort = tuple[tuple[str, bool], ...]  # fields, and whether each is descending
 
-KEPT_ORDERS = 8
+CACHED_ORDERS = 8
 
 
 class Table:
-    """Columns, a key for each row, and which rows are alive; rows are numbered for ever."""
+    """Columns, a key per row, and which rows are alive; a row's number never changes."""
 
     def __init__(
         self,
@@ -43,8 +43,8 @@ class Table:
         self._seed = seed
         self.keys = ids.keys(seed, name, self.columns["number"])
         self.alive = np.ones(len(self.keys), bool)
-        self._kept: dict[object, Array] = {}
-        self._own: set[str] = set()
+        self._cache: dict[object, Array] = {}
+        self._copied: set[str] = set()
 
     def __len__(self) -> int:
         return int(self.alive.sum())
@@ -64,30 +64,30 @@ class Table:
     def find(self, identifier: object) -> int | None:
         """The number of the row with this id, alive or not."""
         key = ids.key_of(identifier, self.style)
-        order = self._keep("keys", lambda: np.argsort(self.keys))
+        order = self._cached("keys", lambda: np.argsort(self.keys))
         if key is None or not len(order):
             return None
-        place = int(np.searchsorted(self.keys[order], np.uint64(key))) if len(order) else 0
-        row = int(order[min(place, len(order) - 1)])
+        index = int(np.searchsorted(self.keys[order], np.uint64(key)))
+        row = int(order[min(index, len(order) - 1)])
         return row if int(self.keys[row]) == key else None
 
-    # Change
+    # Changes
 
     def set(self, row: int | Array, **values: object) -> None:
         """Change fields of a row, or of several."""
         for name, value in values.items():
-            if name not in self._own:
+            if name not in self._copied:
                 self.columns[name] = self.columns[name].copy()
-                self._own.add(name)
+                self._copied.add(name)
             self.columns[name][row] = value
         self._changed()
 
     def copy(self, row: int, **values: object) -> int:
-        """Add a row like another, with another id; gives its number."""
+        """Add a copy of a row, with another id; returns its number."""
         for name, column in self.columns.items():
             self.columns[name] = np.append(column, column[row : row + 1])
         number = int(self.columns["number"].max()) + 1
-        self._own = set(self.columns)
+        self._copied = set(self.columns)
         self.keys = np.append(self.keys, ids.keys(self._seed, f"{self.name} born", np.array([number])))
         self.alive = np.append(self.alive, True)
         added = len(self.alive) - 1
@@ -95,38 +95,38 @@ class Table:
         return added
 
     def remove(self, row: int) -> None:
-        """Take a row away; its number is not used again."""
+        """Delete a row; its number is not used again."""
         self.alive[row] = False
         self._changed()
 
     def _changed(self) -> None:
         self.version += 1
-        self._kept.clear()
+        self._cache.clear()
 
     # Order
 
     def order(self, sort: Sort, mask: Callable[[], Array] | None = None, key: object = None) -> Array:
-        """Numbers of the living rows in order; *mask* leaves some out, and *key* names it."""
-        whole = self._keep(sort, lambda: self._sorted(sort))
+        """Numbers of the living rows in order; *mask* filters them, and *key* identifies the mask in the cache."""
+        whole = self._cached(sort, lambda: self._sorted(sort))
         if mask is None:
             return whole
-        return self._keep((sort, key), lambda: whole[mask()[whole]])
+        return self._cached((sort, key), lambda: whole[mask()[whole]])
 
     def sorted_by(self, column: str) -> Array:
         """Numbers of the living rows, sorted by a column."""
         living = self.now()
-        return self._keep(("by", column), lambda: living[np.argsort(self.columns[column][living], kind="stable")])
+        return self._cached(("by", column), lambda: living[np.argsort(self.columns[column][living], kind="stable")])
 
-    def _keep(self, key: object, make: Callable[[], Array]) -> Array:
-        if key not in self._kept:
-            if len(self._kept) >= KEPT_ORDERS:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[key] = make()
-        return self._kept[key]
+    def _cached(self, key: object, make: Callable[[], Array]) -> Array:
+        if key not in self._cache:
+            if len(self._cache) >= CACHED_ORDERS:
+                self._cache.pop(next(iter(self._cache)))
+            self._cache[key] = make()
+        return self._cache[key]
 
     def _sorted(self, sort: Sort) -> Array:
         rows = self.now()
-        if not sort:  # the order that nobody documented: newest first, ties as they lie
+        if not sort:  # the default order is not documented: newest first, ties by row number
             return rows[np.argsort(-self.columns[self.numeric[""]][rows], kind="stable")]
         keys = self.keys[rows]
         ranks = [~keys if sort[0][1] else keys]
@@ -136,15 +136,15 @@ class Table:
         return rows[np.lexsort(ranks)]
 
     def _rank(self, name: str, rows: Array) -> Array:
-        """Numbers in the order of a field's values; what is null comes last."""
+        """Ranks of a field's values; nulls come last."""
         if name in self.numeric:
             return np.asarray(self.columns[self.numeric[name]][rows].astype(np.int64))
         values = self.values(name, rows)
-        places = {value: place for place, value in enumerate(sorted({v for v in values if v is not None}, key=str))}
-        return np.array([_NULL if v is None else places[v] for v in values], np.int64)
+        ranks = {value: rank for rank, value in enumerate(sorted({v for v in values if v is not None}, key=str))}
+        return np.array([_NULL if v is None else ranks[v] for v in values], np.int64)
 
     def values(self, name: str, rows: Array) -> list[Any]:
-        """A field's values: milliseconds or numbers from the column, else what the JSON row has."""
+        """A field's values: milliseconds or numbers from the column, else from the JSON rows."""
         if name in self.numeric:
             return list(self.columns[self.numeric[name]][rows].tolist())
         return [row.get(name) for row in self.make(rows)]
@@ -169,24 +169,24 @@ class Table:
         return next(name for name, column in self.numeric.items() if column == self.numeric[""] and name)
 
     def _follows(self, row: int, fields: Sort, cursor: Sequence[Any], *, tied: bool) -> bool:
-        one = np.array([row])
+        rows = np.array([row])
         for (name, down), value in zip(fields, cursor, strict=False):
-            mine = self.values(name, one)[0]
-            if mine == value:
+            actual = self.values(name, rows)[0]
+            if actual == value:
                 continue
-            if mine is None or value is None:
-                return mine is None
+            if actual is None or value is None:
+                return actual is None
             if name in self.numeric:
                 value = float(value)
-                if mine == value:
+                if actual == value:
                     continue
-                return bool(mine < value if down else mine > value)
-            return str(mine) < str(value) if down else str(mine) > str(value)
-        # Without a sort there is no second key: rows that share the cursor's value are passed over.
+                return bool(actual < value if down else actual > value)
+            return str(actual) < str(value) if down else str(actual) > str(value)
+        # Without a sort there is no second key: rows that share the cursor's value are skipped.
         if not tied:
             return False
-        mine_id = self.texts(one)[0]
-        return mine_id < str(cursor[-1]) if fields[0][1] else mine_id > str(cursor[-1])
+        identifier = self.texts(rows)[0]
+        return identifier < str(cursor[-1]) if fields[0][1] else identifier > str(cursor[-1])
 
 
 _NULL = np.iinfo(np.int64).max

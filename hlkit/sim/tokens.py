@@ -1,4 +1,4 @@
-"""Who may read what: tokens with scopes, and the words of each refusal."""
+"""Tokens and their scopes, and the message of each refusal."""
 
 from __future__ import annotations
 
@@ -22,43 +22,43 @@ class Token:
 
     text: str
     location_id: str
-    scopes: set[str] | None = None  # None: all there are
+    scopes: set[str] | None = None  # None: all scopes
     kind: str = "location"
     withdrawn: set[str] = field(default_factory=set)
 
 
 class Tokens:
-    """The tokens a server knows."""
+    """The tokens that the server accepts."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Token] = {}
+        self._tokens: dict[str, Token] = {}
 
     def add(self, text: str, location_id: str, scopes: Iterable[str] | None, kind: str) -> None:
-        """Know a token; *scopes* None is every scope."""
+        """Accept a token; *scopes* None means all scopes."""
         if kind not in ("location", "agency", "company"):
             raise ValueError(f"no such kind of token: {kind}")
-        self._known[text] = Token(text, location_id, None if scopes is None else set(scopes), kind)
+        self._tokens[text] = Token(text, location_id, None if scopes is None else set(scopes), kind)
 
     def revoke(self, text: str) -> None:
-        """Forget a token, as a rotation does."""
-        self._known.pop(text, None)
+        """Reject a token from now on, as after a rotation."""
+        self._tokens.pop(text, None)
 
     def withdraw(self, text: str, scope: str) -> None:
-        """Take one scope from a token."""
-        self._known[text].withdrawn.add(scope)
+        """Remove a scope from a token."""
+        self._tokens[text].withdrawn.add(scope)
 
     def reads(self, headers: Mapping[str, str]) -> Token:
-        """The token of a request, or the refusal of one that has none, or none that is known."""
+        """The token of a request; raises Refusal if it is missing or not accepted."""
         kind, _, text = headers.get("authorization", "").partition(" ")
         if not text or kind.lower() != "bearer":
             raise Refusal(401, "Invalid token: access token is invalid", "Unauthorized")
-        if text not in self._known:
+        if text not in self._tokens:
             raise Refusal(401, "Invalid JWT", "Unauthorized")
-        return self._known[text]
+        return self._tokens[text]
 
 
 def check_version(headers: Mapping[str, str]) -> str:
-    """The API version a request asks for; without one it is refused as if it had no token."""
+    """The API version of a request; without one it is refused with 401, as without a token."""
     version = headers.get("version")
     if version is None:
         raise Refusal(401, "version header was not found.", "Unauthorized")
@@ -68,7 +68,7 @@ def check_version(headers: Mapping[str, str]) -> str:
 
 
 def check_scope(token: Token, scope: str) -> None:
-    """Refuse a token of another class, or one without the scope."""
+    """Refuse a token of another kind, or without the scope."""
     if token.kind == "agency":
         raise Refusal(401, WRONG_CLASS, "Unauthorized")
     if token.kind == "company":
@@ -78,6 +78,6 @@ def check_scope(token: Token, scope: str) -> None:
 
 
 def check_location(token: Token, location_id: object) -> None:
-    """Refuse another location, and a request that names none."""
+    """Refuse another location, and a request without a location."""
     if location_id != token.location_id:
         raise Refusal(403, OTHER_LOCATION, "Forbidden")

@@ -1,4 +1,4 @@
-"""Words of the simulated location: our own lists, so that a seed means the same everywhere."""
+"""Names and texts of the simulated location; fixed lists, so that a seed makes the same rows everywhere."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ COMPANY_WORDS = (
 )
 COMPANY_KINDS = ("Dental", "Property Group", "Roofing", "Café", "Law Office", "Fitness", "Bakery & Co", "Clinic")
 
-# Area codes in which 555-0100 to 555-0199 is kept for fiction; those around the location come first.
+# Area codes in which 555-0100 to 555-0199 are reserved for fiction; those near the location come first.
 AREA_CODES = split(
     """
     312 773 708 847 630 815 224 331 872 779 217 309 618 219 262 414 608 920 574 260 317 463 765 812 319

@@ -1,4 +1,4 @@
-"""Tasks and notes: what people mean to do about a contact, and what they wrote down about one."""
+"""Tasks and notes of contacts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from hlkit.sim.seeded import SeededData
 Row = dict[str, Any]
 
 TASKS_PER_CONTACT, LATE = 0.19, 0.3
-NOTED, NOTES_EACH = 0.05, (0.55, 0.2, 0.12, 0.08, 0.05)  # contacts with notes, and how many they have
+NOTED, NOTES_EACH = (
+    0.05,
+    (0.55, 0.2, 0.12, 0.08, 0.05),
+)  # share of contacts with notes, and how many
 TITLES = ("Call back", "Send the quote", "Check the photos", "Book the visit", "Ask for a review", "Order material")
 BODIES = ("", "Prefers the afternoon.", "<p>See the last e-mail.</p>", "Gate code is at the office.")
 NOTES = (
@@ -30,13 +33,13 @@ NOTES = (
 
 
 def seeded_tasks(data: SeededData) -> dict[str, Array]:
-    """An open task for each open deal in work, and many for contacts, most of them done. Stuck deals have none."""
+    """An open task for each active open deal, and tasks of contacts, most completed. Stuck deals have none."""
     rng = ids.generator(data.seed, "tasks")
-    made, owner = data.contacts.history["created"], data.contacts.history["owner"]
+    contact_created, owner = data.contacts.history["created"], data.contacts.history["owner"]
     leads = np.flatnonzero(data.contacts.history["source"] != IMPORT)
-    count = round(TASKS_PER_CONTACT * len(made)) if len(leads) else 0
+    count = round(TASKS_PER_CONTACT * len(contact_created)) if len(leads) else 0
     who = leads[rng.integers(0, max(1, len(leads)), count)]
-    created = made[who] + HOUR + (rng.exponential(50, count) * DAY).astype(np.int64)
+    created = contact_created[who] + HOUR + (rng.exponential(50, count) * DAY).astype(np.int64)
     draws = rng.integers(0, 2**31, count + len(data.opportunities.history["contact"]))
     deals = data.opportunities.columns
     working = np.flatnonzero((deals["status"] == OPEN) & ~deals["stuck"])
@@ -67,7 +70,7 @@ def task_rows(data: SeededData, numbers: Array) -> list[Row]:
 
 
 def contact_task_rows(data: SeededData, numbers: Array, *, whole: bool = False) -> list[Row]:
-    """Rows of ``GET /contacts/{id}/tasks``; *whole* adds what only the search has."""
+    """Rows of ``GET /contacts/{id}/tasks``; *whole* adds the fields that only the search has."""
     table = data.table("tasks")
     columns = {name: column[numbers] for name, column in table.columns.items()}
     parts = zip(
@@ -101,12 +104,12 @@ def contact_task_rows(data: SeededData, numbers: Array, *, whole: bool = False) 
 
 
 def seeded_notes(data: SeededData) -> dict[str, Array]:
-    """Notes on one contact in twenty, at times several."""
+    """Notes on one contact in twenty, sometimes several."""
     rng = ids.generator(data.seed, "notes")
-    made = data.contacts.history["created"]
-    noted = np.flatnonzero(rng.random(len(made)) < NOTED)
+    contact_created = data.contacts.history["created"]
+    noted = np.flatnonzero(rng.random(len(contact_created)) < NOTED)
     who = np.repeat(noted, 1 + rng.choice(len(NOTES_EACH), len(noted), p=NOTES_EACH))
-    created = made[who] + HOUR + (rng.exponential(30, len(who)) * DAY).astype(np.int64)
+    created = contact_created[who] + HOUR + (rng.exponential(30, len(who)) * DAY).astype(np.int64)
     columns = {
         "contact": who.astype(np.int32),
         "created": created,

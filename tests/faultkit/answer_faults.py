@@ -1,4 +1,4 @@
-"""Faults of the server's answers: errors, false successes, pages that lie, odd limits, lost rights."""
+"""Faults of the server's responses: errors, false successes, wrong pages, odd limits, revoked access."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def fake_200(moment: Moment) -> bool:
         moment.reply = Reply(200, b"", {"content-type": "application/json; charset=utf-8"})
     elif moment.variant == "envelope":
         error(moment, 500, "Internal server error", "Server Error")
-        moment.answer().status = 200
+        moment.built_reply().status = 200
     else:
         return False
     return True
@@ -75,14 +75,14 @@ def fake_200(moment: Moment) -> bool:
 @also("fake_200", "payload")
 def rows_missing(moment: Moment) -> bool:
     """Take the rows away, key and all, or leave null in their place."""
-    assert moment.given is not None
+    assert moment.answer is not None
     if moment.variant not in ("no_rows", "null_rows"):
         return False
-    if moment.given.rows_key is None:
-        moment.given.envelope = {key: None for key in moment.given.envelope if moment.variant == "null_rows"}
+    if moment.answer.rows_key is None:
+        moment.answer.envelope = {key: None for key in moment.answer.envelope if moment.variant == "null_rows"}
         return True
-    left = {"total": 0} if moment.variant == "no_rows" else {moment.given.rows_key: None, "total": 0}
-    moment.given.envelope, moment.given.rows_key, moment.given.rows = left, None, []
+    left = {"total": 0} if moment.variant == "no_rows" else {moment.answer.rows_key: None, "total": 0}
+    moment.answer.envelope, moment.answer.rows_key, moment.answer.rows = left, None, []
     return True
 
 
@@ -107,12 +107,12 @@ def token_out(moment: Moment) -> bool:
 @also("token_out", "payload")
 def next_page_url(moment: Moment) -> bool:
     """Put the foreign address where the live API puts its internal one."""
-    if moment.variant != "next_page_url" or moment.given is None:
+    if moment.variant != "next_page_url" or moment.answer is None:
         return False
     target = f"{_elsewhere(moment, 'localhost')}{moment.logged.path}?page=2"
-    moment.given.envelope["nextPageUrl"] = target
-    meta = moment.given.envelope.get("meta", {})
-    moment.given.envelope["meta"] = {**meta, "nextPageUrl": target, "nextPage": 2}
+    moment.answer.envelope["nextPageUrl"] = target
+    meta = moment.answer.envelope.get("meta", {})
+    moment.answer.envelope["meta"] = {**meta, "nextPageUrl": target, "nextPage": 2}
     return True
 
 
@@ -131,7 +131,7 @@ def _elsewhere(moment: Moment, host: str) -> str:
 )
 def headers_odd(moment: Moment) -> bool:
     """201 for 200; a 304 nobody asked for; Vary: Authorization; a cookie with a made-up session."""
-    reply = moment.answer()
+    reply = moment.built_reply()
     if reply.status >= 300:
         return False
     if moment.variant == "201":
@@ -151,34 +151,34 @@ def headers_odd(moment: Moment) -> bool:
 CURSORS = ("searchAfter", "cursor", "startAfterId", "startAfterDate", "lastMessageId")
 
 
-def _asked(moment: Moment) -> dict[str, Any]:
+def _parameters(moment: Moment) -> dict[str, Any]:
     """Query and body together."""
     return {**moment.logged.query, **(moment.logged.body if isinstance(moment.logged.body, dict) else {})}
 
 
 def _cursor_of(moment: Moment) -> object:
     """The cursor of a request, or nothing: neither a page number nor an offset is one."""
-    return next((value for name in CURSORS if (value := _asked(moment).get(name))), None)
+    return next((value for name in CURSORS if (value := _parameters(moment).get(name))), None)
 
 
 def later_page(moment: Moment) -> bool:
     """Whether a request asks for another page than the first."""
-    asked = _asked(moment)
-    position = asked.get("skip") or asked.get("offset") or 0
-    return bool(_cursor_of(moment) or int(asked.get("page") or 1) > 1 or int(position) > 0)
+    parameters = _parameters(moment)
+    position = parameters.get("skip") or parameters.get("offset") or 0
+    return bool(_cursor_of(moment) or int(parameters.get("page") or 1) > 1 or int(position) > 0)
 
 
 @fault(14, "cursor_loop", "paging", "a walk that never ends", ("same_page", "two_cursors"), "payload")
 def cursor_loop(moment: Moment) -> bool:
     """The page at which it first strikes, for ever; or that page and the next in turns."""
-    assert moment.given is not None
+    assert moment.answer is not None
     variant = moment.state.setdefault("variant", moment.variant)
     pages = moment.state.setdefault(moment.logged.path, [])
     turn = moment.state[f"turn {moment.logged.path}"] = moment.state.get(f"turn {moment.logged.path}", -1) + 1
     room = 1 if variant == "same_page" else 2
     if len(pages) < room:
-        pages.append(moment.given)
-    moment.given = copy_of(pages[turn % room])
+        pages.append(moment.answer)
+    moment.answer = copy_of(pages[turn % room])
     return True
 
 
@@ -186,15 +186,15 @@ def cursor_loop(moment: Moment) -> bool:
 def overlap(moment: Moment) -> bool:
     """The option ``rows`` (10) rows again. The page is no longer for it, save where the answer itself says what
     comes next; by offset it is as if so many rows had come in at the head."""
-    assert moment.given is not None
+    assert moment.answer is not None
     if moment.previous is None or not later_page(moment):
         return False
     again = moment.previous.rows[-int(moment.options.get("rows", 10)) :]
-    if not again or not (moment.given.rows or _cursor_of(moment) is None):
+    if not again or not (moment.answer.rows or _cursor_of(moment) is None):
         return False
-    told = "nextCursor" in moment.given.envelope or "meta" in moment.given.envelope
-    moment.given.rows = (again + moment.given.rows)[
-        : None if told else max(len(moment.previous.rows), len(again) + 1)
+    has_cursor = "nextCursor" in moment.answer.envelope or "meta" in moment.answer.envelope
+    moment.answer.rows = (again + moment.answer.rows)[
+        : None if has_cursor else max(len(moment.previous.rows), len(again) + 1)
     ]
     return True
 
@@ -209,14 +209,14 @@ def overlap(moment: Moment) -> bool:
 )
 def total_lies(moment: Moment) -> bool:
     """No total, 0, a text, a list, one that grows with each page, one that shrinks."""
-    assert moment.given is not None
+    assert moment.answer is not None
     turn = moment.state["turn"] = moment.state.get("turn", 0) + 1
-    envelope = moment.given.envelope
+    envelope = moment.answer.envelope
     meta = envelope.get("meta", {})
-    for place, key in ((envelope, "total"), (envelope, "totalCount"), (envelope, "count"), (meta, "total")):
-        if key not in place:
+    for holder, key in ((envelope, "total"), (envelope, "totalCount"), (envelope, "count"), (meta, "total")):
+        if key not in holder:
             continue
-        true = place[key][0]["total"] if isinstance(place[key], list) else place[key]
+        true = holder[key][0]["total"] if isinstance(holder[key], list) else holder[key]
         lies: dict[str, Any] = {
             "zero": 0,
             "text": str(true),
@@ -225,26 +225,26 @@ def total_lies(moment: Moment) -> bool:
             "shrinks": max(0, true - 7 * turn),
         }
         if moment.variant == "missing":
-            del place[key]
+            del holder[key]
         else:
-            place[key] = lies[moment.variant]
+            holder[key] = lies[moment.variant]
     return True
 
 
 @fault(20, "lost_location", "paging", "a later page brings rows of another location", ("all", "some"), "payload")
 def lost_location(moment: Moment) -> bool:
     """The rows of a later page, all or half of them, with another locationId and other ids."""
-    assert moment.given is not None
-    if not later_page(moment) or not moment.given.rows_key:
+    assert moment.answer is not None
+    if not later_page(moment) or not moment.answer.rows_key:
         return False
-    rows = rows_of(moment.given)
+    rows = rows_of(moment.answer)
     other = ids.text(moment.sim.data.seed, "other location")
-    for place, row in enumerate(rows):
-        if moment.variant == "all" or place % 2:
+    for index, row in enumerate(rows):
+        if moment.variant == "all" or index % 2:
             row["altId" if "altId" in row else "locationId"] = other
             name = "id" if "id" in row else "_id"
             row[name] = row[name][::-1]
-    moment.given.rows = rows
+    moment.answer.rows = rows
     return True
 
 
@@ -287,7 +287,7 @@ def retry_after(moment: Moment) -> bool:
     }
     error(moment, 429, "Too Many Requests", "Too Many Requests")
     if moment.variant in spoken:
-        moment.answer().headers["retry-after"] = spoken[moment.variant]
+        moment.built_reply().headers["retry-after"] = spoken[moment.variant]
     return True
 
 
@@ -309,7 +309,7 @@ def other_client(moment: Moment) -> bool:
 )
 def limits_odd(moment: Moment) -> bool:
     """A trial's 25 per ten seconds; no headers; negative numbers; words; zeros."""
-    headers = moment.answer().headers
+    headers = moment.built_reply().headers
     if moment.variant == "trial":
         headers |= {"x-ratelimit-max": "25", "x-ratelimit-limit-daily": "10000"}
         for name, most in (("x-ratelimit-remaining", 25), ("x-ratelimit-daily-remaining", 10_000)):
@@ -328,16 +328,16 @@ def limits_odd(moment: Moment) -> bool:
 def day_done(moment: Moment) -> bool:
     """Daily-Remaining is 0 here; whatever is asked afterwards is a 429. Use ``after=k, times=1``."""
     moment.budget.spend_day()
-    moment.answer().headers.update(moment.budget.headers())
+    moment.built_reply().headers.update(moment.budget.headers())
     return True
 
 
 @fault(27, "retry_storm", "quota", "half of the answers fail for a minute", (), "instead")
 def retry_storm(moment: Moment) -> bool:
     """503 for the option ``share`` (0.5) of the requests, for ``seconds`` (60) after the first."""
-    begun = moment.state.setdefault("begun", moment.logged.at)
+    started = moment.state.setdefault("begun", moment.logged.at)
     rng = moment.state.setdefault("rng", ids.generator(moment.injection.seed, "retry_storm"))
-    over = moment.logged.at - begun > float(moment.options.get("seconds", 60))
+    over = moment.logged.at - started > float(moment.options.get("seconds", 60))
     if rng.random() >= float(moment.options.get("share", 0.5)) or over:
         return False
     return error(moment, 503, "Service Unavailable", "Server Error")

@@ -1,6 +1,6 @@
-"""Conditions that no server makes: closed ports, pasted tokens, locked, full and broken files.
+"""Conditions that no server makes: closed ports, badly pasted tokens, locked, full and damaged files.
 
-Each is in the registry so that a list of faults is whole; where it helps, a helper makes the condition.
+Each is in the registry, so that the list of faults is complete; helpers make most of the conditions.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from faultkit.fault import FAULTS, Fault, Place
+from faultkit.fault import FAULTS, Area, Fault
 from hlkit.sim import Simulation, ids
 from hlkit.sim.tokens import TOKEN
 
@@ -50,10 +50,10 @@ DAMAGES: tuple[Damage, ...] = ("garbage", "half", "header", "middle", "row", "pi
 
 SHIFTS = {"day_ahead": 86_400.0, "day_behind": -86_400.0, "summer_time": 3_600.0, "wrong_year": 365 * 86_400.0}
 
-_LISTED: tuple[tuple[int, str, Place, str, tuple[str, ...]], ...] = (
+_LISTED: tuple[tuple[int, str, Area, str, tuple[str, ...]], ...] = (
     (1, "refuse_dns", "client", "nobody listens, or no such host: closed_port(), UNRESOLVABLE", ("port", "host")),
     (29, "two_tokens", "client", "two tokens, one address: neither may get the other's rows", ()),
-    (30, "pasted", "client", "a token with what came along when it was pasted: PASTED", ()),
+    (30, "pasted", "client", "a token pasted with quotes, blanks or line ends: PASTED", ()),
     (31, "locked", "client", "another process holds the file: locked(path)", ()),
     (
         32,
@@ -73,8 +73,8 @@ _LISTED: tuple[tuple[int, str, Place, str, tuple[str, ...]], ...] = (
     (42, "traceback", "client", "tracebacks with locals, of every class of error", ()),
     (43, "introspect", "client", "vars(), pickle, copy and repr of whatever a user can reach", ()),
 )
-for _number, _name, _place, _doc, _variants in _LISTED:
-    FAULTS[_name] = Fault(_number, _name, _place, _doc, _variants)
+for _number, _name, _area, _doc, _variants in _LISTED:
+    FAULTS[_name] = Fault(_number, _name, _area, _doc, _variants)
 
 
 def closed_port() -> str:

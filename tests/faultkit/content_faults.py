@@ -1,4 +1,4 @@
-"""Faults of what an answer holds: JSON that parsers read differently, fields that drift, pages with few rows."""
+"""Faults of a response's content: ambiguous JSON, fields that drift, pages with few rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EPOCH_NAMES = ("dateAdded", "dateUpdated", "lastMessageDate", "createdAt", "upda
 )
 def odd_json(moment: Moment) -> bool:
     """A byte order mark; NaN; a key twice; bytes that are no UTF-8; half a surrogate pair."""
-    reply = moment.answer()
+    reply = moment.built_reply()
     if moment.variant not in ODD_BYTES or reply.status >= 300 or not reply.body.startswith(b"{"):
         return False
     reply.body = ODD_BYTES[moment.variant] + reply.body[1:]
@@ -40,11 +40,11 @@ def odd_json(moment: Moment) -> bool:
 @also("odd_json", "payload")
 def odd_rows(moment: Moment) -> bool:
     """NaN in a row; null among the rows; an object of rows by id; numbers, or instants, that come as text."""
-    assert moment.given is not None
-    key, variant = moment.given.rows_key, moment.variant
-    if variant not in ODD_ROWS or key is None or not moment.given.rows:
+    assert moment.answer is not None
+    key, variant = moment.answer.rows_key, moment.variant
+    if variant not in ODD_ROWS or key is None or not moment.answer.rows:
         return False
-    rows = rows_of(moment.given)
+    rows = rows_of(moment.answer)
     if variant == "nan_in_row":
         rows[0]["ratio"] = float("nan")
     elif variant == "null_row":
@@ -55,9 +55,9 @@ def odd_rows(moment: Moment) -> bool:
         rows = [{name: _as_epoch(name, value) for name, value in row.items()} for row in rows]
     else:
         by_id = {row.get("id") or row["_id"]: row for row in rows}
-        moment.given.envelope = {key: by_id, **moment.given.envelope}
-        moment.given.rows_key, rows = None, []
-    moment.given.rows = rows
+        moment.answer.envelope = {key: by_id, **moment.answer.envelope}
+        moment.answer.rows_key, rows = None, []
+    moment.answer.rows = rows
     return True
 
 
@@ -76,19 +76,19 @@ def _as_epoch(name: str, value: Any) -> Any:
 def empty_middle(moment: Moment) -> bool:
     """No rows and a new cursor for the same place, or three rows and the cursor after them; only where the
     cursor is in the envelope."""
-    assert moment.given is not None
+    assert moment.answer is not None
     cursor = moment.logged.query.get("cursor")
-    if not cursor or not moment.given.envelope.get("nextCursor"):
+    if not cursor or not moment.answer.envelope.get("nextCursor"):
         return False
     if moment.variant == "empty":
-        place = json.loads(base64.urlsafe_b64decode(cursor)) | {"turn": moment.logged.number}
-        moment.given.rows = []
+        next_cursor = json.loads(base64.urlsafe_b64decode(cursor)) | {"turn": moment.logged.number}
+        moment.answer.rows = []
     else:
-        table, last = moment.sim.data.table("messages"), moment.given.numbers[2:3]
+        table, last = moment.sim.data.table("messages"), moment.answer.numbers[2:3]
         by = moment.logged.query.get("sortBy", "createdAt")
-        place = {"lastSort": table.values(by, last), "lastId": table.texts(last)[0]}
-        moment.given.rows = moment.given.rows[:3]
-    moment.given.envelope["nextCursor"] = base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+        next_cursor = {"lastSort": table.values(by, last), "lastId": table.texts(last)[0]}
+        moment.answer.rows = moment.answer.rows[:3]
+    moment.answer.envelope["nextCursor"] = base64.urlsafe_b64encode(json.dumps(next_cursor).encode()).decode()
     return True
 
 
@@ -103,10 +103,10 @@ def empty_middle(moment: Moment) -> bool:
 def drift(moment: Moment) -> bool:
     """On the option ``field``, or "source", or the first field that is neither id nor cursor. ``after=1`` makes
     it drift between two pages of a walk, a larger one between two runs."""
-    assert moment.given is not None
-    if moment.given.rows_key is None or not moment.given.rows:
+    assert moment.answer is not None
+    if moment.answer.rows_key is None or not moment.answer.rows:
         return False
-    rows = rows_of(moment.given)
+    rows = rows_of(moment.answer)
     name = str(moment.options.get("field") or _first_field(rows[0]))
     for row in rows:
         if moment.variant == "new":
@@ -117,7 +117,7 @@ def drift(moment: Moment) -> bool:
             row[f"{name}V2"] = row.pop(name)
         elif moment.variant == "retyped" and name in row:
             row[name] = _retyped(row[name])
-    moment.given.rows = rows
+    moment.answer.rows = rows
     return True
 
 

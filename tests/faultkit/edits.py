@@ -1,7 +1,6 @@
-"""Rows that come, change and go while somebody reads, and the record of what did.
+"""Rows that are added, changed and deleted while a client reads, and a record of these changes.
 
-Time goes on while rows are edited: each change is a second later than the one before, and the
-first is a second after ``as_of``.
+Each change is a second later than the one before, and the first is a second after ``as_of``.
 """
 
 from __future__ import annotations
@@ -96,7 +95,7 @@ def share_instant(data: Data, name: str, count: int) -> None:
 
 @dataclass
 class Truth:
-    """Which rows of a resource were there, untouched, since a period began; and which were not."""
+    """Which rows of a resource existed and did not change since a period began, and which did change."""
 
     data: Data
     _start: dict[str, set[str]] = field(default_factory=dict)
@@ -110,7 +109,7 @@ class Truth:
             record.clear()
 
     def begin(self, resource: str) -> None:
-        """Remember which rows there are, before the first change of a period."""
+        """Record which rows exist, before the first change of a period."""
         if resource not in self._start:
             self._start[resource] = set(self.data.ids(resource))
 
@@ -120,7 +119,7 @@ class Truth:
         record.setdefault(resource, set()).add(identifier)
 
     def undisturbed(self, resource: str) -> set[str]:
-        """Ids of the rows that were there all the time, and nobody changed."""
+        """Ids of the rows that existed all the time and did not change."""
         start = self._start.get(resource)
         start = set(self.data.ids(resource)) if start is None else start
         start = start - self.touched(resource) - self.gone(resource)
@@ -134,16 +133,16 @@ class Truth:
         return set(self._touched.get(resource, ()))
 
     def born(self, resource: str) -> set[str]:
-        """Ids of rows that came."""
+        """Ids of rows that were added."""
         return set(self._born.get(resource, ()))
 
     def gone(self, resource: str) -> set[str]:
-        """Ids of rows that went."""
+        """Ids of rows that were deleted."""
         return set(self._gone.get(resource, ()))
 
 
 class Edits:
-    """Changes after each page that was served: so many on average, at the head, middle and tail."""
+    """Changes after each served page: *rate* on average, at the head, middle and tail."""
 
     def __init__(self, data: Data, truth: Truth, rate: float, seed: int, resources: Iterable[str]) -> None:
         unknown = set(resources) - set(TABLES)
@@ -154,21 +153,21 @@ class Edits:
         self._rng = ids.generator(seed, "edits")
 
     def after_page(self, resource: str | None) -> None:
-        """Change the resource that was just read."""
+        """Change rows of the resource that was just read."""
         if resource not in self.resources:
             return
         for _ in range(self._rng.poisson(self.rate)):
             self.change(resource, self._rng.choice(["insert", "update", "delete"]))
 
     def change(self, resource: str, how: str) -> str | None:
-        """Insert, update or delete one row; gives its id, or None for an empty table."""
+        """Insert, update or delete a row; returns its id, or None for an empty table."""
         with self.data.lock:
             self.truth.begin(resource)
             table = self.data.table(resource)
             order = table.order(((table.numeric_default, False),))
             if not len(order):
                 return None
-            row = int(order[self._place(len(order))])
+            row = int(order[self._index(len(order))])
             now = self.data.tick()
             if how == "insert":
                 placed = table.numeric[""]
@@ -183,8 +182,8 @@ class Edits:
                 self.truth.note(resource, "gone", table.texts(np.array([row]))[0])
             return table.texts(np.array([row]))[0]
 
-    def _place(self, count: int) -> int:
-        """A place in the first, the middle or the last tenth."""
+    def _index(self, count: int) -> int:
+        """An index in the first, the middle or the last tenth."""
         tenth = max(1, count // 10)
         start = (0, (count - tenth) // 2, count - tenth)[self._rng.integers(3)]
         return int(start + self._rng.integers(tenth))

@@ -1,7 +1,7 @@
-"""What a fault is, when it strikes, and what it gets to see.
+"""A fault, when it strikes, and what it can see and change.
 
-A fault acts in one or more phases of an answer: *instead* of it, on its *payload*, on its
-*reply* (headers and plain body), or on the *wire*. An act says whether it did anything.
+A fault acts in one or more phases of a response: *instead* of it, on its *payload*, on its *reply* (headers
+and uncompressed body), or on the *wire*. An act returns whether it did anything.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any, Literal
 from hlkit.sim import Simulation, ids
 from hlkit.sim.exchange import Logged, Reply
 from hlkit.sim.limits import Budget
-from hlkit.sim.route import Given
+from hlkit.sim.route import Answer
 
-Place = Literal["network", "http", "paging", "quota", "auth", "data", "client"]
+Area = Literal["network", "http", "paging", "quota", "auth", "data", "client"]
 Phase = Literal["instead", "payload", "reply", "wire"]
 Match = str | Callable[[Logged], bool] | None
 Act = Callable[["Moment"], bool]
@@ -27,11 +27,11 @@ FAULTS: dict[str, Fault] = {}  # name to fault, in the order of registration
 
 @dataclass(frozen=True)
 class Fault:
-    """A named way to fail; *place* "client" is a condition that no server can make, "data" one of the rows."""
+    """A named way to fail; *area* "client" is a condition that no server can make, "data" one of the rows."""
 
     number: int
     name: str
-    place: Place
+    area: Area
     doc: str
     variants: tuple[str, ...] = ()
     acts: dict[Phase, Act] = field(default_factory=dict, compare=False)
@@ -39,7 +39,7 @@ class Fault:
 
 @dataclass
 class Moment:
-    """What a fault sees of the request it strikes, and may change."""
+    """What a fault can see and change of the request that it strikes."""
 
     sim: Simulation
     logged: Logged
@@ -49,8 +49,8 @@ class Moment:
     options: dict[str, Any]
     state: dict[str, Any]
     injection: Injection
-    previous: Given | None = None
-    given: Given | None = None
+    previous: Answer | None = None
+    answer: Answer | None = None
     reply: Reply | None = None
     acted: bool = False
     plain: bytes = b""  # the body before it was compressed
@@ -62,7 +62,7 @@ class Moment:
         self.acted = self.acted or done
         return done
 
-    def answer(self) -> Reply:
+    def built_reply(self) -> Reply:
         """The reply, which exists from the reply phase on."""
         assert self.reply is not None
         return self.reply
@@ -70,8 +70,8 @@ class Moment:
 
 @dataclass
 class Injection:
-    """A fault and its schedule: at most so many *times*, *every* n-th matching request, not the first
-    *after*, a *rate* drawn with *seed*; each stroke lasts for *burst* requests."""
+    """A fault and its schedule: at most *times* strokes, *every* n-th matching request, none of the first
+    *after*, a share *rate* drawn with *seed*; each stroke lasts for *burst* requests."""
 
     names: tuple[str, ...]
     match: Match = None
@@ -97,7 +97,7 @@ class Injection:
                 raise ValueError(f"{name} comes as {', '.join(FAULTS[name].variants)}, not as {self.variant}")
 
     def strikes(self, logged: Logged) -> bool:
-        """Whether it is this request's turn; a question asked once for each request."""
+        """Whether the fault strikes this request; to be called once per request."""
         if not self._matches(logged):
             return False
         self._seen += 1
@@ -122,8 +122,8 @@ class Injection:
             return logged.path.startswith(self.match or "")
         return self.match(logged)
 
-    def moment(self, sim: Simulation, logged: Logged, budget: Budget, previous: Given | None) -> Moment:
-        """What the stroke sees; the variant is the one asked for, or a seeded choice."""
+    def moment(self, sim: Simulation, logged: Logged, budget: Budget, previous: Answer | None) -> Moment:
+        """The moment of a stroke; its variant is the requested one, or a seeded choice."""
         name = self.names[self._rng.integers(len(self.names))]
         variants = FAULTS[name].variants
         variant = self.variant or (variants[self._rng.integers(len(variants))] if variants else "")
@@ -132,14 +132,14 @@ class Injection:
 
 
 def fault(
-    number: int, name: str, place: Place, doc: str, variants: tuple[str, ...] = (), phase: Phase | None = None
+    number: int, name: str, area: Area, doc: str, variants: tuple[str, ...] = (), phase: Phase | None = None
 ) -> Callable[[Act], Act]:
     """Register a fault whose decorated act belongs to *phase*."""
-    known = FAULTS.setdefault(name, Fault(number, name, place, doc, variants))
+    registered = FAULTS.setdefault(name, Fault(number, name, area, doc, variants))
 
     def register(act: Act) -> Act:
         if phase is not None:
-            known.acts[phase] = act
+            registered.acts[phase] = act
         return act
 
     return register
@@ -155,13 +155,13 @@ def also(name: str, phase: Phase) -> Callable[[Act], Act]:
     return register
 
 
-def copy_of(given: Given) -> Given:
+def copy_of(answer: Answer) -> Answer:
     """The same answer, to be changed without changing this one."""
-    return replace(given, envelope=copy.deepcopy(given.envelope), rows=list(given.rows))
+    return replace(answer, envelope=copy.deepcopy(answer.envelope), rows=list(answer.rows))
 
 
-def rows_of(given: Given) -> list[Any]:
+def rows_of(answer: Answer) -> list[Any]:
     """The rows of an answer as new objects, to be changed."""
-    assert given.rows_key is not None
-    rows: list[Any] = json.loads(given.text())[given.rows_key]
+    assert answer.rows_key is not None
+    rows: list[Any] = json.loads(answer.text())[answer.rows_key]
     return rows

@@ -1,7 +1,4 @@
-"""All faults by name, and the helpers for those that are not the server's.
-
-``FAULTS`` is the list: a fault's number is the one it has in hlkit's list of hazards.
-"""
+"""All faults by name (``FAULTS``), and the helpers for those that are not the server's."""
 
 from __future__ import annotations
 

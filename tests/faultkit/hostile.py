@@ -1,4 +1,4 @@
-"""Texts that the public may type, and that a careless program runs, cuts or trips over; put into served rows."""
+"""Texts that anybody can type into a form, and that careless programs execute, cut or fail on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hlkit.sim.clock import Array
 from hlkit.sim.data import Data
 from hlkit.sim.table import Row
 
-STEP = 7  # one row in seven is spoiled
+STEP = 7  # one row in seven has a hostile text
 
 FORMULA = (
     '=HYPERLINK("http://x.example","a")',
@@ -47,7 +47,7 @@ KEYS = ("id", "contact_id", "", "k" * 500, "__class__", "../x", "Budget", "Budge
 LONG = "n" * 40_000
 
 SETS: dict[str, tuple[str, ...]] = {"formula": FORMULA, "text": TEXT, "terminal": TERMINAL, "keys": KEYS}
-# Where each resource holds what people type.
+# The fields of each resource with text that people typed.
 PLACES = {
     "contacts": ("firstName", "lastName", "contactName", "companyName"),
     "opportunities": ("name",),

@@ -14,7 +14,7 @@ from hlkit.sim.data import TABLES
 from hlkit.sim.exchange import Logged, Reply
 from hlkit.sim.limits import Budget
 from hlkit.sim.refusal import Refusal
-from hlkit.sim.route import Given
+from hlkit.sim.route import Answer
 
 SEARCHED = ("contacts", "opportunities", "messages")
 
@@ -30,7 +30,7 @@ class FaultySimulation(Simulation):
         self.truth = Truth(self.data)
         self._injections: list[Injection] = []
         self._edits: list[Edits] = []
-        self._pages: dict[str, Given] = {}
+        self._pages: dict[str, Answer] = {}
 
     def mark(self) -> None:
         """Begin a new period of ``truth``: the rows that exist now count as undisturbed until they change."""
@@ -65,12 +65,12 @@ class FaultySimulation(Simulation):
         options
             Options of the fault itself, such as ``rows=`` or ``to=``.
         """
-        known = FAULTS.get(name)
-        if known is not None and known.place == "data":
+        registered = FAULTS.get(name)
+        if registered is not None and registered.area == "data":
             with self._lock:
                 self._change_rows(name, seed, options)
-        elif known is not None and not known.acts:
-            raise ValueError(f"{name} is no fault of a server: {known.doc}")
+        elif registered is not None and not registered.acts:
+            raise ValueError(f"{name} is no fault of a server: {registered.doc}")
         else:
             self._inject(Injection((name,), match, variant, times, every, after, rate, seed, burst, options))
 
@@ -113,13 +113,13 @@ class FaultySimulation(Simulation):
         previous = self._pages.get(logged.path)
         striking = [injection for injection in self._injections if injection.strikes(logged)]
         moments = [injection.moment(self, logged, budget, previous) for injection in striking]
-        given, reply = None, None
+        answer, reply = None, None
         for moment in moments:
             if moment.act("instead") and moment.reply is not None:
                 reply = moment.reply
                 break
         if reply is None:
-            given, reply = self._changed(logged, moments)
+            answer, reply = self._changed(logged, moments)
         self._add_headers(reply, logged, budget)
         for moment in moments:
             moment.reply = reply
@@ -131,21 +131,21 @@ class FaultySimulation(Simulation):
             moment.act("wire")
             moment.injection.struck -= not moment.acted
         logged.fault = "+".join(dict.fromkeys(moment.name for moment in moments if moment.acted)) or None
-        if given is not None and logged.rows:
+        if answer is not None and logged.rows:
             for edits in self._edits:
-                edits.after_page(given.resource)
+                edits.after_page(answer.resource)
         return reply
 
-    def _changed(self, logged: Logged, moments: list[Moment]) -> tuple[Given | None, Reply]:
+    def _changed(self, logged: Logged, moments: list[Moment]) -> tuple[Answer | None, Reply]:
         """The true answer, and the reply with what the faults make of its payload."""
         try:
-            true = self._answer(logged)
+            original = self._answer(logged)
         except Refusal as refusal:
             return None, self._refused(refusal, logged)
-        given = copy_of(true)
+        answer = copy_of(original)
         for moment in moments:
-            moment.given = given
+            moment.answer = answer
             moment.act("payload")
-            given = moment.given
-        self._pages[logged.path] = true
-        return true, self._written(given, logged)
+            answer = moment.answer
+        self._pages[logged.path] = original
+        return original, self._written(answer, logged)

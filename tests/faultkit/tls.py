@@ -1,4 +1,4 @@
-"""The simulation behind a certificate that no client should trust, or that one may be told to."""
+"""The simulated location over TLS, with a bad certificate, or with a good one that a client can be told to trust."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of the network: answers that break off, lie about their length or size, crawl, or never come."""
+"""Faults of the network: responses that break off, have a wrong length or size, are very slow, or never arrive."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def trickle(moment: Moment) -> bool:
             _crawl(connection, reply.body, piece)
 
     if moment.variant == "late_close":
-        play(moment.answer(), send)
+        play(moment.built_reply(), send)
         return True
     return _broken(moment, send)
 
@@ -153,7 +153,7 @@ NESTED, DIGITS, LONG_HEADER = 100_000, 5_000, 100_000
 def bomb(moment: Moment) -> bool:
     """A gigabyte (option ``megabytes``, 1024) of JSON from a megabyte of gzip; a header of 100 KB; a value within
     100,000 arrays; a number of 5,000 digits."""
-    reply = moment.answer()
+    reply = moment.built_reply()
     reply.headers.pop("content-encoding", None)
     begin = b"" if moment.plain[:1] != b"{" else moment.plain[1:]
     if moment.variant == "gzip":
@@ -190,7 +190,7 @@ def jitter(moment: Moment) -> bool:
     """A wait between the options ``low`` (0.05) and ``high`` (3) seconds, drawn with the seed."""
     rng = moment.state.setdefault("rng", ids.generator(moment.injection.seed, "jitter"))
     low, high = float(moment.options.get("low", 0.05)), float(moment.options.get("high", 3.0))
-    wait, before = float(rng.uniform(low, high)), moment.answer().play
+    wait, before = float(rng.uniform(low, high)), moment.built_reply().play
 
     def send(connection: Connection, reply: Reply) -> None:
         if not connection.wait(wait):
@@ -200,12 +200,12 @@ def jitter(moment: Moment) -> bool:
         else:
             connection.send(reply.whole())
 
-    moment.answer().headers["connection"] = "close"
-    play(moment.answer(), send)
+    moment.built_reply().headers["connection"] = "close"
+    play(moment.built_reply(), send)
     return True
 
 
 def _broken(moment: Moment, send: Callable[[Connection, Reply], None]) -> bool:
-    play(moment.answer(), send)
+    play(moment.built_reply(), send)
     moment.logged.rows = 0
     return True
