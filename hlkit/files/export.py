@@ -1,8 +1,8 @@
-"""A frame leaves as a file: Parquet, CSV, Excel or JSON Lines. This is the one place where a file is made safe.
+"""``hl.write``: write a frame as Parquet, CSV, Excel or JSON Lines. Files are made safe only here.
 
-Names and form answers come from the public, and a spreadsheet runs text that starts like a formula. So CSV and
-Excel files, which people open by a double click, get text that does nothing; Parquet and JSON Lines, which
-programs read, get it whole. Every file is whole or not there, and only its owner may read it.
+Anyone can type a name or a form answer, and a spreadsheet runs text that starts like a formula. So text is made
+harmless in CSV and Excel files, which people open with a double click. Parquet and JSON Lines files, which programs
+read, keep it unchanged. A file is written completely or not at all, and only its owner may read it.
 """
 
 from __future__ import annotations
@@ -39,100 +39,96 @@ def write(
     timezone: str | dt.tzinfo = "UTC",
     raw: bool = False,
 ) -> Path:
-    """Write *frame*, of hlkit or your own, to *path* in the format that its ending names. Returns the path.
+    """Write any DataFrame to *path*, in the format of its ending. Returns the path.
 
-    An index without names is left out where it only counts rows; any other becomes columns (Parquet keeps
-    it as it is). Headings of several levels are joined by `` / ``, the second of two equal ones is followed
-    by `` (2)``, an empty one is called by its place. Durations become seconds, and their heading says so
-    (Parquet keeps both as they are).
+    An unnamed integer index is left out; any other index becomes columns. MultiIndex headings are joined by `` / ``,
+    duplicate headings are numbered (`` (2)``), and an empty heading becomes ``column`` and its number. Durations
+    become seconds, with `` (seconds)`` in the heading. Parquet keeps the index and durations unchanged.
 
     Parameters
     ----------
     frame
-        A DataFrame, or a Series, which is written as one column. Of a result it is ``result.table``.
+        A DataFrame, or a Series, which is written as one column. For a result, pass ``result.table``.
     path
-        ``.parquet``: whole, with types and ``attrs``, also for polars and DuckDB. Parquet holds one type a
-        column: where values are of several types (lists and objects: their items), and where they are
-        periods or intervals, they become text, with one warning.
-        ``.jsonl``: one object per row in UTF-8; instants ``2025-07-01T05:00:00.000Z``, days ``2025-07-01``.
-        ``.csv``: the same instants and days; lists joined by ``; ``. UTF-8 with a byte order mark: without
-        it Excel garbles every accent, and ``pandas.read_csv`` skips it (Python's own ``csv`` module wants
-        ``encoding="utf-8-sig"``). A CSV file has no types: ``pandas.read_csv(path)`` reads a phone number as
-        a number, ``pandas.read_csv(path, dtype={"phone": str})`` as it was written.
-        ``.xlsx``: real dates, instants in *timezone* with its name in the heading (the hour that a clock
-        set back repeats is there twice); lists joined by ``; ``; text beyond 32,767 characters, and whole
-        numbers beyond 15 digits, which Excel cannot hold, are cut and written as text.
+        ``.parquet``: with all types and ``attrs``; polars and DuckDB can read it. Parquet holds one type per column:
+        values of mixed types, periods and intervals become text, with a warning.
+        ``.jsonl``: one object per row, in UTF-8. Instants are ``2025-07-01T05:00:00.000Z``, days ``2025-07-01``.
+        ``.csv``: instants and days as in JSON Lines; lists joined by ``; ``. UTF-8 with a byte order mark, which
+        Excel needs for accents and ``pandas.read_csv`` skips (Python's ``csv`` module needs
+        ``encoding="utf-8-sig"``). CSV has no types: ``pandas.read_csv(path)`` reads a phone number as a number;
+        use ``pandas.read_csv(path, dtype={"phone": str})``.
+        ``.xlsx``: real dates, with instants in *timezone* and its name in the heading; lists joined by ``; ``. Text
+        is cut at 32,767 characters, and whole numbers of more than 15 digits become text: Excel holds no more.
     timezone
-        The zone of instants in Excel: ``loc.timezone``, or an IANA name.
+        The time zone of instants in Excel: ``loc.timezone``, or an IANA name.
     raw
-        Leave text as it is: for a CSV file that a program reads and nobody opens in a spreadsheet. Without
-        it, in CSV and Excel, ``'`` is put before text that a spreadsheet would run as a formula (``=1+1``,
-        ``@SUM(1)``, ``-5`` as text, ``+1-312-555-0101``, but not ``+13125550101``, a phone number in digits),
-        control sequences are dropped, and a line break in CSV becomes a blank. An Excel file has no formula,
-        link or control character either way; Parquet and JSON Lines always hold text as it is.
+        Keep text unchanged, for a CSV file that only programs read. By default, CSV and Excel files have ``'`` before
+        text that a spreadsheet would run as a formula (``=1+1``, ``@SUM(1)``, ``-5`` as text, ``+1-312-555-0101``,
+        but not ``+13125550101``), control sequences are removed, and a line break in CSV becomes a blank. Excel files
+        never contain a formula, link or control character; Parquet and JSON Lines always keep text unchanged.
 
     Raises
     ------
     InvalidRequest
-        No frame, an ending or zone that is not known, a folder that is not there, a file that cannot be
-        written, a frame without columns or too large for Excel.
+        *frame* is not a DataFrame, has no columns or is too large for Excel; the ending or the time zone is unknown;
+        the folder does not exist; or the file cannot be written.
     """
     if isinstance(frame, pd.Series):
         frame = frame.to_frame("value" if frame.name is None else frame.name)
     if not isinstance(frame, pd.DataFrame):
         raise InvalidRequest(
-            f"a {type(frame).__name__} is not a DataFrame", hint="give one, such as loc.contacts() or result.table"
+            f"a {type(frame).__name__} is not a DataFrame", hint="pass one, such as loc.contacts() or result.table"
         )
     if not (frame.shape[1] or any(name is not None for name in frame.index.names)):
-        raise InvalidRequest("the frame has no columns, so there is nothing to write", hint="choose columns")
+        raise InvalidRequest("the frame has no columns to write", hint="pass a frame with columns")
     target = checked_target(path, FORMATS)
-    form = FORMATS[target.suffix.lower()]
-    choices = _Choices(timezone if isinstance(timezone, dt.tzinfo) else zone(timezone), raw)
+    write_format = FORMATS[target.suffix.lower()]
+    options = _Options(timezone if isinstance(timezone, dt.tzinfo) else zone(timezone), raw)
     try:
-        notes = _replaced(target, lambda part: form(frame, part, choices))
+        warning = _replace(target, lambda file: write_format(frame, file, options))
     except RecursionError:
-        notes = None
-    if notes is None:
-        raise InvalidRequest("a cell holds lists within lists, too deep to write", hint="leave that column out")
-    if notes:
-        warn(f"{target.name}: {notes}", DataWarning)
+        warning = None
+    if warning is None:
+        raise InvalidRequest("a cell holds lists that are nested too deeply", hint="leave that column out")
+    if warning:
+        warn(f"{target.name}: {warning}", DataWarning)
     return target
 
 
 def write_bytes(data: bytes, target: Path) -> Path:
-    """Write *data*, such as a picture, to a ``place``, and give it back. Raises ``InvalidRequest``."""
-    _replaced(target, lambda part: str(part.write_bytes(data)))
+    """Write *data*, such as a picture, to *target*, and return *target*. Raises ``InvalidRequest``."""
+    _replace(target, lambda file: str(file.write_bytes(data)))
     return target
 
 
 def checked_target(path: str | os.PathLike[str], endings: Collection[str]) -> Path:
-    """The file at *path*. Raises ``InvalidRequest`` where it can be told already that it will not do."""
+    """The file to write at *path*. Raises ``InvalidRequest`` if its ending, its folder or its name rule that out."""
     target = disk.expand_path(path)
     if target.suffix.lower() not in endings:
         raise InvalidRequest(
-            f"no format is known by the ending {target.suffix!r}", hint=f"end the name in {', '.join(endings)}"
+            f"unsupported file type {target.suffix!r}", hint=f"use a name that ends in {', '.join(endings)}"
         )
     if not target.parent.is_dir():
-        raise InvalidRequest(f"there is no folder {target.parent}", hint="make it first, or choose another")
-    if os.path.isdir(target):  # unlike Path.is_dir it leaves what is wrong with a name to the writing
-        raise InvalidRequest(f"{target} is a folder", hint="name a file in it")
+        raise InvalidRequest(f"there is no folder {target.parent}", hint="create it first, or use another folder")
+    if os.path.isdir(target):  # unlike Path.is_dir, raises nothing for an invalid name
+        raise InvalidRequest(f"{target} is a folder", hint="name a file in that folder")
     return target
 
 
 @dataclass(frozen=True)
-class _Choices:
+class _Options:
     zone: dt.tzinfo
     raw: bool
 
 
-def _replaced(target: Path, fill: Callable[[Path], str]) -> str:
-    """Fill a file beside *target*, then put it in its place: a file is whole or as it was."""
+def _replace(target: Path, write_file: Callable[[Path], str]) -> str:
+    """Replace *target* atomically by what *write_file* writes; return its result. Raises ``InvalidRequest``."""
     try:
-        return disk.replace_file(target, fill)
+        return disk.replace_file(target, write_file)
     except OSError as error:
         reason = error.strerror or type(error).__name__
     raise InvalidRequest(
-        f"{target} cannot be written: {reason}", hint="close it where it is open, or choose another place"
+        f"cannot write {target}: {reason}", hint="close the file if it is open, or use another folder"
     )
 
 
@@ -141,26 +137,26 @@ def _replaced(target: Path, fill: Callable[[Path], str]) -> str:
 
 @dataclass(frozen=True)
 class _Column:
-    """A heading and its values: ``times`` as datetime64 (of ``what``), or plain ``values`` and None."""
+    """A heading, and either ``times`` (datetime64) or plain ``values``."""
 
     heading: str
-    what: str = "values"  # or instants (in UTC), days, moments (of no zone)
+    content: str = "values"  # or "instants" (in UTC), "days", "local times" (without a time zone)
     times: Any = None
     values: Sequence[Any] = ()
 
-    def cells(self, cell: Callable[[Any], Any]) -> Sequence[Any]:
-        """The values, times as ISO text and what is neither text nor number as *cell* makes it."""
-        return self.values_by(cell) if self.times is None else _iso(self.times, self.what)
+    def cells(self, convert: Callable[[Any], Any]) -> Sequence[Any]:
+        """Times as ISO text; numbers, flags and None unchanged; text, lists and objects by *convert*."""
+        return self.converted_values(convert) if self.times is None else _iso(self.times, self.content)
 
-    def values_by(self, cell: Callable[[Any], Any]) -> list[Any]:
-        texts = {value: cell(value) for value in {value for value in self.values if type(value) is str}}
+    def converted_values(self, convert: Callable[[Any], Any]) -> list[Any]:
+        texts = {value: convert(value) for value in {value for value in self.values if type(value) is str}}
         return [
-            texts[value] if type(value) is str else value if type(value) in _AS_THEY_ARE else cell(value)
+            texts[value] if type(value) is str else value if type(value) in _UNCHANGED else convert(value)
             for value in self.values
         ]
 
 
-_AS_THEY_ARE = frozenset([int, float, bool, type(None)])
+_UNCHANGED = frozenset([int, float, bool, type(None)])
 
 
 def _columns(frame: pd.DataFrame) -> list[_Column]:
@@ -169,7 +165,7 @@ def _columns(frame: pd.DataFrame) -> list[_Column]:
 
 
 def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with its index as columns, unless that only counts rows."""
+    """The frame with its index as columns, unless it is an unnamed integer index."""
     index = frame.index
     names = [name for name in index.names if name is not None]
     if not names and index.nlevels == 1 and (len(index) == 0 or pd.api.types.is_integer_dtype(index.dtype)):
@@ -184,8 +180,8 @@ def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _headings(labels: pd.Index) -> list[str]:
-    """One text for each label, no two alike."""
-    texts = [_label(label) or f"column {place}" for place, label in enumerate(labels, 1)]
+    """A distinct heading for each label."""
+    texts = [_label(label) or f"column {number}" for number, label in enumerate(labels, 1)]
     return _distinct(texts)
 
 
@@ -199,20 +195,20 @@ def _label(label: Any) -> str:
 
 def _distinct(texts: Iterable[str]) -> list[str]:
     texts = [text or "column" for text in texts]
-    wanted, taken, distinct = set(texts), set[str](), list[str]()
+    originals, used, headings = set(texts), set[str](), list[str]()
     for text in texts:
-        name, number = text, 2
-        while name in taken or (number > 2 and name in wanted):
-            name, number = f"{text} ({number})", number + 1
-        taken.add(name)
-        distinct.append(name)
-    return distinct
+        heading, number = text, 2
+        while heading in used or (number > 2 and heading in originals):
+            heading, number = f"{text} ({number})", number + 1
+        used.add(heading)
+        headings.append(heading)
+    return headings
 
 
 def _column(heading: str, series: pd.Series[Any]) -> _Column:
     if isinstance(series.dtype, pd.CategoricalDtype):
-        kept = series.cat.categories.dtype
-        series = series.astype(kept if getattr(kept, "kind", "O") in "mM" else object)
+        categories = series.cat.categories.dtype
+        series = series.astype(categories if getattr(categories, "kind", "O") in "mM" else object)
     if series.dtype == object and pd.api.types.infer_dtype(series, skipna=True) == "date":
         series = series.astype("datetime64[s]")
     dtype = series.dtype
@@ -220,8 +216,8 @@ def _column(heading: str, series: pd.Series[Any]) -> _Column:
         return _Column(heading, "instants", series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
     if isinstance(dtype, np.dtype) and dtype.kind == "M":
         times = series.to_numpy()
-        whole = np.isnat(times) | (times.astype("datetime64[D]") == times)
-        return _Column(heading, "days" if whole.all() else "moments", times)
+        is_day = np.isnat(times) | (times.astype("datetime64[D]") == times)
+        return _Column(heading, "days" if is_day.all() else "local times", times)
     if isinstance(dtype, np.dtype) and dtype.kind == "m":
         heading, series = f"{heading} (seconds)", series.dt.total_seconds()
     if isinstance(series.dtype, pd.StringDtype):
@@ -230,7 +226,7 @@ def _column(heading: str, series: pd.Series[Any]) -> _Column:
 
 
 def _plain(value: Any) -> Any:
-    """A value as None, text, a number, a flag, or lists and objects of these; times as ISO text."""
+    """*value* as JSON has it: None, text, a number, a flag, or lists and objects of these; times as ISO text."""
     kind = type(value)
     if value is None or kind is str or kind is bool:
         return value
@@ -246,7 +242,7 @@ def _plain(value: Any) -> Any:
         return None
     if isinstance(value, np.bool_):
         return bool(value)
-    if isinstance(value, (dt.timedelta, np.timedelta64)):  # numpy's is an integer to isinstance
+    if isinstance(value, (dt.timedelta, np.timedelta64)):  # before int: np.timedelta64 is an np.integer
         return pd.Timedelta(value).total_seconds()
     if isinstance(value, (int, np.integer)):
         return _plain_number(int(value))
@@ -256,7 +252,7 @@ def _plain(value: Any) -> Any:
 
 
 def _plain_number(value: float) -> Any:
-    """The number; None for no number; text for more digits than any reader of JSON takes."""
+    """The number; None for NaN; text for an integer beyond 64 bits, which JSON readers do not take."""
     if isinstance(value, float):
         return None if value != value else value
     return value if -(2**63) <= value < 2**64 else str(value)
@@ -264,7 +260,7 @@ def _plain_number(value: float) -> Any:
 
 def _plain_text(value: Any) -> Any:
     if isinstance(value, str):
-        return str.__str__(value)  # of an Enum its value
+        return str.__str__(value)  # an Enum member gives its value
     if isinstance(value, (dt.datetime, np.datetime64)):
         moment = pd.Timestamp(value)
         if moment.tzinfo is None:
@@ -275,28 +271,28 @@ def _plain_text(value: Any) -> Any:
     return value.isoformat() if isinstance(value, dt.date) else str(value)
 
 
-def _iso(times: Any, what: str) -> list[str | None]:
-    """ISO text: days ``2025-07-01``, instants to the millisecond (finer where the times are) with ``Z``."""
-    none = np.isnat(times)
-    units = ("D",) if what == "days" else ("ms", "us", "ns")
+def _iso(times: Any, content: str) -> list[str | None]:
+    """ISO text: days as ``2025-07-01``; times in milliseconds, or finer if needed, instants with ``Z``."""
+    is_null = np.isnat(times)
+    units = ("D",) if content == "days" else ("ms", "us", "ns")
     for unit in units:
         rounded = times.astype(f"datetime64[{unit}]")
-        if (none | (rounded == times)).all():
+        if (is_null | (rounded == times)).all():
             break
     texts: list[str] = np.datetime_as_string(rounded).tolist()
-    mark = "Z" if what == "instants" else ""
-    return [None if text == "NaT" else text + mark for text in texts]
+    suffix = "Z" if content == "instants" else ""
+    return [None if text == "NaT" else text + suffix for text in texts]
 
 
-# ---- the formats: each writes a frame to a file and gives what to warn of
+# ---- the formats: each writes a frame to a file and returns the text of a warning, or ""
 
-_Format = Callable[[pd.DataFrame, Path, _Choices], str]
+_Format = Callable[[pd.DataFrame, Path, _Options], str]
 
 
-def _jsonl(frame: pd.DataFrame, file: Path, choices: _Choices) -> str:
+def _write_jsonl(frame: pd.DataFrame, file: Path, options: _Options) -> str:
     columns = _columns(frame)
-    headings = _distinct(_whole(column.heading) for column in columns)
-    rows = zip(*(column.cells(_whole) for column in columns), strict=True)
+    headings = _distinct(_valid_json(column.heading) for column in columns)
+    rows = zip(*(column.cells(_valid_json) for column in columns), strict=True)
     encode = msgspec.json.Encoder().encode_lines
     with file.open("wb") as lines:
         for chunk in _chunks(rows, 10_000):
@@ -304,13 +300,13 @@ def _jsonl(frame: pd.DataFrame, file: Path, choices: _Choices) -> str:
     return ""
 
 
-def _whole(value: Any) -> Any:
-    """The value as JSON takes it: a lone half of a surrogate pair is no text."""
+def _valid_json(value: Any) -> Any:
+    """*value* with unpaired surrogates replaced, which JSON cannot hold."""
     if isinstance(value, str):
         return value if value.isprintable() else SURROGATES.sub("\ufffd", value)
     if isinstance(value, dict):
-        return {_whole(key): _whole(item) for key, item in value.items()}
-    return [_whole(item) for item in value] if isinstance(value, list) else value
+        return {_valid_json(key): _valid_json(item) for key, item in value.items()}
+    return [_valid_json(item) for item in value] if isinstance(value, list) else value
 
 
 def _chunks(rows: Iterator[tuple[Any, ...]], size: int) -> Iterator[list[tuple[Any, ...]]]:
@@ -318,14 +314,14 @@ def _chunks(rows: Iterator[tuple[Any, ...]], size: int) -> Iterator[list[tuple[A
         yield chunk
 
 
-def _csv(frame: pd.DataFrame, file: Path, choices: _Choices) -> str:
-    clean = without_nul if choices.raw else one_line
+def _write_csv(frame: pd.DataFrame, file: Path, options: _Options) -> str:
+    clean = without_nul if options.raw else one_line
     columns = _columns(frame)
     headings = _distinct(clean(column.heading) for column in columns)
-    cells = [column.cells(lambda value: _joined(value, clean)) for column in columns]
+    cells = [column.cells(lambda value: _cell_text(value, clean)) for column in columns]
     with file.open("w", newline="", encoding="utf-8-sig", errors="replace") as lines:
-        # With "\r\n" the writer quotes a lone "\r" too; before Python 3.13 it would else break the row.
-        # A line of one blank cell is no row to pandas, a quoted one is.
+        # With lineterminator="\r\n" the writer quotes a lone "\r", which would break the row before Python 3.13.
+        # With a single column, all cells are quoted: pandas skips a line that is empty but not one that is "".
         writer = csv.writer(
             lines, lineterminator="\r\n", quoting=csv.QUOTE_ALL if len(cells) == 1 else csv.QUOTE_MINIMAL
         )
@@ -334,66 +330,75 @@ def _csv(frame: pd.DataFrame, file: Path, choices: _Choices) -> str:
     return ""
 
 
-def _joined(value: Any, clean: Callable[[str], str]) -> str:
-    """Text for one cell: a list's items by ``; ``, an object as compact JSON."""
+def _cell_text(value: Any, clean: Callable[[str], str]) -> str:
+    """Text for one cell: a list joined by ``; ``, an object as JSON."""
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, dict):
-        return clean(msgspec.json.encode(_whole(value)).decode())
+        return clean(msgspec.json.encode(_valid_json(value)).decode())
     if not isinstance(value, list):
         return clean(str(value))
-    items = (msgspec.json.encode(_whole(item)).decode() if isinstance(item, list) else item for item in value)
-    return "; ".join(_joined(item, clean) for item in items if item is not None)
+    items = (msgspec.json.encode(_valid_json(item)).decode() if isinstance(item, list) else item for item in value)
+    return "; ".join(_cell_text(item, clean) for item in items if item is not None)
 
 
-def _parquet(frame: pd.DataFrame, file: Path, choices: _Choices) -> str:
+def _write_parquet(frame: pd.DataFrame, file: Path, options: _Options) -> str:
     table = frame.copy(deep=False)
     labels = table.columns
     levels = [labels.get_level_values(level).inferred_type for level in range(labels.nlevels)]
     if not (labels.is_unique and (set(levels) == {"string"} or levels in (["integer"], ["empty"]))):
         table.columns = pd.Index(_headings(labels), dtype="object")
     table.attrs = {name: value for name, value in frame.attrs.items() if _is_json(name, value)}
-    lost = [str(name) for name in frame.attrs if name not in table.attrs]
+    dropped = [str(name) for name in frame.attrs if name not in table.attrs]
     changed: list[str] = []
-    if not (all(_has_one_type(table.iloc[:, number]) for number in range(table.shape[1])) and _fits(table, file)):
-        table, changed = _of_one_type_each(table)
-        if not _fits(table, file):
+    if not (
+        all(_has_one_type(table.iloc[:, number]) for number in range(table.shape[1])) and _try_parquet(table, file)
+    ):
+        table, changed = _with_one_type_per_column(table)
+        if not _try_parquet(table, file):
             raise InvalidRequest("Parquet cannot hold the frame's index", hint="write frame.reset_index()")
-    reports = {
-        "values changed their type, since Parquet holds one type a column": changed,
-        "left out of attrs, since they are not JSON": lost,
+    warnings = {
+        "values changed type, since Parquet holds one type per column": changed,
+        "left out of attrs, since they are not JSON": dropped,
     }
-    return "; ".join(f"{report}: {', '.join(names)}" for report, names in reports.items() if names)
+    return "; ".join(f"{warning}: {', '.join(names)}" for warning, names in warnings.items() if names)
 
 
-def _fits(table: pd.DataFrame, file: Any) -> bool:
-    """Write the table, or report that Parquet cannot hold it. pyarrow's messages quote values, and go no further."""
+def _try_parquet(table: pd.DataFrame, file: Any) -> bool:
+    """Write *table* and return True, or return False if Parquet cannot hold it.
+
+    pyarrow's messages quote values, so they are dropped.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         arrow = pa.Table.from_pandas(table)
-        # Of a resource's columns only those of lists are objects, and without rows they show no type.
-        absent = pa.list_(pa.string()) if table.empty and "hlkit" in table.attrs else pa.string()
-        fields = [field.with_type(_without_null(field.type, absent)) for field in arrow.schema]
-        metadata = {**arrow.schema.metadata, b"PANDAS_ATTRS": msgspec.json.encode(table.attrs)}  # as to_parquet does
+        # An empty object column has no type. In a resource's frame it is a list column.
+        default = pa.list_(pa.string()) if table.empty and "hlkit" in table.attrs else pa.string()
+        fields = [field.with_type(_without_null(field.type, default)) for field in arrow.schema]
+        metadata = {
+            **arrow.schema.metadata,
+            b"PANDAS_ATTRS": msgspec.json.encode(table.attrs),
+        }  # as DataFrame.to_parquet does
         pq.write_table(arrow.cast(pa.schema(fields, metadata)), file, compression="zstd")
-    except (ValueError, TypeError, NotImplementedError, OverflowError):  # pyarrow's own are among them
+    except (ValueError, TypeError, NotImplementedError, OverflowError):  # pyarrow's errors are subclasses
         return False
     return True
 
 
-def _without_null(kind: Any, absent: Any) -> Any:
-    """The Arrow type, *absent* in place of the type of nulls, which other programs read in ways of their own."""
+def _without_null(arrow_type: Any, default: Any) -> Any:
+    """*arrow_type* with *default* instead of the null type, which programs other than pandas read differently."""
     import pyarrow as pa
 
-    if pa.types.is_null(kind) or (pa.types.is_dictionary(kind) and pa.types.is_null(kind.value_type)):
-        return absent
-    if pa.types.is_list(kind):
-        return pa.list_(_without_null(kind.value_type, pa.string()))
-    if pa.types.is_struct(kind):
-        return pa.struct([field.with_type(_without_null(field.type, pa.string())) for field in kind])
-    return kind
+    types = pa.types
+    if types.is_null(arrow_type) or (types.is_dictionary(arrow_type) and types.is_null(arrow_type.value_type)):
+        return default
+    if types.is_list(arrow_type):
+        return pa.list_(_without_null(arrow_type.value_type, pa.string()))
+    if types.is_struct(arrow_type):
+        return pa.struct([field.with_type(_without_null(field.type, pa.string())) for field in arrow_type])
+    return arrow_type
 
 
 def _is_json(name: Any, value: Any) -> bool:
@@ -404,30 +409,31 @@ def _is_json(name: Any, value: Any) -> bool:
     return isinstance(name, str)
 
 
-def _of_one_type_each(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The table with columns that Parquet can hold, and the names of those whose values changed their type."""
+def _with_one_type_per_column(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The table with columns that Parquet can hold, and the names of the columns that were converted."""
     columns, changed = [], []
     for number, label in enumerate(table.columns):
         column = table.iloc[:, number]
         if isinstance(column.dtype, pd.SparseDtype):
             column = column.astype(column.dtype.subtype)
-        if not _fits_alone(column):
+        if not _is_parquet_column(column):
             changed.append(_label(label))
-            plain = [_whole(_plain(value)) for value in column.tolist()]
-            mixed = pd.Series(_alike(plain), index=column.index, dtype="object")
-            column = mixed if _fits_alone(mixed) else pd.Series(map(_text, plain), column.index, dtype="object")
+            plain = [_valid_json(_plain(value)) for value in column.tolist()]
+            column = pd.Series(_to_one_type(plain), index=column.index, dtype="object")
+            if not _is_parquet_column(column):
+                column = pd.Series(map(_text, plain), column.index, dtype="object")
         columns.append(column)
-    mended = pd.concat(columns, axis=1)
-    mended.columns, mended.attrs = table.columns, table.attrs
-    return mended, changed
+    converted = pd.concat(columns, axis=1)
+    converted.columns, converted.attrs = table.columns, table.attrs
+    return converted, changed
 
 
-def _fits_alone(column: pd.Series[Any]) -> bool:
-    return _has_one_type(column) and _fits(column.reset_index(drop=True).to_frame("column"), io.BytesIO())
+def _is_parquet_column(column: pd.Series[Any]) -> bool:
+    return _has_one_type(column) and _try_parquet(column.reset_index(drop=True).to_frame("column"), io.BytesIO())
 
 
 def _has_one_type(column: pd.Series[Any]) -> bool:
-    """Whether the values are of one type, also for a program without pandas. pyarrow looks at some of them only."""
+    """Whether all values have one type that programs without pandas can read. pyarrow checks only some values."""
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return _has_one_type(pd.Series(dtype.categories))
@@ -438,7 +444,7 @@ def _has_one_type(column: pd.Series[Any]) -> bool:
 
 
 def _type(value: Any) -> Any:
-    """What a value is to Parquet: list, dict, number, or its own type."""
+    """The type of *value* in Parquet: list, dict, float for any number, or its Python type."""
     if isinstance(value, (list, tuple, np.ndarray)):
         return list
     if isinstance(value, Mapping):
@@ -450,15 +456,15 @@ def _type(value: Any) -> Any:
     return str if isinstance(value, str) else type(value)
 
 
-def _alike(values: list[Any]) -> list[Any]:
-    """Plain values, each of several types as its text; lists and objects stay, and their items become alike."""
+def _to_one_type(values: list[Any]) -> list[Any]:
+    """Plain values, as text if they have several types. Items of lists and fields of objects are converted alike."""
     types = {_type(value) for value in values if value is not None}
     if types == {list}:
-        items = iter(_alike([item for value in values for item in value or ()]))
+        items = iter(_to_one_type([item for value in values for item in value or ()]))
         return [value and [next(items) for _ in value] for value in values]
     names = dict.fromkeys(name for value in values for name in value or ()) if types == {dict} else {}
     if names:
-        fields = [_alike([value.get(name) if value else None for value in values]) for name in names]
+        fields = [_to_one_type([value.get(name) if value else None for value in values]) for name in names]
         rows = zip(values, zip(*fields, strict=True), strict=True)
         return [value if value is None else dict(zip(names, row, strict=True)) for value, row in rows]
     return values if len(types) <= 1 and types != {dict} else [_text(value) for value in values]
@@ -472,22 +478,22 @@ def _text(plain: Any) -> str | None:
 
 
 @dataclass
-class _Cut:
-    """How many cells were longer than Excel takes."""
+class _TextLimit:
+    """Cuts text at the length that Excel can hold, and counts the cells it cut."""
 
     cells: int = 0
 
-    def text(self, text: str) -> str:
+    def cut(self, text: str) -> str:
         if len(text) <= _EXCEL_CELL // 2:
             return text
-        units = text.encode("utf-16-le")  # Excel counts an emoji as two
+        units = text.encode("utf-16-le")  # Excel counts UTF-16 units: an emoji is two
         if len(units) <= 2 * _EXCEL_CELL:
             return text
         self.cells += 1
         return units[: 2 * _EXCEL_CELL].decode("utf-16-le", "ignore")
 
 
-def _xlsx(frame: pd.DataFrame, file: Path, choices: _Choices) -> str:
+def _write_xlsx(frame: pd.DataFrame, file: Path, options: _Options) -> str:
     import xlsxwriter  # type: ignore[import-untyped]
     from xlsxwriter.exceptions import FileCreateError, FileSizeError  # type: ignore[import-untyped]
 
@@ -497,76 +503,76 @@ def _xlsx(frame: pd.DataFrame, file: Path, choices: _Choices) -> str:
         raise InvalidRequest(
             f"Excel holds {_EXCEL_ROWS - 1:,} rows below the headings and {_EXCEL_COLUMNS:,} columns; "
             f"the frame has {rows:,} and {width:,}",
-            hint="choose fewer, or write .parquet or .csv",
+            hint="select fewer, or write .parquet or .csv",
         )
     columns = _columns(flat)
-    cut = _Cut()
-    clean = _excel_raw if choices.raw else _excel_text
-    headings = _distinct(_excel_heading(column, choices, clean) for column in columns)
-    cells = [_excel_cells(column, choices, lambda value: _joined(value, clean), cut) for column in columns]
-    scratch = disk.scratch_folder(file)  # rows wait there
+    limit = _TextLimit()
+    clean = _excel_raw if options.raw else _excel_text
+    headings = _distinct(_excel_heading(column, options, clean) for column in columns)
+    cells = [_excel_cells(column, options, lambda value: _cell_text(value, clean), limit) for column in columns]
+    scratch = disk.scratch_folder(file)  # for the temporary files of xlsxwriter
     scratch.mkdir(mode=0o700)
     book = xlsxwriter.Workbook(
         str(file),
         {"constant_memory": True, "tmpdir": str(scratch), "strings_to_formulas": False, "strings_to_urls": False},
     )
-    full = False
+    is_too_large = False
     try:
         _fill(book, columns, headings, cells)
         book.close()
     except FileCreateError as error:
         raise OSError(*error.args[0].args) from None
     except FileSizeError:
-        full = True
+        is_too_large = True
     finally:
-        for sheet in book.worksheets():  # else Windows keeps the folder
+        for sheet in book.worksheets():  # otherwise Windows cannot delete the folder
             sheet.row_data_fh.close()
-    if full:
+    if is_too_large:
         raise InvalidRequest("the Excel file would be larger than 4 GB", hint="write .parquet or .csv")
-    were = "cell was" if cut.cells == 1 else "cells were"
-    return f"{cut.cells:,} {were} cut at the {_EXCEL_CELL:,} characters that Excel holds" if cut.cells else ""
+    subject = "1 cell was" if limit.cells == 1 else f"{limit.cells:,} cells were"
+    return f"{subject} cut at Excel's limit of {_EXCEL_CELL:,} characters" if limit.cells else ""
 
 
-_TIME_FORMATS = {"instants": "yyyy-mm-dd hh:mm:ss", "moments": "yyyy-mm-dd hh:mm:ss", "days": "yyyy-mm-dd"}
+_TIME_FORMATS = {"instants": "yyyy-mm-dd hh:mm:ss", "local times": "yyyy-mm-dd hh:mm:ss", "days": "yyyy-mm-dd"}
 
 
 def _fill(book: Any, columns: list[_Column], headings: list[str], cells: list[Sequence[Any]]) -> None:
     sheet = book.add_worksheet("data")
     bold = book.add_format({"bold": True})
-    formats = {what: book.add_format({"num_format": text}) for what, text in _TIME_FORMATS.items()}
-    for place, (column, heading) in enumerate(zip(columns, headings, strict=True)):
-        sheet.set_column(place, place, _width(column, heading, cells[place]))
-        sheet.write_string(0, place, heading, bold)
+    formats = {content: book.add_format({"num_format": text}) for content, text in _TIME_FORMATS.items()}
+    for index, (column, heading) in enumerate(zip(columns, headings, strict=True)):
+        sheet.set_column(index, index, _width(column, heading, cells[index]))
+        sheet.write_string(0, index, heading, bold)
     sheet.freeze_panes(1, 0)
     sheet.autofilter(0, 0, len(cells[0]), len(columns) - 1)
-    styles = [formats.get(column.what) for column in columns]
+    styles = [formats.get(column.content) for column in columns]
     for number, row in enumerate(zip(*cells, strict=True), 1):
         if row[0] is None or row[0] == "":
-            sheet.write_blank(number, 0, None, formats["days"])  # a row of nothing is a row, for who counts them
-        for place, value in enumerate(row):
+            sheet.write_blank(number, 0, None, formats["days"])  # so that an empty row still counts as a row
+        for index, value in enumerate(row):
             if value is None or value == "":
                 continue
             kind = type(value)
             if kind is str:
-                sheet.write_string(number, place, value)
+                sheet.write_string(number, index, value)
             elif kind is bool:
-                sheet.write_boolean(number, place, value)
+                sheet.write_boolean(number, index, value)
             else:
-                sheet.write_number(number, place, value, styles[place])
+                sheet.write_number(number, index, value, styles[index])
 
 
 def _width(column: _Column, heading: str, cells: Sequence[Any]) -> int:
-    """In characters: the longest of the first rows, within reason, and room for the filter's button."""
-    if column.what != "values":
-        longest = len(_TIME_FORMATS[column.what])
+    """Width in characters: the longest of the first 200 cells, at most 60, with room for the filter button."""
+    if column.content != "values":
+        longest = len(_TIME_FORMATS[column.content])
     else:
         longest = max((len(str(value)) for value in cells[:200] if value is not None), default=0)
     return min(max(longest, len(heading) + 2, 6) + 2, 60)
 
 
-def _excel_heading(column: _Column, choices: _Choices, clean: Callable[[str], str]) -> str:
-    zone = f" ({choices.zone})" if column.what == "instants" else ""
-    return BREAKS.sub(" ", clean(column.heading))[: _EXCEL_HEADING - len(zone) - 8] + zone  # room for a number
+def _excel_heading(column: _Column, options: _Options, clean: Callable[[str], str]) -> str:
+    suffix = f" ({options.zone})" if column.content == "instants" else ""
+    return BREAKS.sub(" ", clean(column.heading))[: _EXCEL_HEADING - len(suffix) - 8] + suffix  # 8: room for " (2)"
 
 
 def _excel_text(text: str) -> str:
@@ -574,31 +580,34 @@ def _excel_text(text: str) -> str:
 
 
 def _excel_raw(text: str) -> str:
-    """Text that XML can hold; a line break is Excel's, and the writer takes none of it for markup of its own."""
+    """Text that XML can hold, with Excel's line breaks. Text that xlsxwriter would take for markup gets a ``'``."""
     if not text.isprintable():
         text = NO_XML.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     return "'" + text if text.startswith("<r>") else text
 
 
-def _excel_cells(column: _Column, choices: _Choices, cell: Callable[[Any], Any], cut: _Cut) -> Sequence[Any]:
+def _excel_cells(
+    column: _Column, options: _Options, convert: Callable[[Any], Any], limit: _TextLimit
+) -> Sequence[Any]:
     if column.times is None:
-        values = column.values_by(cell)
-        return [cut.text(value) if type(value) is str else _excel_number(value) for value in values]
-    texts, times = _iso(column.times, column.what), column.times.astype("datetime64[ms]")
-    # Excel's days are right from March 1900, and end with the year 9999.
-    known = (times >= np.datetime64("1900-03-02")) & (times < np.datetime64("9999-12-31"))
-    local = pd.Series(times[known])
-    if column.what == "instants":
-        local = local.dt.tz_localize("UTC").dt.tz_convert(choices.zone).dt.tz_localize(None)
+        values = column.converted_values(convert)
+        return [limit.cut(value) if type(value) is str else _excel_number(value) for value in values]
+    texts, times = _iso(column.times, column.content), column.times.astype("datetime64[ms]")
+    # Excel dates are right from March 1900 (its 1900 has a February 29) through the year 9999.
+    is_excel_date = (times >= np.datetime64("1900-03-02")) & (times < np.datetime64("9999-12-31"))
+    local = pd.Series(times[is_excel_date])
+    if column.content == "instants":
+        local = local.dt.tz_localize("UTC").dt.tz_convert(options.zone).dt.tz_localize(None)
     since = local.to_numpy() - np.datetime64("1899-12-30", "ms")
     cells: list[Any] = list(texts)
-    for place, serial in zip(np.flatnonzero(known).tolist(), (since / np.timedelta64(1, "D")).tolist(), strict=True):
-        cells[place] = serial
+    serials = (since / np.timedelta64(1, "D")).tolist()
+    for index, serial in zip(np.flatnonzero(is_excel_date).tolist(), serials, strict=True):
+        cells[index] = serial
     return cells
 
 
 def _excel_number(value: Any) -> Any:
-    """A number as Excel holds it: to 15 digits, and finite; else its text."""
+    """The number, or its text if it has more than 15 digits or is infinite, which Excel cannot hold."""
     if type(value) is int and abs(value) >= 10**15:
         return str(value)
     if type(value) is float and abs(value) == float("inf"):
@@ -606,4 +615,9 @@ def _excel_number(value: Any) -> Any:
     return value
 
 
-FORMATS: dict[str, _Format] = {".parquet": _parquet, ".csv": _csv, ".xlsx": _xlsx, ".jsonl": _jsonl}
+FORMATS: dict[str, _Format] = {
+    ".parquet": _write_parquet,
+    ".csv": _write_csv,
+    ".xlsx": _write_xlsx,
+    ".jsonl": _write_jsonl,
+}

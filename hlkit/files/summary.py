@@ -1,8 +1,8 @@
-"""What is in a frame, a row per column, and nobody in it.
+"""``hl.summarize``: one row per column of a frame, without personal data.
 
-A value is shown only where the catalog declares its column and does not mark it private. Everything else, a
-custom field or a column of the user's own too, shows pseudonyms: equal for equal values, made with a key that
-this process alone holds, so that nobody finds the value by trying all phone numbers.
+A value is shown only if the catalog declares its column and does not mark it private. All other columns, such as
+custom fields and the user's own, show pseudonyms. Equal values have equal pseudonyms. They are made with a random key
+that never leaves this process, so the values cannot be recovered by trying all phone numbers.
 """
 
 from __future__ import annotations
@@ -37,64 +37,64 @@ _COLUMNS = {
     "most_common_share": SHARE,
     "examples": TEXT,
 }
-# An address, or seven digits and more that are no part of an id: in any column, it is somebody's.
-_SOMEBODY = re.compile(r"\S@\S|(?<![\w])\+?\(?\d(?:[\s().\-/]*\d){6,}(?![\w])")
+# An email address, or seven or more digits that are not part of an ID: personal data in any column.
+_PERSONAL = re.compile(r"\S@\S|(?<![\w])\+?\(?\d(?:[\s().\-/]*\d){6,}(?![\w])")
 
 
 def summarize(frame: pd.DataFrame) -> pd.DataFrame:
-    """What each column of *frame* holds, without showing a name, an email address or a phone number.
+    """Summarize each column of *frame*, without showing a name, an email address or a phone number.
 
-    Gives a row per column: ``kind`` (by dtype, in words), ``private`` (its values are not shown), ``rows``,
-    ``nulls`` (share of rows, 0 to 1, with no value or an empty list), ``uniques`` (of a list: distinct items),
-    ``min`` and ``max`` (numbers and times, as text), ``most_common_share`` (of the rows with a value, how many
-    hold the most common one) and ``examples``, the three most common values.
+    Returns one row per column: ``kind`` (of its values), ``private`` (its values are not shown), ``rows``, ``nulls``
+    (share of rows, 0 to 1, with no value or an empty list), ``uniques`` (distinct values; for lists, distinct items),
+    ``min`` and ``max`` (of numbers and times, as text), ``most_common_share`` (share of the rows with a value that
+    hold the most common one), and ``examples`` (the three most common values).
 
-    A private value is shown as ``text_3f9a1c2b04de``: the same in every profile of this session, another in
-    the next. What looks like an address or a phone number, or stands in a column of the frame that is declared
-    private, is hidden in other columns too. Raises ``InvalidRequest`` for what is no frame.
+    A private value is shown as a pseudonym such as ``text_3f9a1c2b04de``, which stays the same until Python exits.
+    Values that look like an email address or a phone number, or that also appear in a private column of the frame,
+    are hidden in every column. Raises ``InvalidRequest`` if *frame* is neither a DataFrame nor a Series.
     """
     if isinstance(frame, pd.Series):
         frame = frame.to_frame()
     if not isinstance(frame, pd.DataFrame):
         raise InvalidRequest(
-            f"a {type(frame).__name__} is not a DataFrame", hint="give one, such as loc.contacts() or result.table"
+            f"a {type(frame).__name__} is not a DataFrame", hint="pass one, such as loc.contacts() or result.table"
         )
     resource = _resource(frame)
-    looks = [_Look.at(label, frame.iloc[:, place], resource) for place, label in enumerate(frame.columns)]
-    known = _known(looks)
-    rows = [look.row(known) for look in looks]
+    columns = [_Profile.of(label, frame.iloc[:, index], resource) for index, label in enumerate(frame.columns)]
+    hidden = _private_examples(columns)
+    rows = [column.row(hidden) for column in columns]
     return pd.DataFrame(
         {name: pd.Series([row[name] for row in rows], dtype=kind.dtype) for name, kind in _COLUMNS.items()}
     )
 
 
-def pseudonym(value: Any, word: str = "text") -> str:
-    """A stand-in for *value*: equal for equal values (blanks around and capitals aside) in this process."""
+def pseudonym(value: Any, prefix: str = "text") -> str:
+    """A pseudonym for *value*: equal for equal values, ignoring case and surrounding blanks, in this process."""
     text = _text(value).strip().casefold().encode("utf-8", "replace")
-    return f"{word}_{hashlib.blake2b(text, key=_KEY, digest_size=6).hexdigest()}"
+    return f"{prefix}_{hashlib.blake2b(text, key=_KEY, digest_size=6).hexdigest()}"
 
 
-# ---- what the catalog says of a column
+# ---- what the catalog declares
 
 
 def _resource(frame: pd.DataFrame) -> str | None:
-    told = frame.attrs.get("hlkit")
-    name = told.get("resource") if isinstance(told, dict) else None
+    stats = frame.attrs.get("hlkit")
+    name = stats.get("resource") if isinstance(stats, dict) else None
     return name if isinstance(name, str) and name in CATALOG else None
 
 
 def _declared(label: Hashable, resource: str | None) -> list[Column]:
-    """What the frame's resource declares under that name; where it is not known, what any does."""
-    places = CATALOG.values() if resource is None else [CATALOG[resource]]
-    return [column for place in places for column in place.columns if column.name == label]
+    """The columns named *label* of the frame's resource, or of all resources if it is not known."""
+    resources = CATALOG.values() if resource is None else [CATALOG[resource]]
+    return [column for entry in resources for column in entry.columns if column.name == label]
 
 
 # ---- one column
 
 
 @dataclass(frozen=True)
-class _Look:
-    """A column and what was found in it. ``common`` are its three most common values."""
+class _Profile:
+    """A column and its statistics. ``common`` are its three most common values with their counts."""
 
     label: Hashable
     series: pd.Series[Any]
@@ -106,8 +106,8 @@ class _Look:
     common: list[tuple[Any, int]]
 
     @classmethod
-    def at(cls, label: Hashable, series: pd.Series[Any], resource: str | None) -> _Look:
-        if isinstance(series.dtype, pd.ArrowDtype) and series.dtype.kind in "OU":  # lists and text of Arrow's own
+    def of(cls, label: Hashable, series: pd.Series[Any], resource: str | None) -> _Profile:
+        if isinstance(series.dtype, pd.ArrowDtype) and series.dtype.kind in "OU":  # Arrow lists and text
             series = series.astype(object)
         declared = _declared(label, resource)
         private = any(column.private for column in declared)
@@ -115,9 +115,9 @@ class _Look:
         filled, uniques, common = _counts(series, kind)
         return cls(label, series, kind, bool(declared) and not private, private, filled, uniques, common)
 
-    def row(self, known: set[str]) -> dict[str, Any]:
+    def row(self, hidden: set[str]) -> dict[str, Any]:
         rows = len(self.series)
-        low, high = self._ends() if self.shown else (None, None)
+        low, high = self._min_max() if self.shown else (None, None)
         return {
             "column": _printable(str(self.label)),
             "kind": self.kind,
@@ -128,17 +128,17 @@ class _Look:
             "min": low,
             "max": high,
             "most_common_share": self.common[0][1] / self.filled if self.common else None,
-            "examples": ", ".join(self._example(value, known) for value, _ in self.common) or None,
+            "examples": ", ".join(self._example(value, hidden) for value, _ in self.common) or None,
         }
 
-    def _example(self, value: Any, known: set[str]) -> str:
+    def _example(self, value: Any, hidden: set[str]) -> str:
         text = _text(value)
-        hides = isinstance(value, str) and (_SOMEBODY.search(text) or text.strip().lower() in known)
-        if self.shown and not hides:
+        is_personal = isinstance(value, str) and (_PERSONAL.search(text) or text.strip().lower() in hidden)
+        if self.shown and not is_personal:
             return _printable(text)
         return pseudonym(value, "text" if self.kind == "list" else self.kind.rpartition(" ")[2])
 
-    def _ends(self) -> tuple[str | None, str | None]:
+    def _min_max(self) -> tuple[str | None, str | None]:
         if self.kind not in ("instant", "time", "day", "number", "whole number") or not self.filled:
             return None, None
         return _text(self.series.min()), _text(self.series.max())
@@ -166,10 +166,10 @@ def _kind(series: pd.Series[Any], declared: list[Column]) -> str:
 def _kind_of_objects(series: pd.Series[Any], declared: list[Column]) -> str:
     if any(isinstance(value, _LISTS) for value in series) or any(column.kind.name == "LIST" for column in declared):
         return "list"
-    return _WORDS.get(pd.api.types.infer_dtype(series.dropna()), "mixed")
+    return _KINDS.get(pd.api.types.infer_dtype(series.dropna()), "mixed")
 
 
-_WORDS = {
+_KINDS = {
     "string": "text",
     "boolean": "flag",
     "integer": "whole number",
@@ -180,21 +180,21 @@ _WORDS = {
 
 
 def _counts(series: pd.Series[Any], kind: str) -> tuple[int, int, list[tuple[Any, int]]]:
-    """How many rows hold a value, how many values there are, and the three most common with their rows."""
+    """The number of rows with a value, of distinct values, and the three most common values with their counts."""
     if kind == "list":
         filled = 0
         counts: Counter[Any] = Counter()
         for value in series:
-            items = dict.fromkeys(_items(value))  # each once a row
+            items = dict.fromkeys(_items(value))  # count each item once per row
             filled += bool(items)
             counts.update(items.keys())
         return filled, len(counts), counts.most_common(3)
     values = series.dropna()
     if series.dtype == object:
         values = values.map(_hashable)
-    found = values.value_counts()
-    common = [(value, int(count)) for value, count in found.head(3).items() if count]
-    return len(values), int((found > 0).sum()), common
+    counted = values.value_counts()
+    common = [(value, int(count)) for value, count in counted.head(3).items() if count]
+    return len(values), int((counted > 0).sum()), common
 
 
 def _items(value: Any) -> Iterator[Any]:
@@ -210,26 +210,28 @@ def _hashable(value: Any) -> Any:
     return value
 
 
-def _known(looks: list[_Look]) -> set[str]:
-    """Those of the examples to be shown that stand in a column which is declared private."""
-    wanted = {value.strip().lower() for look in looks if look.shown for value, _ in look.common if _is_text(value)}
-    found: set[str] = set()
-    for look in looks:
-        if look.declared_private and look.kind == "text" and wanted:
-            texts = look.series.astype(TEXT.dtype).str.strip().str.lower()
-            found.update(texts[texts.isin(list(wanted))].unique())
-    return found
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
+def _private_examples(columns: list[_Profile]) -> set[str]:
+    """The examples that also appear in a private column, in lower case."""
+    examples = {
+        value.strip().lower()
+        for column in columns
+        if column.shown
+        for value, _ in column.common
+        if isinstance(value, str)
+    }
+    private: set[str] = set()
+    for column in columns:
+        if column.declared_private and column.kind == "text" and examples:
+            texts = column.series.astype(TEXT.dtype).str.strip().str.lower()
+            private.update(texts[texts.isin(list(examples))].unique())
+    return private
 
 
 # ---- one value
 
 
 def _text(value: Any) -> str:
-    """A value in words: times in ISO form, numbers without an exponent where that can be."""
+    """*value* as text: times in ISO form, numbers without an exponent if possible."""
     if isinstance(value, pd.Timestamp):
         precision: Literal["milliseconds", "seconds"] = "milliseconds" if value.microsecond else "seconds"
         if value.tzinfo is not None:
@@ -241,6 +243,6 @@ def _text(value: Any) -> str:
 
 
 def _printable(text: str) -> str:
-    """Forty characters at most, on one line, without what a terminal would obey."""
-    text = "".join(mark if mark.isprintable() else " " for mark in text[:80])
+    """At most 40 characters of *text*, on one line, without control characters."""
+    text = "".join(character if character.isprintable() else " " for character in text[:80])
     return text if len(text) <= 40 else text[:39] + "…"
