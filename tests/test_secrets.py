@@ -1,8 +1,8 @@
-"""The token is in no byte that hlkit writes, shows or raises: every error, in every place.
+"""The token is in nothing that hlkit writes, shows or raises.
 
-Each error is provoked for real, in a program of its own (``provoke.py``), which learns the token from a file
-and lets go of it, so that what is searched holds it only by a slip of ours. A control shows that the search
-would find it.
+A separate program (``provoke.py``) provokes each error for real. It reads the token from a file and holds no
+reference to it, so a search finds the token only if hlkit leaks it. A control leaks it on purpose, to show that the
+search works.
 """
 
 import json
@@ -42,11 +42,11 @@ PROVOKED = {
     "web page": errors.UnexpectedResponse,
     "cut": errors.UnexpectedResponse,
     "redirect": errors.UnexpectedResponse,
-    "circle": errors.IncompleteDownload,
-    "announced and not sent": errors.IncompleteDownload,
-    "not kept": errors.NotCached,
+    "pagination loop": errors.IncompleteDownload,
+    "missing rows": errors.IncompleteDownload,
+    "not cached": errors.NotCached,
     "locked": errors.CacheLocked,
-    "cancelled": errors.Canceled,
+    "canceled": errors.Canceled,
     "missing column": errors.MissingColumn,
     "missing extra": errors.MissingExtra,
     "interrupted": KeyboardInterrupt,
@@ -57,50 +57,50 @@ PROVOKED = {
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory):
-    """What the program that provokes them leaves behind for each: its report, and every byte it wrote."""
+    """For each error: the report of the program that provoked it, and every file it wrote."""
     folder = tmp_path_factory.mktemp("provoked")
-    whats = [*PROVOKED, "control"]
-    for what in whats:
-        (folder / what).mkdir()
-        (folder / what / "token").write_text(TOKEN)
-    program = [sys.executable, str(Path(__file__).with_name("provoke.py")), str(folder), *whats]
-    done = subprocess.run(program, capture_output=True, timeout=120)
-    assert done.returncode == 0, done.stderr.decode()
-    assert SECRET not in (done.stdout + done.stderr)
+    cases = [*PROVOKED, "control"]
+    for case in cases:
+        (folder / case).mkdir()
+        (folder / case / "token").write_text(TOKEN)
+    program = [sys.executable, str(Path(__file__).with_name("provoke.py")), str(folder), *cases]
+    result = subprocess.run(program, capture_output=True, timeout=120)
+    assert result.returncode == 0, result.stderr.decode()
+    assert SECRET not in (result.stdout + result.stderr)
     assert list(folder.rglob("token")) == []
 
-    def written(what):
-        return {path.name: path.read_bytes() for path in (folder / what).rglob("*") if path.is_file()}
+    def files(case):
+        return {path.name: path.read_bytes() for path in (folder / case).rglob("*") if path.is_file()}
 
-    return {what: (json.loads((folder / what / "report.json").read_bytes()), written(what)) for what in whats}
-
-
-def bytes_holding_it(written):
-    return [name for name, content in written.items() if SECRET in content.lower()]
+    return {case: (json.loads((folder / case / "report.json").read_bytes()), files(case)) for case in cases}
 
 
-@pytest.mark.parametrize("what", PROVOKED)
+def files_with_the_token(files):
+    return [name for name, content in files.items() if SECRET in content.lower()]
+
+
+@pytest.mark.parametrize("case", PROVOKED)
 @pytest.mark.fault("traceback")
 @pytest.mark.fault("introspect")
-def test_the_token_is_nowhere(outcomes, what):
-    report, written = outcomes[what]
+def test_the_token_is_nowhere(outcomes, case):
+    report, files = outcomes[case]
 
-    kind = PROVOKED[what]
+    kind = PROVOKED[case]
     assert report["raised"] == (kind.__name__ if kind else None)
     assert set(report["searched"]) == set(PLACES)
-    assert bytes_holding_it(written) == []
+    assert files_with_the_token(files) == []
 
 
-def test_the_search_would_find_it(outcomes):
-    report, written = outcomes["control"]
+def test_the_search_finds_a_leaked_token(outcomes):
+    report, files = outcomes["control"]
 
     assert report["raised"] == "RuntimeError"
-    assert bytes_holding_it(written) == ["report.json"]
+    assert files_with_the_token(files) == ["report.json"]
 
 
 def test_every_error_is_provoked():
-    def leaves(kind):
-        return {kind} | {leaf for one in kind.__subclasses__() for leaf in leaves(one)}
+    def with_subclasses(kind):
+        return {kind}.union(*map(with_subclasses, kind.__subclasses__()))
 
-    ours = {kind for kind in leaves(errors.HlkitError) if kind.__module__ == "hlkit.client.errors"}
+    ours = {kind for kind in with_subclasses(errors.HlkitError) if kind.__module__ == "hlkit.client.errors"}
     assert ours - {errors.HlkitError} <= set(PROVOKED.values())

@@ -1,4 +1,4 @@
-"""A token is told by its looks, is never shown, and goes to one host."""
+"""A token is recognized by its format, never shown, and sent to one host only."""
 
 import copy
 import pickle
@@ -31,7 +31,7 @@ def sent(token: Token) -> str:
         TOKEN.upper(),
     ],
 )
-def test_what_stands_around_a_pasted_token_is_stripped_and_its_prefix_lowered(pasted):
+def test_padding_around_a_pasted_token_is_stripped_and_capitals_are_lowered(pasted):
     token = read(pasted)
 
     assert isinstance(token, Token)
@@ -40,19 +40,19 @@ def test_what_stands_around_a_pasted_token_is_stripped_and_its_prefix_lowered(pa
 
 
 @pytest.mark.parametrize("inside", [" ", "\n", "\r\n", "\u200b", "\u00a0", '"', "'", "é", "\x00"])
-def test_what_stands_inside_a_token_is_refused_and_not_echoed(inside):
+def test_an_invalid_character_in_a_token_is_refused_and_not_echoed(inside):
     error = read(TOKEN[:20] + inside + TOKEN[20:])
 
     assert type(error) is InvalidToken
     assert TOKEN[:20] not in f"{error!s}{error!r}{vars(error)}"
 
 
-@pytest.mark.parametrize("nothing", ["", "  ", '""', "Bearer ", None, 42, b"pit-"])
-def test_nothing_is_no_token(nothing):
-    assert type(read(nothing)) is InvalidToken
+@pytest.mark.parametrize("pasted", ["", "  ", '""', "Bearer ", None, 42, b"pit-"])
+def test_an_empty_value_is_not_a_token(pasted):
+    assert type(read(pasted)) is InvalidToken
 
 
-def test_a_v1_key_hears_that_v1_is_past_support_and_where_to_make_a_token():
+def test_a_v1_key_is_refused_with_where_to_create_a_token():
     error = read("eyJhbGciOiJIUzI1NiJ9.e30.c2ln")
 
     assert type(error) is WrongTokenKind
@@ -62,7 +62,7 @@ def test_a_v1_key_hears_that_v1_is_past_support_and_where_to_make_a_token():
 
 
 @pytest.mark.parametrize("text", ["abc", "sk_live_Ab3", "pit-123"])
-def test_an_unknown_shape_is_sent_as_it_is_and_doubted(text):
+def test_an_unknown_format_is_sent_unchanged_with_a_warning(text):
     token = read(text)
 
     assert sent(token) == f"Bearer {text}"
@@ -70,18 +70,18 @@ def test_an_unknown_shape_is_sent_as_it_is_and_doubted(text):
     assert text not in token.format_warning
 
 
-def test_a_token_shows_itself_to_nobody():
+def test_a_token_is_never_shown():
     token = Token(TOKEN)
 
     assert TOKEN not in repr(token) + str(token) + f"{token}" + str(token.__slots__) + str(token.format_warning)
     with pytest.raises(TypeError):
         vars(token)
-    for carry in (pickle.dumps, copy.copy, copy.deepcopy):
+    for duplicate in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError, match="cannot be pickled or copied"):
-            carry(token)
+            duplicate(token)
 
 
-def test_a_digest_names_the_same_parts_alike_under_one_token_and_under_no_other():
+def test_a_digest_is_equal_for_equal_parts_under_the_same_token_only():
     token = Token(TOKEN)
 
     assert token.digest("a", "bc") == Token(TOKEN).digest("a", "bc")
@@ -92,12 +92,12 @@ def test_a_digest_names_the_same_parts_alike_under_one_token_and_under_no_other(
 
 
 @pytest.mark.parametrize("echo", [TOKEN, TOKEN.upper(), f"Bearer {TOKEN}.", OTHER_TOKEN])
-def test_a_servers_words_lose_this_and_any_other_token(echo):
+def test_in_a_servers_message_this_and_any_other_token_are_masked(echo):
     assert echo not in Token(TOKEN).redact_text(f"bad header: {echo}!")
     assert Token(TOKEN).redact_text("bad header") == "bad header"
 
 
-def test_a_servers_answer_loses_this_token_and_keeps_everything_else():
+def test_in_a_response_body_only_this_token_is_masked():
     body = f'{{"a": "Bearer {TOKEN}", "b": "{TOKEN.upper()}", "c": "pit-stop", "d": "{OTHER_TOKEN}"}}'.encode()
 
     redacted = Token(TOKEN).redact(body).decode()
@@ -106,7 +106,7 @@ def test_a_servers_answer_loses_this_token_and_keeps_everything_else():
 
 
 @pytest.mark.parametrize(
-    ("given", "address"),
+    ("url", "address"),
     [
         ("https://example.com/", "https://example.com"),
         (" https://example.com:8443/api/ ", "https://example.com:8443/api"),
@@ -117,8 +117,8 @@ def test_a_servers_answer_loses_this_token_and_keeps_everything_else():
         ("http://[::1]:8000/", "http://[::1]:8000"),
     ],
 )
-def test_a_base_url_is_https_or_this_machine(given, address):
-    assert checked_base_url(given) == address
+def test_a_base_url_is_https_or_this_machine(url, address):
+    assert checked_base_url(url) == address
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_base_url_is_https_or_this_machine(given, address):
         "",
     ],
 )
-def test_a_token_goes_to_no_other_base_url(url):
+def test_any_other_base_url_is_refused(url):
     with pytest.raises(InvalidRequest):
         checked_base_url(url)
 
@@ -156,5 +156,5 @@ def test_a_token_goes_to_no_other_base_url(url):
         ("https://[", False),
     ],
 )
-def test_the_same_host_is_scheme_name_and_port(url, is_same):
+def test_the_same_host_means_scheme_name_and_port(url, is_same):
     assert same_host(url, "https://example.com") is is_same
