@@ -167,7 +167,7 @@ def demo(as_of: str | int | dt.date | None = None, seed: int = 0, size: int = 50
         simulation.location_id,
         connected_by="demo: made-up data, a server on this machine",
         data_ends=simulation.as_of,
-        keeps=simulation,
+        keep_alive=simulation,
     )
 
 

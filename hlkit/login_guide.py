@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable
 
 from hlkit.client import profiles
-from hlkit.client.access import cost
+from hlkit.client.access import requests_for_all
 from hlkit.client.errors import HlkitError, InvalidRequest, MissingScope
 from hlkit.client.http.rate_limit import duration
 from hlkit.client.http.token import location_id_problem
@@ -79,10 +79,10 @@ def _prompt(ask: Callable[[str], str], question: str) -> str:
 def _check(loc: Location) -> str:
     """Make one cheap request, and describe the result."""
     try:
-        count = loc.resources["contacts"].announced()
+        count = loc.resources["contacts"].announced_total()
     except MissingScope as error:
         return f"works, but {error.message}: {error.hint}"
-    requests = cost(loc, CATALOG["contacts"], count)
+    requests = requests_for_all(loc, CATALOG["contacts"], count)
     if count is None or requests is None:
         return "works"
     time = duration(loc.session.rate_limiter.time_for(requests))

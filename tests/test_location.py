@@ -134,8 +134,8 @@ def test_what_is_no_location_id_is_refused(given):
 
 
 @pytest.mark.parametrize("url", ["http://services.example.com", "ftp://127.0.0.1", "services.example.com", ""])
-def test_the_token_goes_over_https_only(url):
-    with pytest.raises(hl.errors.InvalidRequest, match="https only"):
+def test_the_token_is_sent_over_https_only(url):
+    with pytest.raises(hl.errors.InvalidRequest, match="https"):
         hl.connect(TOKEN, "abc", base_url=url)
 
 
@@ -621,7 +621,7 @@ def test_the_zone_is_the_locations_own(loc):
 def test_without_the_scope_for_it_the_zone_is_the_given_one_else_utc_with_one_warning(connect):
     assert connect(CONTACTS_ONLY, timezone="Europe/Oslo").timezone.key == "Europe/Oslo"
     loc = connect(CONTACTS_ONLY)
-    with pytest.warns(UserWarning, match="taking UTC") as seen:
+    with pytest.warns(UserWarning, match="using UTC") as seen:
         assert [loc.timezone.key, loc.timezone.key] == ["UTC", "UTC"]
     assert len(seen) == 1
 

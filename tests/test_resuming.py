@@ -1,4 +1,4 @@
-"""A download that broke off goes on by the same call, on another day too, and says so only where that is true."""
+"""The same call resumes an interrupted download, even on another day, and errors promise only what is true."""
 
 import contextlib
 import json
@@ -13,12 +13,12 @@ from hlkit.client.download import StaleWarning
 from hlkit.client.errors import QuotaExhausted
 
 A_DAY = 86_400
-AGAIN = "pages are cached, and the same call{}, made again within 7 days, asks only for the rest"
+PROMISE = "pages are cached; within 7 days, the same call{} requests only the rest"
 
 
-def connect(trial, day=0, **given):
-    """The location on a later day, when the day's requests are there again."""
-    loc = trial.connect(**given)
+def connect(trial, day=0, **options):
+    """The location on a later day, with a fresh daily quota."""
+    loc = trial.connect(**options)
     trial.sim._budgets.clear()
     rate_limiter, cache = loc.session.rate_limiter, loc.session.cache
     rate_limiter._clock, rate_limiter._now = (
@@ -29,48 +29,48 @@ def connect(trial, day=0, **given):
     return loc
 
 
-def paid(trial, name="contacts"):
-    """What was asked and answered, each as text."""
+def answered_requests(trial, name="contacts"):
+    """The requests that were answered, each as text."""
     return [question(logged) for logged in trial.asked(name) if arrived(logged)]
 
 
-def test_a_read_larger_than_a_days_quota_finishes_by_the_same_script_on_three_days(new_trial):
+def test_a_read_larger_than_the_daily_quota_finishes_with_the_same_script_on_three_days(new_trial):
     trial = new_trial(daily=3)
 
     for day, rows in enumerate((60, ROWS)):
         with pytest.raises(QuotaExhausted) as caught:
             connect(trial, day).contacts(custom_fields=False)
         assert len(caught.value.partial) == rows
-        assert f"{3 * (day + 1)} {AGAIN.format('')}" in str(caught.value)
+        assert f"{3 * (day + 1)} {PROMISE.format('')}" in str(caught.value)
     frame = connect(trial, 2).contacts(custom_fields=False)
 
     assert len(frame) == ROWS
-    assert len(set(paid(trial))) == len(paid(trial)) == PAGES
-    told = json.loads(json.dumps(frame.attrs["hlkit"]))
-    days = pd.Timestamp(told["fetched_at"]) - pd.Timestamp(told["first_fetched_at"])
+    assert len(set(answered_requests(trial))) == len(answered_requests(trial)) == PAGES
+    provenance = json.loads(json.dumps(frame.attrs["hlkit"]))
+    days = pd.Timestamp(provenance["fetched_at"]) - pd.Timestamp(provenance["first_fetched_at"])
     assert days.round("1h") == pd.Timedelta("2D")
 
 
-def test_pages_by_number_are_promised_only_while_no_row_comes_or_goes(new_trial):
+def test_numbered_pages_are_promised_only_if_no_rows_are_added_or_removed(new_trial):
     trial = new_trial(daily=1, size=1500)
 
     with pytest.raises(QuotaExhausted) as caught:
         connect(trial).form_submissions()
 
-    assert "asks only for the rest, unless rows were added or removed meanwhile" in str(caught.value)
+    assert "requests only the rest, unless rows were added or removed meanwhile" in str(caught.value)
 
 
-def test_a_resource_that_is_read_for_each_contact_goes_on_with_the_same_contacts(new_trial):
+def test_a_resource_with_one_request_per_contact_resumes_with_the_same_contacts(new_trial):
     trial = new_trial(daily=20, size=30)
     with pytest.raises(QuotaExhausted):
         connect(trial).notes()
-    asked = {logged.path for logged in trial.asked("notes")}
+    first_paths = {logged.path for logged in trial.asked("notes")}
     trial.sim.edits(rate=0, seed=1).change("contacts", "insert")
 
     frame = connect(trial, 1).notes()
 
     assert len(trial.asked("contacts")) == 3
-    assert len(trial.asked("notes")) == len({logged.path for logged in trial.asked("notes")}) > len(asked)
+    assert len(trial.asked("notes")) == len({logged.path for logged in trial.asked("notes")}) > len(first_paths)
     assert frame.attrs["hlkit"]["complete"]
     with pytest.warns(StaleWarning):
         offline = connect(trial, 2, offline=True).notes()
@@ -78,7 +78,7 @@ def test_a_resource_that_is_read_for_each_contact_goes_on_with_the_same_contacts
 
 
 @pytest.mark.parametrize(
-    ("given", "dates"),
+    ("options", "dates"),
     [
         ({}, ""),
         ({"refresh": True}, ""),
@@ -87,16 +87,16 @@ def test_a_resource_that_is_read_for_each_contact_goes_on_with_the_same_contacts
     ],
     ids=["all", "refresh", "limit", "since"],
 )
-def test_what_an_error_promises_of_the_same_call_is_so(new_trial, given, dates):
+def test_the_same_call_does_what_the_error_promised(new_trial, options, dates):
     trial = new_trial(daily=2)
-    given = {"custom_fields": False, **given}
-    with pytest.raises(QuotaExhausted, match=f"2 {AGAIN.format(dates)}"):
-        connect(trial).contacts(**given)
+    options = {"custom_fields": False, **options}
+    with pytest.raises(QuotaExhausted, match=f"2 {PROMISE.format(dates)}"):
+        connect(trial).contacts(**options)
 
     with contextlib.suppress(QuotaExhausted):
-        connect(trial, 1).contacts(**given)
+        connect(trial, 1).contacts(**options)
 
-    assert len(set(paid(trial))) == len(paid(trial)) > 2
+    assert len(set(answered_requests(trial))) == len(answered_requests(trial)) > 2
 
 
 def test_without_a_cache_only_resume_is_promised(new_trial):
@@ -108,27 +108,27 @@ def test_without_a_cache_only_resume_is_promised(new_trial):
     assert "same call" not in str(caught.value)
     assert ".resume() continues from there" in str(caught.value)
     assert len(caught.value.resume()) == ROWS
-    assert len(set(paid(trial))) == len(paid(trial)) == PAGES
+    assert len(set(answered_requests(trial))) == len(answered_requests(trial)) == PAGES
 
 
-def test_pages_that_broke_off_bear_the_way_to_all_rows(new_trial):
+def test_the_error_of_pages_can_resume_to_all_rows(new_trial):
     trial = new_trial(daily=4)
-    came = []
+    frames = []
     with pytest.raises(QuotaExhausted, match="4 pages are cached") as caught:
-        came.extend(connect(trial).contacts.pages(custom_fields=False))
+        frames.extend(connect(trial).contacts.pages(custom_fields=False))
     connect(trial, 1)
 
-    assert [len(frame) for frame in came] == [20, 20, 20, 20]
+    assert [len(frame) for frame in frames] == [20, 20, 20, 20]
     assert len(caught.value.partial) == 0
     assert len(caught.value.resume()) == ROWS
-    assert len(set(paid(trial))) == len(paid(trial)) == PAGES
+    assert len(set(answered_requests(trial))) == len(answered_requests(trial)) == PAGES
 
 
-def test_a_loop_over_pages_that_ends_early_leaves_no_old_page_to_the_next_day(trial):
+def test_pages_of_a_loop_that_ended_early_are_not_used_the_next_day(trial):
     for _ in connect(trial).contacts.pages(custom_fields=False):
         break
 
     frame = connect(trial, 1).contacts(custom_fields=False)
 
-    assert len(paid(trial)) == 1 + PAGES
+    assert len(answered_requests(trial)) == 1 + PAGES
     assert frame.attrs["hlkit"]["from_cache"] == 0

@@ -1,4 +1,4 @@
-"""A look before scaling up: what the token may read, how much there is, and what reading it costs."""
+"""Before a large read: which resources the token can read, how many rows they have, and what reading them costs."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ from hlkit.client.warning import collect_warnings
 if TYPE_CHECKING:
     from hlkit.client.context import CacheInfo, Context
 
-_OF_ALL = (Canceled, ConnectionFailed, InvalidToken, RateLimited, WrongLocation)  # no other would fare better
-_COLUMNS = {
+# Errors that every other resource would raise too.
+_GENERAL = (Canceled, ConnectionFailed, InvalidToken, RateLimited, WrongLocation)
+
+_CHECK_COLUMNS = {
     "resource": TEXT,
     "readable": FLAG,
     "rows": COUNT,
@@ -39,33 +41,34 @@ _COLUMNS = {
     "scope": TEXT,
     "problem": TEXT,
 }
+_COST_COLUMNS = {"resource": TEXT, "rows": COUNT, "age_s": NUMBER, "requests": COUNT}
 
 
 def check(context: Context, progress: Progress | None = None) -> pd.DataFrame:
-    """One cheap call for each resource: may the token read it, and what would the whole cost?
+    """One cheap call per resource: can the token read it, and what would all of it cost?
 
-    Gives a row for each resource: ``readable`` (null where the server failed, and so did not tell), ``rows``
-    where the server tells, ``requests`` and ``minutes`` to download all of it, the ``scope`` it wants (null
-    where no scope helps) and the ``problem`` where there is one. A resource that is refused, or silent, does
-    not stop the others; a token that is refused, a lost connection or a day without requests left does.
+    Returns one row per resource: ``readable`` (null if the server failed), ``rows`` (null if the server does not
+    report them), ``requests`` and ``minutes`` to download all of it, the ``scope`` it needs (null if no scope
+    helps) and the ``problem``, if any. A resource that cannot be read does not stop the check. A rejected token, a
+    lost connection or an exhausted daily quota does.
     """
-    rows = [_look(context, resource, progress) for resource in CATALOG.values()]
-    frame = pd.DataFrame(rows, columns=list(_COLUMNS))
-    return frame.astype({name: kind.dtype for name, kind in _COLUMNS.items()})
+    rows = [_check_resource(context, resource, progress) for resource in CATALOG.values()]
+    frame = pd.DataFrame(rows, columns=list(_CHECK_COLUMNS))
+    return frame.astype({name: kind.dtype for name, kind in _CHECK_COLUMNS.items()})
 
 
-def _look(context: Context, resource: Resource, progress: Progress | None) -> dict[str, object]:
+def _check_resource(context: Context, resource: Resource, progress: Progress | None) -> dict[str, object]:
     row: dict[str, object] = {"resource": resource.name, "scope": resource.scope}
     try:
-        count = rows_of(context, resource, progress)
+        count = _announced_rows(context, resource, progress)
     except HlkitError as error:
-        if isinstance(error, _OF_ALL) and not isinstance(error, Timeout):
+        if isinstance(error, _GENERAL) and not isinstance(error, Timeout):
             raise
         if isinstance(error, NotEnabled):
             row["scope"] = None
         readable = False if isinstance(error, (MissingScope, NotEnabled)) else None
         return row | {"readable": readable, "problem": error.message}
-    requests = cost(context, resource, count)
+    requests = requests_for_all(context, resource, count)
     seconds = None if requests is None else context.session.rate_limiter.time_for(requests)
     return row | {
         "readable": True,
@@ -75,58 +78,55 @@ def _look(context: Context, resource: Resource, progress: Progress | None) -> di
     }
 
 
-def rows_of(context: Context, resource: Resource, progress: Progress | None = None) -> int | None:
-    """How many rows the server says there are, from one cheap call; ``None`` where it does not say."""
-    reader = context.resources[resource.name]
+def _announced_rows(context: Context, resource: Resource, progress: Progress | None = None) -> int | None:
+    """The number of rows that the server reports, from one cheap call; ``None`` if it reports none."""
+    endpoint = context.resources[resource.name]
     if resource.parent is None:
-        return reader.announced(progress=progress)
-    first = context.resources[resource.parent.resource].raw(1, progress=progress)
-    if first:
-        with collect_warnings():  # that this one has no rows is no news
-            reader.raw(1, progress=progress, **{resource.parent.key: str(first[0].get("id"))})
+        return endpoint.announced_total(progress=progress)
+    parents = context.resources[resource.parent.resource].raw(1, progress=progress)
+    if parents:
+        with collect_warnings():  # this parent may well have no rows
+            endpoint.raw(1, progress=progress, **{resource.parent.key: str(parents[0].get("id"))})
     return None
 
 
-def cost(context: Context, resource: Resource, rows: int | None) -> int | None:
-    """The requests that reading the whole takes; ``None`` where that is not known before."""
+def requests_for_all(context: Context, resource: Resource, rows: int | None) -> int | None:
+    """The number of requests to read all of it; ``None`` if that is not known in advance."""
     if resource.parent is not None:
-        return rows_of(context, CATALOG[resource.parent.resource])
+        return _announced_rows(context, CATALOG[resource.parent.resource])
     if rows is None and resource.paging.most:
         return None
     return resource.paging.requests_for(rows or 0) + len(resource.parameter_sets) - 1
 
 
-_COSTS = {"resource": TEXT, "rows": COUNT, "age_s": NUMBER, "requests": COUNT}
-
-
 def costs(context: Context, names: Iterable[str]) -> pd.DataFrame:
-    """What reading each of these resources would cost now, told from what is kept. No request.
+    """What reading each of these resources would cost now, according to the cache. No request.
 
-    ``requests`` is 0 while what is kept is fresh, what it cost the last time when it is not, and null where it
-    was never read to its end; ``rows`` and ``age_s`` (seconds) are of what is kept.
+    Returns one row per resource: ``rows`` and ``age_s`` (seconds) of the cached data, and ``requests``: 0 while it
+    is fresh, what it cost last time if it has expired, null if it was never read completely.
     """
     rows = []
     for name in names:
         if not isinstance(name, str) or name not in CATALOG:
             hint = near_names(str(name), pd.Series(list(CATALOG)))
             raise InvalidRequest(f"there is no resource {short(name)}", hint=hint)
-        resource, kept = CATALOG[name], context.cache_info(name)
+        info = context.cache_info(name)
         rows.append(
             {
                 "resource": name,
-                "rows": None if kept is None else kept.rows,
-                "age_s": None if kept is None else kept.age,
-                "requests": _now(context, resource, kept),
+                "rows": None if info is None else info.rows,
+                "age_s": None if info is None else info.age,
+                "requests": _requests_now(context, CATALOG[name], info),
             }
         )
-    frame = pd.DataFrame(rows, columns=list(_COSTS))
-    return frame.astype({name: kind.dtype for name, kind in _COSTS.items()})
+    frame = pd.DataFrame(rows, columns=list(_COST_COLUMNS))
+    return frame.astype({name: kind.dtype for name, kind in _COST_COLUMNS.items()})
 
 
-def _now(context: Context, resource: Resource, kept: CacheInfo | None) -> int | None:
-    if kept is not None and kept.complete and (kept.age < context.expire_after or context.offline):
+def _requests_now(context: Context, resource: Resource, info: CacheInfo | None) -> int | None:
+    if info is not None and info.complete and (info.age < context.expire_after or context.offline):
         return 0
-    if resource.parent is not None:  # a request for each
+    if resource.parent is not None:  # one request per parent
         parents = context.cache_info(resource.parent.resource)
         return parents.rows if parents is not None and parents.complete else None
-    return cost(context, resource, kept.rows if kept is not None and kept.complete else None)
+    return requests_for_all(context, resource, info.rows if info is not None and info.complete else None)

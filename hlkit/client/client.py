@@ -1,4 +1,4 @@
-"""The client of one location: its resources, what the token may read, what reading costs, and any other path."""
+"""The client of one location: its resources, an access check, costs, and any other GET path of the API."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 else:
     Resources = object
 
-# Beside the resources: what completes.
+# What tab completion shows besides the resources.
 _PUBLIC = (
     *("analyses", "check", "costs", "get", "cached", "with_names", "timezone", "quota", "name", "location_id"),
     *("offline", "expire_after"),
@@ -36,7 +36,11 @@ _PUBLIC = (
 
 
 class Client(Context, Resources):
-    """One location through its token. Every resource is an attribute: ``client.contacts()`` is a DataFrame."""
+    """One location, read with its token. Every resource is an attribute: ``client.contacts()`` is a DataFrame.
+
+    ``connected_by`` says where the token came from, for the card. ``keep_alive`` is an object that must live as
+    long as the client: the server of a simulated location.
+    """
 
     def __init__(
         self,
@@ -44,138 +48,142 @@ class Client(Context, Resources):
         location_id: str,
         *,
         connected_by: str = "arguments",
-        keeps: object = None,
+        keep_alive: object = None,
         **context: Any,
     ) -> None:
         super().__init__(session, location_id, **context)
         self.connected_by = connected_by
-        self._keeps = keeps  # what lives as long as the client: the simulated location that answers it
+        self._keep_alive = keep_alive
         self.resources: dict[str, Endpoint] = {name: Endpoint(self, resource) for name, resource in CATALOG.items()}
 
     def _endpoint(self, name: str) -> Endpoint:
+        """The resource with this name. Raises ``AttributeError`` with the closest attribute."""
         resources: dict[str, Endpoint] = self.__dict__.get("resources", {})
         if name in resources:
             return resources[name]
-        if hasattr(type(self), name):  # a property failed within: asked again, for its own error
+        if hasattr(type(self), name):  # a property raised AttributeError: call it again, to show its own error
             return object.__getattribute__(self, name)  # type: ignore[no-any-return]
         near = difflib.get_close_matches(name, dir(self), n=1)
-        guess = f"; did you mean {near[0]}?" if near else f"; it has {', '.join(dir(self))}"
-        raise AttributeError(f"a location has no {name!r}{guess}", name=name, obj=None)  # else Python guesses too
+        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(dir(self))}"
+        # obj=None: Python would add a guess of its own
+        raise AttributeError(f"a location has no {name!r}; {hint}", name=name, obj=None)
 
-    if not TYPE_CHECKING:  # a type checker knows the resources from the generated base class
+    if not TYPE_CHECKING:  # type checkers know the resources from the generated base class
         __getattr__ = _endpoint
 
     def __dir__(self) -> list[str]:
         return [*CATALOG, *_PUBLIC]
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a location is not pickled or copied, since it holds a token; connect again instead")
+        raise TypeError("a location cannot be pickled or copied, because it holds a token; connect again instead")
 
     @property
     def cached(self) -> Self:
-        """The same location, of what is cached alone: ``loc.cached.contacts()`` asks no server, whatever its age."""
-        return self if self.offline else self._offline
+        """The same location, from the cache only: ``loc.cached.contacts()`` sends no request, however old it is."""
+        return self if self.offline else self._offline_copy
 
     @functools.cached_property
-    def _offline(self) -> Self:
+    def _offline_copy(self) -> Self:
         return type(self)(
             self.session,
             self.location_id,
-            timezone=self._given_timezone,
+            timezone=self._fallback_timezone,
             offline=True,
             connected_by=self.connected_by,
             data_ends=self.data_ends,
-            keeps=self._keeps,
+            keep_alive=self._keep_alive,
         )
 
     def get(self, path: str, *, version: str = "2021-07-28", refresh: bool = False, **params: Any) -> Any:
-        """The JSON of any path that reads, for what the catalog lacks: same token, cache and pacing.
+        """The JSON of any GET path, for what the catalog lacks. It uses the same token, cache and rate limit.
 
-        ``loc.get("/contacts/", limit=10)``, ``loc.get("/contacts/{contactId}/notes", contactId="...")``.
+        Examples: ``loc.get("/contacts/", limit=10)``, ``loc.get("/contacts/{contactId}/notes", contactId="...")``.
 
-        The location is filled in as the path wants it: ``{locationId}`` in the path, and ``locationId``,
-        ``location_id``, or ``altId`` with ``altType`` among the parameters. One that you give stays, and
-        ``locationId=None`` sends none. A path that HighLevel's specification does not have gets what you give, and
-        no more. Raises ``HlkitError``.
+        The location id is filled in: ``{locationId}`` in the path, and the query parameter that the path takes
+        (``locationId``, ``location_id``, or ``altId`` with ``altType``). Your own value wins; ``locationId=None``
+        sends none. Paths that are not in HighLevel's specification get only the parameters you give.
+
+        Raises ``HlkitError``.
         """
         params = self._with_location(path, params, version)
-        path = self._filled(path, params)
-        passes = ({name: value for name, value in params.items() if value is not None},)
+        path = self._fill_path(path, params)
+        parameters = {name: value for name, value in params.items() if value is not None}
         resource = Resource(
             name=f"GET {path}", path=path, rows="$", doc="", columns=(), location=None, version=version
         )
-        walk = Download(
-            Query(resource, self.location_id, passes),
+        download = Download(
+            Query(resource, self.location_id, (parameters,)),
             self.session,
             CachePolicy(self.expire_after, refresh, self.offline),
             progress=current_progress(),
             parse=decode,
         )
         try:
-            (told,) = walk
+            (page,) = download
         except WrongLocation as error:
             if self.location_id not in (*params.values(), *path.split("/")):
                 error.hint = 'give locationId=loc.location_id, or altId=loc.location_id with altType="location"'
             raise
         finally:
-            walk.progress.close()
-        return told.envelope.get("$", told.envelope)
+            download.progress.close()
+        return page.envelope.get("$", page.envelope)  # "$" holds a response that is a list
 
     def _with_location(self, path: str, params: dict[str, Any], version: str) -> dict[str, Any]:
-        """The parameters, and the one among them that names the location, where *path* wants it."""
+        """The parameters, with the location id if *path* takes it."""
         if not isinstance(path, str):
             raise InvalidRequest(f"a path is text, not {type(path).__name__}", hint='write it like "/contacts/"')
         parameter = location_parameter(path, version)
-        given = [params[name] for name in SPELLINGS if name in params]
-        location = given[0] if given else self.location_id
-        if parameter is None or location is None:
+        location_id = next((params[name] for name in SPELLINGS if name in params), self.location_id)
+        if parameter is None or location_id is None:
             return params
-        alternative = {"altType": "location"} if parameter == "altId" else {}
-        return {parameter: location} | alternative | params
+        alt_type = {"altType": "location"} if parameter == "altId" else {}
+        return {parameter: location_id} | alt_type | params
 
-    def _filled(self, path: str, params: dict[str, Any]) -> str:
-        """The path with what stands in braces; those parameters are taken out."""
+    def _fill_path(self, path: str, params: dict[str, Any]) -> str:
+        """The path with its placeholders filled in. Removes their values from *params*."""
 
-        def value(match: re.Match[str]) -> str:
+        def value_of(match: re.Match[str]) -> str:
             name = match[1]
-            given = params.pop(name, None)
-            given = self.location_id if name == "locationId" and given is None else given
-            if given is None or given == "":
-                raise InvalidRequest(f"the path holds {match[0]}, and {name} is not given", hint=f"add {name}=...")
-            return quote(str(given), safe="")
+            value = params.pop(name, None)
+            if name == "locationId" and value is None:
+                value = self.location_id
+            if value is None or value == "":
+                raise InvalidRequest(f"the path has {match[0]}, and {name} is not given", hint=f"add {name}=...")
+            return quote(str(value), safe="")
 
-        return re.sub(r"\{(\w+)\}", value, path)
+        return re.sub(r"\{(\w+)\}", value_of, path)
 
     def check(self, *, progress: Progress | None = None) -> pd.DataFrame:
-        """May the token read each resource, how much is there, what would it cost? One cheap call each.
+        """Which resources the token can read, how many rows they have, and what they cost. One cheap call each.
 
-        A row for each resource: ``readable`` (null where the server failed), ``rows``, ``requests`` and
-        ``minutes`` to download all of it, the ``scope`` it wants and the ``problem`` where there is one. Look
-        at ``loc.quota`` beside it.
+        Returns one row per resource: ``readable`` (null if the server failed), ``rows``, ``requests`` and
+        ``minutes`` to download all of it, the ``scope`` it needs and the ``problem``, if any. Compare the cost with
+        ``loc.quota``.
         """
         return access.check(self, progress)
 
     def costs(self, *names: str) -> pd.DataFrame:
-        """What reading each of these resources (all, without names) would cost now. No request.
+        """What reading each of these resources (default: all) would cost now, according to the cache. No request.
 
-        A row each: ``rows`` and ``age_s`` (seconds) of what is kept, and ``requests``: 0 while that is fresh,
-        null where it was never read to its end. ``loc.check()`` asks the server.
+        Returns one row per resource: ``rows`` and ``age_s`` (seconds) of the cached data, and ``requests``: 0 while
+        it is fresh, null if it was never read completely. ``loc.check()`` asks the server instead.
         """
         return access.costs(self, names or CATALOG)
 
     def with_names(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """A copy of *frame* with names beside its ids: owner, user, pipeline, stage, calendar, form ...
+        """A copy of *frame* with names beside its ids: owner, user, pipeline, stage, calendar, form and others.
 
-        The names are read once and kept. Where the token may not read them, they are left out with a warning.
-        Raises ``InvalidRequest`` where the frame has an id more than once, or headings of several levels.
+        The names are read once and cached. Those that the token cannot read are left out, with a warning. Raises
+        ``InvalidRequest`` if the frame has an id column more than once, or columns with several levels.
         """
         return with_names(frame, self._names)
 
-    def _names(self, name: str) -> pd.Series | None:
-        key = CATALOG[name].key
+    def _names(self, resource: str) -> pd.Series | None:
+        """The names of a resource by id; ``None``, with one warning, if they cannot be read."""
+        key = CATALOG[resource].key
         try:
-            known = self.resources[name]()
-        except (MissingScope, NotCached) as refused:
-            self._warn_once(f"the names of {name} are left out: {refused.message}", refused.hint)
+            frame = self.resources[resource]()
+        except (MissingScope, NotCached) as error:
+            self._warn_once(f"the names of {resource} are left out: {error.message}", error.hint)
             return None
-        return known.drop_duplicates(key).set_index(key)["name"]
+        return frame.drop_duplicates(key).set_index(key)["name"]

@@ -1,4 +1,4 @@
-"""What a read needs to know of its location: the session, the id, the time zone, how fresh, and what is cached."""
+"""What reading needs to know about a location: its session, id, time zone, cache and custom fields."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from hlkit.client.warning import collect_warnings, warn
 
 
 class Readable(Protocol):
-    """What reading one resource may want of another: its rows, as a frame or untouched."""
+    """The part of an endpoint that other resources need: parents, names and definitions are read through it."""
 
     resource: Resource
 
@@ -36,12 +36,12 @@ class Readable(Protocol):
 
     def raw(self, limit: int | None = 20, **options: Any) -> list[dict[str, Any]]: ...
 
-    def announced(self, **options: Any) -> int | None: ...
+    def announced_total(self, **options: Any) -> int | None: ...
 
 
 @dataclass(frozen=True)
 class CacheInfo:
-    """What is cached of a resource: ``age`` in seconds."""
+    """What the cache has of a resource. ``age`` is in seconds; ``complete`` means all rows, without filters."""
 
     rows: int
     age: float
@@ -49,7 +49,11 @@ class CacheInfo:
 
 
 class Context:
-    """One location as its reads see it. ``resources`` are its endpoints by name."""
+    """One location, as the endpoints see it. ``resources`` are the endpoints by name.
+
+    ``timezone`` is used if the token cannot read the location's own. ``data_ends`` is set for a simulated location
+    only: the moment at which its data ends, which counts as now.
+    """
 
     resources: Mapping[str, Readable]
 
@@ -65,155 +69,160 @@ class Context:
     ) -> None:
         self.session, self.location_id = session, location_id
         self._expire_after, self.offline = expire_after, offline
-        self._given_timezone = timezone
+        self._fallback_timezone = timezone
         self._timezone: ZoneInfo | None = None
-        self.data_ends = data_ends  # of a simulated location; a real one's data goes on
+        self.data_ends = data_ends
         self._warned: set[str] = set()
 
     @property
     def name(self) -> str | None:
-        """The location's name, once it was read. No request."""
-        return self._told("name")
+        """The location's name; ``None`` if it is not cached. No request."""
+        return self._cached_value("name")
 
     @property
     def timezone(self) -> ZoneInfo:
-        """The location's time zone; without the scope for it the one given to ``connect``, else UTC.
+        """The location's time zone. Without the scope for it: the one given to ``connect``, else UTC.
 
-        To look at it (completion, a debugger, ``repr``) asks nobody: the location is read, once, when the zone is
-        first used, as in ``loc.timezone.key`` and ``tz_convert(loc.timezone)``.
+        Accessing the attribute makes no request, so completion and debuggers make none. The location is read once,
+        when the zone is first used, as in ``loc.timezone.key`` or ``tz_convert(loc.timezone)``.
         """
         return lazy_zone(self._read_timezone) if self._timezone is None else self._timezone
 
     def _read_timezone(self) -> ZoneInfo:
         if self._timezone is None:
-            self._timezone = self._found_timezone()
+            self._timezone = self._look_up_timezone()
         return self._timezone
 
-    def _found_timezone(self) -> ZoneInfo:
+    def _look_up_timezone(self) -> ZoneInfo:
+        zone_name, alternative = None, ""
         try:
-            told, way = next(iter(self.resources["location"]()["timezone"].dropna()), None), ""
-            why = "the location names no time zone" if told is None else f"there is no time zone {short(told)}"
-        except MissingScope as refused:
-            told, way = None, f"{refused.hint}; or "
-            why = "the token may not read the location's time zone"
-        except NotCached as missing:
-            told, way = None, f"{missing.hint}; or "
-            why = "the location was never read, and offline=True asks no server"
-        for name in (told, self._given_timezone):
+            zone_name = next(iter(self.resources["location"]()["timezone"].dropna()), None)
+            if zone_name is None:
+                problem = "the location has no time zone"
+            else:
+                problem = f"the location's time zone {short(zone_name)} is unknown"
+        except MissingScope as error:
+            alternative = f"{error.hint}; or "
+            problem = "the token cannot read the location's time zone"
+        except NotCached as error:
+            alternative = f"{error.hint}; or "
+            problem = "the location is not cached, and offline=True sends no requests"
+        for name in (zone_name, self._fallback_timezone):
             zone = zone_named(name)
             if zone is not None:
                 return zone
-        self._warn_once(f"{why}: taking UTC", f'{way}say which it is, as in connect(timezone="America/Chicago")')
+        self._warn_once(f"{problem}: using UTC", f'{alternative}pass it, as in connect(timezone="America/Chicago")')
         return ZoneInfo("UTC")
 
     @property
+    def zone(self) -> str | None:
+        """The name of the time zone, as far as it is known without a request."""
+        return self._cached_value("timezone") or self._fallback_timezone
+
+    def today(self) -> dt.date:
+        """Today's date in the location's time zone; for a simulated location, the date on which its data ends."""
+        now = pd.Timestamp.now("UTC") if self.data_ends is None else pd.Timestamp(self.data_ends)
+        return now.tz_convert(self.timezone).date()
+
+    @property
     def expire_after(self) -> float:
-        """For how many seconds what is cached serves; set it to a number or a ``Timedelta``."""
+        """For how many seconds cached data is used. Set it to a number or a ``Timedelta``."""
         return self._expire_after
 
     @expire_after.setter
-    def expire_after(self, given: object) -> None:
-        self._expire_after = seconds("expire_after", given)
+    def expire_after(self, value: object) -> None:
+        self._expire_after = seconds("expire_after", value)
 
     @property
     def quota(self) -> Quota:
-        """The requests that are left, as the last answer told. No request."""
+        """The remaining requests, as of the last response. No request."""
         return self.session.rate_limiter.quota
-
-    def today(self) -> dt.date:
-        """The day that it is there, on the calendar of its time zone; of a simulated location when its data ends."""
-        ends = pd.Timestamp.now("UTC") if self.data_ends is None else pd.Timestamp(self.data_ends)
-        return ends.tz_convert(self.timezone).date()
-
-    @property
-    def zone(self) -> str | None:
-        """The name of its time zone as far as it is known without a request."""
-        return self._told("timezone") or self._given_timezone
 
     # ---- custom fields
 
     def custom_fields_of(
         self, resource: Resource, *, refresh: bool = False, progress: Progress | None = None
     ) -> CustomFields | None:
-        """The columns of the custom fields of *resource*; ``None``, with one warning, without their scope."""
+        """The custom fields of *resource*; ``None``, with one warning, if their definitions cannot be read."""
         try:
             definitions = self.resources["custom_fields"].raw(None, refresh=refresh, progress=progress)
-        except (MissingScope, NotCached) as refused:
+        except (MissingScope, NotCached) as error:
             self._warn_once(
-                f"the custom fields' names are not known ({refused.message}): they stand in one column, "
+                f"the custom fields' names cannot be read ({error.message}): their values are in one column, "
                 "custom_fields, as a list of id and value",
-                refused.hint,
+                error.hint,
             )
             return None
         return CustomFields.of(definitions, resource.model or "", resource.columns)
 
     def cached_custom_fields(self, resource: Resource) -> CustomFields | None:
-        """The same from what is kept; no request."""
+        """The custom fields of *resource* if their definitions are cached. No request."""
         definitions = self._cached_rows("custom_fields") if resource.model else None
         return definitions and CustomFields.of(definitions, resource.model or "", resource.columns)
 
-    # ---- what is kept
+    # ---- the cache
 
     def cache_info(self, name: str) -> CacheInfo | None:
-        """How much is kept of a resource, and how old it is; no request. Raises ``CacheLocked``."""
+        """What the cache has of a resource; ``None`` for nothing. No request. Raises ``CacheLocked``."""
         resource = CATALOG[name]
-        records = [one for one in self._records(resource) if one.resource == resource.name and one.pages]
-        whole = [one for one in records if one.finished is not None]
-        best = next(iter(whole or records), None)
+        records = [record for record in self._records(resource) if record.resource == resource.name and record.pages]
+        finished = [record for record in records if record.finished is not None]
+        best = next(iter(finished or records), None)
         if best is None:
             return None
-        complete = best.finished is not None and self._is_of_all(resource, best)
+        complete = best.finished is not None and self._covers_all_parents(resource, best)
         return CacheInfo(best.rows, self.session.cache.age(best), complete)
 
-    def _is_of_all(self, resource: Resource, record: Record) -> bool:
-        """Whether each parent that is known was asked for, and not some that were chosen."""
+    def _covers_all_parents(self, resource: Resource, record: Record) -> bool:
+        """Whether the download read at least as many parents as are cached, and not only some."""
         if resource.parent is None:
             return True
         parents = self.cache_info(resource.parent.resource)
         return parents is not None and len(json.loads(record.parameters)) >= parents.rows
 
     def _records(self, resource: Resource) -> list[Record]:
-        """The walks over the whole resource, newest first; those over the most parents where each has its request."""
+        """The downloads of a resource without filters: newest first; with one request per parent, largest first."""
         cache: Cache = self.session.cache
         if resource.parent is not None:
-            walks = [
-                one for one in cache.downloads() if one.resource == resource.name and self._is_all_time(resource, one)
-            ]
-            return sorted(walks, key=lambda record: -len(json.loads(record.parameters)))
-        question = Query(resource, self.location_id, resource.parameter_sets)
-        return cache.downloads(
-            self.session.query_id(resource.method, question.path, resource.version, question.first_requests)
-        )
+            records = [record for record in cache.downloads() if record.resource == resource.name]
+            unfiltered = [record for record in records if self._is_unfiltered(resource, record)]
+            return sorted(unfiltered, key=lambda record: -len(json.loads(record.parameters)))
+        query = Query(resource, self.location_id, resource.parameter_sets)
+        query_id = self.session.query_id(resource.method, query.path, resource.version, query.first_requests)
+        return cache.downloads(query_id)
 
-    def _is_all_time(self, resource: Resource, record: Record) -> bool:
-        """Whether it was asked of its parents without a choice beside."""
+    def _is_unfiltered(self, resource: Resource, record: Record) -> bool:
+        """Whether the download sent nothing but the ids of its parents."""
         assert resource.parent is not None
-        name, asked = resource.parent.param, json.loads(record.parameters)
-        own = {} if resource.span is None else resource.span.parameters(None, None)
-        whole = Query(resource, self.location_id, tuple({name: one.get(name), **own} for one in asked))
-        return whole.first_requests == asked  # type: ignore[no-any-return]
+        param, first_requests = resource.parent.param, json.loads(record.parameters)
+        span = {} if resource.span is None else resource.span.parameters(None, None)
+        parameter_sets = tuple({param: parameters.get(param), **span} for parameters in first_requests)
+        expected = Query(resource, self.location_id, parameter_sets).first_requests
+        return expected == first_requests  # type: ignore[no-any-return]
 
     def _cached_rows(self, name: str) -> Any:
+        """The cached JSON rows of a resource; ``None`` if they are not all cached."""
         resource = CATALOG[name]
-        question = Query(resource, self.location_id, resource.parameter_sets)
-        walk = Download(question, self.session, CachePolicy(offline=True), lock_timeout=0.0)
+        query = Query(resource, self.location_id, resource.parameter_sets)
+        download = Download(query, self.session, CachePolicy(offline=True), lock_timeout=0.0)
         with collect_warnings():
             try:
-                return [row for page in walk for row in page.rows]
+                return [row for page in download for row in page.rows]
             except HlkitError:
                 return None
 
     def are_cached(self, name: str, ids: Collection[str]) -> bool:
-        """Whether all these ids are among the rows of a resource that are kept; no request."""
+        """Whether all *ids* are ids of cached rows of a resource. No request."""
         rows = self._cached_rows(name)
         return bool(rows) and set(ids) <= set(column_values(rows, CATALOG[name].columns[0]))
 
-    def _told(self, name: str) -> str | None:
+    def _cached_value(self, column: str) -> str | None:
+        """A text of the location, if it is cached."""
         rows = self._cached_rows("location")
-        value = column_values(rows, CATALOG["location"].column(name))[0] if rows else None
+        value = column_values(rows, CATALOG["location"].column(column))[0] if rows else None
         return value if isinstance(value, str) and value else None
 
-    def _warn_once(self, words: str, hint: str) -> None:
-        if words not in self._warned:
-            self._warned.add(words)
-            warn(f"{words}. {advice(hint)}")
+    def _warn_once(self, message: str, hint: str) -> None:
+        if message not in self._warned:
+            self._warned.add(message)
+            warn(f"{message}. {advice(hint)}")

@@ -1,8 +1,10 @@
-"""Filters by name: names become ids, and what matched nothing is reported.
+"""Filters by name: names are replaced by ids, and values that match nothing are reported.
 
-Users, pipelines, stages, calendars, forms, surveys and tags are few and read whole. A name that is not among them
-is wrong or newer than what is cached: they are read once more, then it is refused. An id may be that of something
-deleted which rows still bear, so the server is asked; only where it has no row is the id looked up.
+Users, pipelines, stages, calendars, forms, surveys and tags are few, so they are read completely. If a name is not
+among them, it is misspelled or newer than the cache: they are read once more, then an error is raised.
+
+An id is different: it can belong to something deleted that rows still refer to. So it is sent to the server, and
+looked up only if the server returns no rows.
 """
 
 from __future__ import annotations
@@ -27,92 +29,99 @@ if TYPE_CHECKING:
     from hlkit.client.download import Download
 
 _ID = re.compile(r"[A-Za-z0-9-]{16,40}")
-_SHOWN = 5  # ids in a message
+_MAX_SHOWN = 5  # ids in a message
 _UNREADABLE = (MissingScope, NotEnabled, NotCached)
 
 
-def with_ids(context: Context, resource: Resource, choices: ReadOptions) -> ReadOptions:
-    """The choices with the ids of what was named. Raises ``InvalidRequest`` for a name that nothing has."""
-    filters, parents = dict(choices.filters), choices.parents
-    for key, names in sorted(choices.names.items()):  # a pipeline before its stage
-        known = _Known(context, key, filters.get("pipeline_id"))
-        ids = tuple(dict.fromkeys(map(known.id_of, names)))
+def resolve_names(context: Context, resource: Resource, options: ReadOptions) -> ReadOptions:
+    """The options with names replaced by ids. Raises ``InvalidRequest`` for a name that does not exist."""
+    filters, parents = dict(options.filters), options.parents
+    for key, names in sorted(options.names.items()):  # in this order a pipeline is resolved before its stage
+        index = _NameIndex(context, key, filters.get("pipeline_id"))
+        ids = tuple(dict.fromkeys(map(index.id_of, names)))
         if resource.parent is not None and key == resource.parent.key:
             parents = ids
         else:
             filters[key] = ids[0]
-    return replace(choices, filters=filters, parents=parents, names={})
+    return replace(options, filters=filters, parents=parents, names={})
 
 
-def report_empty(context: Context, resource: Resource, choices: ReadOptions, walk: Download) -> None:
-    """Say which values matched nothing. Raises ``InvalidRequest`` or ``NotFound`` where none of them exists."""
+def report_empty(context: Context, resource: Resource, options: ReadOptions, download: Download) -> None:
+    """Warn about filter values that matched no rows. Raises ``InvalidRequest`` or ``NotFound`` if none exists."""
     if resource.parent is not None:
-        if choices.parents and not choices.all_parents:
-            _report_parents(context, resource, choices.parents, walk)
-        elif walk.not_found and len(walk.not_found) == len(walk.query.parameter_sets):
+        if options.parents and not options.all_parents:
+            _report_missing_parents(context, resource, options.parents, download)
+        elif download.not_found and len(download.not_found) == len(download.query.parameter_sets):
             raise NotFound(
-                f"none of the {len(walk.not_found):,} {resource.parent.resource} is found any more",
-                hint="read them anew, with refresh=True",
+                f"none of the {len(download.not_found):,} {resource.parent.resource} exists any more",
+                hint="read them again, with refresh=True",
                 resource=resource.name,
             )
         return
-    doubtful = {}
-    for name, value in choices.filters.items() if not walk.rows else ():
+    if download.rows:
+        return
+    unverified = {}
+    for name, value in options.filters.items():
         if name == "tag" or name in NAMED_BY:
-            known = _Known(context, name)
-            unknown = known.unknown([value])
-            if unknown is None:
-                doubtful[name] = value
-            elif unknown:
-                raise known.refusal(value)
-        elif not resource.filters[name].kind.choices and not _is_kept(context, name, value):
-            doubtful[name] = value
-    if doubtful:
-        what = " and ".join(f"{name}={short(value)}" for name, value in doubtful.items())
-        warn(f"no {resource.name} have {what}. {advice('check how it is spelled')}")
+            index = _NameIndex(context, name)
+            missing = index.missing([value])
+            if missing is None:
+                unverified[name] = value
+            elif missing:
+                raise index.not_found_error(value)
+        elif not resource.filters[name].kind.choices and not _is_cached_id(context, name, value):
+            unverified[name] = value
+    if unverified:
+        conditions = " and ".join(f"{name}={short(value)}" for name, value in unverified.items())
+        warn(f"no {resource.name} have {conditions}. {advice('check the spelling')}")
 
 
-def _is_kept(context: Context, name: str, value: str) -> bool:
-    """Whether this is the id of a row that is cached: then that it has none of these is no news."""
+def _is_cached_id(context: Context, name: str, value: str) -> bool:
+    """Whether *value* is the id of a cached row, so that it certainly exists."""
     return any(resource.key == name and context.are_cached(resource.name, [value]) for resource in CATALOG.values())
 
 
-def _report_parents(context: Context, resource: Resource, given: Collection[str], walk: Download) -> None:
+def _report_missing_parents(
+    context: Context, resource: Resource, parent_ids: Collection[str], download: Download
+) -> None:
     assert resource.parent is not None
     key, param = resource.parent.key, resource.parent.param
-    unknown, empty = [own[param] for own in walk.not_found], [own[param] for own in walk.without_rows]
-    known = _Known(context, key)
+    missing = [parameters[param] for parameters in download.not_found]
+    without_rows = [parameters[param] for parameters in download.without_rows]
+    index = _NameIndex(context, key)
     if key in NAMED_BY:
-        unknown = (known.unknown(empty) or unknown) if empty else []
-    if not unknown and len(empty) == len(given) and not context.are_cached(resource.parent.resource, empty):
-        warn(f"no {resource.name} came for {key}={_listed(empty)}. {advice('check the ids, if there should be')}")
-    if not unknown:
-        return
-    if len(unknown) < len(given):
-        warn(f"{len(unknown)} of {len(given)} values of {key} are not found: {_listed(unknown)}")
+        missing = (index.missing(without_rows) or missing) if without_rows else []
+    if not missing:
+        if len(without_rows) == len(parent_ids) and not context.are_cached(resource.parent.resource, without_rows):
+            warn(f"no {resource.name} for {key}={_join(without_rows)}. {advice('check the ids')}")
+    elif len(missing) < len(parent_ids):
+        warn(f"{len(missing)} of {len(parent_ids)} values of {key} are not found: {_join(missing)}")
     elif key in NAMED_BY:
-        raise known.refusal(unknown[0])
+        raise index.not_found_error(missing[0])
     else:
         raise NotFound(
-            f"{resource.parent.resource} with the {key} {_listed(unknown)} are not found",
-            hint=f'the ids are loc.{resource.parent.resource}()["{key}"]',
+            f"no {resource.parent.resource} with {key} {_join(missing)}",
+            hint=f'loc.{resource.parent.resource}()["{key}"] has the ids',
             resource=resource.name,
         )
 
 
-def _listed(ids: list[str]) -> str:
-    more = len(ids) - _SHOWN
-    return ", ".join(map(short, ids[:_SHOWN])) + (f" and {more:,} more" if more > 0 else "")
+def _join(ids: list[str]) -> str:
+    more = len(ids) - _MAX_SHOWN
+    return ", ".join(map(short, ids[:_MAX_SHOWN])) + (f" and {more:,} more" if more > 0 else "")
 
 
 @dataclass
-class _Known:
-    """The names, by id, of what a filter selects by; tags by themselves."""
+class _NameIndex:
+    """The names, by id, that a filter on *key* can take. Tags have no ids: theirs are the names themselves.
+
+    ``pipeline_id`` limits stages to those of one pipeline.
+    """
 
     context: Context
     key: str
     pipeline_id: str | None = None
-    _names: pd.Series | None = None
+    _cached_names: pd.Series | None = None
 
     @property
     def option(self) -> str:
@@ -126,63 +135,65 @@ class _Known:
     def noun(self) -> str:
         return self.resource.removesuffix("s")
 
-    def names(self, again: bool = False) -> pd.Series:
-        if self._names is None or again:
-            self._names = self._read(again)
-        return self._names
+    def names(self, refresh: bool = False) -> pd.Series:
+        if self._cached_names is None or refresh:
+            self._cached_names = self._read(refresh)
+        return self._cached_names
 
-    def _read(self, again: bool) -> pd.Series:
-        frame: pd.DataFrame = self.context.resources[self.resource](refresh=again)
+    def _read(self, refresh: bool) -> pd.Series:
+        frame: pd.DataFrame = self.context.resources[self.resource](refresh=refresh)
         if self.key == "stage_id" and self.pipeline_id is not None:
             frame = frame[frame["pipeline_id"] == self.pipeline_id]
         key = "name" if self.key == "tag" else CATALOG[self.resource].key
         return frame.dropna(subset=[key]).drop_duplicates(key).set_index(key, drop=False)["name"]
 
-    def id_of(self, given: str) -> str:
-        """The id of what is called so; an id as it is. Raises ``InvalidRequest``."""
-        refused: HlkitError | None = None
+    def id_of(self, name_or_id: str) -> str:
+        """The id with this name; an id unchanged.
+
+        Raises ``InvalidRequest`` if there is none, and the error of reading the names if a name cannot be looked up.
+        """
+        unreadable: HlkitError | None = None
         try:
             names = self.names()
         except _UNREADABLE as error:
-            refused = error
-        if refused is not None:
-            if self.key == "tag" or _ID.fullmatch(given):
-                return given
-            raise type(refused)(
-                f"{self.option}={short(given)} is looked up among the {self.resource}: {refused.message}",
-                hint=f"{refused.hint}; or give {self.key}",
-                status=refused.status,
+            unreadable = error
+        if unreadable is not None:
+            if self.key == "tag" or _ID.fullmatch(name_or_id):
+                return name_or_id
+            raise type(unreadable)(
+                f"cannot look up {self.option}={short(name_or_id)} in {self.resource}: {unreadable.message}",
+                hint=f"{unreadable.hint}; or give {self.key}",
+                status=unreadable.status,
                 resource=self.resource,
             )
-        anywhere = self.key == "stage_id" and self.pipeline_id is None
-        way = "say which pipeline, with pipeline=, or " if anywhere else ""
-        found = id_named(self.noun, given, names, way)
+        is_any_pipeline = self.key == "stage_id" and self.pipeline_id is None
+        alternative = "add pipeline=, or " if is_any_pipeline else ""
+        found = id_named(self.noun, name_or_id, names, alternative)
         if found is None and not self.context.offline:
-            found = id_named(self.noun, given, self.names(again=True), way)
-        if found is None and self.key != "tag" and _ID.fullmatch(given):
-            return given
+            found = id_named(self.noun, name_or_id, self.names(refresh=True), alternative)
+        if found is None and self.key != "tag" and _ID.fullmatch(name_or_id):
+            return name_or_id
         if found is None:
-            raise self.refusal(given)
+            raise self.not_found_error(name_or_id)
         return found
 
-    def unknown(self, ids: list[str]) -> list[str] | None:
-        """Those of *ids* that do not exist; ``None`` where that cannot be told."""
+    def missing(self, ids: list[str]) -> list[str] | None:
+        """The *ids* that do not exist; ``None`` if the names cannot be read."""
         try:
             names = self.names()
             if not set(ids) <= set(names.index) and not self.context.offline:
-                names = self.names(again=True)
+                names = self.names(refresh=True)
         except _UNREADABLE:
             return None
-        return [key for key in ids if key not in names.index]
+        return [row_id for row_id in ids if row_id not in names.index]
 
-    def refusal(self, given: str) -> InvalidRequest:
-        """The error for what does not exist, with what is nearest to it."""
-        names = self.names()
-        what = "id" if _ID.fullmatch(given) else "name"
+    def not_found_error(self, name_or_id: str) -> InvalidRequest:
+        """The error for a name or id that does not exist. Its hint has the closest name."""
+        attribute = "id" if _ID.fullmatch(name_or_id) else "name"
         where = " in that pipeline" if self.key == "stage_id" and self.pipeline_id is not None else ""
-        where += ", as far as they are cached (offline)" if self.context.offline else ""
+        where += " in the cache (offline)" if self.context.offline else ""
         return InvalidRequest(
-            f"no {self.noun} has the {what} {short(given)}{where}",
-            hint=near_names(given, names),
+            f"no {self.noun} has the {attribute} {short(name_or_id)}{where}",
+            hint=near_names(name_or_id, self.names()),
             resource=self.resource,
         )
