@@ -460,4 +460,4 @@ def test_dates_that_stand_for_none_are_none_and_said_so(name):
     table = ask(analysis, frames)
 
     pd.testing.assert_frame_equal(table, ask(analysis, nulls))
-    assert "of years before 1678 or after 2261: none" in table.attrs["hlkit"]["definition"]
+    assert "before 1678 or after 2261 were treated as missing" in table.attrs["hlkit"]["definition"]

@@ -92,8 +92,13 @@ def test_a_missing_scope_is_one_clear_error_or_said_in_the_provenance(simulation
                 )
                 show = next(one for one in shows if frame in hl.analyses[name].wanted(one))
                 result = loc.analyses[name](**({} if show is None else {"show": show}))
+<<<<<<< HEAD
             assert frame in result.provenance["without"]
             assert "not available" in repr(result.provenance)
+=======
+            assert frame in result.provenance["unavailable"]
+            assert "unavailable" in repr(result.provenance)
+>>>>>>> 4921a18 (analysis: say what each part of a run is, in standard terms)
 
 
 def test_since_chooses_the_rows_asked_about_and_what_follows_them_has_no_end(loc, simulation):
@@ -108,7 +113,7 @@ def test_since_chooses_the_rows_asked_about_and_what_follows_them_has_no_end(loc
     assert (rows["contacts"], rows["messages"]) == (len(contacts), len(messages))
     assert messages["sent_at"].max() > pd.Timestamp("2025-09-02", tz="UTC")
     assert not any("endDate" in logged.query for logged in asked)
-    assert result.provenance["choices"]["since"] == "2025-06-01"
+    assert result.provenance["options"]["since"] == "2025-06-01"
 
 
 def test_days_are_counted_up_to_until(loc):
@@ -129,7 +134,7 @@ def test_what_is_only_looked_up_is_read_whole(loc):
 def test_what_a_table_is_not_made_of_is_not_read(loc):
     waits = loc.analyses.speed_to_lead()
     assert list(waits.provenance["rows"]) == ["contacts", "messages"]
-    assert waits.provenance["without"] == {}
+    assert waits.provenance["unavailable"] == {}
     pays = loc.analyses.speed_to_lead(show="win_rate_by_wait")
     assert list(pays.provenance["rows"]) == ["contacts", "messages", "opportunities"]
     assert list(loc.analyses.quality(show="fields").provenance["rows"]) == ["contacts"]
@@ -170,7 +175,7 @@ def test_as_of_is_a_date_of_any_kind_and_spans_count_from_it(loc, as_of):
     result = loc.analyses.lead_volume(as_of=as_of, period="last month")
 
     assert result.provenance["as_of"] == "2025-07-01T05:00:00+00:00"
-    assert [result.provenance["choices"][name] for name in ("since", "until")] == ["2025-06-01", "2025-07-01"]
+    assert [result.provenance["options"][name] for name in ("since", "until")] == ["2025-06-01", "2025-07-01"]
     assert result.table["date"].max() == pd.Timestamp("2025-06-30")
     pure = hl.analyses.lead_volume(
         loc.contacts(), as_of=as_of, timezone=ZoneInfo("America/Chicago"), until="yesterday"
@@ -184,8 +189,8 @@ def test_choices_are_numbers_and_durations_of_any_library(loc):
     for target in targets:
         pd.testing.assert_frame_equal(loc.analyses.responses(target_min=target).table, hour)
     by_channel = loc.analyses.responses(target_min={"SMS": pd.Timedelta("3min"), np.str_("Email"): np.int64(30)})
-    assert by_channel.provenance["choices"]["target_min"] == {"SMS": 3, "Email": 30}
-    assert loc.analyses.stuck(days=pd.Timedelta("14D")).provenance["choices"]["days"] == 14
+    assert by_channel.provenance["options"]["target_min"] == {"SMS": 3, "Email": 30}
+    assert loc.analyses.stuck(days=pd.Timedelta("14D")).provenance["options"]["days"] == 14
     with pytest.raises(InvalidRequest, match="takes no days="):
         loc.analyses.stuck(days=pd.Timedelta("12h"))
 

@@ -87,8 +87,8 @@ def test_names_from_outside_are_escaped_and_cut(name):
         texts = [column for column in table if isinstance(table[column].dtype, pd.StringDtype)]
         texts = [column for column in texts if column not in ("weekday", "channel", "wait")]
         table[texts] = table[texts].map(lambda one: f"{NASTY} {one}", na_action="ignore")
-        told = Provenance(timezone="UTC", location="x", as_of_local="", choices={}, rows={}, left_out={})
-        told |= {"without": {}, "missing_rows": {}, "requests": 0, "from_cache": 0}
+        told = Provenance(timezone="UTC", location="x", as_of_local="", options={}, rows={}, left_out={})
+        told |= {"unavailable": {}, "missing_rows": {}, "requests": 0, "from_cache": 0}
         result = Result(table, analysis, told)
 
         said, page = result.headline, result.headline_html()

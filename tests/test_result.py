@@ -57,10 +57,10 @@ def result(monkeypatch):
         as_of="2025-07-01T05:00:00+00:00",
         as_of_local="2025-07-01 00:00",
         timezone="America/Chicago",
-        choices={"by": None},
+        options={"by": None},
         rows={"contacts": 25},
         left_out={"contacts of an import": 3},
-        without={"tasks": "the token may not read tasks"},
+        unavailable={"tasks": "the token may not read tasks"},
         missing_rows={"contacts": 7},
         requests=2,
         from_cache=1,
@@ -292,7 +292,14 @@ def test_counts_leave_as_whole_numbers(tmp_path):
     table = analysis(**frames_for(analysis, 20), as_of=AS_OF)
     counts = [name for name, kind in analysis.columns.items() if kind is COUNT]
     told = Provenance(
-        timezone="UTC", location="x", as_of_local="", choices={}, rows={}, left_out={}, without={}, missing_rows={}
+        timezone="UTC",
+        location="x",
+        as_of_local="",
+        options={},
+        rows={},
+        left_out={},
+        unavailable={},
+        missing_rows={},
     )
     result = Result(table, analysis, Provenance(told, requests=0, from_cache=0))
 

@@ -340,5 +340,5 @@ def check_options(analysis: Analysis, options: Mapping[str, Any] | None, state: 
     available = [name for name in analysis.options if name not in analysis.fills]
     analysis_options = {name: value for name, value in options.items() if name not in SPAN}
     refuse_unknown(analysis.name, analysis_options, [*available, *SPAN])
-    validated = analysis.chosen({**analysis_options, "as_of": "2000-01-01"})  # some analyses require as_of
+    validated = analysis.validate({**analysis_options, "as_of": "2000-01-01"})  # some analyses require as_of
     return options | {name: validated[name] for name in analysis_options}

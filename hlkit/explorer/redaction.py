@@ -176,20 +176,20 @@ def redact_result(result: Result, redact_text: Callable[[str], str]) -> Result:
     """
     table = redact_frame(result.table, result.analysis.columns_of(result.shown))
     attributes = dict(table.attrs["hlkit"])
-    options = {name: _redact_option(name, value) for name, value in attributes["choices"].items()}
+    options = {name: _redact_option(name, value) for name, value in attributes["options"].items()}
     provenance = Provenance(
         result.provenance
-        | {name: _redact_texts(result.provenance[name], redact_text) for name in ("left_out", "without")}
-        | {"choices": result.provenance["choices"] | options}
+        | {name: _redact_texts(result.provenance[name], redact_text) for name in ("left_out", "unavailable")}
+        | {"options": result.provenance["options"] | options}
     )
     if provenance["location"] != provenance["location_id"]:
         provenance["location"] = pseudonym(provenance["location"], "location")
     attributes |= {
-        "choices": options,
+        "options": options,
         "definition": redact_text(attributes["definition"]),
         "provenance": dict(provenance),
     }
-    for name in ("left_out", "without"):
+    for name in ("left_out", "unavailable"):
         if name in attributes:
             attributes[name] = _redact_texts(attributes[name], redact_text)
     table.attrs = {"hlkit": attributes}

@@ -1,4 +1,4 @@
-"""Analyses bound to a location: the frames that each one needs are read, named, and handed to it."""
+"""Analyses bound to a location: read the frames that an analysis needs, call it, and return a ``Result``."""
 
 from __future__ import annotations
 
@@ -37,9 +37,10 @@ if TYPE_CHECKING:
 else:
     BoundMethods = object
 
-# What follows from the rows that are asked about is read from since on, with no end: an answer to a lead of
-# June may come in July. What is only looked up is read whole.
-_FOLLOW = ("messages", "opportunities", "transactions", "form_submissions")
+# Rows of these that belong to the rows in the date range can come later, such as a reply in July to a lead of June:
+# they are read from ``since`` on, without an end. All other frames but the first are read in full.
+_FOLLOW_UP = ("messages", "opportunities", "transactions", "form_submissions")
+_UNREADABLE = (MissingScope, NotCached, NotFound)
 
 
 class BoundAnalysis:
@@ -54,141 +55,136 @@ class BoundAnalysis:
     def __repr__(self) -> str:
         return f"loc.analyses.{self.analysis.name}{self.__signature__}\n{self.analysis.question}"
 
-    def __call__(self, *args: Any, refresh: bool = False, progress: Progress | None = None, **given: Any) -> Result:
+    def __call__(self, *args: Any, refresh: bool = False, progress: Progress | None = None, **options: Any) -> Result:
         refuse_positional(f"loc.analyses.{self.analysis.name}", args, list(self.__signature__.parameters))
-        span = {name: given.pop(name) for name in SPAN if name in given}
-        self._check(span, given)
+        span = {name: options.pop(name) for name in SPAN if name in options}
+        self._check(span, options)
         loc = self._location
-        before = loc.session.requests_sent
-        place = zone(loc.timezone if given.get("timezone") is None else given["timezone"])
-        as_of = instant("as_of", given.get("as_of"), lambda: place, loc.today)
+        requests_before = loc.session.requests_sent
+        timezone = zone(loc.timezone if options.get("timezone") is None else options["timezone"])
+        as_of = instant("as_of", options.get("as_of"), lambda: timezone, loc.today)
         today = loc.today if as_of is None else as_of.tz_convert(loc.timezone).date
         since, until = bounds(span, lambda: loc.timezone, today)
-        ends = {name: moment for name, moment in (("since", since), ("until", until)) if moment is not None}
-        frames, without = self._frames(given.get("show"), ends, {"refresh": refresh, "progress": progress})
-        given["as_of"] = self._as_of(frames) if as_of is None else as_of
-        given = self._known(place.key) | given
+        dates = {name: date for name, date in (("since", since), ("until", until)) if date is not None}
+        frames, unavailable = self._read_frames(
+            options.get("show"), dates, {"refresh": refresh, "progress": progress}
+        )
+        options["as_of"] = self._read_at(frames) if as_of is None else as_of
+        options = self._location_values(timezone.key) | options
         if "until" in self.analysis.fills and until is not None:
-            given["until"] = until
-        self._name_groups(frames, given)
-        table = self.analysis(**frames, **given)
-        table = loc.with_names(table)
-        told = table.attrs["hlkit"]
-        told["without"] = without
-        told["span"] = {name: f"{moment.tz_convert(loc.timezone):%Y-%m-%d}" for name, moment in ends.items()}
-        reads = [frame.attrs.get("hlkit", {}) for frame in frames.values() if frame is not None]
+            options["until"] = until
+        self._name_groups(frames, options)
+        table = loc.with_names(self.analysis(**frames, **options))
+        attrs = table.attrs["hlkit"]
+        attrs["unavailable"] = unavailable
+        attrs["span"] = {name: f"{date.tz_convert(loc.timezone):%Y-%m-%d}" for name, date in dates.items()}
+        reads = {name: frame.attrs.get("hlkit", {}) for name, frame in frames.items() if frame is not None}
         provenance = Provenance(
             location=loc.name or loc.location_id,
             location_id=loc.location_id,
-            as_of=told["as_of"],
-            as_of_local=f"{pd.Timestamp(told['as_of']).tz_convert(place):%Y-%m-%d %H:%M}",
-            timezone=place.key,
-            choices={name: as_text(moment, loc.timezone) for name, moment in ends.items()} | told["choices"],
-            rows=told["rows"],
-            left_out=told["left_out"],
-            without=without,
-            missing_rows=_missing_rows(frames),
-            requests=loc.session.requests_sent - before,
-            from_cache=sum(read.get("from_cache", 0) for read in reads),
+            as_of=attrs["as_of"],
+            as_of_local=f"{pd.Timestamp(attrs['as_of']).tz_convert(timezone):%Y-%m-%d %H:%M}",
+            timezone=timezone.key,
+            options={name: as_text(date, loc.timezone) for name, date in dates.items()} | attrs["options"],
+            rows=attrs["rows"],
+            left_out=attrs["left_out"],
+            unavailable=unavailable,
+            missing_rows={name: rows for name, read in reads.items() if (rows := read.get("missing_rows"))},
+            requests=loc.session.requests_sent - requests_before,
+            from_cache=sum(read.get("from_cache", 0) for read in reads.values()),
         )
-        told["provenance"] = dict(provenance)
+        attrs["provenance"] = dict(provenance)
         return Result(table, self.analysis, provenance)
 
-    # ---- how
-
-    def _check(self, span: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-        """Refuse a wrong choice before any request."""
+    def _check(self, span: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+        """Refuse a wrong option before any request."""
         check_dates(span)
-        refuse_unknown(self.analysis.name, given, list(self.__signature__.parameters))
-        self.analysis.chosen({**given, "as_of": "2000-01-01" if given.get("as_of") is None else given["as_of"]})
+        refuse_unknown(self.analysis.name, options, list(self.__signature__.parameters))
+        as_of = "2000-01-01" if options.get("as_of") is None else options["as_of"]
+        self.analysis.validate({**options, "as_of": as_of})
 
-    def _frames(
-        self, show: str | None, span: Mapping[str, Any], reading: Mapping[str, Any]
+    def _read_frames(
+        self, show: str | None, dates: Mapping[str, Any], reading: Mapping[str, Any]
     ) -> tuple[dict[str, pd.DataFrame | None], dict[str, str]]:
+        """The frames that the analysis takes, and why each of those that it can do without is unavailable."""
         frames: dict[str, pd.DataFrame | None] = {}
-        without: dict[str, str] = {}
+        unavailable: dict[str, str] = {}
         wanted = self.analysis.wanted(show)
-        for place, (name, needed) in enumerate(self.analysis.frames.items()):
+        for position, (name, needed) in enumerate(self.analysis.frames.items()):
             if name not in wanted:
                 frames[name] = None
                 continue
-            chosen = dict(span) if place == 0 else {}
-            if place > 0 and name in _FOLLOW and "since" in span:
-                chosen["since"] = span["since"]
-            if chosen and CATALOG[name].when is None:
-                raise InvalidRequest(f"{name} have no date to choose by", hint="leave since and until out")
-            refused: HlkitError | None = None
+            span = dict(dates) if position == 0 else {}
+            if position > 0 and name in _FOLLOW_UP and "since" in dates:
+                span["since"] = dates["since"]
+            if span and CATALOG[name].when is None:
+                raise InvalidRequest(f"{name} have no date to filter by", hint="leave since and until out")
+            refusal: HlkitError | None = None
             try:
-                frames[name] = self._location.resources[name](**chosen, **reading)
-            except (MissingScope, NotCached, NotFound) as error:
-                refused = error
-            if refused is not None:
+                frames[name] = self._location.resources[name](**span, **reading)
+            except _UNREADABLE as error:
+                refusal = error
+            if refusal is not None:  # raised here, outside the except block, so that the first error is not chained
                 if needed:
-                    raise _needed(self.analysis.name, name, refused)
+                    raise _needed_by(self.analysis.name, name, refusal)
                 frames[name] = None
-                without[name] = refused.message
-        return frames, without
+                unavailable[name] = refusal.message
+        return frames, unavailable
 
-    def _as_of(self, frames: Mapping[str, pd.DataFrame | None]) -> pd.Timestamp:
-        """The demo's own, else when the earliest of the walks began."""
+    def _read_at(self, frames: Mapping[str, pd.DataFrame | None]) -> pd.Timestamp:
+        """When the demo's data ends, or when the first of the downloads began."""
         if self._location.data_ends is not None:
             return pd.Timestamp(self._location.data_ends)
-        read = [frame.attrs["hlkit"]["first_fetched_at"] for frame in frames.values() if frame is not None]
-        began = [pd.Timestamp(at) for at in read if at]
-        return min(began, default=pd.Timestamp.now("UTC"))
+        starts = [frame.attrs["hlkit"]["first_fetched_at"] for frame in frames.values() if frame is not None]
+        return min((pd.Timestamp(start) for start in starts if start), default=pd.Timestamp.now("UTC"))
 
-    def _known(self, zone: str) -> dict[str, Any]:
-        """What the location knows of itself. The zone is read in any case: it is the one *as_of* is written in."""
-        known: dict[str, Any] = {"timezone": zone}
+    def _location_values(self, timezone: str) -> dict[str, Any]:
+        """The options that the location fills in. The time zone always: *as_of* is written in it."""
+        values: dict[str, Any] = {"timezone": timezone}
         wanted = set(self.analysis.fills) - {"as_of", "timezone", "until"}
         with contextlib.suppress(MissingScope, NotCached):
             row = self._location.resources["location"]() if wanted else pd.DataFrame()
-            told = {name: next(iter(row[name].dropna()), None) for name in wanted}
-            known |= {name: value for name, value in told.items() if value}
-        return known
+            values |= {name: value for name in wanted if (value := next(iter(row[name].dropna()), None))}
+        return values
 
-    def _name_groups(self, frames: dict[str, pd.DataFrame | None], given: Mapping[str, Any]) -> None:
-        """``by="owner"`` groups by a name that only the users know: put it beside the ids."""
-        by = given.get("by")
+    def _name_groups(self, frames: dict[str, pd.DataFrame | None], options: Mapping[str, Any]) -> None:
+        """For ``by="owner"`` and the like, put the names beside the ids, which the frames alone have."""
+        by = options.get("by")
         id_column = next((column for column, (name, _) in NAMED_BY.items() if name == by), None)
         for resource, frame in frames.items():
             if frame is None or by in frame or id_column not in frame:
                 continue
             named = self._location.with_names(frame)
+<<<<<<< HEAD
             if by in named:  # a user who was deleted has no name, and is somebody all the same
                 named[by] = name_or_placeholder(named[by], named[id_column], str(by), distinct=by != "stage")
+=======
+            if by in named:  # a deleted user has no name, but still is a group
+                named[by] = name_or_placeholder(named[by], named[id_column], str(by), apart=by != "stage")
+>>>>>>> 4921a18 (analysis: say what each part of a run is, in standard terms)
             frames[resource] = named
 
 
-def _missing_rows(frames: Mapping[str, pd.DataFrame | None]) -> dict[str, int]:
-    """How many rows fewer came than were announced, of each frame that is short."""
-    told = {name: frame.attrs.get("hlkit", {}) for name, frame in frames.items() if frame is not None}
-    return {name: read["missing_rows"] for name, read in told.items() if read.get("missing_rows")}
-
-
-def _needed(analysis: str, resource: str, refused: HlkitError) -> HlkitError:
-    """The same error, with what wanted the resource; raised outside the ``except`` block."""
-    return type(refused)(
-        f"{analysis} needs {resource}: {refused.message}",
-        hint=refused.hint,
-        status=refused.status,
-        trace_id=refused.trace_id,
+def _needed_by(analysis: str, resource: str, refusal: HlkitError) -> HlkitError:
+    """The same error, naming the analysis that needs the resource."""
+    return type(refusal)(
+        f"{analysis} needs {resource}: {refusal.message}",
+        hint=refusal.hint,
+        status=refusal.status,
+        trace_id=refusal.trace_id,
         resource=resource,
     )
 
 
 def of_analysis(analysis: Analysis) -> list[Option]:
     """The options of an analysis of a location: its own, the dates it reads, and what the location knows."""
-    own = [option for option in analysis.options.values() if option.name not in ("as_of", "timezone", "until")]
+    options = [option for option in analysis.options.values() if option.name not in ("as_of", "timezone", "until")]
     first = next(iter(analysis.frames))
     span = [COMMON[name] for name in SPAN] if CATALOG[first].when else []
-    filled = [Option("as_of", DOCS["as_of"], Date, flag=str | None)]
-    filled += (
-        [Option("timezone", DOCS["timezone"], str | dt.tzinfo | None, flag=str | None)]
-        if ("timezone" in analysis.fills)
-        else []
-    )
-    return [*own, *span, *filled, COMMON["refresh"], COMMON["progress"]]
+    as_of = Option("as_of", DOCS["as_of"], Date, flag=str | None)
+    timezone = Option("timezone", DOCS["timezone"], str | dt.tzinfo | None, flag=str | None)
+    filled = [as_of, timezone] if "timezone" in analysis.fills else [as_of]
+    return [*options, *span, *filled, COMMON["refresh"], COMMON["progress"]]
 
 
 def docstring(analysis: Analysis) -> str:

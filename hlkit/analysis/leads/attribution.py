@@ -53,7 +53,8 @@ from hlkit.analysis.core.groups import (
     share_with_interval,
 )
 from hlkit.analysis.core.headlines import compare_win_rates, largest_group
-from hlkit.analysis.core.registry import HALVES, analysis
+from hlkit.analysis.core.inputs import HALVES
+from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.run_log import drop_rows, record_left_out, record_overlap, remark
 from hlkit.client.schema import COUNT, FLAG, MONEY, NUMBER, SHARE, TEXT
 from hlkit.client.text import many
