@@ -92,13 +92,8 @@ def test_a_missing_scope_is_one_clear_error_or_said_in_the_provenance(simulation
                 )
                 show = next(one for one in shows if frame in hl.analyses[name].wanted(one))
                 result = loc.analyses[name](**({} if show is None else {"show": show}))
-<<<<<<< HEAD
-            assert frame in result.provenance["without"]
-            assert "not available" in repr(result.provenance)
-=======
             assert frame in result.provenance["unavailable"]
             assert "unavailable" in repr(result.provenance)
->>>>>>> 4921a18 (analysis: say what each part of a run is, in standard terms)
 
 
 def test_since_chooses_the_rows_asked_about_and_what_follows_them_has_no_end(loc, simulation):

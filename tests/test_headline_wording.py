@@ -103,7 +103,7 @@ def test_names_from_outside_are_escaped_and_cut(name):
 
 def test_an_analysis_that_says_nothing_has_a_blank_answer(monkeypatch):
     analysis = hl.analyses.lead_volume
-    monkeypatch.setattr(analysis, "_answers", {})
+    monkeypatch.setattr(analysis, "_headlines", {})
     table = ask(analysis, frames_for(analysis, 20))
 
     assert analysis.headline(table) == ""

@@ -78,7 +78,7 @@ def test_printed_it_is_text_that_colors_no_terminal(result):
     assert "2025-07-01 00:30" in said  # in the location's zone
     assert "… and 5 more rows" in said
     assert "left out      3 contacts of an import" in said
-    assert "not available tasks: the token may not read tasks" in said
+    assert "unavailable   tasks: the token may not read tasks" in said
     assert "missing rows  7 contacts fewer than expected" in said
     assert "2 requests, 1 response from the cache" in said
     assert "\x1b" not in said

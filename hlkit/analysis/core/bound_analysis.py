@@ -155,13 +155,8 @@ class BoundAnalysis:
             if frame is None or by in frame or id_column not in frame:
                 continue
             named = self._location.with_names(frame)
-<<<<<<< HEAD
-            if by in named:  # a user who was deleted has no name, and is somebody all the same
-                named[by] = name_or_placeholder(named[by], named[id_column], str(by), distinct=by != "stage")
-=======
             if by in named:  # a deleted user has no name, but still is a group
-                named[by] = name_or_placeholder(named[by], named[id_column], str(by), apart=by != "stage")
->>>>>>> 4921a18 (analysis: say what each part of a run is, in standard terms)
+                named[by] = name_or_placeholder(named[by], named[id_column], str(by), distinct=by != "stage")
             frames[resource] = named
 
 

@@ -18,21 +18,12 @@ from hlkit.client.resources import CATALOG
 from hlkit.client.schema import ID
 from hlkit.client.text import BREAKS, many, printable
 
-<<<<<<< HEAD
 Template = Callable[[pd.DataFrame], str]
 _MAX_NAME, _MAX_HEADLINE = 40, 300  # characters
 
 
 def write_headline(table: pd.DataFrame, template: Template | None, noun: str) -> str:
     """The headline that *template* makes of *table*, in one line; for a table of no rows, that there are no *noun*.
-=======
-Writer = Callable[[pd.DataFrame], str]
-_SAID, _ANSWER = 40, 300  # letters of a name in an answer; of an answer
-
-
-def write_headline(table: pd.DataFrame, answer: Writer | None, noun: str) -> str:
-    """What *answer* says of *table*, in one line; of a table without rows, that there are none of *noun*.
->>>>>>> 4921a18 (analysis: say what each part of a run is, in standard terms)
 
     The template gets the table with names in place of ids, and with texts cut to 40 characters.
     """
@@ -110,13 +101,8 @@ def _shorten(text: object, limit: int) -> object:
 
 
 def option_value(table: pd.DataFrame, name: str) -> Any:
-<<<<<<< HEAD
     """The value of the option *name* with which the table was made; None if unknown."""
-    return table.attrs.get("hlkit", {}).get("choices", {}).get(name)
-=======
-    """What was chosen for *name* when the table was made; None where nobody knows."""
     return table.attrs.get("hlkit", {}).get("options", {}).get(name)
->>>>>>> 4921a18 (analysis: say what each part of a run is, in standard terms)
 
 
 # ---- comparing groups

@@ -30,12 +30,7 @@ import pandas as pd
 
 from hlkit.analysis.core.charts import Chart, checked_axes, draw, new_axes
 from hlkit.analysis.core.groups import office_hours
-<<<<<<< HEAD
 from hlkit.analysis.core.headlines import Template, write_headline
-from hlkit.analysis.core.run_log import CURRENT_RUN, RunLog, drop_rows, remark
-from hlkit.client.dates import DATES, as_text, from_epochs, instant, short
-=======
-from hlkit.analysis.core.headlines import Writer, write_headline
 from hlkit.analysis.core.inputs import (
     HALVES,
     cast,
@@ -51,7 +46,6 @@ from hlkit.analysis.core.inputs import (
 )
 from hlkit.analysis.core.run_log import CURRENT_RUN, RunLog, drop_rows
 from hlkit.client.dates import DATES, as_text, instant
->>>>>>> 4921a18 (analysis: say what each part of a run is, in standard terms)
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.options import Option, plain, refuse_unknown
 from hlkit.client.resources import CATALOG
@@ -118,11 +112,7 @@ class Analysis:
         self.name = function.__name__
         self._columns = columns
         self._charts: dict[str | None, tuple[Chart, tuple[str, ...]]] = {}
-<<<<<<< HEAD
-        self._answers: dict[str | None, Template] = {}
-=======
-        self._headlines: dict[str | None, Writer] = {}
->>>>>>> 4921a18 (analysis: say what each part of a run is, in standard terms)
+        self._headlines: dict[str | None, Template] = {}
         self._parameters = inspect.signature(function).parameters
         self._hints = typing.get_type_hints(function)
         self.noun = noun or next(iter(self.frames))
@@ -302,11 +292,7 @@ class Analysis:
     def chart(self, *needs: str, show: str | None = None) -> Callable[[Chart], Chart]:
         """Mark the function that draws the table *show*; *needs* are the columns that it draws.
 
-<<<<<<< HEAD
-        A row with none of them is not drawn, and without any there is "no data yet".
-=======
-        Rows without any of them are not drawn; without any row the chart says "nothing to show yet".
->>>>>>> 4921a18 (analysis: say what each part of a run is, in standard terms)
+        Rows without any of them are not drawn; without any row the chart says "no data yet".
         """
 
         def keep(function: Chart) -> Chart:
@@ -333,33 +319,23 @@ class Analysis:
 
     # ---- the headline
 
-<<<<<<< HEAD
     def headline_for(self, *, show: str | None = None) -> Callable[[Template], Template]:
-        """Mark the function that answers the question from the table (of *show*), in a sentence or two.
-=======
-    def headline_for(self, *, show: str | None = None) -> Callable[[Writer], Writer]:
         """Mark the function that writes the headline of the table *show*, in one or two sentences.
->>>>>>> 4921a18 (analysis: say what each part of a run is, in standard terms)
 
         It gets the table with names instead of ids, and with texts cut to fit a line.
         """
 
-<<<<<<< HEAD
         def keep(function: Template) -> Template:
-            self._answers[show] = function
-=======
-        def keep(function: Writer) -> Writer:
             self._headlines[show] = function
->>>>>>> 4921a18 (analysis: say what each part of a run is, in standard terms)
             return function
 
         return keep
 
     def headline(self, table: pd.DataFrame) -> str:
         """The headline of a table of this analysis; without rows, that there are none."""
-        writer = self._headlines.get(self._show_of(table)) or self._headlines.get(None)
+        template = self._headlines.get(self._show_of(table)) or self._headlines.get(None)
         with np.errstate(**_NUMPY):
-            return write_headline(table, writer, self.noun)
+            return write_headline(table, template, self.noun)
 
     def _show_of(self, table: pd.DataFrame) -> str | None:
         """Which of its tables this is, by its columns."""

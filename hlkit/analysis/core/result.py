@@ -38,28 +38,16 @@ class Provenance(dict[str, Any]):
     def lines(self) -> list[tuple[str, str]]:
         """The provenance as pairs of a name and a text, for display."""
         used = ", ".join(f"{count:,} {name}" for name, count in self["rows"].items())
-<<<<<<< HEAD
-        options = ", ".join(f"{name}={value}" for name, value in self["choices"].items() if value is not None)
-=======
         options = ", ".join(f"{name}={value}" for name, value in self["options"].items() if value is not None)
->>>>>>> 4921a18 (analysis: say what each part of a run is, in standard terms)
         left_out = "; ".join(f"{count:,} {why}" for why, count in self["left_out"].items())
         lines = [
             ("location", str(self["location"])),
             ("as of", f"{self['as_of_local']} ({self['timezone']})"),
-<<<<<<< HEAD
-            ("options", options or "none"),
-            ("rows used", used or "none"),
-            ("left out", left_out or "nothing"),
-        ]
-        lines += [("not available", f"{name}: {reason}") for name, reason in self["without"].items()]
-=======
             ("options", options or "defaults"),
             ("rows used", used or "none"),
             ("left out", left_out or "nothing"),
         ]
-        lines += [("unavailable", f"{name}: {why}") for name, why in self["unavailable"].items()]
->>>>>>> 4921a18 (analysis: say what each part of a run is, in standard terms)
+        lines += [("unavailable", f"{name}: {reason}") for name, reason in self["unavailable"].items()]
         for name, count in self["missing_rows"].items():
             lines.append(("missing rows", f"{count:,} {name} fewer than expected"))
         responses = many(self["from_cache"], "response")
@@ -91,13 +79,8 @@ class Result:
 
     @property
     def shown(self) -> str | None:
-<<<<<<< HEAD
         """Which table of the analysis this is; None if it has only one."""
-        show = self.table.attrs["hlkit"]["choices"].get("show")
-=======
-        """Which of the analysis's tables this is, where it has several."""
         show = self.table.attrs["hlkit"]["options"].get("show")
->>>>>>> 4921a18 (analysis: say what each part of a run is, in standard terms)
         return None if show is None else str(show)
 
     @property
@@ -192,13 +175,8 @@ class Result:
         Columns of ids come last, unless the table is grouped by them.
         """
         head, kinds = self.table.head(rows), self.analysis.columns_of(self.shown)
-<<<<<<< HEAD
-        by = self.table.attrs["hlkit"]["choices"].get("by")
-        ids = [name for index, name in enumerate(head.columns) if _is_id(name) and (index > 0 or name != by)]
-=======
         by = self.table.attrs["hlkit"]["options"].get("by")
-        ids = [name for place, name in enumerate(head.columns) if _is_id(name) and (place > 0 or name != by)]
->>>>>>> 4921a18 (analysis: say what each part of a run is, in standard terms)
+        ids = [name for index, name in enumerate(head.columns) if _is_id(name) and (index > 0 or name != by)]
         order = [name for name in head.columns if name not in ids] + ids
         texts = {name: _texts(head[name], kinds.get(name), self.provenance["timezone"]) for name in order}
         return pd.DataFrame(texts, columns=order)
