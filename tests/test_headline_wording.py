@@ -168,14 +168,14 @@ def test_no_group_is_named_without_a_significant_difference():
 
 
 def test_all_leads_together_and_too_few_to_compare():
-    assert waited({"web": [10] * 30}, by=None) == "Median wait 10 min."
+    assert waited({"web": [10] * 30}, by=None) == "Median wait: 10 min."
     assert waited({"web": [10] * 30, "few": [5]}) == (
         "Answered within an hour: web, 100% (89 to 100), median 10 min; no other named group has 20 rows or more."
     )
     assert waited({"one": [10], "two": [5]}) == (
         "Answered within an hour: not compared, since no named group has 20 rows or more."
     )
-    assert waited({"one": [10]}, by=None) == "Median wait 10 min. From 1 lead: too few to say much."
+    assert waited({"one": [10]}, by=None) == "Median wait: 10 min. From 1 lead: too few to say much."
 
 
 def sources(deals, paid):

@@ -1,4 +1,4 @@
-"""How long new leads wait: by hand, against lifelines, and as it is planted in the simulated location."""
+"""How long new leads wait: worked out by hand, compared with lifelines, and as planted in the simulated location."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ import seeded
 
 import hlkit as hl
 from hlkit.analysis.core.groups import wilson
-from hlkit.analysis.leads.speed_to_lead import _curve, speed_to_lead
+from hlkit.analysis.leads.speed_to_lead import _survival_curve, speed_to_lead
 from hlkit.client.errors import MissingColumn
 
 MONDAY = pd.Timestamp("2025-06-02T10:00Z")
@@ -39,11 +39,11 @@ MESSAGES = frame(message("x", 0))[:0]
 ANN = frame(contact("ann"))
 
 
-def ask(contacts, messages, after=100, **choices):
-    return speed_to_lead(contacts, messages, **{"as_of": later(after), "clock": "wall"} | choices)
+def ask(contacts, messages, after=100, **options):
+    return speed_to_lead(contacts, messages, **{"as_of": later(after), "clock": "wall"} | options)
 
 
-def test_a_lead_that_nobody_answered_is_still_waiting():
+def test_an_unanswered_lead_is_still_waiting():
     contacts = frame(contact("ann"), contact("bob"), contact("cyd"))
     messages = frame(message("ann", minutes=10), message("bob", minutes=30))
 
@@ -59,20 +59,20 @@ def test_a_lead_that_nobody_answered_is_still_waiting():
     )
 
 
-def test_a_lead_of_just_now_tells_nothing_of_the_time_after():
+def test_a_recent_lead_counts_only_for_the_time_since_its_creation():
     contacts = frame(contact("ann"), contact("bob"), contact("new", minutes=95))
     messages = frame(message("ann", minutes=4), message("bob", minutes=20))
 
     row = ask(contacts, messages).iloc[0]
 
-    # new was seen for 5 minutes: after ann, two still waited; bob was then the only one left to be watched
+    # new was observed for 5 minutes: after ann, two were still waiting; then bob was the only one at risk
     assert row["within_5_share"] == pytest.approx(1 / 3)
     assert row["within_60_share"] == 1
     assert row["no_reply_share"] == 0
     assert row["answered"] == 2
 
 
-def test_nobody_was_watched_for_an_hour_so_its_share_is_not_known():
+def test_a_share_is_null_if_no_lead_was_observed_for_so_long():
     row = ask(frame(contact("ann"), contact("bob")), frame(message("ann", 3)), after=20).iloc[0]
 
     assert row["within_15_share"] == 0.5
@@ -80,7 +80,7 @@ def test_nobody_was_watched_for_an_hour_so_its_share_is_not_known():
     assert pd.isna(row["within_60_low"])
 
 
-def test_without_censoring_the_interval_is_wilsons_own():
+def test_without_censoring_the_interval_is_wilsons():
     contacts = frame(*[contact(f"c{number}") for number in range(10)])
     messages = frame(*[message(f"c{number}", minutes=3) for number in range(7)])
 
@@ -102,42 +102,40 @@ def test_without_censoring_the_interval_is_wilsons_own():
         {"direction": "inbound"},
     ],
 )
-def test_what_no_person_sent_answers_nobody(more):
+def test_what_no_person_sent_is_not_a_reply(more):
     assert ask(ANN, frame(message("ann", 5, **more)))["answered"].tolist() == [0]
 
 
-def test_a_call_answers_by_whom_it_was_made_or_taken():
-    came_in = {"type": "TYPE_CALL", "direction": "inbound", "origin": None}
+def test_a_call_counts_if_a_user_made_or_answered_it():
+    inbound = {"type": "TYPE_CALL", "direction": "inbound", "origin": None}
     for minutes, row in [
         (7, message("ann", 7, type="TYPE_CALL")),
-        (2, message("ann", 2, call_status="completed", call_duration_s=40.0, **came_in)),
+        (2, message("ann", 2, call_status="completed", call_duration_s=40.0, **inbound)),
     ]:
         assert ask(ANN, frame(row))["median_min"].tolist() == [minutes]
     for missed in (
-        message("ann", 2, call_status="no-answer", **came_in),
-        message("ann", 2, call_status="completed", **came_in | {"user_id": None}),  # no user, and who knows how long
-        message("ann", 2, call_status="completed", call_duration_s=0.0, **came_in),
-        message("ann", 2, **came_in),
+        message("ann", 2, call_status="no-answer", **inbound),
+        message("ann", 2, call_status="completed", **inbound | {"user_id": None}),  # no user, and no duration
+        message("ann", 2, call_status="completed", call_duration_s=0.0, **inbound),
+        message("ann", 2, **inbound),
     ):
         assert ask(ANN, frame(missed))["answered"].tolist() == [0]
 
 
-def test_a_lead_that_writes_again_while_it_waits_does_not_wait_anew():
+def test_a_lead_that_writes_again_does_not_start_a_new_wait():
     messages = frame(message("ann", 50, direction="inbound", origin=None, user_id=None), message("ann", 60))
 
     assert ask(ANN, messages)["median_min"].tolist() == [60]
 
 
-def test_a_message_older_than_its_contact_answers_nobody_and_is_told():
+def test_a_message_older_than_its_contact_is_not_a_reply_and_is_counted():
     contacts = frame(contact("ann", minutes=20), contact("bob"))
     messages = frame(message("ann", minutes=5), message("ann", minutes=50), message("bob", minutes=50))
 
     table = ask(contacts, messages, by="contact_id")
 
-    told = dict(
-        zip(table["contact_id"], zip(table["median_min"], table["contacted_before"], strict=True), strict=True)
-    )
-    assert told == {"ann": (30, 1), "bob": (50, 0)}
+    waits = table.set_index("contact_id")[["median_min", "contacted_before"]]
+    assert {name: tuple(row) for name, row in waits.T.items()} == {"ann": (30, 1), "bob": (50, 0)}
 
 
 @pytest.mark.parametrize(
@@ -146,12 +144,12 @@ def test_a_message_older_than_its_contact_answers_nobody_and_is_told():
         ({}, 1, 0),  # a person's message, 9 minutes before
         ({"type": "TYPE_CALL", "call_status": "completed", "call_duration_s": 60.0}, 1, 0),
         ({"type": "TYPE_CALL", "call_status": "completed", "call_duration_s": 60.0, "direction": "inbound"}, 1, 0),
-        ({"type": "TYPE_CALL", "call_status": "no-answer"}, 0, 1),  # an attempt made nobody a contact
+        ({"type": "TYPE_CALL", "call_status": "no-answer"}, 0, 1),  # an attempt does not create a contact
         ({"origin": "workflow"}, 0, 0),
         ({"direction": "inbound"}, 0, 0),
     ],
 )
-def test_a_contact_made_by_its_own_call_or_message_is_answered_at_once(more, answered, before):
+def test_a_contact_created_by_its_own_call_or_message_is_answered_at_once(more, answered, before):
     lead = frame(contact("ann", minutes=20))
 
     table = ask(lead, frame(message("ann", 11, **more)))
@@ -163,7 +161,7 @@ def test_a_contact_made_by_its_own_call_or_message_is_answered_at_once(more, ans
     assert long_before["contacted_before"].tolist() == [max(answered, before)]
 
 
-def test_a_reply_may_be_an_attempt_a_connected_call_or_anything_that_went_out():
+def test_a_reply_may_be_an_attempt_a_connected_call_or_any_outbound_message():
     rows = frame(
         message("ann", 1, origin="workflow", user_id=None),
         message("ann", 5, type="TYPE_CALL", call_status="busy"),
@@ -177,27 +175,27 @@ def test_a_reply_may_be_an_attempt_a_connected_call_or_anything_that_went_out():
     assert 'reply="connected" leaves it out' in ask(ANN, rows).attrs["hlkit"]["definition"]
 
 
-def test_a_reply_by_a_call_without_a_user_is_counted_apart():
-    nobody = {"type": "TYPE_CALL", "call_status": "completed", "call_duration_s": 60.0, "user_id": None}
+def test_a_reply_by_a_call_without_a_user_is_counted_separately():
+    no_user = {"type": "TYPE_CALL", "call_status": "completed", "call_duration_s": 60.0, "user_id": None}
     contacts = frame(contact("ann"), contact("bob"), contact("cyd"))
-    rows = frame(message("ann", 5, **nobody), message("bob", 4), message("bob", 5, **nobody))
+    rows = frame(message("ann", 5, **no_user), message("bob", 4), message("bob", 5, **no_user))
 
     table = ask(contacts, rows)
 
     assert table[["n", "answered", "user_unknown"]].values.tolist() == [[3, 2, 1]]
 
 
-def test_the_median_of_all_hours_stands_beside_that_of_office_hours():
+def test_the_headline_has_the_median_in_office_hours_and_in_all_hours():
     contacts = frame({**contact("ann"), "created_at": pd.Timestamp("2025-06-06T22:50Z")})  # Friday 17:50 in Chicago
     messages = frame(message("ann", 0) | {"sent_at": pd.Timestamp("2025-06-09T14:00Z")})  # Monday at 9
 
     table = ask(contacts, messages, after=99999, clock="office", timezone="America/Chicago", by=None)
 
     assert table[["median_min", "all_hours_median_min"]].values.tolist() == [[70, 63 * 60 + 10]]
-    assert "70 min in office hours, 3 days in all hours" in speed_to_lead.headline(table)
+    assert "70 min in office hours (3 days counting all hours)" in speed_to_lead.headline(table)
 
 
-def test_the_office_clock_stops_at_night_and_machines_have_no_office_hours():
+def test_the_office_clock_stops_at_night_but_automations_have_no_office_hours():
     contacts = frame({**contact("ann"), "created_at": pd.Timestamp("2025-06-06T22:50Z")})  # Friday 17:50 in Chicago
     at_nine = {"sent_at": pd.Timestamp("2025-06-09T14:00Z")}  # Monday
     messages = frame(
@@ -211,9 +209,8 @@ def test_the_office_clock_stops_at_night_and_machines_have_no_office_hours():
     assert row["any_message_median_min"] == 1
 
 
-def test_an_hour_that_the_clocks_skip_is_not_waited():
-    # Clocks in Chicago go from 2 to 3 on 2025-03-09; both spans are five hours on the wall of an office that is
-    # open all day, the first has four.
+def test_an_hour_that_daylight_saving_time_skips_does_not_count():
+    # Clocks in Chicago go from 2 to 3 AM on 2025-03-09: 1 to 6 AM is four hours on that day, five on the next.
     for day, minutes in (("2025-03-09", 240), ("2025-03-10", 300)):
         start, end = (
             pd.Timestamp(f"{day} {hour}:00", tz="America/Chicago").tz_convert("UTC") for hour in ("01", "06")
@@ -226,7 +223,7 @@ def test_an_hour_that_the_clocks_skip_is_not_waited():
         assert table["median_min"].tolist() == [minutes]
 
 
-def test_contacts_of_an_import_are_left_out_and_told():
+def test_imported_contacts_are_left_out_and_counted():
     leads = [contact(f"c{number}", minutes=number) for number in range(9)]
     imported = [contact(f"i{number}", minutes=50) for number in range(60)]
 
@@ -236,7 +233,7 @@ def test_contacts_of_an_import_are_left_out_and_told():
     assert table.attrs["hlkit"]["left_out"]["contacts of an import"] == 60
 
 
-def test_ids_that_are_null_or_unknown_meet_nobody():
+def test_null_or_unknown_ids_match_no_lead():
     contacts = frame(contact("ann"), contact(None), contact(None))
     messages = frame(message(None, 5), message("gone", 5), message("ann", 9))
 
@@ -245,7 +242,7 @@ def test_ids_that_are_null_or_unknown_meet_nobody():
     assert table[["n", "answered"]].values.tolist() == [[3, 1]]
 
 
-def test_a_group_may_be_called_as_one_of_the_columns():
+def test_a_group_may_have_the_name_of_a_column():
     table = ask(frame(contact("ann", wait="long"), contact("bob", wait=None)), MESSAGES, by="wait")
 
     assert set(table["wait"]) == {"long", "(none)"}
@@ -258,7 +255,7 @@ def test_a_missing_column_is_named():
         ask(ANN, MESSAGES.drop(columns="direction"))
 
 
-# Whether it pays
+# Win rate by wait
 
 
 def test_deals_are_counted_by_how_long_their_lead_had_waited():
@@ -267,9 +264,9 @@ def test_deals_are_counted_by_how_long_their_lead_had_waited():
     messages = frame(message("ann", 5), message("bob", 5.1), message("cyd", 61), message("dan", 1))
     ended = {"ann": "won", "bob": "lost", "eve": "abandoned"}
     deals = frame(*[deal(name, status, ended=2000) for name, status in ended.items()], deal("cyd", "open"))
-    asked = {"after": 5000, "opportunities": deals, "show": "win_rate_by_wait"}
+    options = {"after": 5000, "opportunities": deals, "show": "win_rate_by_wait"}
 
-    table = ask(contacts, messages, **asked).set_index("wait")
+    table = ask(contacts, messages, **options).set_index("wait")
 
     counts = table[["n", "won", "lost"]].astype(int)
     assert counts.loc["up to 5 min"].tolist() == [2, 1, 0]
@@ -279,11 +276,11 @@ def test_deals_are_counted_by_how_long_their_lead_had_waited():
     assert counts["n"].sum() == len(names)
     assert table.loc["up to 5 min", ["deals", "win_naive_share", "open_share"]].tolist() == [1, 1, 0]
     assert table.loc["1-4 h", "open_share"] == 1
-    without = ask(contacts, messages, abandoned="exclude", **asked).set_index("wait")
+    without = ask(contacts, messages, abandoned="exclude", **options).set_index("wait")
     assert without.loc["over 24 h or no reply", ["n", "deals", "lost"]].tolist() == [1, 0, 0]
 
 
-def test_a_deal_that_closed_later_than_as_of_is_open():
+def test_a_deal_that_closed_after_as_of_is_open():
     deals = frame(deal("ann", "won", ended=2001), deal("bob", "lost", ended=1999))
     contacts, messages = frame(contact("ann"), contact("bob")), frame(message("ann", 3), message("bob", 3))
 
@@ -295,7 +292,7 @@ def test_a_deal_that_closed_later_than_as_of_is_open():
 
 
 def test_lengths_of_wait_are_compared_at_one_age_of_their_deals():
-    # 400 leads each, all deals watched for 100 days; of the quick ones 80% are won on day 20, of the slow ones 20%
+    # 400 leads each, all deals followed for 100 days; of the fast ones 80% are won on day 20, of the slow ones 20%
     names = [f"c{number}" for number in range(800)]
     contacts = frame(*[contact(name, minutes=7 * number) for number, name in enumerate(names)])
     messages = frame(*[message(name, 7 * n + (3 if n % 2 else 3000)) for n, name in enumerate(names)])
@@ -308,16 +305,16 @@ def test_lengths_of_wait_are_compared_at_one_age_of_their_deals():
     )
 
     table = ask(contacts, messages, opportunities=deals, show="win_rate_by_wait", after=5600 + 4000 + 100 * 1440)
-    said = speed_to_lead.headline(table)
+    headline = speed_to_lead.headline(table)
 
-    quick = table.set_index("wait").loc["up to 5 min"]
-    assert quick[["n", "deals", "win_90d_share"]].tolist() == pytest.approx([400, 400, 0.8])
-    assert said.startswith("Won within 90 days: up to 5 min, 80% (76 to 84), vs. over 24 h or no reply, 20%")
-    assert "a significant difference (p < .001)" in said
-    assert "may be linked for other reasons" in said
+    fast = table.set_index("wait").loc["up to 5 min"]
+    assert fast[["n", "deals", "win_90d_share"]].tolist() == pytest.approx([400, 400, 0.8])
+    assert headline.startswith("Won within 90 days: up to 5 min, 80% (76 to 84), vs. over 24 h or no reply, 20%")
+    assert "a significant difference (p < .001)" in headline
+    assert "A faster reply need not be the cause" in headline
 
 
-def test_a_leads_deal_is_its_first_and_one_that_closed_within_a_day_shows_no_wait():
+def test_the_first_deal_counts_unless_it_closed_within_a_day():
     contacts = frame(contact("ann"), contact("bob"), contact("cyd"))
     messages = frame(message("ann", 3), message("bob", 90), message("cyd", 90))
     deals = frame(
@@ -335,7 +332,7 @@ def test_a_leads_deal_is_its_first_and_one_that_closed_within_a_day_shows_no_wai
     assert table.attrs["hlkit"]["left_out"] == {"opportunities that closed within 24 h of their lead": 1}
 
 
-def test_without_opportunities_nobody_knows_whether_it_pays():
+def test_without_opportunities_win_rates_are_unknown():
     table = ask(ANN, frame(message("ann", 3)), show="win_rate_by_wait")
 
     assert table["n"].tolist() == [1, 0, 0, 0, 0, 0]
@@ -344,10 +341,10 @@ def test_without_opportunities_nobody_knows_whether_it_pays():
     assert "could not be read" in table.attrs["hlkit"]["definition"]
 
 
-# Against others
+# Compared with lifelines
 
 
-def test_shares_and_their_worth_are_those_of_lifelines():
+def test_shares_and_their_effective_rows_match_lifelines():
     lifelines = pytest.importorskip(
         "lifelines", reason="oracles run beside the lowest versions: uv pip install --group oracles"
     )
@@ -357,12 +354,12 @@ def test_shares_and_their_worth_are_those_of_lifelines():
     for _, group in waltons.groupby("group"):
         wait, ended = group["T"].astype(float), group["E"].astype(bool)
         fitted = lifelines.KaplanMeierFitter().fit(wait, ended)
-        times, still, worth = _curve(wait, ended)
-        assert still == pytest.approx(fitted.survival_function_.iloc[:, 0].reindex(times).to_numpy(), abs=1e-12)
+        times, waiting, effective_rows = _survival_curve(wait, ended)
+        assert waiting == pytest.approx(fitted.survival_function_.iloc[:, 0].reindex(times).to_numpy(), abs=1e-12)
         greenwood = fitted._cumulative_sq_.reindex(times).to_numpy()  # Greenwood's sum
-        inside = (still > 0) & (still < 1)
-        variance = still**2 * greenwood
-        assert (still * (1 - still) / worth)[inside] == pytest.approx(variance[inside], rel=1e-9)
+        inside = (waiting > 0) & (waiting < 1)
+        variance = waiting**2 * greenwood
+        assert (waiting * (1 - waiting) / effective_rows)[inside] == pytest.approx(variance[inside], rel=1e-9)
 
 
 # As planted
@@ -380,26 +377,26 @@ def _planted(seed):
     return frames, data.planted, pipelines
 
 
-def told(frames, **choices):
-    given = {"as_of": "2026-01-01", "timezone": "America/Chicago", "by": None} | choices
-    return hl.analyses.speed_to_lead(frames["contacts"], frames["messages"], frames["opportunities"], **given)
+def run(frames, **options):
+    options = {"as_of": "2026-01-01", "timezone": "America/Chicago", "by": None} | options
+    return hl.analyses.speed_to_lead(frames["contacts"], frames["messages"], frames["opportunities"], **options)
 
 
 def test_it_finds_the_planted_wait_and_the_naive_number_does_not(planted):
     for frames, truth, _ in planted:
-        row = told(frames).iloc[0]
+        row = run(frames).iloc[0]
         assert row["answered_median_min"] == pytest.approx(truth["speed"]["median_office_minutes"], abs=1.5)
         assert row["no_reply_share"] == pytest.approx(truth["speed"]["never_share"], abs=0.02)
         assert row["any_message_median_min"] == pytest.approx(20 / 60, abs=0.01)  # an automation, after 20 seconds
-        assert told(frames, clock="wall").iloc[0]["median_min"] > 5 * row["median_min"]
+        assert run(frames, clock="wall").iloc[0]["median_min"] > 5 * row["median_min"]
 
 
-def test_it_finds_that_speed_pays(planted):
+def test_it_finds_that_fast_replies_win_more_deals(planted):
     won = lost = np.zeros(2)
     for frames, _, pipelines in planted:
         repeat = [key for name, key in pipelines.items() if name not in ("New customers", "Commercial")]
         deals = frames["opportunities"]
-        table = told(frames | {"opportunities": deals[~deals["pipeline_id"].isin(repeat)]}, show="win_rate_by_wait")
+        table = run(frames | {"opportunities": deals[~deals["pipeline_id"].isin(repeat)]}, show="win_rate_by_wait")
         fast = table["wait"].isin(["up to 5 min", "5-15 min", "15-60 min"])
         won = won + [table.loc[rows, "won"].sum() for rows in (fast, ~fast)]
         lost = lost + [table.loc[rows, "lost"].sum() for rows in (fast, ~fast)]

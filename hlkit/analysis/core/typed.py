@@ -178,7 +178,7 @@ class BoundMethods:
         refresh: bool = False,
         progress: Progress | None = None,
     ) -> Result:
-        """How long does a new lead wait for a person?"""
+        """How fast do we answer new leads?"""
 
     def stuck(
         self,
