@@ -1,1 +1,1 @@
-"""The commands of a terminal, over the public names."""
+"""The command line, built on the public names."""

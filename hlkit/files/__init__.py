@@ -1,1 +1,1 @@
-"""Frames leave as files, and what is in a frame is summarized."""
+"""Writing frames to files, and summarizing their columns."""
