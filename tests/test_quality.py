@@ -1,4 +1,4 @@
-"""Whom a location can reach: flags and shares by hand, and what the simulated location plants."""
+"""Reachable contacts: checks and shares by hand, and what is planted in the simulated location."""
 
 import numpy as np
 import pytest
@@ -33,11 +33,11 @@ def channel(table, name, *columns):
     return table.loc[table["channel"] == name, list(columns)].iloc[0].tolist()
 
 
-def flags(*rows, **choices):
-    return quality(contacts(*rows), show="contacts", **choices).set_index("contact_id")
+def checks(*rows, **options):
+    return quality(contacts(*rows), show="contacts", **options).set_index("contact_id")
 
 
-def test_a_channel_reaches_those_with_a_valid_address_who_are_not_blocked():
+def test_a_contact_is_reachable_if_the_address_is_valid_and_not_blocked():
     table = quality(
         contacts(
             contact("ann"),
@@ -54,17 +54,17 @@ def test_a_channel_reaches_those_with_a_valid_address_who_are_not_blocked():
     assert table["small"].all()
 
 
-def test_a_channel_is_blocked_alone_for_now_or_for_good():
-    table = flags(
+def test_one_channel_can_be_blocked_temporarily_or_permanently():
+    table = checks(
         contact("all", do_not_disturb=True, email_do_not_disturb="inactive"),
         contact("now", email_do_not_disturb="active"),
-        contact("good", sms_do_not_disturb="permanent"),
+        contact("perm", sms_do_not_disturb="permanent"),
         contact("call", call_do_not_disturb="Active"),
         contact("free", do_not_disturb=False, email_do_not_disturb="inactive"),
     )
 
-    assert table["email_blocked"].to_dict() == {"all": True, "now": True, "good": False, "call": False, "free": False}
-    assert table.index[table["sms_blocked"]].tolist() == ["all", "good"]
+    assert table["email_blocked"].to_dict() == {"all": True, "now": True, "perm": False, "call": False, "free": False}
+    assert table.index[table["sms_blocked"]].tolist() == ["all", "perm"]
     assert table.index[table["call_blocked"]].tolist() == ["all", "call"]
     assert table.index[~table["reachable"]].tolist() == ["all"]
 
@@ -72,7 +72,7 @@ def test_a_channel_is_blocked_alone_for_now_or_for_good():
 def test_the_score_is_the_mean_of_six_checks():
     full = {"name": "Ann", "owner_id": "u", "source": "ads", "country": "US"}
 
-    table = flags(
+    table = checks(
         contact("six", **full), contact("two"), contact("none", email="x", phone=None), contact("last", None)
     )
 
@@ -80,19 +80,21 @@ def test_the_score_is_the_mean_of_six_checks():
     assert table.index.tolist() == ["none", "last", "two", "six"]
 
 
-def test_any_of_the_names_is_a_name():
-    table = flags(contact("a", name="Ann"), contact("b", first_name="Bob"), contact("c", last_name=" "), contact("d"))
+def test_any_name_column_counts_as_a_name():
+    table = checks(
+        contact("a", name="Ann"), contact("b", first_name="Bob"), contact("c", last_name=" "), contact("d")
+    )
 
     assert table.loc[["a", "b", "c", "d"], "has_name"].tolist() == [True, True, False, False]
 
 
-def test_an_address_that_highlevel_found_wrong_is_not_valid():
-    table = flags(contact("a", is_valid_email=False), contact("b", is_valid_email=True), contact("c"))
+def test_an_address_that_highlevel_marked_invalid_is_not_valid():
+    table = checks(contact("a", is_valid_email=False), contact("b", is_valid_email=True), contact("c"))
 
     assert table.loc[["a", "b", "c"], "valid_email"].tolist() == [False, True, True]
 
 
-def test_a_number_without_a_country_code_is_of_the_contacts_country_else_of_the_locations():
+def test_a_number_without_a_country_code_has_the_contacts_country_or_else_the_locations():
     rows = [
         contact("us", phone="(312) 555-0101"),
         contact("gb", phone="020 7946 0018", country="GB"),
@@ -100,18 +102,18 @@ def test_a_number_without_a_country_code_is_of_the_contacts_country_else_of_the_
         contact("plus", phone="+442079460018"),
     ]
 
-    def valid(**choices):
-        table = flags(*rows, **choices)
+    def valid(**options):
+        table = checks(*rows, **options)
         return table.index[table["valid_phone"]].sort_values().tolist()
 
     assert valid(country="US") == ["gb", "plus", "us"]
     assert valid(country="gb") == ["gb", "odd", "plus"]
     assert valid() == ["gb", "plus"]
-    told = quality(contacts(*rows), country="Narnia").attrs["hlkit"]["definition"]
-    assert "'Narnia' is no country of two letters" in told
+    definition = quality(contacts(*rows), country="Narnia").attrs["hlkit"]["definition"]
+    assert "'Narnia' is not a two-letter country code" in definition
 
 
-def test_what_failed_is_a_share_of_what_has_a_fate():
+def test_failed_share_is_of_messages_with_a_known_result():
     table = quality(
         contacts(contact("a"), contact("b")),
         messages(
@@ -128,14 +130,14 @@ def test_what_failed_is_a_share_of_what_has_a_fate():
         ),
     )
 
-    told = ["sent", "failed_share", "opted_out"]
-    assert channel(table, "sms", *told) == [4, 0.5, 1]
-    assert channel(table, "email", *told) == [3, pytest.approx(1 / 3), 0]
-    assert channel(table, "call", *told) == [2, 0.5, 0]
+    columns = ["sent", "failed_share", "opted_out"]
+    assert channel(table, "sms", *columns) == [4, 0.5, 1]
+    assert channel(table, "email", *columns) == [3, pytest.approx(1 / 3), 0]
+    assert channel(table, "call", *columns) == [2, 0.5, 0]
     assert table.attrs["hlkit"]["left_out"] == {"messages to people who are not among the contacts": 1}
 
 
-def test_without_messages_the_rest_is_told():
+def test_without_messages_the_other_columns_are_filled():
     table = quality(contacts(contact("a")))
 
     assert table["sent"].isna().all()
@@ -144,7 +146,7 @@ def test_without_messages_the_rest_is_told():
     assert "Without messages" in table.attrs["hlkit"]["definition"]
 
 
-def test_groups_have_their_own_contacts_and_messages():
+def test_each_group_has_its_contacts_and_their_messages():
     table = quality(
         contacts(contact("a", tags=["x", "y"]), contact("b", tags=["x"], phone=None), contact("c", source="ads")),
         messages(message("a"), message("b", "failed")),
@@ -158,7 +160,7 @@ def test_groups_have_their_own_contacts_and_messages():
     assert "several tags" in table.attrs["hlkit"]["definition"]
 
 
-def test_a_field_is_missing_where_it_is_null_blank_or_an_empty_list():
+def test_a_field_is_missing_if_it_is_null_blank_or_an_empty_list():
     rows = contacts(
         contact("a", tags=["x"], city="Cicero"), contact("b", tags=[], city="  "), contact("c", tags=None, city=None)
     ).assign(**{"Roof type": ["flat", "", None]})
@@ -174,7 +176,7 @@ def test_a_field_is_missing_where_it_is_null_blank_or_an_empty_list():
     assert by.loc[("y", "tags"), ["n", "missing"]].tolist() == [1, 1]
 
 
-def test_a_frame_of_ids_alone_is_answered():
+def test_a_frame_with_only_ids_is_enough():
     ids = contacts(contact("a"), contact("b"))[["contact_id"]]
 
     assert quality(ids)["reachable_share"].tolist() == [0, 0, 0]
@@ -184,13 +186,13 @@ def test_a_frame_of_ids_alone_is_answered():
         quality(ids, by="source")
 
 
-def test_contacts_without_an_id_do_not_stop_it():
+def test_contacts_without_an_id_are_counted():
     table = quality(contacts(contact(None), contact(None), contact("a")), messages(message("a"), message(None)))
 
     assert channel(table, "sms", "n", "sent") == [3, 1]
 
 
-def test_without_the_extra_the_shape_of_addresses_decides_and_it_says_so(monkeypatch):
+def test_without_the_extra_the_shape_is_checked_with_a_remark(monkeypatch):
     def missing(*_):
         raise MissingExtra("it is not installed", hint='pip install "hlkit[dedupe]"')
 
@@ -200,9 +202,9 @@ def test_without_the_extra_the_shape_of_addresses_decides_and_it_says_so(monkeyp
     table = quality(contacts(contact("a"), contact("b", email="no", phone="1", do_not_disturb=True)), country="US")
 
     assert channel(table, "email", "valid_share", "blocked_share", "reachable_share") == [0.5, 0.5, 0.5]
-    told = table.attrs["hlkit"]["definition"]
-    assert "Without hlkit[dedupe], email addresses" in told
-    assert "Without hlkit[dedupe], phone numbers" in told
+    definition = table.attrs["hlkit"]["definition"]
+    assert "Without hlkit[dedupe], only the shape of email addresses" in definition
+    assert "Without hlkit[dedupe], only the shape of phone numbers" in definition
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -220,7 +222,7 @@ def test_the_planted_defects_are_counted_exactly(seed):
     assert (table["has_phone"] & ~table["valid_phone"]).sum() == planted["invalid_phone"]
     assert table["email_blocked"].sum() == table["sms_blocked"].sum() == planted["dnd"]
     assert (people["email_do_not_disturb"] == "permanent").sum() == planted["dnd_permanent"]
-    # The naive answer, whoever has an address can be reached, is wrong by far.
+    # The naive share, everyone with an address is reachable, is far too high.
     assert (people["email"].notna().mean() - (table["valid_email"] & ~table["email_blocked"]).mean()) > 0.07
 
 
@@ -233,4 +235,4 @@ def test_its_charts_are_drawn_for_few_and_many(show, by):
         rows = contacts(*(contact(str(number), source=names[rng.integers(20)]) for number in range(count)))
         axes = quality.plot(quality(rows, show=show, by=by), Figure(figsize=(6, 4), layout="constrained").subplots())
         axes.figure.canvas.draw()
-        assert axes.get_title(loc="left") == "Whom can we reach, and may we?"
+        assert axes.get_title(loc="left") == "Who can we reach, by channel?"

@@ -256,9 +256,8 @@ def groups_headline(table: pd.DataFrame) -> str:
     if not unmarked or overlaps(table):
         return headline
     low, high = showed / (marked + unmarked), (showed + unmarked) / (marked + unmarked)
-    return (
-        f"{headline} Counting {many(unmarked, 'unmarked appointment')}, it could be {low:.0%} to {high:.0%} overall."
-    )
+    counting = f"Counting {many(unmarked, 'unmarked appointment')}, it could be {low:.0%} to {high:.0%} overall."
+    return f"{headline} {counting}".strip()
 
 
 @appointments.headline_for(show="heatmap")
@@ -268,7 +267,7 @@ def heatmap_headline(table: pd.DataFrame) -> str:
         return no_rows_headline("past appointments", table)
     busiest = table.iloc[int(table["booked"].to_numpy("int64").argmax())]
     when = f"{busiest['weekday']}s at {HOURS[int(busiest['hour'])]}"
-    return f"The busiest hour is {when}: {busiest['booked']:,} of {many(table['booked'].sum(), 'appointment')}."
+    return f"Busiest hour: {when}, {busiest['booked']:,} of {many(table['booked'].sum(), 'appointment')}."
 
 
 # ---- charts

@@ -136,7 +136,7 @@ class BoundMethods:
         refresh: bool = False,
         progress: Progress | None = None,
     ) -> Result:
-        """Whom can we reach, and may we?"""
+        """Who can we reach, by channel?"""
 
     def responses(
         self,
