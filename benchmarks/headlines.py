@@ -541,11 +541,11 @@ def turns_cover(alike: float, runs: int, what: str) -> list[Line]:
         sent, contacts = turns(rng, [30] * count, shares, alike)
         both = met(sent, contacts)
         few = contacts.iloc[7 * 30 : 8 * 30]
-        check_alone(both, met(sent[sent["contact_id"].isin(few["contact_id"]).to_numpy(dtype=bool)], few), "met")
+        check_alone(both, met(sent[sent["contact_id"].isin(few["contact_id"]).to_numpy(dtype=bool)], few), "on_time")
         return both, shares
 
     tables, truth = of_tables(runs, table)
-    return [Line(what, runs, coverage(tables, "met", truth), *COVERAGE)]
+    return [Line(what, runs, coverage(tables, "on_time", truth), *COVERAGE)]
 
 
 def weeks_cover(dispersion: int, runs: int, what: str) -> list[Line]:
