@@ -67,9 +67,7 @@ from hlkit.client.schema import Resource
 from hlkit.client.warning import warn
 
 LOCK_TIMEOUT = 30.0  # seconds to wait for another program that holds the cache file, if only the cache will do
-MAX_CONSECUTIVE_FAILURES = (
-    5  # parents that fail in a row before the download gives up: the cause is then a general one
-)
+MAX_CONSECUTIVE_FAILURES = 5  # of parents, before the download gives up: the cause is then a general one
 _FAILURES_OF_ONE_PARENT = (
     IncompleteDownload,
     InvalidRequest,
@@ -213,17 +211,19 @@ class Download:
         return max(0, (self.expected_rows or 0) - self.rows)
 
     def __iter__(self) -> Iterator[Page]:
-        """The pages. If cached pages turn out to be unusable, the download restarts once."""
+        """The pages. If the cached ones turn out to be unusable, the download is read a second time."""
         try:
             yield from self._read_all()
             return
-        except DamagedDownload:
-            if self.pages or (self.cache_policy.offline and not self.is_replaced()):
+        except DamagedDownload:  # its record is deleted already
+            has_other_pages = not self.cache_policy.offline or self.is_replaced()
+            if self.pages or not has_other_pages:
                 raise
         except _TotalChanged:
             self._restart()
         except IncompleteDownload:
-            if not (self._pages_loop and self._cached_pages):  # else a cached page may be what leads into the loop
+            is_cache_suspect = self._pages_loop and self._cached_pages  # a cached page may have led into the loop
+            if not is_cache_suspect:
                 raise
             self._restart()
         except InvalidRequest:
@@ -233,9 +233,8 @@ class Download:
         yield from self._read_all()
 
     def _restart(self) -> None:
-        """Delete the record, and start again at page 1 with a new one."""
-        assert self.record is not None
-        self._cache.delete_download(self.record)
+        """Delete the record, and reset the results. The next record will be a new one."""
+        self._cache.delete_download(self._current_record)
         self.cache_policy = replace(self.cache_policy, generation=None, refresh=True)
         self.pages = self.rows = self._announced_rows = 0
         self._failed_parents = self._consecutive_failures = 0
@@ -245,13 +244,13 @@ class Download:
 
     def _read_all(self) -> Iterator[Page]:
         """The pages of every parameter set, from the chosen record to the finished one."""
-        record = self._choose_record()
+        self._choose_record()
         left_out_pages = False
         for number, parameters in enumerate(self.query.parameter_sets, start=1):
             is_last_set = number == len(self.query.parameter_sets)
             seen = self._new_seen_rows()
             page: Page | None = None
-            for page in self._skipping_failed_parents(parameters, self._read_set(record, parameters, seen)):
+            for page in self._skipping_failed_parents(parameters, self._read_set(parameters, seen)):
                 yield page
                 if self._has_reached_limit() and (self._has_next_page or not is_last_set):
                     return
@@ -261,28 +260,28 @@ class Download:
             if not seen.rows:
                 self.without_rows.append(parameters)
             total = None if page is None else self._total(page)
-            self._announced_rows = self._plus_announced(total)
+            self._announced_rows = self._announced_with(total)
         if left_out_pages:
             return
         self.expected_rows = self._announced_rows
         self._raise_for_failed_parents()
         self._report_missing_rows()
         self.complete = True
-        if record.finished is None:
-            assert self.record is not None
-            self.record = self._cache.finish(self.record)
+        if self._current_record.finished is None:
+            self.record = self._cache.finish(self._current_record)
 
     def _has_reached_limit(self) -> bool:
         return self.limit is not None and not self.has_extra_rows and self.rows >= self.limit
 
-    def _plus_announced(self, total: int | None) -> int | None:
-        """The rows announced for the sets that ended, plus *total*; ``None`` if either is not known."""
+    def _announced_with(self, total: int | None) -> int | None:
+        """The rows announced for earlier parameter sets plus *total* for this one; ``None`` if either is unknown."""
         return None if self._announced_rows is None or total is None else self._announced_rows + total
 
     def _skipping_failed_parents(self, parameters: Mapping[str, Any], pages: Iterator[Page]) -> Iterator[Page]:
-        """The pages of one parameter set.
+        """The *pages* of one parameter set.
 
-        If each parameter set reads one parent (the notes of one contact), a set that fails does not end the download.
+        If each set reads one parent (for example, the notes of one contact), a set that fails does not end the
+        download, unless too many fail in a row.
         """
         if self.query.resource.parent is None:
             yield from pages
@@ -319,8 +318,7 @@ class Download:
         name = self.query.resource.name
         message = f"{name}: the server announced {self.expected_rows:,} rows and sent {self.rows:,}"
         if self.rows == 0:
-            if self.record is not None:
-                self._cache.delete_download(self.record)  # so that the next call requests it again
+            self._cache.delete_download(self._current_record)  # so that the next call requests it again
             raise IncompleteDownload(message, hint="try again in a minute", resource=name)
         warn(f"{message} (requested twice)", MissingRowsWarning)
 
@@ -330,11 +328,18 @@ class Download:
     def _cache(self) -> Cache:
         return self.session.cache
 
+    @property
+    def _current_record(self) -> Record:
+        """``record``, once it is chosen."""
+        assert self.record is not None
+        return self.record
+
     def _query_id(self) -> str:
         resource = self.query.resource
         return self.session.query_id(resource.method, self.query.path, resource.version, self.query.first_requests)
 
     def _family_id(self, query_id: str) -> str:
+        """The id of the query's family; of a query without a family, its own."""
         query = self.query
         if query.family is None:
             return query_id
@@ -345,8 +350,8 @@ class Download:
         """How many rows this download is to bring: 0 if first pages are enough, ``None`` for all."""
         return 0 if self.first_page_only else self.limit
 
-    def _choose_record(self) -> Record:
-        """The record to use, by the rules at the top of this file. Sets ``self.record`` to it."""
+    def _choose_record(self) -> None:
+        """Set ``record`` to the one to use, by the rules at the top of this file."""
         resource, policy = self.query.resource, self.cache_policy
         query_id = self._query_id()
         records, record = self._find_record(query_id)
@@ -373,7 +378,6 @@ class Download:
         if record.finished is None and record.pages and age_of_start > policy.expire_after:
             started = duration(age_of_start)
             self.progress.on_note(f"{resource.name} · resumed: {record.pages:,} pages cached, started {started} ago")
-        return record
 
     def _create_record(self, query_id: str, records: list[Record]) -> Record:
         """A new record, or one that another thread or program created since *records* were read."""
@@ -441,8 +445,8 @@ class Download:
             if cache.has_all_pages(record):
                 return record
             cache.delete_download(record)  # a page is missing, so this download is of no use to any call
-        # Continue only what started after the newest finished download. Starts in the future do not count: the clock
-        # was wrong then.
+        # Continue only what started after the newest finished download. A start in the future (the clock was wrong)
+        # does not count: its elapsed time is infinite.
         newest = max((record.started for record in finished if cache.elapsed(record.started) < inf), default=0.0)
         unfinished = [record for record in records if record.started > newest and self._can_continue(record)]
         return max(unfinished, key=lambda record: record.rows, default=None)
@@ -470,7 +474,8 @@ class Download:
         resource = self.query.resource
         return SeenRows(resource.name, resource.paging, resource.row_ids, resource.total)
 
-    def _read_set(self, record: Record, parameters: Mapping[str, Any], seen: SeenRows) -> Iterator[Page]:
+    def _read_set(self, parameters: Mapping[str, Any], seen: SeenRows) -> Iterator[Page]:
+        """The pages of one parameter set. Rows that a page shares with the one before are left out."""
         rows_before = self.rows
         rows_at_last_repeat: int | None = None
         # How often each position was requested. A repeated request gets a cache entry of its own, so that a cached
@@ -481,9 +486,9 @@ class Download:
         next_position: Position | None = self.query.resource.paging.first()
         while next_position is not None:
             position = next_position
-            spec = self._request_spec(record, parameters, position, occurrences)
+            spec = self._request_spec(parameters, position, occurrences)
             try:
-                page = self._fetch(record, spec)
+                page = self._fetch(spec)
             except InvalidRequest:
                 # After page 1, a rejected request means that the server's own cursor has expired.
                 is_cursor = not isinstance(seen.paging, Offset | PageNumber)
@@ -503,8 +508,8 @@ class Download:
 
             is_end = next_position is None and loop is None
             if is_end and seen.is_short(page) and seen.rows != rows_at_last_repeat:
-                repeat = self._request_spec(record, parameters, position, occurrences)
-                repeated = self._fetch(record, repeat)
+                repeat = self._request_spec(parameters, position, occurrences)
+                repeated = self._fetch(repeat)
                 from_network = from_network or repeat.from_network
                 next_position, rows_at_last_repeat = seen.after_retry(position, repeated), seen.rows
                 page = _longer(page, repeated)
@@ -517,17 +522,16 @@ class Download:
             yield page if previous is None else Page(seen.new_rows(previous, page), page.envelope, page.skipped)
             if loop is not None:
                 self._pages_loop = True
-                if seen.attempt > 1:
-                    self._cache.delete_download(
-                        record
-                    )  # the cached pages contradict each other: a resume cannot help
+                if seen.attempt > 1:  # all pages were read twice and contradict each other: resuming cannot help
+                    self._cache.delete_download(self._current_record)
                 raise loop
             previous, previous_from_network = page, from_network
 
     def _request_spec(
-        self, record: Record, parameters: Mapping[str, Any], position: Position, occurrences: Counter[int]
+        self, parameters: Mapping[str, Any], position: Position, occurrences: Counter[int]
     ) -> RequestSpec:
-        resource = self.query.resource
+        """The request for the page at *position*. Counts it in *occurrences*."""
+        resource, record = self.query.resource, self._current_record
         request_parameters = self.query.request_parameters(parameters, position)
         position_hash = hash(json.dumps(position, sort_keys=True, default=str))
         occurrences[position_hash] += 1
@@ -561,10 +565,10 @@ class Download:
         is_revealed_later = self._total(page) is not None and paging.ends_on_overlap
         return self.parse is None and not paging.is_full(page) and not is_revealed_later
 
-    def _fetch(self, record: Record, spec: RequestSpec) -> Page:
+    def _fetch(self, spec: RequestSpec) -> Page:
         """One page, from the cache or the server."""
         self.progress.raise_if_canceled()
-        not_cached: NotCached | None = None
+        not_cached: NotCached | None = None  # raised below, outside of ``except``: the new error needs no context
         try:
             page: Page = self._when_unlocked(lambda: self.session.fetch(spec))
         except NotCached as error:
@@ -572,12 +576,11 @@ class Download:
         finally:
             self.requests += spec.requests_sent
         if not_cached is not None and self.query.resource.parent is not None:
-            raise NotFound(
-                not_cached.message, resource=spec.resource
-            )  # the parent did not exist at the download either
+            # A 404 is not cached. So the parent of a page without a cache entry did not exist at the download either.
+            raise NotFound(not_cached.message, resource=spec.resource)
         if not_cached is not None:
             if not self.cache_policy.offline:
-                self._cache.delete_download(record)
+                self._cache.delete_download(self._current_record)
             raise DamagedDownload(
                 "a cached page is gone: the download was replaced meanwhile, or the cache file was damaged",
                 hint="read it again",
@@ -600,13 +603,13 @@ class Download:
             raise _TotalChanged
 
     def _save_record(self, from_network: bool) -> None:
-        """Save how far the download is. If it is finished already, save that it is being read."""
-        assert self.record is not None
-        if self.record.finished is not None:
-            self.record = self._cache.mark_read(self.record)
+        """Save how far the download is. If it was finished before, save that it is being read."""
+        record = self._current_record
+        if record.finished is not None:
+            self.record = self._cache.mark_read(record)
             return
-        fetched = self._cache.now() if from_network else self.record.fetched
-        self.record = replace(self.record, pages=self.pages, rows=self.rows, fetched=fetched)
+        fetched = self._cache.now() if from_network else record.fetched
+        self.record = replace(record, pages=self.pages, rows=self.rows, fetched=fetched)
         if from_network or self.pages > self._cached_pages:
             self._cache.save(self.record)
 
@@ -617,7 +620,7 @@ class Download:
                 resource=self.query.resource.name,
                 pages=self.pages,
                 rows=self.rows,
-                total=self._plus_announced(self._total(page)),
+                total=self._announced_with(self._total(page)),
                 requests=self.requests,
                 from_cache=self.from_cache,
                 requests_left=quota.burst,
@@ -629,7 +632,7 @@ class Download:
         """The number of rows that a page announces for its parameter set."""
         return page.total(self.query.resource.total)
 
-    # ---- questions of the caller
+    # ---- for the caller
 
     def count_cached_pages(self) -> int:
         """The pages that this download will not have to request."""
@@ -640,7 +643,7 @@ class Download:
         return 0 if record is None else record.pages
 
     def count_resumable_pages(self) -> int:
-        """The pages that the same call will not have to request if any program makes it again within 7 days."""
+        """The pages that the same call, made again within 7 days by any program, will not have to request."""
         can_resume = self._cache.resumes and self._cache.path is not None
         if self.record is None or not self.record.is_interrupted or not can_resume:
             return 0
@@ -650,13 +653,14 @@ class Download:
             return 0
 
     def stop_early(self) -> None:
-        """The caller left the loop over the pages. If it did so soon, the download does not count as interrupted."""
+        """The caller left the loop over the pages, and wants no more: the download does not count as interrupted.
+
+        It does if it started more than ``expire_after`` ago: then the loop more likely failed.
+        """
         record = self.record
-        if (
-            record
-            and record.finished is None
-            and self._cache.elapsed(record.started) < self.cache_policy.expire_after
-        ):
+        if record is None or record.finished is not None:
+            return
+        if self._cache.elapsed(record.started) < self.cache_policy.expire_after:
             self._cache.accept_partial(record)
 
     def is_replaced(self) -> bool:
@@ -665,7 +669,7 @@ class Download:
         return newest is not None and (used is None or newest.generation != used.generation)
 
     def related_records(self) -> list[Record]:
-        """The downloads of the same family and span, newest first. Raises ``CacheLocked``."""
+        """The records of the same query family and time span, newest first. Raises ``CacheLocked``."""
         family_id, query = self._family_id(self._query_id()), self.query
         span = (query.since, query.until)
 

@@ -1,19 +1,19 @@
 """The session: every request of one location, cached, rate-limited, retried and read-only.
 
-``Session.fetch(spec)`` returns what one request to the API returns. The order of operations:
+``Session.fetch(spec)`` returns the parsed response to one request. The order of operations:
 
-1. Prepare: check the path, build the HTTP request and its cache key.
-2. Join: if an identical request is in flight, wait for that one. Else start one, in its own thread.
-3. Cache: if the response is cached, skip to step 8. No quota is used.
-4. Check: refuse to send anything that may write, or that goes to another host than HighLevel's.
+1. Prepare: check the path, and build the HTTP request and its cache key.
+2. Join: if an identical request is in flight, wait for that one. Otherwise start this one in its own thread.
+3. Cache: if the response is cached, skip to step 8. This uses no quota.
+4. Check: refuse to send anything that may write, or that goes to a host other than HighLevel's.
 5. Rate limit: wait for a free slot.
-6. Send once, and parse the body. Only a complete response that parses goes on.
-7. Retry: if step 6 failed and may succeed later, wait and go back to step 5. Raise when the attempts, the deadline or
-   the download's retry budget are used up.
-8. Return: requests-cache stores the response, and every caller who joined gets it.
+6. Send once, and parse the body. The step fails unless the response is complete and its body parses.
+7. Retry: if step 6 failed and may succeed later, wait and go back to step 5. Raise when the attempts or the deadline
+   of this request, or the retry budget of its download, are used up.
+8. Return: requests-cache stores the response, and every caller who joined receives it.
 
-Steps 4 to 7 are ``_RateLimitedSession``. ``Session`` puts requests-cache (step 3) in front of them. Each request has
-its own thread, so that Ctrl-C and Cancel take effect at once, while a page that is already on its way is still
+``_RateLimitedSession`` does steps 4 to 7. ``Session`` does the others, with requests-cache for step 3. Each request
+has its own thread, so that Ctrl-C and Cancel take effect at once, and a response that is already on its way is still
 cached.
 """
 
@@ -55,30 +55,31 @@ from hlkit.client.http.retry import RetryBudget, RetryState
 from hlkit.client.http.token import Token, same_host
 from hlkit.client.http.transport import Adapter, Failure, RawResponse, send_once
 
-MAX_READS = 3  # of a response that may be truncated, if the server announced the length of others
+MAX_READS = 3  # of a response that may be truncated, from a server that announced the length of other responses
 CANCEL_GRACE = 0.5  # seconds that a canceled caller waits for a response that is already on its way
 _log = logging.getLogger("hlkit")
 
 
 @dataclass(eq=False)
 class RequestSpec:
-    """One request to the API, with its options. ``fetch`` sets the last two fields.
+    """One request to the API, and how to handle it. ``fetch`` sets the last two fields.
 
     Parameters
     ----------
-    method, path, version, params, body : the HTTP request; ``version`` is that of the API, as in ``2021-07-28``
-    parse : turns the response's body into what ``fetch`` returns. It raises ``UnexpectedResponse`` or
-        ``WrongLocation`` for a body that is not usable; such a response is retried, and never cached.
-    resource, scope : the resource requested and the scope it needs, for error messages
-    key_prefix : the start of the cache key. All pages of one download share it.
-    occurrence : 1, or 2 for the second time that one download sends the same request: each response is cached
+    method, path, params, body : the HTTP request
+    version : the API version, such as ``2021-07-28``
+    parse : turns the response's body into the result that ``fetch`` returns. It raises ``UnexpectedResponse`` or
+        ``WrongLocation`` if the body is not usable. Such a response is requested again, and never cached.
+    resource, scope : the resource requested and the scope that it needs, for error messages
+    key_prefix : the start of the cache key. All requests of one download share it.
+    occurrence : 1, or 2 if a download sends the same request a second time. Each has a cache entry of its own.
     cache_only : send nothing; raise ``NotCached`` if the response is not cached
     progress : reports waits, and cancels
-    retry_budget : shared by the requests of one download
-    may_be_truncated : given the parsed page, whether rows may be missing from it without anybody noticing. If the
-        length of the response was not announced either, it is requested once more.
-    requests_sent : how many HTTP requests this took, retries included; 0 from the cache, or for one who joined
-    from_network : whether the response came over the network, for this caller or for one that it joined
+    retry_budget : all requests of one download share it
+    may_be_truncated : given the result, whether something may be missing from it that nobody would notice. If the
+        server did not announce the length of the response either, it is requested once more.
+    requests_sent : the number of HTTP requests, retries included. 0 if the response was cached or another caller's.
+    from_network : whether the response came over the network, for this caller or for the one whose request it joined
     """
 
     method: str
@@ -94,7 +95,7 @@ class RequestSpec:
     cache_only: bool = False
     progress: Progress = field(default_factory=Progress)
     retry_budget: RetryBudget = field(default_factory=RetryBudget)
-    may_be_truncated: Callable[[Any], bool] = lambda page: False
+    may_be_truncated: Callable[[Any], bool] = lambda result: False
     requests_sent: int = 0
     from_network: bool = False
 
@@ -122,8 +123,8 @@ class _SharedProgress(Progress):
 class _InFlight:
     """A request in flight. It was started for ``spec``; callers with an identical request join it.
 
-    The results are valid once ``done`` is set. ``page`` is the body as ``spec`` parses it. Callers who joined parse
-    ``body`` for themselves.
+    Once ``done`` is set, there is an ``error``, or the ``body`` and the ``result`` of parsing it with ``spec``. A
+    caller who joined parses the body with its own spec.
     """
 
     def __init__(self, key: str, request: requests.PreparedRequest, spec: RequestSpec) -> None:
@@ -133,15 +134,18 @@ class _InFlight:
         self.done = threading.Event()
         self.error: BaseException | None = None
         self.body = b""
-        self.page: Any = None
+        self.result: Any = None
 
     def wait(self, spec: RequestSpec) -> None:
-        """Wait until done. Raises ``Canceled`` or ``KeyboardInterrupt`` within ``CANCEL_GRACE`` seconds."""
+        """Wait until done, or until the caller with this spec cancels.
+
+        Raises ``Canceled`` or ``KeyboardInterrupt`` within ``CANCEL_GRACE`` seconds.
+        """
         try:
             while not self.done.wait(0.05):
                 spec.progress.raise_if_canceled()
         except (KeyboardInterrupt, Canceled):
-            if set(self.progress.waiters) <= {id(spec)}:  # nobody else waits: make no further attempts
+            if self.progress.waiters.keys() <= {id(spec)}:  # nobody else waits: make no further attempts
                 self.progress.cancel()
                 self.done.wait(CANCEL_GRACE)
             raise
@@ -173,10 +177,14 @@ class _RateLimitedSession(requests.Session):
         self.rate_limiter = rate_limiter or RateLimiter(clock=clock)
         self._announces_length = False  # whether a response had a Content-Length, chunks or a compression
         self.requests_sent = 0  # since this session began
-        self.from_cache = 0  # pages that needed no request
+        self.from_cache = 0  # pages that needed no request; download.py counts them
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        """Send the request of ``options["in_flight"]``, and set its ``page``."""
+        """Send the request of ``options["in_flight"]`` until it succeeds, and set its ``result``.
+
+        A truncated response may go unnoticed if its length is not announced. Such a response is requested again, up
+        to ``MAX_READS`` times, and the longest is used.
+        """
         in_flight: _InFlight = options["in_flight"]
         spec = in_flight.spec
         if spec.cache_only:
@@ -192,22 +200,22 @@ class _RateLimitedSession(requests.Session):
             started = self._clock()
             outcome = self._send_once(request, retry.attempt_timeout)
             retry.record_attempt(self._clock() - started)
-            page, error = self._parse(outcome, spec)
+            result, error = self._parse(outcome, spec)
             if error is not None:
                 _log.debug("%s %s: %s, attempt %d", spec.method, spec.path, type(error).__name__, retry.attempts)
                 self._wait_to_retry(retry, error, outcome, in_flight.progress)
                 continue
             assert isinstance(outcome, RawResponse)
-            in_flight.page = page
+            in_flight.result = result
             responses.append(outcome)
             if outcome.is_surely_complete:
                 self._announces_length = True
-            elif len(responses) < self._max_reads(page, spec):
+            elif len(responses) < self._max_reads(result, spec):
                 continue
-            else:  # none was surely complete: take the longest
+            else:
                 longest = max(responses, key=lambda response: len(response.body))
                 if longest is not outcome:
-                    outcome, in_flight.page = longest, spec.parse(longest.body)
+                    outcome, in_flight.result = longest, spec.parse(longest.body)
             spec.retry_budget.deposit()
             return _cacheable(request, outcome)
 
@@ -223,25 +231,25 @@ class _RateLimitedSession(requests.Session):
             self.rate_limiter.release(headers)
 
     def _parse(self, outcome: RawResponse | Failure, spec: RequestSpec) -> tuple[Any, HlkitError | None]:
-        """The parsed body and no error, or ``None`` and the error. Errors never quote the token."""
-        page = None
+        """The result and no error, or no result and the error. The error never quotes the token."""
+        result = None
         error = error_for(outcome, spec.resource, spec.scope, urlsplit(self.base_url).netloc)
         if error is None:
             assert isinstance(outcome, RawResponse)
             try:
-                page = spec.parse(outcome.body)
+                result = spec.parse(outcome.body)
             except (UnexpectedResponse, WrongLocation) as parse_error:
                 parse_error.status = outcome.status
                 error = parse_error
         if error is not None:
             error.message = self._token.redact_text(error.message)
-        return page, error
+        return result, error
 
-    def _max_reads(self, page: Any, spec: RequestSpec) -> int:
-        """How often to request a response that may be truncated."""
+    def _max_reads(self, result: Any, spec: RequestSpec) -> int:
+        """How many times to request a response whose length was not announced."""
         if self._announces_length:
             return MAX_READS
-        return 2 if spec.may_be_truncated(page) else 1
+        return 2 if spec.may_be_truncated(result) else 1
 
     def _wait_to_retry(
         self, retry: RetryState, error: HlkitError, outcome: RawResponse | Failure, progress: Progress
@@ -291,7 +299,7 @@ class Session(CacheMixin, _RateLimitedSession):
             key_fn=self._in_flight_key,
             allowable_methods=("GET", "POST"),
             allowable_codes=tuple(range(200, 300)),
-            expire_after=-1,  # never: the download that a page belongs to decides
+            expire_after=-1,  # never: download.py decides which pages are fresh
             base_url=base_url,
             token=token,
             **options,
@@ -325,26 +333,27 @@ class Session(CacheMixin, _RateLimitedSession):
             finally:
                 self._detach(in_flight, spec)
             spec.from_network = in_flight.requests_sent > 0
-            if in_flight.spec is spec:  # we started it
+            if in_flight.spec is spec:  # this caller started it
                 if in_flight.error is not None:
                     raise in_flight.error
-                return in_flight.page
+                return in_flight.result
             if in_flight.error is None:
-                with contextlib.suppress(UnexpectedResponse, WrongLocation):  # not usable for us: request our own
+                # If this caller cannot use the body, it sends a request of its own in the next round.
+                with contextlib.suppress(UnexpectedResponse, WrongLocation):
                     return spec.parse(in_flight.body)
-            elif not isinstance(in_flight.error, Canceled):  # canceled just as we joined: request our own
+            elif not isinstance(in_flight.error, Canceled):  # Canceled: the others left as this caller joined
                 raise copy.copy(in_flight.error)
 
     def query_id(self, method: str, path: str, version: str, parameters: object) -> str:
         """A hash of a query, in hex: equal for the same method, path, parameters and version under one token."""
-        return self._token.digest("question", method, path, version, _canonical_json(parameters))
+        return self._token.digest("query", method, path, version, _canonical_json(parameters))
 
     def forget(self, spec: RequestSpec) -> None:
         """Delete the response from the cache."""
         self.cache.delete_page(self._cache_key(spec))
 
     def _cache_key(self, spec: RequestSpec) -> str:
-        parameters = {"query": spec.params, "body": spec.body, "visit": spec.occurrence}
+        parameters = {"query": spec.params, "body": spec.body, "occurrence": spec.occurrence}
         return spec.key_prefix + self.query_id(spec.method, spec.path, spec.version, parameters)
 
     def _prepare(self, spec: RequestSpec) -> requests.PreparedRequest:
@@ -411,7 +420,7 @@ class Session(CacheMixin, _RateLimitedSession):
         in_flight.done.set()
 
     def _load(self, in_flight: _InFlight, *, force_refresh: bool = False) -> None:
-        """Set ``body`` and ``page``, from the cache or (always, with *force_refresh*) from the server."""
+        """Set ``body`` and ``result``, from the cache or the server. *force_refresh* skips the cache."""
         spec = in_flight.spec
         try:
             response = self.send(in_flight.request, in_flight=in_flight, force_refresh=force_refresh)
@@ -423,8 +432,8 @@ class Session(CacheMixin, _RateLimitedSession):
         if in_flight.requests_sent:
             return
         try:
-            in_flight.page = spec.parse(in_flight.body)
-        except (UnexpectedResponse, WrongLocation):  # cached by a resource on the same path that parses it otherwise
+            in_flight.result = spec.parse(in_flight.body)
+        except (UnexpectedResponse, WrongLocation):  # another resource cached it, and parses it differently
             self._load(in_flight, force_refresh=True)
 
     def _in_flight_key(self, request: requests.PreparedRequest, in_flight: _InFlight | None = None, **_: Any) -> str:
