@@ -213,7 +213,7 @@ def report(case: str, folder: Path) -> None:
             provoke(case, loc)
         except BaseException as raised:
             error = raised
-        server.asked.clear()  # the recorded requests contain the token, and frames lead to them
+        server.requests.clear()  # the recorded requests contain the token, and frames lead to them
         places = everything_shown(loc, error)
     frame = getattr(error, "partial", None)
     places["files"] = ", ".join(str(path) for path in folder.rglob("*"))

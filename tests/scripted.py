@@ -1,7 +1,7 @@
-"""A server on loopback that answers by a script, on raw sockets, so that it can lie.
+"""A server on loopback that answers from a script, on raw sockets, so that it can send broken responses.
 
-An answer is bytes, written as they are, or a function of the connection and of what was asked. The last one
-of a script answers every further request. After an answer the connection closes, unless it says keep-alive.
+A reply is bytes, sent as they are, or a function of the connection and the request. The last reply of a script
+answers every further request. The connection closes after a reply, unless that says keep-alive.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LOCATION = "loc0000000000000000a"
 
 
 @dataclass
-class Asked:
+class Received:
     """A request as it arrived."""
 
     method: str
@@ -43,7 +43,7 @@ class Asked:
         return json.loads(self.body)
 
 
-Answer = bytes | Callable[[socket.socket, Asked], None]
+Reply = bytes | Callable[[socket.socket, Received], None]
 
 
 def answer(
@@ -55,52 +55,55 @@ def answer(
     zipped: bool = False,
     version: str = "1.1",
 ) -> bytes:
-    """The bytes of an answer; *length* is its Content-Length where that is to differ, or ``False`` for none."""
+    """The bytes of a response. *length* is its Content-Length, if that is to be wrong; ``False`` leaves it out."""
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
-    given = {"Connection": "close"} | (headers or {})  # said, or the client may use it just as it closes
+    lines = {"Connection": "close"} | (headers or {})  # else the client may reuse it just as it closes
     if zipped:
-        body, given["Content-Encoding"] = gzip.compress(body), "gzip"
+        body, lines["Content-Encoding"] = gzip.compress(body), "gzip"
     if length is not False:
-        given["Content-Length"] = str(len(body) if length is True else length)
-    head = "".join(f"{name}: {text}\r\n" for name, text in given.items())
+        lines["Content-Length"] = str(len(body) if length is True else length)
+    head = "".join(f"{name}: {text}\r\n" for name, text in lines.items())
     return f"HTTP/{version} {status} Whatever\r\n{head}\r\n".encode() + body
 
 
 def limits(most: int = 100, left: int = 99, interval_ms: int = 10_000, **more: object) -> dict[str, str]:
-    """The rate-limit headers of an answer."""
-    told = {"Max": most, "Remaining": left, "Interval-Milliseconds": interval_ms, **more}
-    return {f"X-RateLimit-{name.replace('_', '-')}": str(value) for name, value in told.items()}
+    """The rate-limit headers of a response."""
+    values = {"Max": most, "Remaining": left, "Interval-Milliseconds": interval_ms, **more}
+    return {f"X-RateLimit-{name.replace('_', '-')}": str(value) for name, value in values.items()}
 
 
-def hang_up(connection: socket.socket, asked: Asked) -> None:
-    """No answer: a reset."""
+def hang_up(connection: socket.socket, request: Received) -> None:
+    """No response: a reset."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
 
 
-def silent(seconds: float) -> Answer:
-    """Takes the request and says nothing."""
-    return lambda connection, asked: time.sleep(seconds)
+def silent(seconds: float) -> Reply:
+    """Accepts the request and sends nothing."""
+    return lambda connection, request: time.sleep(seconds)
 
 
-def slowly(whole: bytes, pause: float, start: int = 0) -> Answer:
-    """All bytes up to *start* at once, the others one by one."""
+def slowly(response: bytes, pause: float, start: int = 0) -> Reply:
+    """Sends the first *start* bytes at once, the others one by one."""
 
-    def write(connection: socket.socket, asked: Asked) -> None:
-        connection.sendall(whole[:start])
-        for place in range(start, len(whole)):
+    def write(connection: socket.socket, request: Received) -> None:
+        connection.sendall(response[:start])
+        for index in range(start, len(response)):
             time.sleep(pause)
-            connection.sendall(whole[place : place + 1])
+            connection.sendall(response[index : index + 1])
 
     return write
 
 
 class Scripted:
-    """``with Scripted(answer({"users": []})) as server: server.url``; ``server.asked`` is what came."""
+    """``with Scripted(answer({"users": []})) as server: server.url``; ``server.requests`` is what arrived.
 
-    def __init__(self, *script: Answer, by: Callable[[Asked], Answer] | None = None) -> None:
+    ``by`` is a function from each request to its reply, instead of a script.
+    """
+
+    def __init__(self, *script: Reply, by: Callable[[Received], Reply] | None = None) -> None:
         self._script, self._by = list(script), by
-        self.asked: list[Asked] = []
+        self.requests: list[Received] = []
         self.connections = 0
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -112,11 +115,11 @@ class Scripted:
 
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)  # ends the accept that waits
+            self._listener.shutdown(socket.SHUT_RDWR)  # ends the pending accept
         self._listener.close()
 
-    def then(self, *script: Answer) -> None:
-        """From now on, answer by this script."""
+    def then(self, *script: Reply) -> None:
+        """From now on, answer from this script."""
         with self._lock:
             self._script = list(script)
 
@@ -129,22 +132,22 @@ class Scripted:
 
     def _serve(self, connection: socket.socket, number: int) -> None:
         with contextlib.suppress(OSError), connection, connection.makefile("rb") as lines:
-            while asked := self._read(lines, number):
+            while request := self._read(lines, number):
                 with self._lock:
-                    self.asked.append(asked)
-                    reply = self._by(asked) if self._by else self._next()
+                    self.requests.append(request)
+                    reply = self._by(request) if self._by else self._next()
                 if callable(reply):
-                    reply(connection, asked)
+                    reply(connection, request)
                     return
                 connection.sendall(reply)
                 if b"keep-alive" not in reply:
                     return
 
-    def _next(self) -> Answer:
+    def _next(self) -> Reply:
         return self._script.pop(0) if len(self._script) > 1 else self._script[0]
 
     @staticmethod
-    def _read(lines: Any, number: int) -> Asked | None:
+    def _read(lines: Any, number: int) -> Received | None:
         method, _, rest = lines.readline().decode().partition(" ")
         if not method.strip():
             return None
@@ -154,20 +157,19 @@ class Scripted:
             headers[name.strip().lower()] = text.strip()
         length = int(headers.get("content-length", 0))
         body = lines.read(length)
-        if len(body) < length:  # who asked has given up meanwhile
+        if len(body) < length:  # the client gave up meanwhile
             return None
-        return Asked(method, rest.rpartition(" ")[0], headers, body, number, time.monotonic())
+        return Received(method, rest.rpartition(" ")[0], headers, body, number, time.monotonic())
 
 
-def session_to(server: Any, *, cache: Cache | None = None, token: Token | None = None, **given: Any) -> Session:
-    """A session with *server*, in memory; its deadline is short."""
+def session_to(server: Any, *, cache: Cache | None = None, token: Token | None = None, **options: Any) -> Session:
+    """A session with *server*, with its cache in memory and a short deadline."""
     token = token or Token(TOKEN)
-    given = {"deadline": 3.0, "searches": frozenset({"/contacts/search"}), **given}
-    return Session(server.url, token, cache or Cache(None, token), **given)
+    options = {"deadline": 3.0, "searches": frozenset({"/contacts/search"}), **options}
+    return Session(server.url, token, cache or Cache(None, token), **options)
 
 
-def call(path: str = "/users/", method: str = "GET", **given: Any) -> RequestSpec:
-    """A question whose answer is any JSON object."""
-    return RequestSpec(
-        **{"method": method, "path": path, "version": "2021-07-28", "parse": decode, "resource": "users", **given}
-    )
+def spec(path: str = "/users/", method: str = "GET", **options: Any) -> RequestSpec:
+    """A request whose response is any JSON object."""
+    defaults = {"method": method, "path": path, "version": "2021-07-28", "parse": decode, "resource": "users"}
+    return RequestSpec(**{**defaults, **options})

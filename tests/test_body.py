@@ -1,4 +1,4 @@
-"""What a body holds: JSON, and in it a resource's rows; and what no page is."""
+"""Reads the rows of a resource from a response, and refuses what cannot be a page."""
 
 import pytest
 
@@ -20,16 +20,16 @@ def refused(body):
     return error.value.message
 
 
-def test_values_are_read_down_to_the_deepest_level():
+def test_values_are_read_down_to_the_maximum_depth():
     assert decode(nested(MAX_DEPTH))["a"]
 
 
 @pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 900, 5_000])
-def test_a_value_that_pythons_own_tools_could_not_follow_is_refused(levels):
+def test_a_value_too_deep_for_pythons_own_tools_is_refused(levels):
     assert refused(nested(levels)) == "the response is nested deeper than 200 levels"
 
 
-def test_brackets_in_a_text_are_no_levels():
+def test_brackets_in_a_string_are_not_levels():
     assert decode(b'{"a": "' + b"[" * 5_000 + b"]" * 5_000 + b'"}')["a"].startswith("[[[")
 
 
@@ -38,11 +38,11 @@ def test_brackets_in_a_text_are_no_levels():
     [b'{"contacts": [' + b"{}," * MAX_OBJECTS + b"{}]}", b"[" + b"1," * (MAX_VALUES + 1) + b"1]"],
     ids=["empty rows", "values"],
 )
-def test_an_answer_that_would_fill_the_memory_is_refused_before_it_is_read(body):
+def test_a_response_that_would_fill_the_memory_is_refused_before_it_is_parsed(body):
     assert refused(body) == "the response has more data than any page of rows"
 
 
-def test_signs_in_a_text_are_no_values(monkeypatch):
+def test_separators_in_a_string_are_not_values(monkeypatch):
     monkeypatch.setattr(module, "MAX_OBJECTS", 10)
     monkeypatch.setattr(module, "MAX_VALUES", 10)
     text = b"{,[" * 99 + b'\\"'
@@ -50,7 +50,7 @@ def test_signs_in_a_text_are_no_values(monkeypatch):
     assert decode(b'{"body": "' + text + b'"}')["body"].endswith('[{,["')
 
 
-def test_a_page_of_far_more_rows_than_were_asked_for_is_refused():
+def test_a_page_of_far_more_rows_than_requested_is_refused():
     contacts, users = CATALOG["contacts"], CATALOG["users"]
     page = b'{"contacts": [' + b"{}," * 5_000 + b"{}]}"
 

@@ -310,7 +310,7 @@ def test_closing_the_explorer_stops_its_downloads(tmp_path):
         app = hl.explore(hl.connect(TOKEN, "loc1", base_url=server.url, cache=tmp_path, timezone="UTC"))
         for view in (app.contacts, app.analyses, app.location):
             view.start()
-        while server.asked == []:
+        while server.requests == []:
             time.sleep(0.01)
 
         app.close()

@@ -94,7 +94,7 @@ def test_a_redirect_is_not_followed_and_not_asked_for_twice(trial, variant, stat
 
         error = trial.breaks(UnexpectedResponse)
 
-    assert trial.decoy.asked == []
+    assert trial.decoy.requests == []
     assert len(trial.asked()) == 3
     assert len(error.partial) == 40
     trial.resume(error)
@@ -108,7 +108,7 @@ def test_an_address_in_an_answer_is_not_followed(trial, name):
 
         trial.read(name)
 
-    assert trial.decoy.asked == []
+    assert trial.decoy.requests == []
 
 
 @pytest.mark.fault("token_out")
@@ -123,7 +123,7 @@ def test_the_token_arrives_whatever_netrc_and_proxies_say(trial, monkeypatch, tm
 
         trial.read("users")
 
-    assert trial.decoy.asked == []
+    assert trial.decoy.requests == []
     assert [logged.headers["authorization"] for logged in trial.sim.log] == [f"Bearer {trial.sim.token}"]
 
 

@@ -217,6 +217,6 @@ def test_two_programs_on_one_cache_are_both_right_while_one_refreshes_it(tmp_pat
         told = [program.communicate("\n")[0] for program in (first, second)]
 
     assert told == ["right\n"] * 2
-    assert len([asked for asked in server.asked if asked.method == "POST"]) <= 4 * 26
+    assert len([asked for asked in server.requests if asked.method == "POST"]) <= 4 * 26
     (path,) = tmp_path.glob("*.sqlite")
     assert path.stat().st_size < 4 * MEGABYTES * 1_000_000

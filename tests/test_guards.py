@@ -9,7 +9,7 @@ import warnings
 
 import pytest
 import requests
-from scripted import LOCATION, OTHER_TOKEN, TOKEN, Scripted, answer, call, limits, session_to, silent
+from scripted import LOCATION, OTHER_TOKEN, TOKEN, Scripted, answer, limits, session_to, silent, spec
 from test_download import CONTACTS, Contacts, download_of, ids
 
 from hlkit.client import download
@@ -31,16 +31,16 @@ def is_guarded(request):
     return request.param == "guarded"
 
 
-def test_validate_before_keeping(is_guarded, monkeypatch):
-    """A web page with status 200 is kept, and served for an hour."""
+def test_validate_before_caching(is_guarded, monkeypatch):
+    """A web page with status 200 is cached, and served for an hour."""
     if not is_guarded:
         monkeypatch.setattr(session._RateLimitedSession, "_parse", lambda self, outcome, spec: (None, None))
     with Scripted(answer(b"<html></html>"), PAGE) as server:
-        one = session_to(server, deadline=0.6)
-        one.fetch(call())
+        client = session_to(server, deadline=0.6)
+        client.fetch(spec())
 
-        (key,) = one.cache.responses
-        assert (b"<html>" not in one.cache.get_response(key).content) is is_guarded
+        (key,) = client.cache.responses
+        assert (b"<html>" not in client.cache.get_response(key).content) is is_guarded
 
 
 def test_key_by_token(is_guarded, monkeypatch, tmp_path):
@@ -49,13 +49,13 @@ def test_key_by_token(is_guarded, monkeypatch, tmp_path):
     if not is_guarded:
         monkeypatch.setattr(Token, "digest", lambda self, *parts, size=16: unkeyed(repr(parts).encode(), size))
 
-    def whose(asked):
-        return answer({"whose": asked.headers["authorization"][-1]})
+    def name_the_token(request):
+        return answer({"whose": request.headers["authorization"][-1]})
 
     caches = [Cache(tmp_path / "one.sqlite", Token(text)) for text in (TOKEN, OTHER_TOKEN)]
-    with Scripted(by=whose) as server:
+    with Scripted(by=name_the_token) as server:
         first, second = (
-            session_to(server, token=Token(text), cache=cache).fetch(call())
+            session_to(server, token=Token(text), cache=cache).fetch(spec())
             for text, cache in zip((TOKEN, OTHER_TOKEN), caches, strict=True)
         )
     for cache in caches:
@@ -70,19 +70,19 @@ def test_deadline_of_an_attempt(is_guarded, monkeypatch):
     if not is_guarded:
         monkeypatch.setattr(RetryState, "attempt_timeout", 60.0)
 
-    def crawl(connection, asked):
+    def crawl(connection, request):
         for byte in PAGE:
             connection.sendall(bytes([byte]))
             time.sleep(0.02)
 
     with Scripted(crawl) as server:
         try:
-            session_to(server, deadline=0.3).fetch(call())
-            came = True
+            session_to(server, deadline=0.3).fetch(spec())
+            responded = True
         except HlkitError:
-            came = False
+            responded = False
 
-    assert came is not is_guarded  # the whole takes over a second
+    assert responded is not is_guarded  # the complete response takes over a second
 
 
 def test_clean_cause_and_frames(is_guarded, monkeypatch):
@@ -98,7 +98,7 @@ def test_clean_cause_and_frames(is_guarded, monkeypatch):
     with Scripted(PAGE) as server:
         pass
     with pytest.raises((HlkitError, requests.ConnectionError)) as caught:
-        session_to(server, deadline=0.3).fetch(call())
+        session_to(server, deadline=0.3).fetch(spec())
 
     carried = getattr(caught.value, "request", None)
     seen = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
@@ -113,15 +113,15 @@ def test_cursor_check(is_guarded, monkeypatch):
         )
     contacts = Contacts(1, 2, 3)
     with Scripted(answer(contacts.page([1, 2, 3]))) as server:
-        came = []
+        pages = []
         try:
             for page in download_of(session_to(server)):
-                came.append(page)
-                if len(came) == 20:
+                pages.append(page)
+                if len(pages) == 20:
                     break
         except HlkitError:
             assert is_guarded
-    assert (len(came) <= 2) is is_guarded
+    assert (len(pages) <= 2) is is_guarded
 
 
 def test_generation_in_the_key(is_guarded, monkeypatch):
@@ -130,29 +130,29 @@ def test_generation_in_the_key(is_guarded, monkeypatch):
         monkeypatch.setattr(Cache, "prefix", lambda self, generation: "0" * 32)
     contacts = Contacts(1, 2, 3, 4, 5, 6, 7)
     with Scripted(by=contacts) as server:
-        one = session_to(server)
-        ids(download_of(one, limit=1))  # page 1 is kept
+        client = session_to(server)
+        ids(download_of(client, limit=1))  # page 1 is cached
         contacts.numbers = sorted([*contacts.numbers, 0.5, 1.5, 2.5])  # three rows come before its end
 
         with warnings.catch_warnings(action="ignore", category=MissingRowsWarning):
-            came = ids(download_of(one, refresh=True))
+            row_ids = ids(download_of(client, refresh=True))
 
-    assert ({"c0.5", "c1.5", "c2.5"} <= set(came)) is is_guarded
+    assert ({"c0.5", "c1.5", "c2.5"} <= set(row_ids)) is is_guarded
 
 
 def test_quota_stop(is_guarded, monkeypatch):
-    """A day that is over is asked on, request after request."""
+    """After the daily quota is exhausted, requests go on."""
     if not is_guarded:
         monkeypatch.setattr(RateLimiter, "_require_daily_quota", lambda self: None)
         monkeypatch.setattr(RateLimiter, "day_exhausted", lambda self: None)
-    told = limits(interval_ms=10, Daily_Remaining=0, Daily_Reset=3_600_000)
-    with Scripted(answer(b"", 429, headers=told)) as server:
-        one = session_to(server, deadline=0.6)
+    headers = limits(interval_ms=10, Daily_Remaining=0, Daily_Reset=3_600_000)
+    with Scripted(answer(b"", 429, headers=headers)) as server:
+        client = session_to(server, deadline=0.6)
         for _ in range(2):
             with pytest.raises(HlkitError):
-                one.fetch(call())
+                client.fetch(spec())
 
-        assert (len(server.asked) == 1) is is_guarded
+        assert (len(server.requests) == 1) is is_guarded
 
 
 def test_read_only(is_guarded, monkeypatch):
@@ -161,11 +161,11 @@ def test_read_only(is_guarded, monkeypatch):
         monkeypatch.setattr(session._RateLimitedSession, "_require_read_only", lambda self, request: None)
     with Scripted(PAGE) as server:
         try:
-            session_to(server).fetch(call("/contacts/1", "DELETE"))
+            session_to(server).fetch(spec("/contacts/1", "DELETE"))
         except HlkitError:
             assert is_guarded
 
-        assert (server.asked == []) is is_guarded
+        assert (server.requests == []) is is_guarded
 
 
 def test_host_check(is_guarded, monkeypatch):
@@ -173,22 +173,22 @@ def test_host_check(is_guarded, monkeypatch):
     if not is_guarded:
         monkeypatch.setattr(session, "same_host", lambda url, base_url: True)
     with Scripted(PAGE) as ours, Scripted(PAGE) as theirs:
-        one = session_to(ours)
-        prepare = one._prepare
+        client = session_to(ours)
+        prepare = client._prepare
 
         def elsewhere(spec):
             request = prepare(spec)
             request.url = f"{theirs.url}/users/"
             return request
 
-        monkeypatch.setattr(one, "_prepare", elsewhere)
+        monkeypatch.setattr(client, "_prepare", elsewhere)
         try:
-            one.fetch(call())
+            client.fetch(spec())
         except HlkitError:
             assert is_guarded
 
-        assert (theirs.asked == []) is is_guarded
-        assert is_guarded or theirs.asked[0].headers["authorization"] == f"Bearer {TOKEN}"
+        assert (theirs.requests == []) is is_guarded
+        assert is_guarded or theirs.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
 
 
 def test_http_to_this_machine_alone(is_guarded, monkeypatch):
@@ -203,16 +203,16 @@ def test_http_to_this_machine_alone(is_guarded, monkeypatch):
     assert (address is None) is is_guarded
 
 
-def test_wash_what_a_server_echoes(is_guarded, monkeypatch):
-    """The token is kept on the disk, in an answer that repeats it."""
+def test_redact_what_a_server_echoes(is_guarded, monkeypatch):
+    """The token is cached on disk, in a response that echoes it."""
     if not is_guarded:
         monkeypatch.setattr(Token, "redact", lambda self, body: body)
-    with Scripted(by=lambda asked: answer({"you": asked.headers["authorization"]})) as server:
-        one = session_to(server)
-        one.fetch(call())
+    with Scripted(by=lambda request: answer({"you": request.headers["authorization"]})) as server:
+        client = session_to(server)
+        client.fetch(spec())
 
-        (key,) = one.cache.responses
-        assert (TOKEN.encode() not in one.cache.get_response(key).content) is is_guarded
+        (key,) = client.cache.responses
+        assert (TOKEN.encode() not in client.cache.get_response(key).content) is is_guarded
 
 
 def test_location_check(is_guarded, monkeypatch):
@@ -221,29 +221,29 @@ def test_location_check(is_guarded, monkeypatch):
         monkeypatch.setattr(bodies, "_belongs_to", lambda row, location_id: True)
     contacts = Contacts(1, 2, 3, total=False)
     with Scripted(answer(contacts.page([1, 2], locationId=f"{LOCATION}x")), answer(contacts.page([3]))) as server:
-        came = ids(download_of(session_to(server)))
+        row_ids = ids(download_of(session_to(server)))
 
-    assert ("c1" not in came) is is_guarded
+    assert ("c1" not in row_ids) is is_guarded
 
 
-def test_keep_no_circle(is_guarded, monkeypatch):
-    """A slip of the server is kept, and no resume gets past it."""
+def test_cache_no_loop(is_guarded, monkeypatch):
+    """A glitch of the server is cached, and no resume gets past it."""
     if not is_guarded:
         monkeypatch.setattr(session.Session, "forget", lambda self, spec: None)
     contacts = Contacts(1, 2, 3, 4)
     contacts.pages = {2: answer(contacts.page([1, 2, 3]))}
     with Scripted(by=contacts) as server:
-        one = session_to(server)
-        first = download_of(one)
+        client = session_to(server)
+        first = download_of(client)
         with pytest.raises(HlkitError):
             list(first)
-        resumed = download_of(one, resource=CONTACTS, generation=first.record.generation)
+        resumed = download_of(client, resource=CONTACTS, generation=first.record.generation)
         try:
-            came = ids(resumed)
+            row_ids = ids(resumed)
         except HlkitError:
-            came = []
+            row_ids = []
 
-    assert (came == ["c1", "c2", "c3", "c4"]) is is_guarded
+    assert (row_ids == ["c1", "c2", "c3", "c4"]) is is_guarded
 
 
 def test_hang_up(is_guarded, monkeypatch):
@@ -252,7 +252,7 @@ def test_hang_up(is_guarded, monkeypatch):
         monkeypatch.setattr(transport._Attempt, "abandon", lambda self: None)
     ends = []
 
-    def crawl(connection, asked):
+    def crawl(connection, request):
         has_hung_up = False
         for _ in range(150):
             time.sleep(0.02)
@@ -264,30 +264,30 @@ def test_hang_up(is_guarded, monkeypatch):
         ends.append(has_hung_up)
 
     with Scripted(crawl) as server:
-        one = transport.send_once(
+        outcome = transport.send_once(
             transport.Adapter(), requests.Request("GET", server.url).prepare(), Token(TOKEN), seconds=0.2
         )
-        assert isinstance(one, transport.Failure)
+        assert isinstance(outcome, transport.Failure)
         while not ends:
             time.sleep(0.01)
 
     assert ends == [is_guarded]
 
 
-def test_stop_what_nobody_waits_for(is_guarded, monkeypatch):
-    """A walk that was canceled goes on asking in the background."""
+def test_cancel_what_nobody_waits_for(is_guarded, monkeypatch):
+    """A canceled download continues in the background."""
     if not is_guarded:
         monkeypatch.setattr(session.Session, "_detach", lambda self, in_flight, spec: None)
         monkeypatch.setattr(session._SharedProgress, "is_canceled", False)
     progress = Progress()
 
-    def stopped(connection, asked):
+    def stopped(connection, request):
         progress.cancel()
         connection.close()
 
     with Scripted(stopped, silent(0.05)) as server:
         with pytest.raises(HlkitError):
-            session_to(server, deadline=1.2).fetch(call(progress=progress))
+            session_to(server, deadline=1.2).fetch(spec(progress=progress))
         time.sleep(0.3)
 
-        assert (len(server.asked) == 1) is is_guarded
+        assert (len(server.requests) == 1) is is_guarded

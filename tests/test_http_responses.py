@@ -1,4 +1,4 @@
-"""What an answer means: the texts of 401 and 403, statuses, and waits."""
+"""Errors from responses: the texts of 401 and 403, statuses, and waits."""
 
 import json
 
@@ -28,7 +28,7 @@ def error_of(status, body=b"", resource="contacts", scope="contacts.readonly"):
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "kind", "retryable"),
+    ("status", "message", "kind", "retryable"),
     [
         (401, "The token is not authorized for this scope.", MissingScope, False),
         (401, "Token's user type mismatch!", WrongTokenKind, False),
@@ -58,8 +58,8 @@ def error_of(status, body=b"", resource="contacts", scope="contacts.readonly"):
         (304, "x", UnexpectedResponse, True),
     ],
 )
-def test_status_and_text_tell_the_error_and_whether_it_may_pass(status, said, kind, retryable):
-    error = error_of(status, {"statusCode": status, "message": said, "traceId": "t-1"})
+def test_status_and_text_determine_the_error_and_whether_it_is_retryable(status, message, kind, retryable):
+    error = error_of(status, {"statusCode": status, "message": message, "traceId": "t-1"})
 
     assert type(error) is kind
     assert error.retryable is retryable
@@ -68,7 +68,7 @@ def test_status_and_text_tell_the_error_and_whether_it_may_pass(status, said, ki
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 206, 299])
-def test_any_success_is_one(status):
+def test_every_2xx_status_is_a_success(status):
     assert error_of(status) is None
 
 
@@ -79,7 +79,7 @@ def test_a_missing_scope_says_which_to_check_and_where():
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         ({"message": "no such contact"}, "no such contact"),
         ({"message": ["one", "two"]}, "one; two"),
@@ -95,16 +95,16 @@ def test_a_missing_scope_says_which_to_check_and_where():
         (b"[" * 100_000, "[" * 100),
     ],
 )
-def test_the_servers_words_are_quoted_on_one_line_whatever_their_shape(body, said):
+def test_the_servers_message_is_quoted_on_one_line_whatever_its_shape(body, message):
     error = error_of(422, body)
 
-    assert said in error.message
+    assert message in error.message
     assert "\n" not in error.message
     assert len(error.message) < 400
 
 
 @pytest.mark.parametrize("body", [b"<!DOCTYPE html><html>blocked</html>", b"error code: 1010"])
-def test_a_firewalls_403_is_no_missing_scope(body):
+def test_a_403_from_the_firewall_is_not_a_missing_scope(body):
     error = error_of(403, body)
 
     assert type(error) is UnexpectedResponse
@@ -134,7 +134,7 @@ NOON = 1_767_268_800.0  # Thu, 01 Jan 2026 12:00:00 GMT
 
 
 @pytest.mark.parametrize(
-    ("told", "seconds"),
+    ("header", "seconds"),
     [
         ("7", 7),
         (" 0 ", 0),
@@ -152,10 +152,10 @@ NOON = 1_767_268_800.0  # Thu, 01 Jan 2026 12:00:00 GMT
         ("", None),
     ],
 )
-def test_a_wait_is_told_as_seconds_or_as_a_date_and_odd_ones_are_ignored(told, seconds):
-    assert retry_after(RawResponse(429, {"retry-after": told}, b""), NOON) == seconds
+def test_retry_after_is_seconds_or_a_date_and_anything_else_is_ignored(header, seconds):
+    assert retry_after(RawResponse(429, {"retry-after": header}, b""), NOON) == seconds
 
 
-def test_no_wait_is_asked_for_where_none_is_told():
+def test_without_a_header_there_is_no_retry_after():
     assert retry_after(RawResponse(429, {}, b""), NOON) is None
     assert retry_after(Failure("timeout", ""), NOON) is None

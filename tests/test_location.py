@@ -666,7 +666,7 @@ def test_a_path_gets_the_location_as_it_wants_it_and_the_one_that_is_given_stays
     with Scripted(answer({"ok": True})) as server:
         hl.connect(TOKEN, "loc1", base_url=server.url, cache=False).get(path, **given)
 
-        target, _, query = server.asked[0].path.partition("?")
+        target, _, query = server.requests[0].path.partition("?")
         wanted, _, parameters = asked.replace("{id}", "loc1").partition("?")
         assert target == wanted
         assert sorted(query.split("&")) == sorted(parameters.split("&"))

@@ -1,4 +1,4 @@
-"""A walk tells its progress how far it is, and every wait can be ended by it."""
+"""A download reports its progress, and canceling that ends every wait."""
 
 import io
 import sys
@@ -14,23 +14,23 @@ from hlkit.client.http.progress import Progress, ProgressBar, ProgressUpdate, cu
 from hlkit.client.warning import warn
 
 
-def test_progress_reads_as_a_person_would_say_it():
-    told = ProgressUpdate("contacts", pages=6, rows=2881, total=5012, requests=6, requests_left=94, burst_limit=100)
+def test_progress_reads_naturally():
+    update = ProgressUpdate("contacts", pages=6, rows=2881, total=5012, requests=6, requests_left=94, burst_limit=100)
 
-    assert str(told) == "contacts · 6 pages · 2,881 rows of 5,012 · 94 of 100 requests left"
+    assert str(update) == "contacts · 6 pages · 2,881 rows of 5,012 · 94 of 100 requests left"
 
 
-def test_progress_without_total_and_quota_says_what_is_known():
+def test_progress_without_total_and_quota_shows_the_rest():
     assert str(ProgressUpdate("users", pages=1, rows=8, requests=1)) == "users · 1 page · 8 rows"
 
 
-def test_progress_over_what_is_kept_says_that_it_spent_nothing():
-    told = ProgressUpdate("contacts", pages=53, rows=26_500, from_cache=53, requests_left=94, burst_limit=100)
+def test_progress_from_the_cache_shows_zero_requests():
+    update = ProgressUpdate("contacts", pages=53, rows=26_500, from_cache=53, requests_left=94, burst_limit=100)
 
-    assert str(told) == "contacts · 53 pages · 26,500 rows · 0 requests, 53 from cache"
+    assert str(update) == "contacts · 53 pages · 26,500 rows · 0 requests, 53 from cache"
 
 
-def test_a_stop_ends_a_wait_at_once():
+def test_cancel_ends_a_wait_at_once():
     progress = Progress()
     threading.Timer(0.05, progress.cancel).start()
     began = time.monotonic()
@@ -41,7 +41,7 @@ def test_a_stop_ends_a_wait_at_once():
     assert time.monotonic() - began < 3
 
 
-def test_a_stopped_watch_goes_on_once_it_is_told_to():
+def test_a_canceled_progress_continues_after_reset():
     progress = Progress()
     progress.cancel()
     with pytest.raises(Canceled):
@@ -53,7 +53,7 @@ def test_a_stopped_watch_goes_on_once_it_is_told_to():
     progress.wait(0)
 
 
-def test_what_is_read_under_a_watch_has_it_in_this_thread_alone():
+def test_use_progress_applies_to_this_thread_only():
     progress, elsewhere = Progress(), []
 
     with use_progress(progress):
@@ -66,38 +66,38 @@ def test_what_is_read_under_a_watch_has_it_in_this_thread_alone():
     assert elsewhere[0] is not progress
 
 
-def test_a_wait_in_the_past_is_none():
+def test_a_negative_wait_returns_at_once():
     Progress().wait(-5)
 
 
-def test_a_line_shows_nothing_of_what_is_quicker_than_a_second(capsys):
-    line = ProgressBar(shown_after=1.0)
-    line.on_page(ProgressUpdate("users", 1, 8))
-    line.close()
+def test_a_bar_shows_nothing_for_less_than_a_second(capsys):
+    bar = ProgressBar(shown_after=1.0)
+    bar.on_page(ProgressUpdate("users", 1, 8))
+    bar.close()
 
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_line_tells_pages_rows_and_seconds_and_why_it_waits(capsys):
-    line = ProgressBar(shown_after=0.0)
-    line.on_page(ProgressUpdate("contacts", 6, 2881, 5012, 6, 0, 94, 100))
-    line.on_wait(7, "for the burst limit")
-    line.close()
+def test_a_bar_shows_pages_rows_and_seconds_and_why_it_waits(capsys):
+    bar = ProgressBar(shown_after=0.0)
+    bar.on_page(ProgressUpdate("contacts", 6, 2881, 5012, 6, 0, 94, 100))
+    bar.on_wait(7, "for the burst limit")
+    bar.close()
 
     shown = capsys.readouterr().err
     assert "contacts · 6 pages · 2,881 rows of 5,012 · 94 of 100 requests left · 0 s" in shown
     assert "waiting 7 s for the burst limit" in shown
 
 
-def test_a_line_tells_what_a_dear_read_will_cost_before_it_starts(capsys):
-    line = ProgressBar()
-    line.on_note("notes · 700 requests, about 4 min")
-    line.close()
+def test_a_bar_shows_the_cost_of_an_expensive_download_before_it_starts(capsys):
+    bar = ProgressBar()
+    bar.on_note("notes · 700 requests, about 4 min")
+    bar.close()
 
     assert "notes · 700 requests, about 4 min" in capsys.readouterr().err
 
 
-def test_a_log_has_no_line_and_a_terminal_has_one(monkeypatch):
+def test_a_log_has_no_bar_and_a_terminal_has_one(monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):
             return True
@@ -148,55 +148,55 @@ def test_a_stream_that_cannot_show_progress_or_a_warning_breaks_nothing(monkeypa
     monkeypatch.setattr(sys, "stderr", STREAMS[name]())
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        monkeypatch.setattr(warnings, "showwarning", lambda words, *_: sys.stderr.write(f"{words}"))
-        warn("words")
+        monkeypatch.setattr(warnings, "showwarning", lambda message, *_: sys.stderr.write(f"{message}"))
+        warn("message")
 
     assert type(current_progress()) is (ProgressBar if name == "gone" else Progress)
-    line = ProgressBar(shown_after=0)
+    bar = ProgressBar(shown_after=0)
     for _ in range(2):
-        line.on_page(ProgressUpdate("contacts", pages=1, rows=14))
-    line.close()
+        bar.on_page(ProgressUpdate("contacts", pages=1, rows=14))
+    bar.close()
 
 
 def test_a_warning_that_is_an_error_stays_one(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
 
-    with pytest.raises(UserWarning, match="words"):
-        warn("words")
+    with pytest.raises(UserWarning, match="message"):
+        warn("message")
 
 
 @pytest.mark.parametrize(("encoding", "shown"), [("cp1252", "users · 1 page · 8 rows"), ("ascii", "users - 1 page")])
 def test_an_old_encoding_shows_what_it_can(monkeypatch, encoding, shown):
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(raw, encoding=encoding, errors="strict"))
-    line = ProgressBar(shown_after=0)
-    line.on_page(ProgressUpdate("users", pages=1, rows=8))
-    line.close()
+    bar = ProgressBar(shown_after=0)
+    bar.on_page(ProgressUpdate("users", pages=1, rows=8))
+    bar.close()
     sys.stderr.flush()
 
     assert shown in raw.getvalue().decode(encoding)
 
 
 def test_a_wait_that_a_person_would_notice_is_shown_before_it_begins(capsys):
-    line = ProgressBar(shown_after=1.0)
-    line.on_wait(60, "for the burst limit")
-    line.close()
+    bar = ProgressBar(shown_after=1.0)
+    bar.on_wait(60, "for the burst limit")
+    bar.close()
 
     assert "waiting 60 s for the burst limit · 0 s" in capsys.readouterr().err
 
 
-def test_a_notebook_has_a_line(monkeypatch):
+def test_a_notebook_has_a_bar(monkeypatch):
     monkeypatch.setattr(progress_module, "_is_interactive", lambda: True)
 
     assert type(current_progress()) is ProgressBar
 
 
-def test_a_line_that_was_closed_opens_another_for_the_next_walk(capsys):
-    line = ProgressBar(shown_after=0)
+def test_a_closed_bar_opens_another_line_for_the_next_download(capsys):
+    bar = ProgressBar(shown_after=0)
     for resource in ("custom_fields", "contacts"):
-        line.on_page(ProgressUpdate(resource, pages=1, rows=14))
-        line.close()
+        bar.on_page(ProgressUpdate(resource, pages=1, rows=14))
+        bar.close()
 
-    said = capsys.readouterr().err
-    assert "custom_fields · 1 page · 14 rows" in said
-    assert "contacts · 1 page · 14 rows" in said
+    output = capsys.readouterr().err
+    assert "custom_fields · 1 page · 14 rows" in output
+    assert "contacts · 1 page · 14 rows" in output

@@ -13,13 +13,13 @@ from hlkit.client.http.rate_limit import Quota, RateLimiter, duration
 
 
 class Clock(Progress):
-    """A clock that a wait moves on; it is the progress too."""
+    """A clock that a wait advances. It is the progress too."""
 
     def __init__(self):
         super().__init__()
         self.now = 1000.0
         self.waits: list[float] = []
-        self.told: list[tuple[float, str]] = []
+        self.reported: list[tuple[float, str]] = []
 
     def __call__(self) -> float:
         return self.now
@@ -30,10 +30,10 @@ class Clock(Progress):
         self.now += seconds
 
     def on_wait(self, seconds, why):
-        self.told.append((seconds, why))
+        self.reported.append((seconds, why))
 
 
-def told(most=None, left=None, interval_ms=None, day=None, day_limit=None, resets_ms=None):
+def headers_with(most=None, left=None, interval_ms=None, day=None, day_limit=None, resets_ms=None):
     headers = {
         "x-ratelimit-max": most,
         "x-ratelimit-remaining": left,
@@ -57,7 +57,7 @@ def rate_limiter(clock):
 
 def test_a_wait_for_a_reported_interval_of_minutes_is_an_error_that_says_how_long(clock, rate_limiter):
     rate_limiter.acquire(Progress())
-    rate_limiter.release(told(most=100, left=0, interval_ms=600_000))
+    rate_limiter.release(headers_with(most=100, left=0, interval_ms=600_000))
     began = clock()
 
     with pytest.raises(RateLimited, match=r"100 requests in 10 min, .* free in 10 min") as error:
@@ -68,8 +68,8 @@ def test_a_wait_for_a_reported_interval_of_minutes_is_an_error_that_says_how_lon
     assert "deadline=600" in error.value.hint
 
 
-def test_a_slot_is_usable_again_one_interval_after_its_answer_came(clock, rate_limiter):
-    headers = told(most=2, left=1, interval_ms=10_000)
+def test_a_slot_is_free_again_one_interval_after_its_response(clock, rate_limiter):
+    headers = headers_with(most=2, left=1, interval_ms=10_000)
     rate_limiter.acquire(clock)
     rate_limiter.release(headers)  # at 1000: usable at 1010
     rate_limiter.acquire(clock)
@@ -79,7 +79,7 @@ def test_a_slot_is_usable_again_one_interval_after_its_answer_came(clock, rate_l
     rate_limiter.acquire(clock)
 
     assert clock.now == 1010
-    assert clock.told == [(7.0, "for the burst limit")]
+    assert clock.reported == [(7.0, "for the burst limit")]
 
 
 @settings(max_examples=60, deadline=None)
@@ -89,43 +89,43 @@ def test_a_slot_is_usable_again_one_interval_after_its_answer_came(clock, rate_l
     interval_ms=st.integers(200, 20_000),
     slowest=st.floats(0.001, 3.0),
     window=st.sampled_from(["fixed", "sliding"]),
-    tells_left=st.booleans(),
+    reports_left=st.booleans(),
 )
 def test_no_window_holds_more_requests_than_are_allowed_whatever_the_jitter(
-    seed, most, interval_ms, slowest, window, tells_left
+    seed, most, interval_ms, slowest, window, reports_left
 ):
     rng, interval = random.Random(seed), interval_ms / 1000
     clock = Clock()
     rate_limiter = RateLimiter(clock=clock, now=clock)
     arrivals: list[float] = []
-    flights: list[tuple[float, dict[str, str]]] = []  # when each answer comes, and what it tells
+    in_flight: list[tuple[float, dict[str, str]]] = []  # when each answer comes, and its headers
 
-    def land(until):
-        for at, headers in sorted(flights, key=lambda flight: flight[0]):
+    def receive(until):
+        for at, headers in sorted(in_flight, key=lambda response: response[0]):
             if at <= until:
                 clock.now = max(clock.now, at)
                 rate_limiter.release(headers)
-                flights.remove((at, headers))
+                in_flight.remove((at, headers))
 
-    rate_limiter.acquire(clock)  # the first answer tells the budget
-    rate_limiter.release(told(most, most - 1, interval_ms))
+    rate_limiter.acquire(clock)  # the first response reports the limit
+    rate_limiter.release(headers_with(most, most - 1, interval_ms))
     arrivals.append(clock.now)
     for _ in range(6 * most):
         while True:
-            land(clock.now)
-            if len(flights) < 8 and rate_limiter._seconds_to_free_slot() <= 0:
+            receive(clock.now)
+            if len(in_flight) < 8 and rate_limiter._seconds_to_free_slot() <= 0:
                 break
-            steps = [at for at, _ in flights] + [
+            moments = [at for at, _ in in_flight] + [
                 clock.now + s for s in [rate_limiter._seconds_to_free_slot()] if 0 < s < 1e9
             ]
-            clock.now = min(step for step in steps if step > clock.now)
+            clock.now = min(moment for moment in moments if moment > clock.now)
         rate_limiter.acquire(clock)
         arrived = clock.now + rng.uniform(0, slowest)
         arrivals.append(arrived)
-        left = most - sum(arrived - interval < one <= arrived for one in arrivals)
-        headers = told(most, max(left, 0) if tells_left else None, interval_ms)
-        flights.append((arrived + rng.uniform(0, slowest), headers))
-    assert clock.waits == []  # take() never had to wait here: the loop did
+        left = most - sum(arrived - interval < arrival <= arrived for arrival in arrivals)
+        headers = headers_with(most, max(left, 0) if reports_left else None, interval_ms)
+        in_flight.append((arrived + rng.uniform(0, slowest), headers))
+    assert clock.waits == []  # acquire() never had to wait here: the loop did
 
     arrivals.sort()
     if window == "sliding":
@@ -136,8 +136,8 @@ def test_no_window_holds_more_requests_than_are_allowed_whatever_the_jitter(
     assert max(counts) <= most
 
 
-def test_a_budget_is_used_to_more_than_nine_tenths(clock, rate_limiter):
-    headers = told(most=25, interval_ms=10_000)
+def test_more_than_nine_tenths_of_the_limit_is_used(clock, rate_limiter):
+    headers = headers_with(most=25, interval_ms=10_000)
     for _ in range(250):
         rate_limiter.acquire(clock)
         clock.now += 0.15
@@ -147,9 +147,9 @@ def test_a_budget_is_used_to_more_than_nine_tenths(clock, rate_limiter):
     assert 90 / (clock.now - 1000) > 0.9
 
 
-def test_the_server_is_believed_over_our_own_count(clock, rate_limiter):
+def test_the_servers_count_overrides_ours(clock, rate_limiter):
     rate_limiter.acquire(clock)
-    rate_limiter.release(told(most=10, left=2, interval_ms=10_000))  # others have used seven
+    rate_limiter.release(headers_with(most=10, left=2, interval_ms=10_000))  # others have used seven
 
     rate_limiter.acquire(clock)
     rate_limiter.acquire(clock)
@@ -162,27 +162,27 @@ def test_more_left_than_we_count_frees_no_slot(clock, rate_limiter):
     for _ in range(3):
         rate_limiter.acquire(clock)
     for _ in range(3):
-        rate_limiter.release(told(most=3, left=3, interval_ms=10_000))
+        rate_limiter.release(headers_with(most=3, left=3, interval_ms=10_000))
 
     rate_limiter.acquire(clock)
     assert clock.now == 1010
 
 
-@pytest.mark.parametrize("asked", [0.0, 2.0])
-def test_a_short_hold_frees_no_slot_that_was_still_taken(clock, rate_limiter, asked):
+@pytest.mark.parametrize("seconds", [0.0, 2.0])
+def test_a_short_back_off_frees_no_slot_that_is_in_use(clock, rate_limiter, seconds):
     for _ in range(2):
         rate_limiter.acquire(clock)
-        rate_limiter.release(told(most=2, interval_ms=10_000))
+        rate_limiter.release(headers_with(most=2, interval_ms=10_000))
 
-    rate_limiter.back_off(asked)
+    rate_limiter.back_off(seconds)
     rate_limiter.acquire(clock)
 
     assert clock.now == 1010
 
 
-def test_a_hold_stops_every_slot(clock, rate_limiter):
+def test_a_back_off_blocks_every_slot(clock, rate_limiter):
     rate_limiter.acquire(clock)
-    rate_limiter.release(told(most=5, interval_ms=1000))
+    rate_limiter.release(headers_with(most=5, interval_ms=1000))
 
     rate_limiter.back_off(30)
     rate_limiter.acquire(clock)
@@ -194,16 +194,16 @@ def test_a_hold_stops_every_slot(clock, rate_limiter):
     "odd",
     [
         {},
-        told(most="many", left="-5", interval_ms="soon"),
-        told(most="-1", interval_ms="0"),
-        told(most="0", interval_ms="1.5"),
-        told(most="9" * 5000, left="9" * 5000, interval_ms="9" * 5000),
-        told(most=10**9, left=0, interval_ms=10**12),
-        told(most="²", interval_ms=""),
+        headers_with(most="many", left="-5", interval_ms="soon"),
+        headers_with(most="-1", interval_ms="0"),
+        headers_with(most="0", interval_ms="1.5"),
+        headers_with(most="9" * 5000, left="9" * 5000, interval_ms="9" * 5000),
+        headers_with(most=10**9, left=0, interval_ms=10**12),
+        headers_with(most="²", interval_ms=""),
     ],
 )
 @pytest.mark.fault("limits_odd")
-def test_missing_or_odd_headers_mean_a_hundred_in_ten_seconds(clock, rate_limiter, odd):
+def test_missing_or_invalid_headers_mean_a_hundred_in_ten_seconds(clock, rate_limiter, odd):
     for _ in range(100):
         rate_limiter.acquire(clock)
         rate_limiter.release({name: text for name, text in odd.items() if name != "x-ratelimit-remaining"})
@@ -214,7 +214,7 @@ def test_missing_or_odd_headers_mean_a_hundred_in_ten_seconds(clock, rate_limite
     assert clock.now == 1010
 
 
-def test_before_the_first_answer_no_more_are_sent_than_the_smallest_budget_allows(clock, rate_limiter):
+def test_before_the_first_response_no_more_are_sent_than_the_smallest_limit_allows(clock, rate_limiter):
     for _ in range(25):
         rate_limiter.acquire(clock)
     threading.Timer(0.02, clock.cancel).start()
@@ -223,28 +223,28 @@ def test_before_the_first_answer_no_more_are_sent_than_the_smallest_budget_allow
         rate_limiter.acquire(clock)
 
 
-def test_an_attempt_without_an_answer_gives_its_slot_back(clock, rate_limiter):
+def test_an_attempt_without_a_response_releases_its_slot(clock, rate_limiter):
     for _ in range(300):
         rate_limiter.acquire(clock)
         rate_limiter.release(None)
         clock.now += 0.5
 
 
-def test_a_shrunken_budget_waits_until_enough_slots_are_back(clock, rate_limiter):
+def test_after_a_lower_limit_it_waits_until_enough_slots_are_free(clock, rate_limiter):
     for _ in range(10):
         rate_limiter.acquire(clock)
-        rate_limiter.release(told(most=10, interval_ms=10_000))
+        rate_limiter.release(headers_with(most=10, interval_ms=10_000))
         clock.now += 1  # usable at 1010, 1011, ... 1019
 
     rate_limiter._free_at.append(5000.0)
     rate_limiter.acquire(clock)
-    rate_limiter.release(told(most=4, interval_ms=10_000))  # at 1010 or 1011
+    rate_limiter.release(headers_with(most=4, interval_ms=10_000))  # at 1010 or 1011
     rate_limiter.acquire(clock)
 
     assert clock.now == pytest.approx(1018, abs=1)
 
 
-def test_a_stopped_watch_takes_no_slot(clock, rate_limiter):
+def test_a_canceled_progress_takes_no_slot(clock, rate_limiter):
     clock.cancel()
 
     with pytest.raises(Canceled):
@@ -252,9 +252,9 @@ def test_a_stopped_watch_takes_no_slot(clock, rate_limiter):
     assert rate_limiter._free_at == []
 
 
-def test_a_day_without_requests_stops_at_once_and_says_when_there_are_some(clock, rate_limiter):
+def test_an_exhausted_daily_quota_raises_with_its_reset_time(clock, rate_limiter):
     rate_limiter.acquire(clock)
-    rate_limiter.release(told(day=0, day_limit=200_000, resets_ms=7_200_000))
+    rate_limiter.release(headers_with(day=0, day_limit=200_000, resets_ms=7_200_000))
 
     with pytest.raises(QuotaExhausted, match=r"\(200,000\) .* in 2 h") as caught:
         rate_limiter.acquire(clock)
@@ -265,9 +265,9 @@ def test_a_day_without_requests_stops_at_once_and_says_when_there_are_some(clock
     rate_limiter.acquire(clock)
 
 
-def test_a_day_that_does_not_say_when_it_ends_is_asked_about_once_a_minute(clock, rate_limiter):
+def test_without_a_reset_time_one_request_a_minute_checks_the_daily_quota(clock, rate_limiter):
     rate_limiter.acquire(clock)
-    rate_limiter.release(told(day=0))
+    rate_limiter.release(headers_with(day=0))
     with pytest.raises(QuotaExhausted, match="within 24 hours"):
         rate_limiter.acquire(clock)
 
@@ -275,19 +275,19 @@ def test_a_day_that_does_not_say_when_it_ends_is_asked_about_once_a_minute(clock
     rate_limiter.acquire(clock)
 
 
-def test_a_day_ends_although_the_time_of_day_was_set_back():
+def test_the_daily_quota_resets_although_the_time_of_day_was_set_back():
     clock, wall = Clock(), Clock()
     rate_limiter = RateLimiter(clock=clock, now=wall)
     rate_limiter.acquire(clock)
-    rate_limiter.release(told(day=0, resets_ms=60_000))
+    rate_limiter.release(headers_with(day=0, resets_ms=60_000))
     wall.now -= 365 * 86_400
     clock.now += 61
 
     rate_limiter.acquire(clock)
 
 
-def test_an_answer_that_tells_nothing_takes_nothing_from_what_is_known(clock, rate_limiter):
-    for headers in (told(100, 42, 10_000, day=1234, day_limit=200_000, resets_ms=3_600_000), {}, None):
+def test_a_response_without_headers_leaves_the_quota_as_it_was(clock, rate_limiter):
+    for headers in (headers_with(100, 42, 10_000, day=1234, day_limit=200_000, resets_ms=3_600_000), {}, None):
         rate_limiter.acquire(clock)
         rate_limiter.release(headers)
 
@@ -296,9 +296,9 @@ def test_an_answer_that_tells_nothing_takes_nothing_from_what_is_known(clock, ra
     assert (quota.day, quota.day_limit, quota.day_resets_at) == (1234, 200_000, 1000 + 3600)
 
 
-def test_the_time_for_many_requests_is_what_they_take_or_what_the_limit_lets_through(clock, rate_limiter):
+def test_the_time_for_many_requests_depends_on_their_duration_or_the_limit(clock, rate_limiter):
     rate_limiter.acquire(clock)
-    rate_limiter.release(told(most=25, interval_ms=10_000))
+    rate_limiter.release(headers_with(most=25, interval_ms=10_000))
 
     assert rate_limiter.time_for(10) == 3
     assert rate_limiter.time_for(250) == 90  # ten windows of 25, the first at once
@@ -312,7 +312,7 @@ def test_a_quota_reads_as_prose():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "text"),
     [
         (0, "0 s"),
         (59.4, "59 s"),
@@ -323,5 +323,5 @@ def test_a_quota_reads_as_prose():
         (172_800, "2 days"),
     ],
 )
-def test_a_duration_reads_as_a_person_says_it(seconds, said):
-    assert duration(seconds) == said
+def test_a_duration_reads_naturally(seconds, text):
+    assert duration(seconds) == text

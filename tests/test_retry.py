@@ -39,7 +39,7 @@ def wrong_location_row() -> WrongLocation:
 
 
 @pytest.mark.parametrize("error", [ServerError("x"), ConnectionFailed("x"), Timeout("x"), UnexpectedResponse("x")])
-def test_what_may_pass_is_tried_six_times_ever_more_slowly(error):
+def test_a_temporary_error_is_retried_with_growing_delays_for_six_attempts(error):
     retry = retry_state()
     waits = [after(retry, error) for _ in range(5)]
     with pytest.raises(type(error)) as caught:
@@ -51,7 +51,7 @@ def test_what_may_pass_is_tried_six_times_ever_more_slowly(error):
 
 
 @pytest.mark.parametrize("kind", [InvalidToken, MissingScope, NotFound, InvalidRequest])
-def test_what_cannot_pass_is_tried_once(kind):
+def test_a_permanent_error_is_not_retried(kind):
     retry = retry_state()
     retry.record_attempt(0.1)
 
@@ -59,16 +59,16 @@ def test_what_cannot_pass_is_tried_once(kind):
         retry.next_delay(kind("x"), None, INTERVAL)
 
 
-def test_the_jitter_is_half_of_a_wait():
-    asked = []
-    retry = retry_state(jitter=lambda least, most: asked.append((least, most)) or least)
+def test_the_jitter_is_half_of_the_delay():
+    ranges = []
+    retry = retry_state(jitter=lambda least, most: ranges.append((least, most)) or least)
     retry.record_attempt(0.0)
 
     assert retry.next_delay(ServerError("x"), None, INTERVAL) == 0.25
-    assert asked == [(0.25, 0.5)]
+    assert ranges == [(0.25, 0.5)]
 
 
-def test_a_burst_limit_waits_one_interval_and_a_little_more():
+def test_after_a_burst_limit_it_waits_one_interval_and_a_little_more():
     retry = retry_state()
     retry.record_attempt(0.0)
 
@@ -76,14 +76,14 @@ def test_a_burst_limit_waits_one_interval_and_a_little_more():
 
 
 @pytest.mark.parametrize("kind", [RateLimited, ServerError, UnexpectedResponse])
-def test_a_wait_that_the_server_asks_for_is_waited(kind):
+def test_it_waits_for_as_long_as_the_server_asks(kind):
     retry = retry_state()
     retry.record_attempt(0.0)
 
     assert retry.next_delay(kind("x"), 7.0, INTERVAL) == 7
 
 
-def test_to_wait_for_nothing_is_to_wait_a_little():
+def test_a_retry_after_of_zero_is_a_short_delay():
     retry = retry_state()
     retry.record_attempt(0.0)
 
@@ -91,7 +91,7 @@ def test_to_wait_for_nothing_is_to_wait_a_little():
 
 
 @pytest.mark.parametrize("kind", [RateLimited, ServerError])
-def test_a_wait_past_the_deadline_is_told_and_not_waited(kind):
+def test_a_wait_past_the_deadline_is_an_error(kind):
     retry = retry_state()
     retry.record_attempt(1.0)
 
@@ -123,7 +123,7 @@ def test_an_attempt_has_a_third_of_the_deadline_or_what_is_left_of_it():
     assert retry.attempt_timeout == 0.05
 
 
-def test_no_attempt_begins_after_the_deadline():
+def test_no_attempt_starts_after_the_deadline():
     retry = retry_state()
     for _ in range(2):
         retry.record_attempt(10.0)
@@ -135,7 +135,7 @@ def test_no_attempt_begins_after_the_deadline():
 
 
 @pytest.mark.parametrize(
-    ("came", "raised"),
+    ("errors", "raised"),
     [
         ([ServerError, Timeout], ServerError),
         ([Timeout, ServerError], ServerError),
@@ -145,9 +145,9 @@ def test_no_attempt_begins_after_the_deadline():
         ([Timeout, Timeout], Timeout),
     ],
 )
-def test_the_error_is_the_last_answers_and_timeout_only_where_none_came(came, raised):
-    retry = retry_state(budget=RetryBudget(retries=len(came) - 1))
-    *before, last = came
+def test_the_last_error_is_raised_and_a_timeout_only_if_there_is_no_other(errors, raised):
+    retry = retry_state(budget=RetryBudget(retries=len(errors) - 1))
+    *before, last = errors
     for kind in before:
         after(retry, kind("x"))
     with pytest.raises(HlkitError) as caught:
@@ -156,7 +156,7 @@ def test_the_error_is_the_last_answers_and_timeout_only_where_none_came(came, ra
     assert type(caught.value) is raised
 
 
-def test_a_row_of_another_location_is_asked_for_once_more_whatever_came_before():
+def test_a_row_of_another_location_is_retried_once_whatever_came_before():
     retry = retry_state()
     retry.record_attempt(0.0)
     retry.next_delay(ServerError("x"), None, INTERVAL)
@@ -168,7 +168,7 @@ def test_a_row_of_another_location_is_asked_for_once_more_whatever_came_before()
         retry.next_delay(wrong_location_row(), None, INTERVAL)
 
 
-def test_a_token_of_another_location_is_not_asked_again():
+def test_a_token_of_another_location_is_not_retried():
     retry = retry_state()
     retry.record_attempt(0.0)
 
@@ -176,7 +176,7 @@ def test_a_token_of_another_location_is_not_asked_again():
         retry.next_delay(WrongLocation("x", status=403), None, INTERVAL)
 
 
-def test_a_walk_has_ten_retries_and_earns_one_with_five_pages():
+def test_a_download_has_ten_retries_and_earns_one_with_five_pages():
     budget = RetryBudget()
     assert [budget.try_withdraw() for _ in range(11)] == [True] * 10 + [False]
 

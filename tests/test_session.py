@@ -1,4 +1,4 @@
-"""Cache above pacing above retry; read-only; one flight for one answer; and it can be stopped."""
+"""The session caches, limits, retries and shares requests, only reads, and can be canceled."""
 
 import _thread
 import pickle
@@ -11,7 +11,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from scripted import OTHER_TOKEN, TOKEN, Scripted, answer, call, hang_up, limits, session_to, silent, slowly
+from scripted import OTHER_TOKEN, TOKEN, Scripted, answer, hang_up, limits, session_to, silent, slowly, spec
 
 from hlkit.client.errors import (
     Canceled,
@@ -35,40 +35,42 @@ ANSWER = answer({"users": [{"id": "u1"}]})
 PAGE = {"users": [{"id": "u1"}]}
 
 
-def fetched(*script, deadline=3.0, **given):
-    """What a call gives on a server with this script, and the requests that it saw."""
+def fetched(*script, deadline=3.0, **options):
+    """What a fetch returns from a server with this script, and the requests that arrived there."""
     with Scripted(*script) as server:
-        return session_to(server, deadline=deadline).fetch(call(**given)), server.asked
+        return session_to(server, deadline=deadline).fetch(spec(**options)), server.requests
 
 
-def refused(kind, *script, deadline=0.6, **given):
-    """The error of a call on a server with this script, and the requests that it saw."""
+def refused(kind, *script, deadline=0.6, **options):
+    """The error of a fetch from a server with this script, and the requests that arrived there."""
     with Scripted(*script) as server:
         with pytest.raises(kind) as caught:
-            session_to(server, deadline=deadline).fetch(call(**given))
-        return caught.value, server.asked
+            session_to(server, deadline=deadline).fetch(spec(**options))
+        return caught.value, server.requests
 
 
 # ---- what is sent
 
 
-def test_a_request_says_who_asks_for_which_version_and_for_json():
-    _, (asked,) = fetched(ANSWER, params={"active": True, "limit": 7, "none": None})
+def test_a_request_has_token_version_and_user_agent_and_asks_for_json():
+    _, (request,) = fetched(ANSWER, params={"active": True, "limit": 7, "none": None})
 
-    assert asked.method == "GET"
-    assert asked.path == "/users/?active=true&limit=7"
-    assert asked.headers["authorization"] == f"Bearer {TOKEN}"
-    assert asked.headers["version"] == "2021-07-28"
-    assert asked.headers["accept"] == "application/json"
-    assert asked.headers["user-agent"].startswith("hlkit/")
+    assert request.method == "GET"
+    assert request.path == "/users/?active=true&limit=7"
+    assert request.headers["authorization"] == f"Bearer {TOKEN}"
+    assert request.headers["version"] == "2021-07-28"
+    assert request.headers["accept"] == "application/json"
+    assert request.headers["user-agent"].startswith("hlkit/")
 
 
 def test_a_search_is_a_post_of_canonical_json():
-    _, (asked,) = fetched(ANSWER, path="/contacts/search", method="POST", body={"b": "ü\ud800", "a": [1, True, None]})
+    _, (request,) = fetched(
+        ANSWER, path="/contacts/search", method="POST", body={"b": "ü\ud800", "a": [1, True, None]}
+    )
 
-    assert asked.method == "POST"
-    assert asked.headers["content-type"] == "application/json"
-    assert asked.body == b'{"a":[1,true,null],"b":"\\u00fc\\ud800"}'
+    assert request.method == "POST"
+    assert request.headers["content-type"] == "application/json"
+    assert request.body == b'{"a":[1,true,null],"b":"\\u00fc\\ud800"}'
 
 
 @pytest.mark.parametrize(
@@ -85,10 +87,10 @@ def test_a_search_is_a_post_of_canonical_json():
         ("HEAD", "/contacts/"),
     ],
 )
-def test_what_may_write_is_never_sent(method, path):
-    error, asked = refused(NotReadOnly, ANSWER, method=method, path=path)
+def test_a_request_that_may_write_is_never_sent(method, path):
+    error, requests = refused(NotReadOnly, ANSWER, method=method, path=path)
 
-    assert asked == []
+    assert requests == []
     assert "nothing was sent" in str(error)
 
 
@@ -96,9 +98,9 @@ def test_what_may_write_is_never_sent(method, path):
     "path", ["users/", "https://example.com/", "//example.com/", "/a/../b", "/a?b", "/a#b", "/a\r\nb"]
 )
 def test_a_path_that_could_lead_elsewhere_is_never_sent(path):
-    _, asked = refused(InvalidRequest, ANSWER, path=path)
+    _, requests = refused(InvalidRequest, ANSWER, path=path)
 
-    assert asked == []
+    assert requests == []
 
 
 def test_an_address_on_another_host_is_never_sent():
@@ -113,8 +115,8 @@ def test_an_address_on_another_host_is_never_sent():
 
         session._prepare = elsewhere
         with pytest.raises(InvalidRequest, match="no other host"):
-            session.fetch(call())
-        assert theirs.asked == ours.asked == []
+            session.fetch(spec())
+        assert theirs.requests == ours.requests == []
 
 
 @pytest.mark.parametrize("verb", ["get", "post", "put", "patch", "delete", "head", "options"])
@@ -123,28 +125,28 @@ def test_a_bare_session_sends_nothing(verb):
         with pytest.raises(NotReadOnly):
             getattr(session_to(server), verb)(f"{server.url}/users/")
 
-        assert server.asked == []
+        assert server.requests == []
 
 
 def test_a_redirect_is_not_followed_and_not_repeated():
     with Scripted(ANSWER) as elsewhere:
-        _, asked = refused(UnexpectedResponse, answer(b"", 307, headers={"Location": f"{elsewhere.url}/users/"}))
+        _, requests = refused(UnexpectedResponse, answer(b"", 307, headers={"Location": f"{elsewhere.url}/users/"}))
 
-        assert elsewhere.asked == []
-    assert len(asked) == 1
-
-
-# ---- what is kept
+        assert elsewhere.requests == []
+    assert len(requests) == 1
 
 
-def test_a_kept_answer_spends_no_request_and_no_slot():
+# ---- what is cached
+
+
+def test_a_cached_response_uses_no_request_and_no_slot():
     with Scripted(ANSWER) as server:
         session = session_to(server)
-        first, second = call(), call()
+        first, second = spec(), spec()
 
         assert session.fetch(first) == session.fetch(second) == PAGE
         assert (first.requests_sent, second.requests_sent) == (1, 0)
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
         assert len(session.rate_limiter._free_at) == 1
 
 
@@ -154,68 +156,68 @@ def test_a_kept_answer_spends_no_request_and_no_slot():
         {"path": "/user/"},
         {"params": {"limit": 1}},
         {"version": "2021-04-15"},
-        {"key_prefix": "another walk"},
+        {"key_prefix": "another download"},
         {"occurrence": 2},
         {"method": "POST", "path": "/contacts/search", "body": {}},
     ],
 )
-def test_another_question_is_another_answer(other):
+def test_a_different_request_has_its_own_response(other):
     with Scripted(ANSWER) as server:
         session = session_to(server)
-        session.fetch(call())
+        session.fetch(spec())
 
-        session.fetch(call(**other))
+        session.fetch(spec(**other))
 
-        assert len(server.asked) == 2
+        assert len(server.requests) == 2
 
 
-def test_the_order_of_parameters_is_no_other_question():
+def test_the_order_of_parameters_does_not_matter():
     with Scripted(ANSWER) as server:
         session = session_to(server)
-        session.fetch(call(params={"a": 1, "b": 2}))
+        session.fetch(spec(params={"a": 1, "b": 2}))
 
-        session.fetch(call(params={"b": 2, "a": 1}))
+        session.fetch(spec(params={"b": 2, "a": 1}))
 
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
 
 
-def test_searches_and_every_success_are_kept():
+def test_searches_and_every_success_are_cached():
     search = {"method": "POST", "path": "/contacts/search", "body": {"limit": 1}}
     with Scripted(answer(PAGE, 201, headers={"Vary": "Authorization", "Cache-Control": "no-store"})) as server:
         session = session_to(server)
         for _ in range(2):
-            session.fetch(call(**search))
-        assert len(server.asked) == 1
+            session.fetch(spec(**search))
+        assert len(server.requests) == 1
 
-        session.fetch(call(**{**search, "body": {"limit": 2}}))
-        assert len(server.asked) == 2
+        session.fetch(spec(**{**search, "body": {"limit": 2}}))
+        assert len(server.requests) == 2
 
 
 @pytest.mark.fault("two_tokens")
-def test_two_tokens_never_share_an_answer_a_thousand_times(tmp_path):
-    def whose(asked):
+def test_two_tokens_never_share_a_response_in_a_thousand_calls(tmp_path):
+    def name_the_token(request):
         return answer(
-            {"whose": "ab"[asked.headers["authorization"].endswith("b")]}, headers={"Connection": "keep-alive"}
+            {"whose": "ab"[request.headers["authorization"].endswith("b")]}, headers={"Connection": "keep-alive"}
         )
 
     caches = [Cache(tmp_path / "one.sqlite", Token(token)) for token in (TOKEN, OTHER_TOKEN)]
-    with Scripted(by=whose) as server:
+    with Scripted(by=name_the_token) as server:
         first, second = (
             session_to(server, token=Token(token), cache=cache)
             for token, cache in zip((TOKEN, OTHER_TOKEN), caches, strict=True)
         )
         for _ in range(500):
-            assert first.fetch(call()) == {"whose": "a"}
-            assert second.fetch(call()) == {"whose": "b"}
-        assert len(server.asked) == 2
+            assert first.fetch(spec()) == {"whose": "a"}
+            assert second.fetch(spec()) == {"whose": "b"}
+        assert len(server.requests) == 2
     for cache in caches:
         cache.close()
 
 
-def test_a_key_is_hex_and_tells_nothing():
+def test_a_cache_key_is_hex_and_reveals_nothing():
     with Scripted(ANSWER) as server:
         session = session_to(server)
-        session.fetch(call(params={"query": "jane@example.com"}))
+        session.fetch(spec(params={"query": "jane@example.com"}))
 
         (key,) = session.cache.responses
         assert len(key) == 32
@@ -238,27 +240,27 @@ FAKES = {
 
 
 @pytest.mark.parametrize("body", FAKES.values(), ids=FAKES)
-def test_a_success_that_is_none_is_asked_again_and_never_kept(body):
+def test_a_false_success_is_retried_and_never_cached(body):
     with Scripted(answer(body, length=False), answer(body, length=False), ANSWER) as server:
         session = session_to(server, deadline=0.5)
 
-        assert session.fetch(call()) == PAGE
-        assert len(server.asked) == 3
+        assert session.fetch(spec()) == PAGE
+        assert len(server.requests) == 3
         assert len(session.cache.responses) == 1
 
 
 @pytest.mark.parametrize("body", FAKES.values(), ids=FAKES)
-def test_a_success_that_stays_none_is_unexpected_and_nothing_is_kept(body):
+def test_a_lasting_false_success_is_unexpected_and_never_cached(body):
     with Scripted(answer(body)) as server:
         session = session_to(server, deadline=0.3)
 
         with pytest.raises(UnexpectedResponse) as caught:
-            session.fetch(call())
+            session.fetch(spec())
         assert caught.value.status == 200
         assert len(session.cache.responses) == 0
 
 
-def test_a_kept_answer_that_does_not_fit_another_question_is_asked_for_anew():
+def test_a_cached_response_that_another_caller_cannot_parse_is_requested_again():
     def users_only(body):
         if b"users" not in body:
             raise UnexpectedResponse("no users")
@@ -266,71 +268,71 @@ def test_a_kept_answer_that_does_not_fit_another_question_is_asked_for_anew():
 
     with Scripted(answer({"other": 1}), ANSWER) as server:
         session = session_to(server)
-        session.fetch(call())
+        session.fetch(spec())
 
-        assert session.fetch(call(parse=users_only)) == "users"
-        assert len(server.asked) == 2
+        assert session.fetch(spec(parse=users_only)) == "users"
+        assert len(server.requests) == 2
 
 
-def test_what_must_be_kept_is_asked_of_nobody():
-    error, asked = refused(NotCached, ANSWER, cache_only=True)
+def test_a_cache_only_request_is_never_sent():
+    error, requests = refused(NotCached, ANSWER, cache_only=True)
 
-    assert asked == []
+    assert requests == []
     assert "can no longer be read" in error.message
 
 
-# ---- what is tried again
+# ---- what is retried
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 408])
-def test_a_status_that_may_pass_is_tried_again(status):
-    page, asked = fetched(answer(b"", status, headers=limits(interval_ms=20)), ANSWER, deadline=1.2)
+def test_a_temporary_status_is_retried(status):
+    page, requests = fetched(answer(b"", status, headers=limits(interval_ms=20)), ANSWER, deadline=1.2)
 
     assert page == PAGE
-    assert len(asked) == 2
+    assert len(requests) == 2
 
 
-def test_a_gateways_time_out_is_tried_again_though_it_comes_as_401():
-    page, asked = fetched(answer({"message": "Command timed out"}, 401), ANSWER, deadline=1.2)
+def test_a_gateway_timeout_is_retried_although_its_status_is_401():
+    page, requests = fetched(answer({"message": "Command timed out"}, 401), ANSWER, deadline=1.2)
 
     assert page == PAGE
-    assert len(asked) == 2
+    assert len(requests) == 2
 
 
 @pytest.mark.parametrize("broken", [hang_up, b"", answer(b'{"users"', length=99), b"no http\r\n\r\n"])
-def test_a_cut_or_a_reset_is_tried_again_for_a_search_too(broken):
-    page, asked = fetched(broken, ANSWER, deadline=1.2, method="POST", path="/contacts/search", body={})
+def test_a_truncated_response_or_a_reset_is_retried_for_a_search_too(broken):
+    page, requests = fetched(broken, ANSWER, deadline=1.2, method="POST", path="/contacts/search", body={})
 
     assert page == PAGE
-    assert len(asked) == 2
+    assert len(requests) == 2
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
-def test_a_refusal_is_not_tried_again(status):
-    _, asked = refused(Exception, answer({"message": "no"}, status))
+def test_a_refusal_is_not_retried(status):
+    _, requests = refused(Exception, answer({"message": "no"}, status))
 
-    assert len(asked) == 1
+    assert len(requests) == 1
 
 
-def test_six_attempts_are_all():
-    error, asked = refused(ServerError, answer(b"", 503), deadline=1.0)
+def test_six_attempts_are_the_maximum():
+    error, requests = refused(ServerError, answer(b"", 503), deadline=1.0)
 
     assert error.status == 503
-    assert len(asked) == 6
+    assert len(requests) == 6
 
 
-def test_a_walk_that_has_no_retries_left_tries_nothing_again():
-    _, asked = refused(ServerError, answer(b"", 503), retry_budget=RetryBudget(retries=1))
+def test_an_empty_retry_budget_ends_the_retries():
+    _, requests = refused(ServerError, answer(b"", 503), retry_budget=RetryBudget(retries=1))
 
-    assert len(asked) == 2
+    assert len(requests) == 2
 
 
-def test_a_stuck_attempt_ends_after_a_third_of_the_deadline_and_is_tried_again():
-    page, asked = fetched(silent(20), ANSWER, deadline=3.0)
+def test_a_stuck_attempt_ends_after_a_third_of_the_deadline_and_is_retried():
+    page, requests = fetched(silent(20), ANSWER, deadline=3.0)
 
     assert page == PAGE
-    assert len(asked) == 2
-    assert 0.5 < asked[1].at - asked[0].at < 2
+    assert len(requests) == 2
+    assert 0.5 < requests[1].at - requests[0].at < 2
 
 
 @pytest.mark.parametrize(
@@ -338,35 +340,35 @@ def test_a_stuck_attempt_ends_after_a_third_of_the_deadline_and_is_tried_again()
     [silent(20), slowly(ANSWER, 0.1), slowly(answer(b"x" * 500, length=False), 0.02, start=60)],
     ids=["silence", "headers", "body"],
 )
-def test_where_no_answer_comes_it_is_a_timeout_within_the_deadline(reply):
+def test_without_a_response_it_is_a_timeout_within_the_deadline(reply):
     began = time.monotonic()
-    _, asked = refused(Timeout, reply, deadline=0.6)
+    _, requests = refused(Timeout, reply, deadline=0.6)
 
     assert time.monotonic() - began < 3
-    assert 2 <= len(asked) <= 3
+    assert 2 <= len(requests) <= 3
 
 
-def test_where_an_answer_came_before_the_silence_it_is_that_answers_error():
+def test_an_error_response_before_a_timeout_is_the_error():
     error, _ = refused(ServerError, answer(b"", 502), silent(5), deadline=0.6)
 
     assert error.status == 502
 
 
-def test_where_nobody_listens_the_connection_failed():
+def test_a_closed_port_is_a_failed_connection():
     with Scripted(b"") as server:
         pass
     with pytest.raises(ConnectionFailed) as caught:
-        session_to(server, deadline=0.3).fetch(call())
+        session_to(server, deadline=0.3).fetch(spec())
 
     assert type(caught.value) is ConnectionFailed
     assert "127.0.0.1" in caught.value.message
 
 
-def test_a_certificate_that_nobody_knows_ends_it_at_once_and_the_token_was_not_sent(tls_server):
+def test_an_untrusted_certificate_ends_it_at_once_and_the_token_is_not_sent(tls_server):
     url, received = tls_server
     session = session_to(type("Server", (), {"url": url}))
     with pytest.raises(ConnectionFailed, match="certificate") as caught:
-        session.fetch(call())
+        session.fetch(spec())
 
     assert not caught.value.retryable
     assert len(received) == 1
@@ -417,21 +419,21 @@ def tls_server(tmp_path):
 # ---- how much, and how long to wait
 
 
-def test_a_trials_budget_is_kept_to_the_letter():
+def test_the_rate_limit_of_a_trial_account_is_never_exceeded():
     arrivals, limit, interval = [], 5, 0.25
 
-    def strict(asked):
-        recent = [at for at in arrivals if asked.at - at < interval]
-        arrivals.append(asked.at)
-        told = limits(limit, max(limit - 1 - len(recent), 0), int(interval * 1000), Daily_Remaining=99)
-        return answer(PAGE if len(recent) < limit else b"", 200 if len(recent) < limit else 429, headers=told)
+    def strict(request):
+        recent = [at for at in arrivals if request.at - at < interval]
+        arrivals.append(request.at)
+        headers = limits(limit, max(limit - 1 - len(recent), 0), int(interval * 1000), Daily_Remaining=99)
+        return answer(PAGE if len(recent) < limit else b"", 200 if len(recent) < limit else 429, headers=headers)
 
     with Scripted(by=strict) as server:
         session = session_to(server)
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda number: session.fetch(call(params={"n": number})), range(23)))
+            list(pool.map(lambda number: session.fetch(spec(params={"n": number})), range(23)))
 
-        assert len(server.asked) == 23  # none was refused and sent again
+        assert len(server.requests) == 23  # none was refused and sent again
         assert session.rate_limiter.quota.burst_limit == 5
         assert session.rate_limiter.quota.day == 99
 
@@ -440,110 +442,110 @@ def test_a_trials_budget_is_kept_to_the_letter():
 def test_the_deadline_ends_the_wait_for_a_long_reported_interval_too(interval_ms):
     with Scripted(answer(PAGE, headers=limits(left=0, interval_ms=interval_ms))) as server:
         session = session_to(server, deadline=30)
-        session.fetch(call())
+        session.fetch(spec())
 
         with pytest.raises(RateLimited, match="the next is free in"):
-            session.fetch(call(params={"n": 2}))
+            session.fetch(spec(params={"n": 2}))
 
 
 @pytest.mark.parametrize("interval_ms", [-1, 0, "soon", "1e9", 10**30, "9" * 400, "²", "nan"])
-def test_an_interval_that_cannot_be_is_ignored(interval_ms):
+def test_an_impossible_interval_is_ignored(interval_ms):
     with Scripted(answer(PAGE, headers=limits(interval_ms=interval_ms))) as server:
         session = session_to(server)
         for number in range(3):
-            session.fetch(call(params={"n": number}))
+            session.fetch(spec(params={"n": number}))
 
         assert session.rate_limiter.quota.interval is None
-        assert len(server.asked) == 3
+        assert len(server.requests) == 3
 
 
-def test_the_wait_that_a_limit_asks_for_is_waited():
-    page, asked = fetched(answer(b"", 429, headers=limits(interval_ms=300)), ANSWER)
+def test_it_waits_for_as_long_as_the_rate_limit_requires():
+    page, requests = fetched(answer(b"", 429, headers=limits(interval_ms=300)), ANSWER)
 
     assert page == PAGE
-    assert asked[1].at - asked[0].at >= 0.3
+    assert requests[1].at - requests[0].at >= 0.3
 
 
 @pytest.mark.parametrize("odd", ["soon", "-5", "1.5", ""])
-def test_an_odd_wait_is_one_interval(odd):
+def test_an_invalid_retry_after_means_one_interval(odd):
     headers = limits(interval_ms=100) | {"Retry-After": odd}
-    page, asked = fetched(answer(b"", 429, headers=headers), ANSWER)
+    page, requests = fetched(answer(b"", 429, headers=headers), ANSWER)
 
     assert page == PAGE
-    assert asked[1].at - asked[0].at >= 0.1
+    assert requests[1].at - requests[0].at >= 0.1
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_wait_past_the_deadline_is_told_at_once(status):
+def test_a_wait_past_the_deadline_is_an_error_at_once(status):
     began = time.monotonic()
-    error, asked = refused(RateLimited, answer(b"", status, headers={"Retry-After": "86400"}), deadline=30)
+    error, requests = refused(RateLimited, answer(b"", status, headers={"Retry-After": "86400"}), deadline=30)
 
     assert time.monotonic() - began < 3
-    assert len(asked) == 1
+    assert len(requests) == 1
     assert error.retry_after == 86_400
     assert "24 h" in error.message
 
 
-def test_a_day_without_requests_stops_at_once():
-    told = limits(Daily_Remaining=0, Limit_Daily=10_000, Daily_Reset=3_600_000)
-    with Scripted(answer(b"", 429, headers=told)) as server:
+def test_an_exhausted_daily_quota_stops_at_once():
+    headers = limits(Daily_Remaining=0, Limit_Daily=10_000, Daily_Reset=3_600_000)
+    with Scripted(answer(b"", 429, headers=headers)) as server:
         session = session_to(server)
         for _ in range(2):
             with pytest.raises(QuotaExhausted, match=r"\(10,000\) .* in 60 min") as caught:
-                session.fetch(call())
+                session.fetch(spec())
             assert 3599 < caught.value.retry_after <= 3600
 
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
 
 
-def test_a_wait_for_a_slot_counts_against_no_deadline():
+def test_a_wait_for_a_slot_does_not_count_against_the_deadline():
     with Scripted(answer(PAGE, headers=limits(1, 0, 500))) as server:
         session = session_to(server, deadline=0.3)
         for number in range(3):
-            session.fetch(call(params={"n": number}))
+            session.fetch(spec(params={"n": number}))
 
-        assert server.asked[2].at - server.asked[0].at >= 1.0
-
-
-# ---- one flight
+        assert server.requests[2].at - server.requests[0].at >= 1.0
 
 
-def slow_answer(connection, asked):
+# ---- shared requests
+
+
+def slow_response(connection, request):
     time.sleep(0.2)
     connection.sendall(ANSWER)
 
 
-def test_eight_threads_that_ask_the_same_make_one_request():
-    calls = [call() for _ in range(8)]
-    with Scripted(slow_answer) as server:
+def test_eight_identical_calls_share_one_request():
+    specs = [spec() for _ in range(8)]
+    with Scripted(slow_response) as server:
         session = session_to(server)
         with ThreadPoolExecutor(8) as pool:
-            pages = list(pool.map(session.fetch, calls))
+            pages = list(pool.map(session.fetch, specs))
 
         assert pages == [PAGE] * 8
-        assert len(server.asked) == 1
-        assert sorted(spec.requests_sent for spec in calls) == [0] * 7 + [1]
+        assert len(server.requests) == 1
+        assert sorted(spec.requests_sent for spec in specs) == [0] * 7 + [1]
 
 
-def test_each_of_them_reads_the_answer_in_its_own_way():
+def test_each_caller_parses_the_shared_response_in_its_own_way():
     checks = [lambda body: "first", lambda body: "second"]
-    with Scripted(slow_answer) as server:
+    with Scripted(slow_response) as server:
         session = session_to(server)
         with ThreadPoolExecutor(2) as pool:
-            pages = list(pool.map(lambda check: session.fetch(call(parse=check)), checks))
+            pages = list(pool.map(lambda check: session.fetch(spec(parse=check)), checks))
 
         assert sorted(pages) == ["first", "second"]
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
 
 
-def test_each_of_them_hears_of_the_error():
-    def slow_refusal(connection, asked):
+def test_each_caller_gets_its_own_copy_of_the_error():
+    def slow_refusal(connection, request):
         time.sleep(0.2)
         connection.sendall(answer({"message": "Invalid JWT"}, 401))
 
     def error_of(_):
         with pytest.raises(InvalidToken) as caught:
-            session.fetch(call())
+            session.fetch(spec())
         return caught.value
 
     with Scripted(slow_refusal) as server:
@@ -551,36 +553,36 @@ def test_each_of_them_hears_of_the_error():
         with ThreadPoolExecutor(4) as pool:
             errors = list(pool.map(error_of, range(4)))
 
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
         assert len({id(error) for error in errors}) == 4
 
 
-def test_one_who_stops_waiting_takes_the_answer_from_nobody():
+def test_a_caller_who_cancels_does_not_cancel_for_the_others():
     impatient = Progress()
-    with Scripted(slow_answer) as server, ThreadPoolExecutor(2) as pool:
+    with Scripted(slow_response) as server, ThreadPoolExecutor(2) as pool:
         session = session_to(server)
-        first = pool.submit(session.fetch, call(progress=impatient))
+        first = pool.submit(session.fetch, spec(progress=impatient))
         time.sleep(0.05)
-        second = pool.submit(session.fetch, call())
+        second = pool.submit(session.fetch, spec())
         time.sleep(0.05)
         impatient.cancel()
 
         with pytest.raises(Canceled):
             first.result()
         assert second.result() == PAGE
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
 
 
-# ---- stop
+# ---- cancel
 
 
-def test_stop_ends_a_hanging_request_at_once():
+def test_cancel_ends_a_hanging_request_at_once():
     progress = Progress()
     with Scripted(silent(20)) as server:
         threading.Timer(0.2, progress.cancel).start()
         began = time.monotonic()
         with pytest.raises(Canceled):
-            session_to(server, deadline=60).fetch(call(progress=progress))
+            session_to(server, deadline=60).fetch(spec(progress=progress))
 
         assert time.monotonic() - began < 3
 
@@ -592,28 +594,28 @@ def test_ctrl_c_ends_a_hanging_request_at_once_twice_in_a_row():
             threading.Timer(0.2, _thread.interrupt_main).start()
             began = time.monotonic()
             with pytest.raises(KeyboardInterrupt):
-                session.fetch(call())
+                session.fetch(spec())
 
             assert time.monotonic() - began < 3
 
 
-def test_ctrl_c_stops_no_watch_and_no_later_call():
+def test_ctrl_c_does_not_cancel_the_progress_or_a_later_call():
     progress = Progress()
     with Scripted(silent(20), ANSWER) as server:
         session = session_to(server, deadline=60)
         threading.Timer(0.1, _thread.interrupt_main).start()
         with pytest.raises(KeyboardInterrupt):
-            session.fetch(call(progress=progress))
+            session.fetch(spec(progress=progress))
 
-        assert session.fetch(call(progress=progress)) == PAGE
+        assert session.fetch(spec(progress=progress)) == PAGE
 
 
 def fetch_twice(session, progress):
     for number in range(2):
-        session.fetch(call(progress=progress, params={"n": number}))
+        session.fetch(spec(progress=progress, params={"n": number}))
 
 
-def test_stop_ends_a_wait_between_attempts_and_a_wait_for_a_slot():
+def test_cancel_ends_a_wait_between_attempts_and_a_wait_for_a_slot():
     for reply in (answer(b"", 503, headers={"Retry-After": "50"}), answer(PAGE, headers=limits(1, 0, 50_000))):
         progress = Progress()
         with Scripted(reply) as server:
@@ -623,45 +625,45 @@ def test_stop_ends_a_wait_between_attempts_and_a_wait_for_a_slot():
                 fetch_twice(session_to(server, deadline=60), progress)
 
             assert time.monotonic() - began < 3
-            assert len(server.asked) == 1
+            assert len(server.requests) == 1
 
 
-def test_a_page_that_is_on_its_way_when_it_is_stopped_is_kept():
+def test_a_page_in_flight_at_the_cancel_is_cached():
     progress = Progress()
 
-    def stopped_meanwhile(connection, asked):
+    def canceled_meanwhile(connection, request):
         progress.cancel()
         time.sleep(0.3)
         connection.sendall(ANSWER)
 
-    with Scripted(stopped_meanwhile) as server:
+    with Scripted(canceled_meanwhile) as server:
         session = session_to(server)
         with pytest.raises(Canceled):
-            session.fetch(call(progress=progress))
+            session.fetch(spec(progress=progress))
 
-        assert session.fetch(call()) == PAGE
-        assert len(server.asked) == 1
+        assert session.fetch(spec()) == PAGE
+        assert len(server.requests) == 1
 
 
-def test_waits_are_told_to_the_watch():
-    told = []
+def test_waits_are_reported_to_the_progress():
+    waits = []
 
-    class Told(Progress):
+    class Recorder(Progress):
         def on_wait(self, seconds, why):
-            told.append((round(seconds), why))
+            waits.append((round(seconds), why))
             self.cancel()
 
-    progress = Told()
+    progress = Recorder()
     with Scripted(answer(b"", 503, headers={"Retry-After": "7"})) as server, pytest.raises(Canceled):
-        session_to(server, deadline=60).fetch(call(progress=progress))
+        session_to(server, deadline=60).fetch(spec(progress=progress))
 
-    assert told == [(7, "to try again")]
+    assert waits == [(7, "to try again")]
 
 
 # ---- what it shows
 
 
-def test_a_session_shows_its_host_and_is_not_pickled():
+def test_a_session_shows_its_host_and_cannot_be_pickled():
     with Scripted(ANSWER) as server:
         session = session_to(server)
 
@@ -670,7 +672,7 @@ def test_a_session_shows_its_host_and_is_not_pickled():
             pickle.dumps(session)
 
 
-def test_nothing_is_warned_of_on_the_way():
+def test_a_normal_fetch_raises_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fetched(ANSWER)

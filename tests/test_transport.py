@@ -1,4 +1,4 @@
-"""One request, sent once: in time, and whole or not at all. Every server here is real, and most of them lie."""
+"""One request, sent once: in time, and complete or a failure. The servers are real, and most of them misbehave."""
 
 import gzip
 import http.client
@@ -17,13 +17,13 @@ BODY = b'{"users": [' + b", ".join(b'{"id": "u%04d"}' % number for number in ran
 ZIPPED = gzip.compress(BODY)
 
 
-def asking(url, seconds=2.0, adapter=None):
+def send_to(url, seconds=2.0, adapter=None):
     return send_once(adapter or Adapter(), requests.Request("GET", f"{url}/users/").prepare(), Token(TOKEN), seconds)
 
 
-def of(*script, seconds=2.0):
+def send(*script, seconds=2.0):
     with Scripted(*script) as server:
-        return asking(server.url, seconds)
+        return send_to(server.url, seconds)
 
 
 def chunked(*chunks, last=b"0\r\n\r\n"):
@@ -48,11 +48,11 @@ def chunked(*chunks, last=b"0\r\n\r\n"):
     ],
     ids=lambda reply: reply.partition(b"\r\n\r\n")[0].decode().replace("\r\n", " "),
 )
-def test_an_honest_answer_comes_whole_however_it_is_sent(reply):
-    came = of(reply)
+def test_a_correct_response_is_complete_however_it_is_sent(reply):
+    outcome = send(reply)
 
-    assert isinstance(came, RawResponse)
-    assert came.body == BODY
+    assert isinstance(outcome, RawResponse)
+    assert outcome.body == BODY
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_an_honest_answer_comes_whole_however_it_is_sent(reply):
     ],
     ids=["length", "zipped", "chunked", "none", "http/1.0"],
 )
-def test_a_cut_goes_unnoticed_only_where_a_plain_body_ends_with_its_connection(reply, is_sure):
-    assert of(reply).is_surely_complete is is_sure
+def test_a_truncation_goes_unnoticed_only_if_a_plain_body_ends_with_its_connection(reply, is_sure):
+    assert send(reply).is_surely_complete is is_sure
 
 
 @pytest.mark.parametrize(
@@ -90,28 +90,28 @@ def test_a_cut_goes_unnoticed_only_where_a_plain_body_ends_with_its_connection(r
     ids=["short", "half", "no trailer", "wrong crc", "cut twin", "says gzip", "br", "no last chunk", "bad chunk",
          "long header", "no http", "reset", "closed"],
 )  # fmt: skip
-def test_what_is_cut_or_broken_is_no_answer(reply, kind):
-    came = of(reply)
+def test_a_truncated_or_broken_response_is_a_failure(reply, kind):
+    outcome = send(reply)
 
-    assert isinstance(came, Failure)
-    assert came.kind == kind
+    assert isinstance(outcome, Failure)
+    assert outcome.kind == kind
 
 
-def test_a_reset_in_the_midst_of_a_body_is_no_answer():
-    def half(connection, asked):
+def test_a_reset_in_the_middle_of_a_body_is_a_failure():
+    def half(connection, request):
         connection.sendall(answer(BODY)[:500])
         time.sleep(0.05)
-        hang_up(connection, asked)
+        hang_up(connection, request)
 
-    assert isinstance(of(half), Failure)
+    assert isinstance(send(half), Failure)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_status_that_says_enough_needs_no_whole_body(status):
-    came = of(answer(BODY[:9], status, length=len(BODY), headers={"X-RateLimit-Remaining": "0"}))
+def test_an_error_status_needs_no_complete_body(status):
+    outcome = send(answer(BODY[:9], status, length=len(BODY), headers={"X-RateLimit-Remaining": "0"}))
 
-    assert isinstance(came, RawResponse)
-    assert (came.status, came.body, came.headers["x-ratelimit-remaining"]) == (status, b"", "0")
+    assert isinstance(outcome, RawResponse)
+    assert (outcome.status, outcome.body, outcome.headers["x-ratelimit-remaining"]) == (status, b"", "0")
 
 
 @pytest.mark.parametrize(
@@ -129,10 +129,10 @@ def test_an_attempt_ends_in_time_and_its_connection_with_it(reply):
     before = set(threading.enumerate())
     with Scripted(reply) as server:
         began = time.monotonic()
-        came = asking(server.url, seconds=0.3)
+        outcome = send_to(server.url, seconds=0.3)
 
-        assert isinstance(came, Failure)
-        assert came.kind == "timeout"  # whichever progress ran out first: ours, or the socket's
+        assert isinstance(outcome, Failure)
+        assert outcome.kind == "timeout"  # whichever limit ran out first: ours, or the socket's
         assert time.monotonic() - began < 3  # the server takes 14 at least
         assert no_attempt_is_left(before, within=3)
 
@@ -146,15 +146,15 @@ def no_attempt_is_left(before, within):
     return True
 
 
-def test_an_answer_that_is_whole_is_used_although_the_connection_closes_late():
-    def lingering(connection, asked):
+def test_a_complete_response_is_used_although_the_connection_closes_late():
+    def lingering(connection, request):
         connection.sendall(answer(BODY))
         time.sleep(20)
 
     began = time.monotonic()
-    came = of(lingering, seconds=15)
+    outcome = send(lingering, seconds=15)
 
-    assert isinstance(came, RawResponse)
+    assert isinstance(outcome, RawResponse)
     assert time.monotonic() - began < 3
 
 
@@ -162,41 +162,41 @@ def test_a_connection_is_used_again():
     adapter = Adapter()
     with Scripted(answer(BODY, headers={"Connection": "keep-alive"})) as server:
         for _ in range(5):
-            assert isinstance(asking(server.url, adapter=adapter), RawResponse)
+            assert isinstance(send_to(server.url, adapter=adapter), RawResponse)
 
         assert server.connections == 1
-        assert len(server.asked) == 5
+        assert len(server.requests) == 5
 
 
-def test_an_address_where_nobody_listens_is_refused():
+def test_a_closed_port_is_refused():
     with Scripted(b"") as server:
         url = server.url
-    came = asking(url)
+    outcome = send_to(url)
 
-    assert isinstance(came, Failure)
-    assert came.kind == "refused"
-    assert "ConnectionRefusedError" in came.message
-
-
-def test_a_name_that_nobody_knows_is_refused():
-    came = asking("https://nowhere.invalid", seconds=5.0)
-
-    assert isinstance(came, Failure)
-    assert came.kind in ("refused", "timeout")
+    assert isinstance(outcome, Failure)
+    assert outcome.kind == "refused"
+    assert "ConnectionRefusedError" in outcome.message
 
 
-def test_a_bomb_is_not_unpacked(monkeypatch):
+def test_an_unknown_host_is_refused():
+    outcome = send_to("https://nowhere.invalid", seconds=5.0)
+
+    assert isinstance(outcome, Failure)
+    assert outcome.kind in ("refused", "timeout")
+
+
+def test_a_zip_bomb_is_not_decompressed(monkeypatch):
     monkeypatch.setattr(module, "MAX_BODY_BYTES", 1_000_000)
 
-    came = of(answer(gzip.compress(b"0" * 5_000_000), headers={"Content-Encoding": "gzip"}))
+    outcome = send(answer(gzip.compress(b"0" * 5_000_000), headers={"Content-Encoding": "gzip"}))
 
-    assert came == Failure("broken", "the response is too large for a page of rows")
+    assert outcome == Failure("broken", "the response is too large for a page of rows")
 
 
-def test_a_body_of_endless_empty_parts_is_no_answer():
-    came = of(answer(gzip.compress(b"") * 5_000, headers={"Content-Encoding": "gzip"}))
+def test_a_body_of_too_many_empty_parts_is_a_failure():
+    outcome = send(answer(gzip.compress(b"") * 5_000, headers={"Content-Encoding": "gzip"}))
 
-    assert came == Failure("broken", "the compressed response has too many parts")
+    assert outcome == Failure("broken", "the compressed response has too many parts")
 
 
 SECRET = "made-up-password"
@@ -221,71 +221,71 @@ def no_proxy(monkeypatch):
 
 
 @pytest.mark.parametrize("proxy", PROXIES)
-def test_a_proxy_that_is_no_address_is_told_without_its_password(monkeypatch, no_proxy, proxy):
+def test_an_invalid_proxy_is_reported_without_its_password(monkeypatch, no_proxy, proxy):
     monkeypatch.setenv("HTTPS_PROXY", proxy)
 
-    came = asking("https://nowhere.invalid")
+    outcome = send_to("https://nowhere.invalid")
 
-    assert came.kind == "setting"
-    assert came.message == "the proxy set for https is not a valid address"
-    assert "HTTPS_PROXY" in came.hint
-    assert SECRET not in repr(came)
+    assert outcome.kind == "setting"
+    assert outcome.message == "the proxy set for https is not a valid address"
+    assert "HTTPS_PROXY" in outcome.hint
+    assert SECRET not in repr(outcome)
 
 
-def test_a_socks_proxy_without_its_package_is_told_with_what_to_install(monkeypatch, no_proxy):
+def test_a_socks_proxy_without_its_package_is_reported_with_what_to_install(monkeypatch, no_proxy):
     def without(*_, **__):
         raise requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support.")
 
     monkeypatch.setattr(requests.adapters, "SOCKSProxyManager", without)
     monkeypatch.setenv("ALL_PROXY", f"socks5://someone:{SECRET}@127.0.0.1:9")
 
-    came = asking("https://nowhere.invalid")
+    outcome = send_to("https://nowhere.invalid")
 
-    assert came.kind == "setting"
-    assert "PySocks" in came.message
-    assert 'pip install "requests[socks]"' in came.hint
-    assert SECRET not in repr(came)
+    assert outcome.kind == "setting"
+    assert "PySocks" in outcome.message
+    assert 'pip install "requests[socks]"' in outcome.hint
+    assert SECRET not in repr(outcome)
 
 
 @pytest.mark.parametrize(
     ("text", "reason"), [(None, "No such file or directory"), ("no certificate", "it contains no certificate")]
 )
-def test_certificates_that_cannot_be_read_are_told_with_their_file(monkeypatch, no_proxy, tmp_path, text, reason):
+def test_unreadable_certificates_are_reported_with_their_file(monkeypatch, no_proxy, tmp_path, text, reason):
     file = tmp_path / "bundle.pem"
     if text is not None:
         file.write_text(text)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))
 
-    came = asking("https://nowhere.invalid")
+    outcome = send_to("https://nowhere.invalid")
 
-    assert came.kind == "setting"
-    assert came.message == f"the trusted certificates cannot be read ({file}: {reason})"
-    assert "REQUESTS_CA_BUNDLE" in came.hint
+    assert outcome.kind == "setting"
+    assert outcome.message == f"the trusted certificates cannot be read ({file}: {reason})"
+    assert "REQUESTS_CA_BUNDLE" in outcome.hint
 
 
-def test_a_key_log_that_cannot_be_written_is_told_with_its_setting(monkeypatch):
+def test_a_key_log_that_cannot_be_written_is_reported_with_its_setting(monkeypatch):
     def opens_the_key_log(*_, **__):  # which of urllib3 and requests does, depends on their versions
         raise FileNotFoundError(2, "No such file or directory", "/nowhere/keys")
 
     monkeypatch.setattr(Adapter, "send", opens_the_key_log)
 
-    came = asking("http://127.0.0.1:9")
+    outcome = send_to("http://127.0.0.1:9")
 
-    assert came.kind == "setting"
-    assert "/nowhere/keys" in came.message
-    assert "SSLKEYLOGFILE" in came.hint
+    assert outcome.kind == "setting"
+    assert "/nowhere/keys" in outcome.message
+    assert "SSLKEYLOGFILE" in outcome.hint
 
 
-def test_a_redirect_is_an_answer_and_is_not_followed():
+def test_a_redirect_is_returned_and_not_followed():
     with Scripted(answer(b"")) as elsewhere:
-        came = of(answer(b"", 302, headers={"Location": f"{elsewhere.url}/users/"}))
+        outcome = send(answer(b"", 302, headers={"Location": f"{elsewhere.url}/users/"}))
 
-        assert isinstance(came, RawResponse)
-        assert came.status == 302
-        assert elsewhere.asked == []
+        assert isinstance(outcome, RawResponse)
+        assert outcome.status == 302
+        assert elsewhere.requests == []
 
 
-def test_the_token_is_sent_and_no_other_credential_and_no_cookie(tmp_path, monkeypatch):
+def test_the_token_is_sent_but_no_other_credential_and_no_cookie(tmp_path, monkeypatch):
     netrc = tmp_path / "netrc"
     netrc.write_text("default login someone password word\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -294,34 +294,34 @@ def test_the_token_is_sent_and_no_other_credential_and_no_cookie(tmp_path, monke
     adapter = Adapter()
     with Scripted(answer(BODY, headers={"Set-Cookie": "a=b; Path=/"})) as server:
         for _ in range(2):
-            assert isinstance(asking(server.url, adapter=adapter), RawResponse)
+            assert isinstance(send_to(server.url, adapter=adapter), RawResponse)
 
-        for asked in server.asked:
-            assert asked.headers["authorization"] == f"Bearer {TOKEN}"
-            assert "cookie" not in asked.headers
-            assert "proxy-authorization" not in asked.headers
+        for request in server.requests:
+            assert request.headers["authorization"] == f"Bearer {TOKEN}"
+            assert "cookie" not in request.headers
+            assert "proxy-authorization" not in request.headers
 
 
-def test_an_answer_that_echoes_the_token_comes_without_it():
+def test_an_echoed_token_is_redacted():
     with Scripted(
-        by=lambda asked: answer(asked.headers["authorization"].encode(), headers={"X-Echo": TOKEN})
+        by=lambda request: answer(request.headers["authorization"].encode(), headers={"X-Echo": TOKEN})
     ) as server:
-        came = asking(server.url)
+        outcome = send_to(server.url)
 
-    assert isinstance(came, RawResponse)
-    assert came.body.decode() == "Bearer •••"
-    assert TOKEN not in str(came.headers)
+    assert isinstance(outcome, RawResponse)
+    assert outcome.body.decode() == "Bearer •••"
+    assert TOKEN not in str(outcome.headers)
 
 
-def test_http_that_prints_its_headers_prints_no_token(monkeypatch, capfd):
+def test_http_debug_output_does_not_show_the_token(monkeypatch, capfd):
     monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
 
-    of(answer(BODY))
+    send(answer(BODY))
 
     assert TOKEN not in "".join(capfd.readouterr())
 
 
-def test_the_request_that_was_handed_in_bears_no_token_afterwards():
+def test_the_given_request_has_no_token_afterwards():
     request = requests.Request("GET", "http://127.0.0.1:9/").prepare()
 
     send_once(Adapter(), request, Token(TOKEN), 1.0)

@@ -162,7 +162,7 @@ class Trial:
         """What must hold after every test; *told* is what was logged and printed."""
         refused = [logged.number for logged in self.sim.log if logged.status == 429 and not logged.fault]
         assert len(refused) <= self.may_be_refused * len(self.sim.log), "requests too many"
-        assert [asked for asked in self.decoy.asked if "authorization" in asked.headers] == []
+        assert [asked for asked in self.decoy.requests if "authorization" in asked.headers] == []
         words = told + "".join(_everything_in(error) for error in self.errors)
         assert self.sim.token not in words
         assert [1 for file in self.files() if self.sim.token.encode() in file] == []
