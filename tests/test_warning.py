@@ -68,7 +68,7 @@ def test_a_warning_of_a_missing_scope_says_what_to_do_as_an_error_does(loc, name
 def test_an_unknown_value_offline_shows_what_to_do(sim, tmp_path):
     loc = hl.connect(CONTACTS_ONLY, sim.location_id, base_url=sim.url, cache=tmp_path, offline=True)
 
-    assert "What to do: connect without offline=True and read it once; or say which it is, as in connect(" in str(
+    assert "What to do: connect without offline=True and read it once; or set it with connect(" in str(
         only_warning(lambda: loc.timezone.key).message
     )
 

@@ -111,7 +111,7 @@ class Context:
             zone = zone_named(name)
             if zone is not None:
                 return zone
-        self._warn_once(f"{problem}: using UTC", f'{alternative}pass it, as in connect(timezone="America/Chicago")')
+        self._warn_once(f"{problem}: using UTC", f'{alternative}set it with connect(timezone="America/Chicago")')
         return ZoneInfo("UTC")
 
     @property
@@ -163,7 +163,7 @@ class Context:
     # ---- the cache
 
     def cache_info(self, name: str) -> CacheInfo | None:
-        """What the cache has of a resource; ``None`` for nothing. No request. Raises ``CacheLocked``."""
+        """What the cache has of a resource; ``None`` if it has no rows. No request. Raises ``CacheLocked``."""
         resource = CATALOG[name]
         records = [record for record in self._records(resource) if record.resource == resource.name and record.pages]
         finished = [record for record in records if record.finished is not None]

@@ -168,14 +168,14 @@ class _NameIndex:
             )
         is_any_pipeline = self.key == "stage_id" and self.pipeline_id is None
         alternative = "add pipeline=, or " if is_any_pipeline else ""
-        found = id_named(self.noun, name_or_id, names, alternative)
-        if found is None and not self.context.offline:
-            found = id_named(self.noun, name_or_id, self.names(refresh=True), alternative)
-        if found is None and self.key != "tag" and _ID.fullmatch(name_or_id):
+        matched_id = id_named(self.noun, name_or_id, names, alternative)
+        if matched_id is None and not self.context.offline:
+            matched_id = id_named(self.noun, name_or_id, self.names(refresh=True), alternative)
+        if matched_id is None and self.key != "tag" and _ID.fullmatch(name_or_id):
             return name_or_id
-        if found is None:
+        if matched_id is None:
             raise self.not_found_error(name_or_id)
-        return found
+        return matched_id
 
     def missing(self, ids: list[str]) -> list[str] | None:
         """The *ids* that do not exist; ``None`` if the names cannot be read."""

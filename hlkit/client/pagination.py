@@ -119,7 +119,7 @@ class SearchAfter(Paging):
     style: ClassVar[str] = "search_after"
     guarantee: ClassVar[str] = (
         "Read oldest first, by a cursor that includes the row's id: a row that exists from start to finish is "
-        "returned exactly once, whatever else is added, changed or deleted meanwhile."
+        "returned exactly once, no matter which other rows are added, changed or deleted during the download."
     )
     ends_on_overlap: ClassVar[bool] = True
 
@@ -224,16 +224,16 @@ class Offset(Paging):
 
     ``{"tasks": [{"_id": "a"}, {"_id": "b"}]}``
 
-    If a page does not overlap the rows before it, some of those were deleted, and rows were skipped. Then it goes
-    back one page, and on by half pages until the rows overlap again.
+    If a page does not overlap the rows before it, some of those were deleted, and rows were skipped. The download
+    then goes back one page, and forward by half pages until the rows overlap again.
     """
 
     param: str = "skip"
 
     style: ClassVar[str] = "offset"
     guarantee: ClassVar[str] = (
-        "Read by row number, each page from the last row of the page before. If rows were deleted meanwhile, it "
-        "goes back a page. A row that keeps its place in the order is returned exactly once."
+        "Read by row number, each page from the last row of the page before. If rows were deleted in between, "
+        "it goes back a page. A row that keeps its position in the order is returned exactly once."
     )
     max_stale_pages: ClassVar[int] = 10  # going back reads known rows again
     tracks_gaps: ClassVar[bool] = True
@@ -271,9 +271,9 @@ class PageNumber(Paging):
 
     style: ClassVar[str] = "page"
     guarantee: ClassVar[str] = (
-        "Read by page number, and counted at the end. If the count is not the announced total, or the total changed "
-        "meanwhile, all pages are read once more; if it still differs, IncompleteDownload is raised. One case goes "
-        "unnoticed: a row is missed while another is added and deleted, so that the count is right."
+        "Read by page number, and counted at the end. If the count is not the announced total, or the total changes "
+        "during the download, all pages are read once more; if it still differs, IncompleteDownload is raised. One "
+        "case is not noticed: a row is missed while another is added and deleted, so that the count is right."
     )
     max_stale_pages: ClassVar[int] = 2
     verifies_total: ClassVar[bool] = True

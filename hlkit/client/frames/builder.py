@@ -219,21 +219,23 @@ class NestedObjects:
 def column_values(rows: Sequence[Row], column: Column, nested: NestedObjects | None = None) -> list[Any]:
     """The unconverted values of one column, each from the first of the column's paths that holds one."""
     nested = nested or NestedObjects()
-    found = _values_at(rows, column.paths[0], nested)
+    wire_values = _values_at(rows, column.paths[0], nested)
     for path in column.paths[1:]:
-        if (None in found or "" in found) and _objects_around(rows, path, nested) is not None:
+        if (None in wire_values or "" in wire_values) and _objects_around(rows, path, nested) is not None:
             fallbacks = _values_at(rows, path, nested)
-            pairs = zip(found, fallbacks, strict=True)
-            found = [value if other is None or value not in (None, "") else other for value, other in pairs]
+            pairs = zip(wire_values, fallbacks, strict=True)
+            wire_values = [value if other is None or value not in (None, "") else other for value, other in pairs]
     if column.without:
-        found = [[pair for pair in answers or () if pair["field"] not in column.without] for answers in found]
+        wire_values = [
+            [pair for pair in answers or () if pair["field"] not in column.without] for answers in wire_values
+        ]
     if column.item:
-        found = [_pick_member(value, column.item) if value else value for value in found]
-    if column.cased_as and any(_lacks_capitals(name) for name in found):
+        wire_values = [_pick_member(value, column.item) if value else value for value in wire_values]
+    if column.cased_as and any(_lacks_capitals(name) for name in wire_values):
         parts = zip(*(_values_at(rows, path, nested) for path in column.cased_as), strict=True)
-        pairs = zip(found, parts, strict=True)
-        found = [_with_capitals(name, texts) if _lacks_capitals(name) else name for name, texts in pairs]
-    return found
+        pairs = zip(wire_values, parts, strict=True)
+        wire_values = [_with_capitals(name, texts) if _lacks_capitals(name) else name for name, texts in pairs]
+    return wire_values
 
 
 def _pick_member(value: Any, name: str) -> Any:
@@ -277,14 +279,14 @@ def _objects_around(rows: Sequence[Row], path: str, nested: NestedObjects) -> Se
         return rows
     if prefix not in nested.objects:
         list_path, _, flag = prefix.partition("[")
-        found = _values_at(rows, list_path, nested)
+        wire_values = _values_at(rows, list_path, nested)
         expected = list if flag else dict
-        invalid = {row for row, value in enumerate(found) if value and not isinstance(value, expected)}
+        invalid = {row for row, value in enumerate(wire_values) if value and not isinstance(value, expected)}
         nested.invalid[prefix] = invalid | nested.invalid.get(list_path.rpartition(".")[0], set())
         if flag:
-            found = [_first_flagged(value, flag.rstrip("]")) for value in found]
-        found = [value if isinstance(value, dict) else None for value in found]
-        nested.objects[prefix] = found if any(value is not None for value in found) else None
+            wire_values = [_first_flagged(value, flag.rstrip("]")) for value in wire_values]
+        wire_values = [value if isinstance(value, dict) else None for value in wire_values]
+        nested.objects[prefix] = wire_values if any(value is not None for value in wire_values) else None
     return nested.objects[prefix]
 
 

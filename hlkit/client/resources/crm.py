@@ -152,7 +152,7 @@ OPPORTUNITIES = Resource(
         Column("status_changed_at", "lastStatusChangeAt", INSTANT),
         Column("acted_at", "lastActionDate", INSTANT, doc="the last action taken on it"),
         Column("lost_reason_id", "lostReasonId", ID),
-        Column("win_probability", "effectiveProbability", NUMBER, doc="as HighLevel gives it"),
+        Column("win_probability", "effectiveProbability", NUMBER, doc="as HighLevel sends it"),
         Column("contact_name", "contact.name", TEXT, private=True, cased_as=("relations[primary].fullName",)),
         Column("contact_email", "contact.email", TEXT, private=True),
         Column("contact_phone", "contact.phone", TEXT, private=True),
@@ -196,7 +196,7 @@ STAGES = Resource(
         Column("pipeline", "parent.name", TEXT),
         Column("in_funnel", "showInFunnel", FLAG, doc="shown in HighLevel's funnel chart"),
         Column("in_pie_chart", "showInPieChart", FLAG),
-        Column("win_probability", "stageWinProbability", NUMBER, doc="as HighLevel gives it"),
+        Column("win_probability", "stageWinProbability", NUMBER, doc="as HighLevel sends it"),
     ),
 )
 

@@ -148,7 +148,7 @@ SUBSCRIPTIONS = Resource(
     always=_ALT_TYPE,
     rows="data",
     doc=(
-        "Recurring subscriptions. HighLevel gives the billing interval and the cancellation date only one "
+        "Recurring subscriptions. The billing interval and the cancellation date are available only one "
         "subscription at a time."
     ),
     scope="payments/subscriptions.readonly",
