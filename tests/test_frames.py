@@ -12,9 +12,9 @@ def definition(name, *, id="f1", key="contact.f1", kind="TEXT", model="contact")
     return {"id": id, "name": name, "fieldKey": key, "dataType": kind, "model": model}
 
 
-def frame_of(*pages, resource=CONTACTS, definitions=(), **given):
+def frame_of(*pages, resource=CONTACTS, definitions=(), **options):
     custom = CustomFields.of(definitions, resource.model, resource.columns)
-    builder = FrameBuilder(resource.columns, resource.key, custom, **given)
+    builder = FrameBuilder(resource.columns, resource.key, custom, **options)
     for rows in pages:
         builder.add(rows)
     return builder.frame()

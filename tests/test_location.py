@@ -39,12 +39,10 @@ def sim():
 
 @pytest.fixture
 def connect(sim, tmp_path):
-    def connected(token=TOKEN, **given):
-        return hl.connect(
-            token, given.pop("location_id", sim.location_id), base_url=sim.url, **{"cache": tmp_path, **given}
-        )
+    def connect(token=TOKEN, location_id=sim.location_id, **options):
+        return hl.connect(token, location_id, base_url=sim.url, **{"cache": tmp_path, **options})
 
-    return connected
+    return connect
 
 
 @pytest.fixture
@@ -58,9 +56,9 @@ def no_credentials(monkeypatch):
     monkeypatch.delenv("HIGHLEVEL_LOCATION_ID", raising=False)
 
 
-def requests_during(sim, work):
+def requests_during(sim, call):
     before = len(sim.log)
-    work()
+    call()
     return len(sim.log) - before
 
 
@@ -71,7 +69,7 @@ def test_connecting_and_the_card_make_no_request(sim, connect):
     assert requests_during(sim, lambda: (repr(connect()), connect()._repr_html_(), dir(connect()))) == 0
 
 
-def test_the_environment_is_taken_where_no_argument_is_given(sim, monkeypatch, tmp_path):
+def test_without_arguments_the_environment_is_used(sim, monkeypatch, tmp_path):
     monkeypatch.setenv("HIGHLEVEL_PIT", TOKEN)
     monkeypatch.setenv("HIGHLEVEL_LOCATION_ID", sim.location_id)
 
@@ -80,29 +78,29 @@ def test_the_environment_is_taken_where_no_argument_is_given(sim, monkeypatch, t
     assert "connected by              HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID" in repr(loc)
 
 
-@pytest.mark.parametrize("given", [{"token": TOKEN}, {"location_id": "abc"}], ids=["token", "location"])
-def test_half_a_pair_is_an_error_and_no_reason_to_look_further(given, monkeypatch):
+@pytest.mark.parametrize("arguments", [{"token": TOKEN}, {"location_id": "abc"}], ids=["token", "location"])
+def test_a_token_or_location_id_alone_raises_even_if_the_environment_has_both(arguments, monkeypatch):
     monkeypatch.setenv("HIGHLEVEL_PIT", TOKEN)
     monkeypatch.setenv("HIGHLEVEL_LOCATION_ID", "abc")
 
     with pytest.raises(hl.errors.InvalidToken, match="must be set together"):
-        hl.connect(**given)
+        hl.connect(**arguments)
 
 
-def test_half_a_pair_in_the_environment_is_an_error_too(monkeypatch):
+def test_a_token_alone_in_the_environment_raises(monkeypatch):
     monkeypatch.setenv("HIGHLEVEL_PIT", TOKEN)
 
     with pytest.raises(hl.errors.InvalidToken, match="the location id is missing"):
         hl.connect()
 
 
-def test_without_any_token_the_error_names_what_was_tried():
+def test_without_any_token_the_error_names_the_variables():
     with pytest.raises(hl.errors.InvalidToken, match="HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID"):
         hl.connect()
 
 
 @pytest.mark.parametrize(
-    "given",
+    "location",
     [
         "https://app.gohighlevel.com/v2/location/abcDEF123/dashboard",
         " app.example.com/location/abcDEF123 ",
@@ -110,27 +108,27 @@ def test_without_any_token_the_error_names_what_was_tried():
         "'abcDEF123'",
     ],
 )
-def test_a_location_is_named_by_its_id_or_by_the_browsers_address(given):
-    assert hl.connect(TOKEN, given, cache=False).location_id == "abcDEF123"
+def test_a_location_is_given_by_its_id_or_the_url_in_the_browser(location):
+    assert hl.connect(TOKEN, location, cache=False).location_id == "abcDEF123"
 
 
-@pytest.mark.parametrize("place", [TOKEN, f" {TOKEN.upper()}\n", "pit-cut-short", "eyJ" + "a" * 50])
-def test_a_token_in_the_place_of_the_location_is_refused_and_shown_nowhere(place, tmp_path):
+@pytest.mark.parametrize("token", [TOKEN, f" {TOKEN.upper()}\n", "pit-cut-short", "eyJ" + "a" * 50])
+def test_a_token_instead_of_the_location_id_raises_and_is_not_shown(token, tmp_path):
     with pytest.raises(hl.errors.InvalidToken, match="the location id is a token") as refused:
-        hl.connect("abcDEF123", place, cache=tmp_path)
+        hl.connect("abcDEF123", token, cache=tmp_path)
 
-    secret = place.strip()
+    secret = token.strip()
     assert secret not in str(refused.value)
-    held = [repr(frame.frame.f_locals) for frame in refused.traceback[1:]]
-    assert held
-    assert not any(secret in locals_ for locals_ in held)
+    frame_locals = [repr(frame.frame.f_locals) for frame in refused.traceback[1:]]
+    assert frame_locals
+    assert not any(secret in text for text in frame_locals)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("given", ["", "a b", "https://example.com/", "../etc", 7, "x" * 70])
-def test_what_is_no_location_id_is_refused(given):
+@pytest.mark.parametrize("location_id", ["", "a b", "https://example.com/", "../etc", 7, "x" * 70])
+def test_an_invalid_location_id_raises(location_id):
     with pytest.raises(hl.errors.InvalidRequest, match="not the ID of a location"):
-        hl.connect(TOKEN, given, cache=False)
+        hl.connect(TOKEN, location_id, cache=False)
 
 
 @pytest.mark.parametrize("url", ["http://services.example.com", "ftp://127.0.0.1", "services.example.com", ""])
@@ -139,24 +137,24 @@ def test_the_token_is_sent_over_https_only(url):
         hl.connect(TOKEN, "abc", base_url=url)
 
 
-def test_a_zone_that_does_not_exist_is_refused_at_once():
+def test_an_unknown_time_zone_raises_at_once():
     with pytest.raises(hl.errors.InvalidRequest, match="no time zone"):
         hl.connect(TOKEN, "abc", timezone="Middle/Earth")
 
 
 @pytest.mark.parametrize(
-    "given",
+    "options",
     [{"expire_after": "1h"}, {"expire_after": -1}, {"deadline": "30"}, {"deadline": 0}, {"deadline": float("inf")}],
 )
-def test_what_is_no_number_of_seconds_is_refused_at_once(given):
+def test_an_invalid_number_of_seconds_raises_at_once(options):
     with pytest.raises(hl.errors.InvalidRequest, match="seconds"):
-        hl.connect(TOKEN, "abc", cache=False, **given)
+        hl.connect(TOKEN, "abc", cache=False, **options)
 
 
 # ---- the card and completion
 
 
-def test_the_card_tells_what_is_kept_once_it_was_read(loc):
+def test_the_card_shows_what_is_cached(loc):
     loc.contacts()
     loc.location()
 
@@ -168,7 +166,7 @@ def test_the_card_tells_what_is_kept_once_it_was_read(loc):
     assert "requests left in 10 s" in card
 
 
-def test_rows_of_some_parents_or_of_some_time_are_not_said_to_be_all(loc):
+def test_rows_of_some_parents_or_dates_do_not_count_as_complete(loc):
     contacts = loc.contacts()["contact_id"]
     loc.notes(contact_id=contacts[:2].tolist())
     loc.appointments(since="2026-01-01")
@@ -184,7 +182,7 @@ def test_rows_of_some_parents_or_of_some_time_are_not_said_to_be_all(loc):
     assert loc.costs("appointments")["requests"].tolist() == [0]
 
 
-def test_what_was_begun_and_not_read_to_its_end_has_no_known_cost(loc):
+def test_a_resource_that_was_not_read_completely_has_no_known_cost(loc):
     checked = loc.check().set_index("resource")["requests"]
     assert checked["conversations"] > 2
 
@@ -194,7 +192,7 @@ def test_what_was_begun_and_not_read_to_its_end_has_no_known_cost(loc):
     assert costs["requests"].isna().tolist() == [True, False]
 
 
-def test_the_card_escapes_what_strangers_wrote(loc, monkeypatch):
+def test_the_card_escapes_text_from_the_location(loc, monkeypatch):
     monkeypatch.setattr(type(loc), "name", property(lambda self: "<script>alert(1)</script>"))
 
     assert "<script>" not in loc._repr_html_()
@@ -211,7 +209,7 @@ def test_every_resource_completes_and_shows_its_filters(loc, resource):
 
     def completions(text):
         with provisionalcompleter():
-            return {one.text for one in shell.Completer.completions(text, len(text))}
+            return {completion.text for completion in shell.Completer.completions(text, len(text))}
 
     assert resource.name in dir(loc)
     assert resource.name in completions(f"loc.{resource.name[:3]}")
@@ -223,26 +221,26 @@ def test_every_resource_completes_and_shows_its_filters(loc, resource):
 
 @pytest.mark.parametrize("resource", CATALOG.values(), ids=lambda resource: resource.name)
 def test_the_signature_and_the_help_of_a_resource_name_the_same_options(loc, resource):
-    reader = getattr(loc, resource.name)
-    documented = dict(re.findall(r"^(\w+) : (.+)", inspect.getdoc(reader), re.MULTILINE))
+    endpoint = getattr(loc, resource.name)
+    documented = dict(re.findall(r"^(\w+) : (.+)", inspect.getdoc(endpoint), re.MULTILINE))
 
-    assert list(documented) == list(inspect.signature(reader).parameters)
-    assert all(about.endswith(".") and about[0].isupper() for about in documented.values())
+    assert list(documented) == list(inspect.signature(endpoint).parameters)
+    assert all(doc.endswith(".") and doc[0].isupper() for doc in documented.values())
 
 
-def test_what_the_readme_and_the_changelog_speak_of_completes(loc):
-    said = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CHANGELOG.md"))
+def test_names_in_the_readme_and_the_changelog_complete(loc):
+    text = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CHANGELOG.md"))
 
-    assert set(re.findall(r"\bloc\.([a-z_]+)", said)) <= set(dir(loc))
+    assert set(re.findall(r"\bloc\.([a-z_]+)", text)) <= set(dir(loc))
 
 
 @pytest.mark.parametrize(("name", "meant"), [("contact", "contacts"), ("analysis", "analyses"), ("cost", "costs")])
-def test_a_misspelled_name_is_guessed(loc, name, meant):
+def test_a_misspelled_name_raises_with_the_closest_name(loc, name, meant):
     with pytest.raises(AttributeError, match=f"did you mean {meant}\\?"):
         getattr(loc, name)
 
 
-def test_a_resource_that_was_not_called_says_that_it_wants_to_be(loc):
+def test_a_resource_that_was_not_called_raises_with_the_call(loc):
     with pytest.raises(AttributeError, match=r"call it first: loc\.contacts\(\)\.head"):
         loc.contacts.head()
     with pytest.raises(AttributeError, match=r"call it first: loc\.contacts\(\)\.email"):
@@ -254,22 +252,22 @@ def test_a_resource_that_was_not_called_says_that_it_wants_to_be(loc):
     assert "loc.contacts() reads them" in repr(loc.contacts)
 
 
-@pytest.mark.parametrize("choice", ["03/04/2026", "31.12.2025", "1 Jan"])
-def test_a_date_that_could_be_two_is_refused(sim, loc, choice):
+@pytest.mark.parametrize("date", ["03/04/2026", "31.12.2025", "1 Jan"])
+def test_an_ambiguous_date_raises_without_a_request(sim, loc, date):
     before = len(sim.log)
 
     with pytest.raises(hl.errors.InvalidRequest, match="not a date"):
-        loc.contacts(since=choice)
+        loc.contacts(since=date)
     assert len(sim.log) == before
 
 
-def test_a_span_that_ends_before_it_begins_is_refused(loc):
+def test_a_date_range_that_ends_before_it_starts_raises(loc):
     with pytest.raises(hl.errors.InvalidRequest, match="is after until"):
         loc.contacts(since="2026-02-01", until="2026-01-01")
 
 
 @pytest.mark.parametrize("name", ["timezone.key", "quota", "name"])
-def test_an_attribute_that_fails_within_is_not_said_to_be_missing(loc, name):
+def test_a_property_that_fails_raises_its_own_error(loc, name):
     loc.session = None
 
     with pytest.raises(AttributeError, match="'NoneType' object has no attribute"):
@@ -288,7 +286,7 @@ PROBED = ("__setstate__", "__array__", "_repr_html_", "_ipython_display_", "_ipy
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_looking_at_a_location_and_its_parts_asks_nobody(sim, connect, name):
+def test_inspecting_a_location_and_its_parts_makes_no_request(sim, connect, name):
     part = PARTS[name](connect(cache=False))
 
     def look():
@@ -303,12 +301,12 @@ def test_looking_at_a_location_and_its_parts_asks_nobody(sim, connect, name):
 
 @pytest.mark.parametrize("name", PARTS)
 @pytest.mark.parametrize("how", [pickle.dumps, copy.deepcopy])
-def test_what_holds_a_token_is_not_copied_and_says_what_to_do(connect, name, how):
+def test_objects_with_a_token_are_not_copied_and_the_error_has_a_hint(connect, name, how):
     with pytest.raises(TypeError, match=r"location .*connect again|connect to the location again"):
         how(PARTS[name](connect(cache=False)))
 
 
-def test_what_is_kept_of_what_is_kept_is_the_same(loc):
+def test_cached_of_cached_is_the_same_location(loc):
     assert loc.cached.offline
     assert loc.cached is loc.cached
     assert loc.cached.cached is loc.cached
@@ -318,21 +316,21 @@ def classes():
     modules = [
         module.name for module in pkgutil.walk_packages(hl.__path__, "hlkit.") if "__main__" not in module.name
     ]
-    found = [vars(importlib.import_module(name)).values() for name in modules]
-    return {one for ones in found for one in ones if inspect.isclass(one) and one.__module__.startswith("hlkit.")}
+    members = [member for name in modules for member in vars(importlib.import_module(name)).values()]
+    return {member for member in members if inspect.isclass(member) and member.__module__.startswith("hlkit.")}
 
 
-def test_a_half_made_object_of_any_class_can_be_asked_what_it_has():
+def test_hasattr_works_on_an_uninitialized_object_of_any_class():
     for kind in classes():
         try:
-            bare = kind.__new__(kind)  # as copy and pickle begin
+            bare = kind.__new__(kind)  # the first step of copy and pickle
         except TypeError:
-            continue  # which they do not, then
+            continue
         for probed in (*PROBED, "anything"):
             hasattr(bare, probed)
 
 
-def test_the_zone_is_read_when_it_is_first_used(sim, connect):
+def test_the_time_zone_is_read_when_first_used(sim, connect):
     loc = connect(cache=False)
     zone = loc.timezone
     assert requests_during(sim, lambda: (dir(zone), copy.deepcopy(zone), loc.timezone, repr(zone))) == 0
@@ -347,7 +345,7 @@ def test_the_zone_is_read_when_it_is_first_used(sim, connect):
     assert repr(zone) == repr(loc.timezone) == "zoneinfo.ZoneInfo(key='America/Chicago')"
 
 
-def test_a_zone_that_was_not_read_is_as_good_as_any(connect):
+def test_a_time_zone_that_is_not_read_yet_behaves_like_any_other(connect):
     def zone():
         return connect().timezone
 
@@ -368,12 +366,12 @@ def test_a_zone_that_was_not_read_is_as_good_as_any(connect):
     assert str(pa.Schema.from_pandas(local.tz_convert(zone()).to_frame("at")).field("at").type).endswith("Chicago]")
 
 
-def test_alone_in_a_cell_the_zone_is_read(connect):
+def test_displaying_the_time_zone_reads_it(connect):
     assert pretty(connect().timezone) == "zoneinfo.ZoneInfo(key='America/Chicago')"
 
 
 @pytest.mark.parametrize("how", [pickle.dumps, copy.copy, copy.deepcopy])
-def test_a_location_holds_a_token_and_is_not_copied(loc, how):
+def test_a_location_with_its_token_is_not_copied(loc, how):
     with pytest.raises(TypeError, match="connect again"):
         how(loc)
 
@@ -382,7 +380,7 @@ def test_a_location_holds_a_token_and_is_not_copied(loc, how):
 
 
 @pytest.mark.parametrize("name", CATALOG)
-def test_a_frame_holds_the_very_rows_of_the_location(sim, loc, name):
+def test_a_frame_has_exactly_the_rows_of_the_location(sim, loc, name):
     resource = CATALOG[name]
     frame = getattr(loc, name)(**({"confirm": True} if resource.parent else {}))
 
@@ -393,7 +391,7 @@ def test_a_frame_holds_the_very_rows_of_the_location(sim, loc, name):
     assert set(frame[resource.key]) == set(sim.data.ids(name))
 
 
-def test_stages_know_their_pipeline_and_cost_no_request_after_pipelines(sim, loc):
+def test_stages_have_their_pipeline_and_need_no_request_after_pipelines(sim, loc):
     pipelines = loc.pipelines()
     stages = []
 
@@ -402,13 +400,13 @@ def test_stages_know_their_pipeline_and_cost_no_request_after_pipelines(sim, loc
     assert stages[0].groupby("pipeline_id")["position"].agg(list).map(lambda p: p == sorted(p)).all()
 
 
-def test_messages_are_read_in_two_passes_so_that_email_is_there(sim, loc):
+def test_messages_are_read_twice_so_that_email_is_included(sim, loc):
     types = loc.messages()["type"]
 
     assert {"TYPE_SMS", "TYPE_CALL", "TYPE_EMAIL"} <= set(types)
 
 
-def test_a_repeated_read_spends_nothing_also_after_a_new_connection(sim, connect):
+def test_a_repeated_read_makes_no_request_even_after_a_new_connection(sim, connect):
     first = connect().contacts()
 
     again = []
@@ -418,7 +416,7 @@ def test_a_repeated_read_spends_nothing_also_after_a_new_connection(sim, connect
     assert again[0].attrs["hlkit"]["from_cache"] == first.attrs["hlkit"]["requests"]
 
 
-def test_refresh_asks_again_and_an_age_of_zero_too(sim, loc):
+def test_refresh_and_expire_after_zero_ignore_the_cache(sim, loc):
     loc.users()
 
     assert requests_during(sim, lambda: loc.users(refresh=True)) == 1
@@ -426,7 +424,7 @@ def test_refresh_asks_again_and_an_age_of_zero_too(sim, loc):
     assert requests_during(sim, loc.users) == 0
 
 
-def test_pages_give_the_same_rows_a_frame_a_page(loc):
+def test_pages_return_the_same_rows_one_frame_per_page(loc):
     pages = list(loc.contacts.pages())
 
     assert [len(page) for page in pages][:1] == [500]
@@ -434,17 +432,17 @@ def test_pages_give_the_same_rows_a_frame_a_page(loc):
 
 
 @pytest.mark.parametrize("name", ["conversations", "tasks", "transactions"])
-def test_a_row_that_two_pages_share_comes_once_and_counts_once(loc, name):
-    reader = getattr(loc, name)
-    whole, key = reader(), reader.resource.key
+def test_a_row_on_two_pages_is_returned_and_counted_once(loc, name):
+    endpoint = getattr(loc, name)
+    whole, key = endpoint(), endpoint.resource.key
     assert len(whole) > 100  # more than a page
 
-    assert pd.concat(reader.pages())[key].tolist() == whole[key].tolist()
-    assert pd.concat(reader.pages(limit=101))[key].nunique() == 101
-    assert [row.get("_id", row.get("id")) for row in reader.raw(101)] == whole[key].tolist()[:101]
+    assert pd.concat(endpoint.pages())[key].tolist() == whole[key].tolist()
+    assert pd.concat(endpoint.pages(limit=101))[key].nunique() == 101
+    assert [row.get("_id", row.get("id")) for row in endpoint.raw(101)] == whole[key].tolist()[:101]
 
 
-def test_count_is_one_request_and_the_first_page_is_kept_for_the_frame(sim, loc):
+def test_count_is_one_request_and_its_page_is_cached_for_the_frame(sim, loc):
     counts = []
 
     assert requests_during(sim, lambda: counts.append(loc.opportunities.count())) == 1
@@ -453,7 +451,7 @@ def test_count_is_one_request_and_the_first_page_is_kept_for_the_frame(sim, loc)
     assert len(sim.log) - before == 1
 
 
-def test_count_of_messages_adds_both_passes(loc):
+def test_count_of_messages_includes_email(loc):
     assert loc.messages.count() == len(loc.messages())
 
 
@@ -461,7 +459,7 @@ def test_count_without_a_total_is_the_number_of_rows(loc):
     assert loc.users.count() == len(loc.users())
 
 
-def test_columns_are_told_without_a_request_and_custom_ones_once_they_are_kept(sim, loc):
+def test_columns_need_no_request_and_include_cached_custom_fields(sim, loc):
     assert requests_during(sim, lambda: loc.contacts.columns) == 0
     before = set(loc.contacts.columns["name"])
 
@@ -472,7 +470,7 @@ def test_columns_are_told_without_a_request_and_custom_ones_once_they_are_kept(s
     assert loc.contacts.columns.set_index("name").loc["email", "private"]
 
 
-def test_raw_rows_are_as_they_came(loc):
+def test_raw_rows_are_unchanged(loc):
     rows = loc.contacts.raw(3)
 
     assert len(rows) == 3
@@ -480,7 +478,7 @@ def test_raw_rows_are_as_they_came(loc):
     assert [row["id"] for row in rows] == loc.contacts()["contact_id"].tolist()[:3]
 
 
-def test_a_limit_takes_no_more_pages_than_it_needs_and_says_that_it_is_not_all(sim, loc):
+def test_a_limit_reads_only_the_pages_it_needs_and_is_not_complete(sim, loc):
     few = []
 
     assert requests_during(sim, lambda: few.append(loc.contacts(limit=10, custom_fields=False))) == 1
@@ -489,7 +487,7 @@ def test_a_limit_takes_no_more_pages_than_it_needs_and_says_that_it_is_not_all(s
     assert few[0]["contact_id"].tolist() == loc.contacts()["contact_id"].tolist()[:10]
 
 
-def test_a_span_is_half_open_and_read_in_the_locations_zone(loc):
+def test_a_date_range_is_half_open_and_in_the_locations_time_zone(loc):
     everything = loc.contacts()
 
     march = loc.contacts(since="2025-03-01", until=dt.date(2025, 4, 1))
@@ -500,7 +498,7 @@ def test_a_span_is_half_open_and_read_in_the_locations_zone(loc):
     assert 0 < len(march) < len(everything)
 
 
-def test_numbers_durations_and_zones_of_any_library_are_taken(sim, connect):
+def test_numbers_durations_and_time_zones_of_any_library_are_accepted(sim, connect):
     hour = pd.Timedelta("1h")
     loc = connect(timezone=ZoneInfo("Europe/Oslo"), expire_after=hour, deadline=np.timedelta64(30, "s"))
     assert (loc.expire_after, loc.session.deadline) == (3600, 30)
@@ -512,16 +510,16 @@ def test_numbers_durations_and_zones_of_any_library_are_taken(sim, connect):
 
 
 @pytest.mark.parametrize(
-    "given", [1_740_808_800_000, 1_740_808_800, 1_740_808_800.0, np.int64(1_740_808_800), 20250301]
+    "since", [1_740_808_800_000, 1_740_808_800, 1_740_808_800.0, np.int64(1_740_808_800), 20250301]
 )
-def test_a_number_as_a_date_is_no_count_of_nanoseconds(loc, given):
+def test_a_number_as_a_date_is_not_read_as_nanoseconds(loc, since):
     march = loc.contacts(since="2025-03-01")  # 2025-03-01T06:00Z
 
-    assert loc.contacts(since=given)["contact_id"].tolist() == march["contact_id"].tolist()
-    assert len(loc.contacts(until=given)) + len(march) == len(loc.contacts())
+    assert loc.contacts(since=since)["contact_id"].tolist() == march["contact_id"].tolist()
+    assert len(loc.contacts(until=since)) + len(march) == len(loc.contacts())
 
 
-def test_a_period_is_one_question_all_day(sim, connect):
+def test_a_period_is_cached_all_day(sim, connect):
     loc = connect()
     whole = loc.contacts(since="2025-12", until="2026-01")
 
@@ -532,7 +530,7 @@ def test_a_period_is_one_question_all_day(sim, connect):
 
 
 @pytest.mark.parametrize("name", ["contacts", "opportunities", "messages"])
-def test_a_span_to_the_instant_of_a_row_leaves_that_row_out(loc, name):
+def test_a_date_range_excludes_a_row_at_its_end(loc, name):
     resource = CATALOG[name]
     when = getattr(loc, name)()[resource.when].sort_values()
     start, end = when.iloc[len(when) // 3], when.iloc[len(when) // 2]
@@ -542,14 +540,14 @@ def test_a_span_to_the_instant_of_a_row_leaves_that_row_out(loc, name):
     assert len(frame) == ((when >= start) & (when < end)).sum()
 
 
-def test_a_span_without_rows_is_a_typed_empty_frame(loc):
+def test_a_date_range_without_rows_is_a_typed_empty_frame(loc):
     empty = loc.contacts(since="2031-01-01")
 
     assert len(empty) == 0
     assert empty.dtypes.equals(loc.contacts().dtypes)
 
 
-def test_a_filter_is_the_servers(sim, loc):
+def test_filters_are_applied_by_the_server(sim, loc):
     won = loc.opportunities(status="won")
 
     everything = loc.opportunities()
@@ -560,7 +558,7 @@ def test_a_filter_is_the_servers(sim, loc):
 
 
 @pytest.mark.parametrize(
-    ("choices", "words"),
+    ("options", "message"),
     [
         ({"status": "gone"}, "it has open, won, lost, abandoned"),
         ({"statu": "won"}, "opportunities has no option 'statu'"),
@@ -576,15 +574,15 @@ def test_a_filter_is_the_servers(sim, loc):
         ({"expire_after": -1}, "no number of seconds"),
     ],
 )
-def test_a_choice_that_does_not_exist_is_told_before_any_request(sim, loc, choices, words):
+def test_an_invalid_option_raises_without_a_request(sim, loc, options, message):
     def read():
-        with pytest.raises(hl.errors.InvalidRequest, match=words):
-            loc.opportunities(**choices)
+        with pytest.raises(hl.errors.InvalidRequest, match=message):
+            loc.opportunities(**options)
 
     assert requests_during(sim, read) == 0
 
 
-def test_the_attributes_of_a_frame_survive_a_parquet_file(loc, tmp_path):
+def test_attrs_of_a_frame_survive_parquet(loc, tmp_path):
     frame = loc.contacts()
     frame.to_parquet(tmp_path / "contacts.parquet")
 
@@ -594,7 +592,7 @@ def test_the_attributes_of_a_frame_survive_a_parquet_file(loc, tmp_path):
 # ---- scopes
 
 
-def test_without_the_scope_for_definitions_one_column_holds_the_custom_fields_and_one_warning_says_so(connect):
+def test_without_the_scope_for_definitions_custom_fields_share_one_column_with_one_warning(connect):
     loc = connect(CONTACTS_ONLY)
 
     with pytest.warns(UserWarning, match=r"one column, custom_fields.*locations/customFields.readonly") as seen:
@@ -603,22 +601,22 @@ def test_without_the_scope_for_definitions_one_column_holds_the_custom_fields_an
     assert frame["custom_fields"].map(len).max() > 0
 
 
-def test_custom_fields_can_be_left_out(connect):
+def test_custom_fields_can_be_excluded(connect):
     frame = connect(CONTACTS_ONLY).contacts(custom_fields=False)
 
     assert list(frame) == [column.name for column in CATALOG["contacts"].columns]
 
 
-def test_a_missing_scope_is_named_with_what_to_tick(connect):
+def test_a_missing_scope_is_named_with_where_to_add_it(connect):
     with pytest.raises(hl.errors.MissingScope, match=r"check users.readonly in Settings > Private Integrations"):
         connect(CONTACTS_ONLY).users()
 
 
-def test_the_zone_is_the_locations_own(loc):
+def test_the_time_zone_is_the_locations(loc):
     assert loc.timezone.key == "America/Chicago"
 
 
-def test_without_the_scope_for_it_the_zone_is_the_given_one_else_utc_with_one_warning(connect):
+def test_without_its_scope_the_time_zone_is_the_argument_or_utc_with_one_warning(connect):
     assert connect(CONTACTS_ONLY, timezone="Europe/Oslo").timezone.key == "Europe/Oslo"
     loc = connect(CONTACTS_ONLY)
     with pytest.warns(UserWarning, match="using UTC") as seen:
@@ -629,20 +627,20 @@ def test_without_the_scope_for_it_the_zone_is_the_given_one_else_utc_with_one_wa
 # ---- beyond the catalog, and offline
 
 
-def test_any_path_that_reads_can_be_asked_for_and_is_kept(sim, loc):
-    told = []
+def test_any_get_path_can_be_read_and_is_cached(sim, loc):
+    responses = []
 
     def read():
-        told.append(loc.get(f"/locations/{loc.location_id}"))
-        told.append(loc.get(f"/locations/{loc.location_id}"))
+        responses.append(loc.get(f"/locations/{loc.location_id}"))
+        responses.append(loc.get(f"/locations/{loc.location_id}"))
 
     assert requests_during(sim, read) == 1
-    assert told[0]["location"]["timezone"] == "America/Chicago"
-    assert told[0] == told[1]
+    assert responses[0]["location"]["timezone"] == "America/Chicago"
+    assert responses[0] == responses[1]
 
 
 @pytest.mark.parametrize(
-    ("path", "given", "asked"),
+    ("path", "params", "url"),
     [
         ("/contacts/", {"limit": 3}, "/contacts/?locationId={id}&limit=3"),
         ("/contacts", {}, "/contacts?locationId={id}"),
@@ -662,28 +660,28 @@ def test_any_path_that_reads_can_be_asked_for_and_is_kept(sim, loc):
         ("/nobody/knows/this", {"limit": 1}, "/nobody/knows/this?limit=1"),
     ],
 )
-def test_a_path_gets_the_location_as_it_wants_it_and_the_one_that_is_given_stays(path, given, asked):
+def test_a_path_gets_its_location_parameter_unless_one_is_given(path, params, url):
     with Scripted(answer({"ok": True})) as server:
-        hl.connect(TOKEN, "loc1", base_url=server.url, cache=False).get(path, **given)
+        hl.connect(TOKEN, "loc1", base_url=server.url, cache=False).get(path, **params)
 
         target, _, query = server.requests[0].path.partition("?")
-        wanted, _, parameters = asked.replace("{id}", "loc1").partition("?")
-        assert target == wanted
-        assert sorted(query.split("&")) == sorted(parameters.split("&"))
+        expected_path, _, expected_query = url.replace("{id}", "loc1").partition("?")
+        assert target == expected_path
+        assert sorted(query.split("&")) == sorted(expected_query.split("&"))
 
 
-@pytest.mark.parametrize("given", [{}, {"contactId": None}, {"contactId": ""}])
-def test_what_stands_in_braces_in_a_path_is_to_be_given(loc, given):
+@pytest.mark.parametrize("params", [{}, {"contactId": None}, {"contactId": ""}])
+def test_a_placeholder_in_a_path_without_a_value_raises(loc, params):
     with pytest.raises(hl.errors.InvalidRequest, match=r"\{contactId\}, and contactId is not given"):
-        loc.get("/contacts/{contactId}/notes", **given)
+        loc.get("/contacts/{contactId}/notes", **params)
 
 
-def test_a_path_that_is_no_text_is_refused(loc):
+def test_a_path_that_is_not_text_raises(loc):
     with pytest.raises(hl.errors.InvalidRequest, match="a path is text, not NoneType"):
         loc.get(None)
 
 
-def test_a_path_that_wants_the_location_and_does_not_get_it_says_how_to_name_it(loc, connect):
+def test_a_path_without_its_location_raises_with_the_parameter(loc, connect):
     with pytest.raises(hl.errors.WrongLocation, match=r"locationId=loc\.location_id"):
         loc.get("/forms/", locationId=None, limit=10)
     with pytest.raises(hl.errors.WrongLocation, match="check location_id"):
@@ -692,7 +690,7 @@ def test_a_path_that_wants_the_location_and_does_not_get_it_says_how_to_name_it(
 
 
 @pytest.mark.parametrize("path", ["contacts", "https://example.com/", "//example.com", "/a/../b", "/a?b=1", "/a#b"])
-def test_a_path_that_leaves_the_host_is_refused_before_any_request(sim, loc, path):
+def test_a_path_that_leaves_the_host_raises_without_a_request(sim, loc, path):
     def read():
         with pytest.raises(hl.errors.InvalidRequest):
             loc.get(path)
@@ -700,7 +698,7 @@ def test_a_path_that_leaves_the_host_is_refused_before_any_request(sim, loc, pat
     assert requests_during(sim, read) == 0
 
 
-def test_offline_reads_what_is_kept_says_how_old_it_is_and_asks_nobody(sim, connect):
+def test_offline_reads_the_cache_and_reports_its_age_without_a_request(sim, connect):
     frame = connect().users()
     offline = connect(offline=True)
 
@@ -713,13 +711,13 @@ def test_offline_reads_what_is_kept_says_how_old_it_is_and_asks_nobody(sim, conn
     assert requests_during(sim, read) == 0
 
 
-def test_without_a_cache_every_call_asks(sim, connect):
+def test_without_a_cache_every_call_makes_a_request(sim, connect):
     loc = connect(cache=False)
 
     assert requests_during(sim, lambda: (loc.users(), loc.users())) == 2
 
 
-def test_two_locations_over_one_file_share_what_is_kept_and_two_tokens_do_not(sim, connect):
+def test_two_connections_share_a_cache_file_and_two_tokens_do_not(sim, connect):
     sim.add_token("pit-00000000-0000-0000-0000-00000000000b")
     connect().users()
 
@@ -744,7 +742,7 @@ def test_the_demo_is_a_location_like_any_other(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("as_of", ["2026-13-01", "nonsense", "", "0001-01-01", 3.5, dt.datetime(2026, 1, 1, 9)])
-def test_a_demo_ends_on_a_date(as_of):
+def test_a_demo_needs_a_valid_date(as_of):
     with pytest.raises(hl.errors.InvalidRequest, match="is not a date") as caught:
         hl.demo(as_of=as_of)
     assert caught.value.hint == 'write it like "2026-01-01"'
@@ -753,25 +751,25 @@ def test_a_demo_ends_on_a_date(as_of):
 @pytest.mark.parametrize(
     "as_of", [20260101, "2026", np.datetime64("2026-01-01"), pd.Timestamp("2026-01-01"), 1_767_247_200]
 )
-def test_a_demo_takes_dates_of_every_kind(as_of):
+def test_a_demo_accepts_dates_of_every_type(as_of):
     assert checked_as_of(as_of) == "2026-01-01"
 
 
 @pytest.mark.parametrize("count", [-5, 2.5, "300", True, None])
 @pytest.mark.parametrize("name", ["size", "seed"])
-def test_a_demo_takes_whole_numbers(name, count):
+def test_a_demo_needs_whole_numbers(name, count):
     with pytest.raises(hl.errors.InvalidRequest, match=f"{name}={count!r} is no whole number"):
         hl.demo(**{name: count})
 
 
-def test_a_demo_may_be_empty(monkeypatch, tmp_path):
+def test_a_demo_can_be_empty(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
     assert len(hl.demo(as_of="2026-01-01", size=0).contacts()) == 0
 
 
 @pytest.mark.parametrize(
-    ("look", "hint"),
+    ("call", "hint"),
     [
         (lambda loc: loc.costs("contcts"), "did you mean 'contacts'"),
         (lambda loc: loc.costs(["contacts"]), "did you mean 'contacts'"),
@@ -780,17 +778,17 @@ def test_a_demo_may_be_empty(monkeypatch, tmp_path):
         (lambda loc: hl.connect(TOKEN, loc.location_id, base_url=5), "leave base_url out"),
     ],
 )
-def test_what_cannot_be_meant_says_what_to_write(loc, look, hint):
+def test_an_invalid_argument_raises_with_a_hint(loc, call, hint):
     with pytest.raises(InvalidRequest) as raised:
-        look(loc)
+        call(loc)
     assert hint in raised.value.hint
 
 
-def test_a_time_zone_is_found_whatever_its_case():
+def test_a_time_zone_is_found_in_any_case():
     assert zone("asia/kolkata") == ZoneInfo("Asia/Kolkata")
 
 
-def test_a_user_without_a_name_has_that_of_first_and_last():
+def test_a_user_without_a_name_gets_first_and_last_name():
     columns = CATALOG["users"].columns
     builder = FrameBuilder(columns, "user_id")
     builder.add([{"id": "u1", "name": None, "firstName": "Ann", "lastName": "Lee"}])

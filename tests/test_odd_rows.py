@@ -117,12 +117,12 @@ def expected(column, value, read):
         return pd.Timestamp("1970-01-01"), False
     if kind == "TEXT" and isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value), False
-    found = read.get(kind)
-    if found == "" and column.kind.name != "TEXT":
-        found = NOTHING
-    if kind in ("INSTANT", "DAY") and isinstance(found, str):
-        found = pd.Timestamp(found)
-    return (None, False) if found is NOTHING else (found, found is None)
+    result = read.get(kind)
+    if result == "" and column.kind.name != "TEXT":
+        result = NOTHING
+    if kind in ("INSTANT", "DAY") and isinstance(result, str):
+        result = pd.Timestamp(result)
+    return (None, False) if result is NOTHING else (result, result is None)
 
 
 @pytest.mark.parametrize("name", CATALOG)
@@ -142,9 +142,9 @@ def test_every_column_reads_what_fits_and_counts_misfits(name):
     assert frame[builder.key].tolist() == [str(number) for number in range(len(ODD))]
     for column in columns:
         pairs = [expected(column, value, read) for value, read in ODD]
-        found = frame[column.name].astype(object)
-        found = found.where(found.notna(), None).tolist() if column.kind.name != "LIST" else found.tolist()
-        assert found == [value for value, _ in pairs], column.name
+        series = frame[column.name].astype(object)
+        read_values = series.where(series.notna(), None).tolist() if column.kind.name != "LIST" else series.tolist()
+        assert read_values == [value for value, _ in pairs], column.name
         assert builder.misfits[column.name] == sum(is_misfit for _, is_misfit in pairs), column.name
 
 

@@ -26,7 +26,9 @@ def sim():
 
 @pytest.fixture
 def connect(sim, tmp_path):
-    yield lambda token=TOKEN, **given: hl.connect(token, sim.location_id, base_url=sim.url, cache=tmp_path, **given)
+    yield lambda token=TOKEN, **options: hl.connect(
+        token, sim.location_id, base_url=sim.url, cache=tmp_path, **options
+    )
     sim.clear_faults()
 
 
@@ -246,15 +248,15 @@ def small(tmp_path):
         yield sim, loc, paths
 
 
-@pytest.mark.parametrize("given", [{"refresh": True}, {"expire_after": 0}], ids=lambda given: next(iter(given)))
+@pytest.mark.parametrize("options", [{"refresh": True}, {"expire_after": 0}], ids=lambda options: next(iter(options)))
 @pytest.mark.parametrize(("name", "parents"), [("notes", "/contacts/search"), ("appointments", "/calendars/")])
-def test_refresh_and_expire_after_apply_to_the_parents_too(small, name, parents, given):
+def test_refresh_and_expire_after_apply_to_the_parents_too(small, name, parents, options):
     _, loc, paths = small
     read = getattr(loc, name)
 
     assert paths(read)[0] == parents
     assert paths(read) == []
-    assert paths(lambda: read(**given))[0] == parents
+    assert paths(lambda: read(**options))[0] == parents
 
 
 def test_resume_does_not_request_the_parents_again(small):
@@ -378,9 +380,9 @@ def test_a_feature_not_enabled_for_the_location_is_not_reported_as_a_missing_sco
 def test_every_verb_counts_entries_that_are_not_rows_in_a_warning(tmp_path):
     rows = {"contacts": [None, {"id": "a"}, 5, {"id": "b"}], "forms": ["x", {"id": "f"}]}
 
-    def reply(asked):
-        name = "forms" if asked.path.startswith("/forms/") else "contacts"
-        return answer({name: rows[name] if b"searchAfter" not in asked.body else []})
+    def reply(request):
+        name = "forms" if request.path.startswith("/forms/") else "contacts"
+        return answer({name: rows[name] if b"searchAfter" not in request.body else []})
 
     with Scripted(by=reply) as server:
         loc = hl.connect(TOKEN, LOCATION, base_url=server.url, cache=tmp_path)
@@ -401,9 +403,9 @@ def test_a_token_that_is_refused_ends_the_check_at_once(connect):
 
 
 def test_the_catalog_is_searched_by_word_without_a_request():
-    found = hl.catalog("invoice")
+    matches = hl.catalog("invoice")
 
-    assert "invoices" in set(found["resource"])
+    assert "invoices" in set(matches["resource"])
     assert len(hl.catalog()) == len(CATALOG)
     assert set(hl.catalog()["paging"]) >= {"search_after", "cursor", "offset", "page", "start_after_date", "none"}
     assert len(hl.catalog("no such word")) == 0
