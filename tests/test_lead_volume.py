@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import hlkit as hl
-from hlkit.analysis.leads.lead_volume import MEAN, UNUSUAL, poisson_fit, span_start
+from hlkit.analysis.leads.lead_volume import MIN_MEAN, UNUSUAL, fit_start, poisson_fit
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.schema import INSTANT, TEXT
 from hlkit.sim.clock import Clock
@@ -43,16 +43,16 @@ def test_days_without_a_lead_are_counted_and_today_is_not():
     assert table["date"].dt.strftime("%m-%d").tolist() == ["03-03", "03-04", "03-05", "03-06"]
     assert table["leads"].tolist() == [2, 0, 1, 0]
     assert table["weekday"].tolist() == ["Mon", "Tue", "Wed", "Thu"]
-    assert table.attrs["hlkit"]["left_out"] == {"contacts of the day that is not over": 1}
+    assert table.attrs["hlkit"]["left_out"] == {"contacts of the last, incomplete day": 1}
 
 
-def test_a_day_that_ends_at_as_of_is_over():
+def test_a_day_that_ends_at_as_of_is_complete():
     table = lead_volume(contacts("2025-03-03T10:00Z"), as_of="2025-03-04T00:00Z")
 
     assert table["leads"].tolist() == [1]
 
 
-def test_days_are_those_of_the_location_and_whole_when_clocks_change():
+def test_days_are_in_the_locations_time_zone_even_when_clocks_change():
     # In Chicago 2025-03-09 has 23 hours, from 06:00Z to 05:00Z, and 2025-11-02 has 25.
     spring = contacts("2025-03-09T05:59Z", "2025-03-09T06:00Z", "2025-03-10T04:59Z", "2025-03-10T05:00Z")
     autumn = contacts("2025-11-02T04:59Z", "2025-11-02T05:00Z", "2025-11-03T05:59Z", "2025-11-03T06:00Z")
@@ -62,7 +62,7 @@ def test_days_are_those_of_the_location_and_whole_when_clocks_change():
         assert table["leads"].tolist() == [1, 2, 1]
 
 
-def test_an_import_is_left_out_and_counted():
+def test_imported_contacts_are_left_out_and_counted():
     burst = [f"2025-03-04T14:07:{second:02d}.{part}Z" for second in range(60) for part in (1, 5)]
 
     table = lead_volume(contacts("2025-03-03T10:00Z", *burst, "2025-03-05T10:00Z"), as_of="2025-03-06")
@@ -71,7 +71,7 @@ def test_an_import_is_left_out_and_counted():
     assert table.attrs["hlkit"]["left_out"] == {"contacts of an import": 120}
 
 
-def test_a_group_begins_with_its_first_lead_and_groups_sum_to_the_whole():
+def test_a_group_starts_with_its_first_lead_and_groups_add_up():
     frame = contacts("2025-03-03T10:00Z", "2025-03-04T10:00Z", "2025-03-05T10:00Z", source=["ads", "ads", None])
 
     table = lead_volume(frame, as_of="2025-03-06", by="source")
@@ -80,18 +80,18 @@ def test_a_group_begins_with_its_first_lead_and_groups_sum_to_the_whole():
 
 
 @pytest.mark.parametrize(("counts", "dispersion"), [([9] * 55, None), ([4] * 100, 1.0), ([1, 0, 0] * 30, None)])
-def test_with_few_weeks_or_few_leads_there_is_no_expected_range_and_it_says_so(counts, dispersion):
+def test_without_enough_weeks_and_leads_there_is_no_expected_range_and_a_remark_says_so(counts, dispersion):
     table = lead_volume(daily(counts), as_of=after(counts))
 
     assert table["leads"].tolist() == counts
     assert table[["expected", "low", "high", "z", "anomaly"]].isna().all(axis=None)
     assert table["dispersion"].dropna().tolist() == ([] if dispersion is None else [dispersion] * len(counts))
     assert table.attrs["hlkit"]["definition"].endswith(
-        " There are less than 8 weeks of at least 5 leads a day: too little history to say which days were unusual."
+        " There are less than 8 weeks of at least 5 leads a day: too little history to detect unusual days."
     )
 
 
-def test_how_many_groups_have_too_little_history_is_said():
+def test_groups_with_too_little_history_are_counted():
     frame = pd.concat([daily([9] * 70), daily([3] * 70), daily([1, 0] * 35)], ignore_index=True)
     frame["contact_id"] = [f"c{number}" for number in range(len(frame))]
     frame["source"] = ["ads"] * 630 + ["web"] * 210 + ["fair"] * 35
@@ -102,11 +102,11 @@ def test_how_many_groups_have_too_little_history_is_said():
     )
 
     assert "2 of 3 groups have less than 8 weeks of at least 5 leads a day" in days
-    assert "1 of 3 groups have less than 8 weeks of at least 1 lead a day: too little history to judge" in weeks
-    assert "no yearly season is modeled" in days
+    assert "1 of 3 groups have less than 8 weeks of at least 1 lead a day: too little history to test" in weeks
+    assert "yearly seasons are not modeled" in days
 
 
-def test_an_unusual_day_is_far_from_what_is_expected_of_it():
+def test_an_unusual_day_is_far_from_the_expected_number():
     counts = [16] * 70
     counts[30] = 64
 
@@ -130,7 +130,7 @@ def test_a_weekday_without_leads_is_not_unusual():
     assert table.loc[table["weekday"] == "Sun", "expected"].tolist() == [0] * 10
 
 
-def test_days_that_vary_more_than_chance_have_wider_bounds():
+def test_days_that_vary_more_than_chance_have_a_wider_range():
     rng = np.random.default_rng(0)
     calm, wild = rng.poisson(20, 200), rng.poisson(20 * rng.gamma(4, 1 / 4, 200))
 
@@ -182,7 +182,7 @@ def test_a_week_is_compared_with_the_same_weekdays_of_the_week_before():
     assert table[["change_low", "change_high", "dispersion"]].isna().all(axis=None)  # too little history
 
 
-def test_the_interval_of_a_change_counts_as_many_leads_as_would_vary_alike_by_chance():
+def test_the_interval_of_a_change_divides_the_counts_by_the_dispersion():
     counts = waves(16, 8)
 
     table = lead_volume(daily(counts), as_of=after(counts), show="weeks")
@@ -194,7 +194,7 @@ def test_the_interval_of_a_change_counts_as_many_leads_as_would_vary_alike_by_ch
     assert last[["change", "change_low", "change_high"]].tolist() == pytest.approx([2, 0.578, 4.702], abs=2e-3)
 
 
-def test_the_weeks_before_a_group_began_are_unknown():
+def test_the_weeks_before_a_group_starts_are_null():
     frame = pd.concat([daily([1] * 21), daily([2] * 14, start="2025-01-08")], ignore_index=True)  # a Wednesday
     frame["contact_id"] = [f"c{number}" for number in range(len(frame))]
     frame["source"] = ["web"] * 21 + ["ads"] * 28
@@ -227,7 +227,7 @@ def simulated(dispersion, groups, weeks, rng):
 
 
 @pytest.mark.parametrize("dispersion", [1, 4])
-def test_a_change_that_is_chance_is_seldom_significant(dispersion):
+def test_a_change_by_chance_is_rarely_significant(dispersion):
     frame = simulated(dispersion, 150, 12, np.random.default_rng(dispersion))
     choices = {"as_of": after([0] * 84), "by": "source", "imports": "include"}
 
@@ -259,7 +259,7 @@ def with_strays(counts, name):
 
 
 @pytest.mark.parametrize("name", STRAYS)
-def test_strays_change_nothing_in_the_fitted_span(name):
+def test_a_few_early_leads_do_not_change_the_fit(name):
     counts = [16] * 70
     counts[30] = 64
     frame, as_of = with_strays(counts, name), after(counts)
@@ -274,17 +274,17 @@ def test_strays_change_nothing_in_the_fitted_span(name):
     assert lead_volume.headline(table) == lead_volume.headline(alone)
 
 
-def test_a_change_of_few_leads_a_day_is_judged_with_a_stray_too():
+def test_a_change_of_few_leads_a_day_is_tested_despite_an_early_lead():
     counts = waves(4, 3)
 
     table = lead_volume(with_strays(counts, "1970"), as_of=after(counts), show="weeks")
 
     assert table["leads"].sum() == sum(counts) + 1
     assert table["dispersion"].dropna().tolist() == pytest.approx([56 * 3**2 / 4 / 48] * 8)
-    # the days before the first fitted week are not fitted, so its change is not judged
-    judged = table["change_low"].notna()
-    assert judged.tolist()[-8:] == [False] + [True] * 7
-    assert not judged[:-8].any()
+    # the days before the first fitted week are not fitted, so its change is not tested
+    is_tested = table["change_low"].notna()
+    assert is_tested.tolist()[-8:] == [False] + [True] * 7
+    assert not is_tested[:-8].any()
 
 
 @pytest.mark.parametrize(
@@ -298,12 +298,12 @@ def test_a_change_of_few_leads_a_day_is_judged_with_a_stray_too():
         ([10] * 70 + [0] * 28 + [10] * 60, 98),
         ([10] * 70 + [0] * 28 + [10] * 50, 0),  # the latest stretch is too short
         ([10] * 70 + [0] * 40, 0),
-        ([40] * 50 + [0] * 60, None),  # the only stretch is too short
-        ([10, 0, 0, 0, 0, 0, 0] * 20, None),  # on most days nobody comes
+        ([40] * 50 + [0] * 60, None),  # the only period is too short
+        ([10, 0, 0, 0, 0, 0, 0] * 20, None),  # most days have no leads
     ],
 )
-def test_a_span_begins_densely_and_is_eight_weeks_long(counts, start):
-    assert span_start(np.array(counts, dtype="float64"), MEAN, MEAN) == start
+def test_a_fit_starts_with_regular_leads_and_is_eight_weeks_long(counts, start):
+    assert fit_start(np.array(counts, dtype="float64"), MIN_MEAN, MIN_MEAN) == start
 
 
 # ---- headlines
@@ -312,14 +312,14 @@ def test_a_span_begins_densely_and_is_eight_weeks_long(counts, start):
 def test_the_headline_has_the_numbers_first_and_the_significance_second():
     counts = [23] * 28 + [26] * 28
     table = lead_volume(daily(counts), as_of=after(counts))
-    numbers = "26.0 leads a day in the last 28 days, 23.0 in the 28 days before"
+    numbers = "26.0 leads a day in the last 28 days, vs. 23.0 in the 28 days before"
 
     # 728 of 1,372 is 0.531 +- 0.026; at a dispersion of 4 it is +- 0.053
     assert table["dispersion"].tolist() == [1.0] * 56
-    assert lead_volume.headline(table) == f"{numbers}: a significant change. No days were unusual."
+    assert lead_volume.headline(table) == f"{numbers}, a significant change. No days were unusual."
     noisy, unknown = table.assign(dispersion=4.0), table.assign(dispersion=np.nan)
-    assert lead_volume.headline(noisy).startswith(f"{numbers}: no significant change. ")
-    assert lead_volume.headline(unknown).startswith(f"{numbers}: too little history to judge the change. ")
+    assert lead_volume.headline(noisy).startswith(f"{numbers}, no significant change. ")
+    assert lead_volume.headline(unknown).startswith(f"{numbers}, too little history to test the change. ")
 
 
 def test_the_headline_names_the_latest_unusual_day():
@@ -331,10 +331,10 @@ def test_the_headline_names_the_latest_unusual_day():
 
     # the 28 days before the last have 27 * 16 + 64 = 496 leads
     assert once == (
-        "16.0 leads a day in the last 28 days, 17.7 in the 28 days before: no significant change. "
-        "1 day was unusual: 2025-02-05 with 64 leads (16 expected)."
+        "16.0 leads a day in the last 28 days, vs. 17.7 in the 28 days before, no significant change. "
+        "1 day was unusual: February 5, 2025, with 64 leads (16 expected)."
     )
-    assert twice.endswith("2 days were unusual, the latest on 2025-02-25 with 48 leads (16 expected).")
+    assert twice.endswith("2 days were unusual, the latest on February 25, 2025, with 48 leads (16 expected).")
 
 
 def test_the_headline_of_groups_names_the_largest():
@@ -348,14 +348,14 @@ def test_the_headline_of_groups_names_the_largest():
     assert said == "Most leads in the last 28 days: ads, 420. 1 day was unusual for its group."
 
 
-def test_with_little_history_the_headline_does_not_judge_the_change():
+def test_with_little_history_the_headline_does_not_test_the_change():
     said = {days: lead_volume.headline(lead_volume(daily([3] * days), as_of=after([3] * days))) for days in (5, 55)}
     stray = lead_volume.headline(lead_volume(with_strays([3] * 28, "1970"), as_of=after([3] * 28)))
 
-    assert said[5] == "15 leads in 5 days: too little history to judge the change."
-    assert said[55] == "165 leads in 55 days: too little history to judge the change."
+    assert said[5] == "15 leads in 5 days, too little history to test the change."
+    assert said[55] == "165 leads in 55 days, too little history to test the change."
     assert stray == (
-        "3.0 leads a day in the last 28 days, 0.0 in the 28 days before: too little history to judge the change."
+        "3.0 leads a day in the last 28 days, vs. 0.0 in the 28 days before, too little history to test the change."
     )
 
 
@@ -366,16 +366,15 @@ def test_the_headline_of_weeks_compares_the_last_full_week():
     second = lead_volume(daily([3] * 14), as_of=after([3] * 14), show="weeks")
 
     assert lead_volume.headline(table) == (
-        "168 leads in the last full week (from 2025-02-24), 56 in the week before: a significant change."
+        "168 leads in the week of February 24, 2025, vs. 56 the week before, a significant change."
     )
-    assert lead_volume.headline(first) == "21 leads in the last full week (from 2025-01-06)."
+    assert lead_volume.headline(first) == "21 leads in the week of January 6, 2025."
     assert lead_volume.headline(second) == (
-        "21 leads in the last full week (from 2025-01-13), 21 in the week before: too little history to judge the "
-        "change."
+        "21 leads in the week of January 13, 2025, vs. 21 the week before, too little history to test the change."
     )
 
 
-def test_more_groups_than_anybody_reads_are_refused():
+def test_too_many_groups_are_refused():
     created = pd.Timestamp("2010-01-01T00:00Z") + pd.to_timedelta(np.arange(3000) * 61, unit="s")
     frame = contacts(*created)
 
@@ -383,10 +382,10 @@ def test_more_groups_than_anybody_reads_are_refused():
         lead_volume(frame, as_of="2025-01-01", by="contact_id")
 
 
-# ---- answers that we did not write
+# ---- reference implementations
 
 
-def test_the_means_are_those_of_statsmodels():
+def test_the_means_match_statsmodels():
     api = pytest.importorskip("statsmodels.api", reason="uv pip install --group test")
     rng = np.random.default_rng(3)
     day = np.arange(300)
@@ -445,7 +444,7 @@ def test_planted_days_are_found_and_others_are_not():
     assert naive_found / unusual < 0.5  # a trailing mean takes the weekdays for noise
 
 
-def test_an_import_that_is_kept_in_would_be_the_largest_day():
+def test_an_included_import_would_be_the_largest_day():
     frame, as_of, _, imported = planted(0, size=5_000)
 
     table = lead_volume(frame, as_of=as_of, timezone="America/Chicago")
@@ -492,7 +491,7 @@ def days_wide(axes):
 
 
 @pytest.mark.parametrize("name", STRAYS)
-def test_strays_do_not_stretch_its_charts(name):
+def test_a_few_early_leads_do_not_stretch_the_charts(name):
     for count in (16, 3):  # with an expected range, and with a dispersion only
         frame, as_of = with_strays([count] * 70, name), after([count] * 70)
         for show in ("days", "weeks"):
@@ -503,7 +502,7 @@ def test_strays_do_not_stretch_its_charts(name):
 
 
 @pytest.mark.parametrize("name", ["1970", "three years ago"])
-def test_strays_do_not_stretch_the_charts_of_a_young_business_and_of_groups(name):
+def test_a_few_early_leads_do_not_stretch_the_charts_of_a_young_business_or_of_groups(name):
     young, grown = with_strays([3] * 21, name), with_strays([16] * 70, name)
     grown["source"] = ["ads"] + [f"source {number % 3}" for number in range(1, len(grown))]
     for show in ("days", "weeks"):
@@ -511,7 +510,7 @@ def test_strays_do_not_stretch_the_charts_of_a_young_business_and_of_groups(name
         assert days_wide(drawn(lead_volume(grown, as_of=after([0] * 70), show=show, by="source"))) < 90
 
 
-def test_a_long_history_without_a_fitted_span_is_drawn_whole():
+def test_a_long_history_without_a_fit_is_drawn_completely():
     table = lead_volume(contacts(*(f"2024-{month:02d}-01" for month in range(1, 13))), as_of="2024-12-31")
 
     axes = drawn(table)

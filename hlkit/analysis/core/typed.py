@@ -121,7 +121,7 @@ class BoundMethods:
         refresh: bool = False,
         progress: Progress | None = None,
     ) -> Result:
-        """How many leads came in each day, and which days were unusual?"""
+        """How many leads do we get each day, and which days were unusual?"""
 
     def quality(
         self,
