@@ -1,4 +1,4 @@
-"""The cache's file and the clock fail: locked, full, read-only, damaged, of another version, killed over."""
+"""Faults of the cache file and the clock: locked, full, read-only, damaged, another version, killed writers."""
 
 import os
 import sqlite3
@@ -10,7 +10,7 @@ import pytest
 from faultkit import faults
 from trial import PAGES, ROWS, Counting, every_variant, one_warning
 
-from hlkit.client import download as walk
+from hlkit.client import download
 from hlkit.client.download import StaleWarning
 from hlkit.client.errors import CacheLocked
 from hlkit.client.http import sqlite_file as file
@@ -18,14 +18,14 @@ from hlkit.client.http.sqlite_file import CacheWarning
 
 
 def file_of(trial):
-    """The cache file, closed by whoever had it open."""
+    """The path of the cache file, after closing it."""
     trial.loc.session.cache.close()
     (path,) = trial.cache.glob("*.sqlite")
     return path
 
 
 @pytest.mark.fault("locked")
-def test_a_file_that_another_program_holds_costs_one_warning_and_no_row(trial, monkeypatch):
+def test_a_locked_file_shows_one_warning_and_loses_no_row(trial, monkeypatch):
     monkeypatch.setattr(file, "LOCK_TIMEOUT", 0.1)
     trial.read("users")
 
@@ -35,16 +35,16 @@ def test_a_file_that_another_program_holds_costs_one_warning_and_no_row(trial, m
             trial.read(loc=loc)
         spent = len(trial.sim.log)
         trial.read("users", loc)
-        assert len(trial.sim.log) == spent, "what is cached is read meanwhile"
+        assert len(trial.sim.log) == spent, "cached pages are read while the file is locked"
 
     trial.read(loc=loc)
     spent = len(trial.sim.log)
     trial.read(loc=trial.connect())
-    assert len(trial.sim.log) == spent, "and the file is used afterwards"
+    assert len(trial.sim.log) == spent, "the file is used again afterward"
 
 
 @pytest.mark.fault("locked")
-def test_offline_waits_for_a_file_that_is_locked_and_does_not_call_it_empty(trial, monkeypatch):
+def test_offline_waits_for_a_locked_file(trial, monkeypatch):
     monkeypatch.setattr(file, "LOCK_TIMEOUT", 0.01)
     frame = trial.read("users")
     store = sqlite3.connect(file_of(trial), isolation_level=None, check_same_thread=False)
@@ -65,9 +65,9 @@ def test_offline_waits_for_a_file_that_is_locked_and_does_not_call_it_empty(tria
 
 
 @pytest.mark.fault("locked")
-def test_a_file_that_stays_locked_is_told_as_locked(trial, monkeypatch):
+def test_a_file_that_stays_locked_raises_cache_locked(trial, monkeypatch):
     monkeypatch.setattr(file, "LOCK_TIMEOUT", 0.01)
-    monkeypatch.setattr(walk, "LOCK_TIMEOUT", 0.01)
+    monkeypatch.setattr(download, "LOCK_TIMEOUT", 0.01)
     trial.read("users")
     with closing(sqlite3.connect(file_of(trial), isolation_level=None)) as store:
         store.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -81,7 +81,7 @@ def test_a_file_that_stays_locked_is_told_as_locked(trial, monkeypatch):
 
 
 @pytest.mark.fault("full_readonly")
-def test_a_disk_that_fills_costs_one_warning_and_no_row(trial):
+def test_a_full_disk_shows_one_warning_and_loses_no_row(trial):
     def fill(connection):
         (used,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {used + 4}")
@@ -94,25 +94,25 @@ def test_a_disk_that_fills_costs_one_warning_and_no_row(trial):
     trial.read()
     spent = len(trial.sim.log)
     trial.read()
-    assert len(trial.sim.log) == spent, "memory serves from then on"
+    assert len(trial.sim.log) == spent, "pages are cached in memory from then on"
 
 
 @pytest.mark.fault("full_readonly")
-@pytest.mark.parametrize("what", ["file", "folder"])
-def test_a_file_or_folder_that_cannot_be_written_costs_one_warning_and_no_row(trial, monkeypatch, what):
+@pytest.mark.parametrize("read_only", ["file", "folder"])
+def test_a_read_only_file_or_folder_shows_one_warning_and_loses_no_row(trial, monkeypatch, read_only):
     trial.read("users")
     path = file_of(trial)
-    if what == "folder":
+    if read_only == "folder":
         path.unlink()
-    for_all = os.open
+    original_open = os.open
 
-    def refused(target, flags, *mode):  # root may write whatever it likes
+    def refuse(target, flags, *mode):  # needed since root may write read-only files
         if flags & os.O_RDWR and str(target) == str(path):
             raise PermissionError(13, "Permission denied", str(target))
-        return for_all(target, flags, *mode)
+        return original_open(target, flags, *mode)
 
-    monkeypatch.setattr(file.os, "open", refused)
-    with faults.readonly(path if what == "file" else path.parent):
+    monkeypatch.setattr(file.os, "open", refuse)
+    with faults.readonly(path if read_only == "file" else path.parent):
         with one_warning(CacheWarning, "Permission denied"):
             loc = trial.connect()
         trial.read(loc=loc)
@@ -120,7 +120,7 @@ def test_a_file_or_folder_that_cannot_be_written_costs_one_warning_and_no_row(tr
 
 @pytest.mark.fault("corrupt")
 @pytest.mark.parametrize("how", ["garbage", "half", "header", "middle"])
-def test_a_damaged_file_is_moved_aside_with_one_warning_and_read_anew(trial, how):
+def test_a_damaged_file_is_renamed_with_one_warning_and_read_again(trial, how):
     frame = trial.read()
     path = file_of(trial)
     faults.corrupt(path, how)
@@ -137,7 +137,7 @@ def test_a_damaged_file_is_moved_aside_with_one_warning_and_read_anew(trial, how
 
 @pytest.mark.fault("corrupt")
 @pytest.mark.parametrize("how", ["row", "pickle"])
-def test_pages_that_somebody_wrote_over_are_asked_for_again_and_run_no_code(trial, how):
+def test_overwritten_pages_are_requested_again_and_run_no_code(trial, how):
     frame = trial.read()
     path = file_of(trial)
     faults.corrupt(path, how)
@@ -147,7 +147,7 @@ def test_pages_that_somebody_wrote_over_are_asked_for_again_and_run_no_code(tria
 
 
 @pytest.mark.fault("corrupt")
-def test_pages_of_another_walk_are_not_taken_for_ones_own(trial):
+def test_pages_copied_from_another_download_are_not_used(trial):
     trial.read("users")
     frame = trial.read()
     path = file_of(trial)
@@ -173,20 +173,20 @@ loc.contacts()
 
 @pytest.mark.fault("sigkill")
 @pytest.mark.parametrize("request_number", [1, 4, 8])
-def test_after_a_kill_the_next_run_pays_only_what_was_not_kept(trial, request_number):
+def test_after_a_kill_the_next_run_requests_only_what_was_not_cached(trial, request_number):
     arguments = [sys.executable, "-c", PROGRAM, trial.url, trial.sim.token, trial.sim.location_id, str(trial.cache)]
 
     assert faults.killed(trial.sim, request_number, arguments) == -9
     before = len(trial.sim.log)
     trial.read(loc=trial.connect())
 
-    spent = [_asked(logged) for logged in trial.sim.log[before:]]
-    paid = [_asked(logged) for logged in trial.sim.log[: before - 1]]  # the last was on its way when the kill came
-    assert [one for one in spent if one in paid] == []
-    assert len(spent) + len(paid) == 1 + PAGES
+    second_run = [_path_and_body(logged) for logged in trial.sim.log[before:]]
+    first_run = [_path_and_body(logged) for logged in trial.sim.log[: before - 1]]  # the last one got no answer
+    assert [request for request in second_run if request in first_run] == []
+    assert len(second_run) + len(first_run) == 1 + PAGES
 
 
-def _asked(logged):
+def _path_and_body(logged):
     return logged.path, str(logged.body)
 
 
@@ -198,7 +198,7 @@ def change(path, *commands):
 
 
 @pytest.mark.fault("old_file")
-def test_a_file_of_an_earlier_version_is_set_aside_with_its_reason(trial):
+def test_a_file_of_an_earlier_version_is_renamed_and_the_warning_says_why(trial):
     frame = trial.read()
     change(file_of(trial), "ALTER TABLE downloads DROP COLUMN rows")
 
@@ -207,7 +207,7 @@ def test_a_file_of_an_earlier_version_is_set_aside_with_its_reason(trial):
 
 
 @pytest.mark.fault("old_file")
-def test_a_file_of_a_later_version_that_has_more_is_read_and_written(trial):
+def test_a_file_of_a_later_version_with_more_columns_is_read_and_written(trial):
     frame = trial.read()
     path = file_of(trial)
     change(path, "ALTER TABLE downloads ADD COLUMN etag TEXT", "ALTER TABLE pages ADD COLUMN made REAL")
@@ -221,18 +221,18 @@ def test_a_file_of_a_later_version_that_has_more_is_read_and_written(trial):
 
 
 @pytest.mark.fault("old_file")
-def test_pages_that_another_version_packed_are_asked_for_again(trial):
+def test_pages_in_the_format_of_another_version_are_requested_again(trial):
     frame = trial.read()
-    kept, token = trial.loc.session.cache, trial.loc.session._token
-    for key in list(kept.responses):
+    cache, token = trial.loc.session.cache, trial.loc.session._token
+    for key in list(cache.responses):
         packed = b"\x93\x01\x02\x03"
-        kept.responses[key] = token.digest("page", key, packed).encode() + packed
+        cache.responses[key] = token.digest("page", key, packed).encode() + packed
 
     assert trial.read(loc=trial.connect()).equals(frame)
 
 
 @pytest.mark.fault("leftovers")
-def test_nothing_of_what_expired_is_on_the_disk_after_a_clear(trial):
+def test_after_a_clear_no_expired_row_is_on_the_disk(trial):
     trial.read()
     trial.read(refresh=True)
     (trial.cache / "old.sqlite.bad-20250101T000000").write_text("left over")
@@ -245,9 +245,9 @@ def test_nothing_of_what_expired_is_on_the_disk_after_a_clear(trial):
 
 
 @pytest.mark.fault("leftovers")
-def test_files_made_under_a_careless_umask_are_their_owners_alone(trial):
+def test_with_an_open_umask_only_the_owner_can_read_the_files(trial):
     with faults.umask(0):
-        trial.cache = trial.cache.parent / "careless" / "cache"
+        trial.cache = trial.cache.parent / "open" / "cache"
         trial.read(loc=trial.connect())
 
         assert trial.cache.stat().st_mode & 0o077 == 0
@@ -256,13 +256,13 @@ def test_files_made_under_a_careless_umask_are_their_owners_alone(trial):
 
 @pytest.mark.fault("clock")
 @every_variant("clock")
-def test_a_clock_that_jumps_makes_no_entry_that_lasts_for_ever(trial, variant):
+def test_a_clock_that_jumps_makes_no_entry_that_never_expires(trial, variant):
     trial.read("users")
     store, spent = trial.loc.session.cache, len(trial.sim.log)
     store._now = faults.shifted(time.time, faults.SHIFTS[variant])
 
     trial.read("users")
-    assert len(trial.sim.log) == spent + 1, "an hour ahead or more, or of the future: asked again"
+    assert len(trial.sim.log) == spent + 1, "expired, or from the future: requested again"
     store._now = time.time
     trial.read("users")
     store._now = faults.shifted(time.time, 7200)
@@ -273,7 +273,7 @@ def test_a_clock_that_jumps_makes_no_entry_that_lasts_for_ever(trial, variant):
 
 @pytest.mark.fault("clock")
 @every_variant("clock")
-def test_no_wait_is_negative_or_endless_when_the_clock_is_wrong(new_trial, variant):
+def test_no_wait_is_negative_or_infinite_when_the_clock_is_wrong(new_trial, variant):
     trial = new_trial(burst=(50, 300))
     rate_limiter = trial.loc.session.rate_limiter
     rate_limiter._now = faults.shifted(time.time, faults.SHIFTS[variant])

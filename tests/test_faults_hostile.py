@@ -1,4 +1,4 @@
-"""What the public types: formulas, control characters, odd names of fields, escape codes."""
+"""Text that the public can type: formulas, control characters, unusual field names, escape codes."""
 
 import re
 
@@ -11,7 +11,7 @@ from trial import ROWS
 from hlkit.files.export import write
 
 TYPED = ("contacts", "opportunities", "messages", "notes", "invoices", "form_submissions")
-STARTS = re.compile(r"(?!\+[0-9]{7,15}\Z)[=+\-@\t\r\n＝＋－＠]")  # a phone number in digits runs nothing
+STARTS = re.compile(r"(?!\+[0-9]{7,15}\Z)[=+\-@\t\r\n＝＋－＠]")  # a phone number in digits is not a formula
 
 
 def read(trial, name):
@@ -19,7 +19,7 @@ def read(trial, name):
 
 
 def texts(frame):
-    """Every heading and every text of a frame."""
+    """Every heading and every text in a frame."""
     yield from map(str, frame.columns)
     for column in frame:
         yield from (value for value in frame[column] if isinstance(value, str))
@@ -30,8 +30,8 @@ def texts(frame):
 @pytest.mark.fault("terminal")
 @pytest.mark.parametrize("fault", ["formula", "text", "terminal"])
 @pytest.mark.parametrize("name", TYPED)
-def test_what_people_typed_is_in_the_frame_as_they_typed_it(new_trial, name, fault):
-    trial = new_trial(deadline=20)  # notes are a request for each contact
+def test_the_frame_has_the_text_exactly_as_it_was_typed(new_trial, name, fault):
+    trial = new_trial(deadline=20)  # notes need one request per contact
     trial.sim.fault(fault)
 
     frame = read(trial, name)
@@ -42,7 +42,7 @@ def test_what_people_typed_is_in_the_frame_as_they_typed_it(new_trial, name, fau
 
 @pytest.mark.fault("formula")
 @pytest.mark.parametrize("name", ["contacts", "opportunities", "messages"])
-def test_no_cell_and_no_heading_of_a_csv_runs(trial, tmp_path, name):
+def test_no_cell_and_no_heading_of_a_csv_is_a_formula(trial, tmp_path, name):
     trial.sim.fault("formula")
     frame = trial.read(name)
     path = write(frame, tmp_path / "out.csv")
@@ -56,7 +56,7 @@ def test_no_cell_and_no_heading_of_a_csv_runs(trial, tmp_path, name):
 
 @pytest.mark.fault("formula")
 @pytest.mark.parametrize("name", ["contacts", "opportunities", "messages"])
-def test_an_excel_file_holds_no_formula_and_no_link(trial, tmp_path, name):
+def test_an_excel_file_contains_no_formula_and_no_link(trial, tmp_path, name):
     trial.sim.fault("formula")
     frame = trial.read(name)
     path = write(frame, tmp_path / "out.xlsx")
@@ -69,7 +69,7 @@ def test_an_excel_file_holds_no_formula_and_no_link(trial, tmp_path, name):
 
 
 @pytest.mark.fault("formula")
-def test_a_custom_field_whose_name_is_a_formula_is_a_heading_that_does_nothing(trial, tmp_path):
+def test_a_custom_field_whose_name_is_a_formula_becomes_a_harmless_heading(trial, tmp_path):
     trial.sim.fault("formula")
     frame = trial.read()
     assert any(STARTS.match(name) for name in frame.columns)
@@ -82,22 +82,22 @@ def test_a_custom_field_whose_name_is_a_formula_is_a_heading_that_does_nothing(t
 @pytest.mark.fault("text")
 @pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".jsonl", ".parquet"])
 @pytest.mark.parametrize("name", ["contacts", "messages"])
-def test_odd_text_leaves_row_for_row(trial, tmp_path, name, suffix):
+def test_unusual_text_does_not_change_the_number_of_rows_in_a_file(trial, tmp_path, name, suffix):
     trial.sim.fault("text")
     frame = trial.read(name)
     path = write(frame, tmp_path / f"out{suffix}")
 
-    reading = {
+    read_file = {
         ".csv": lambda: pd.read_csv(path, dtype=str),
         ".xlsx": lambda: pd.read_excel(path, dtype=str),
         ".jsonl": lambda: pd.read_json(path, lines=True),
         ".parquet": lambda: pd.read_parquet(path),
     }
-    assert len(reading[suffix]()) == len(frame)
+    assert len(read_file[suffix]()) == len(frame)
 
 
 @pytest.mark.fault("text")
-def test_a_note_of_forty_thousand_characters_comes_whole(new_trial):
+def test_a_note_of_forty_thousand_characters_is_not_cut(new_trial):
     trial = new_trial(deadline=20)
     trial.sim.fault("text")
 
@@ -107,7 +107,7 @@ def test_a_note_of_forty_thousand_characters_comes_whole(new_trial):
 
 
 @pytest.mark.fault("keys")
-def test_custom_fields_of_any_name_are_columns_of_their_own(trial):
+def test_custom_fields_with_any_name_get_separate_columns(trial):
     calm = trial.read()
     trial.sim.fault("keys")
 
@@ -118,12 +118,12 @@ def test_custom_fields_of_any_name_are_columns_of_their_own(trial):
     assert len(frame.columns) == len(calm.columns) + len(hostile.KEYS)
     assert frame[list(calm.columns)].equals(calm)
     new = frame.drop(columns=calm.columns)
-    assert new.notna().sum(axis=1).eq(1).all(), "each contact bears one of them"
+    assert new.notna().sum(axis=1).eq(1).all(), "each contact has one of them"
 
 
 @pytest.mark.fault("keys")
 @pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".jsonl", ".parquet"])
-def test_no_name_of_a_field_leads_out_of_a_folder(trial, tmp_path, suffix):
+def test_no_field_name_writes_outside_the_folder(trial, tmp_path, suffix):
     trial.sim.fault("keys")
     folder = tmp_path / "inside"
     folder.mkdir()
@@ -139,7 +139,7 @@ CODES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 @pytest.mark.fault("terminal")
 @pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
-def test_a_file_that_people_open_holds_no_escape_code(trial, tmp_path, suffix):
+def test_a_file_that_people_open_contains_no_escape_code(trial, tmp_path, suffix):
     trial.sim.fault("terminal")
     path = write(trial.read(), tmp_path / f"out{suffix}")
 
@@ -150,7 +150,7 @@ def test_a_file_that_people_open_holds_no_escape_code(trial, tmp_path, suffix):
 
 
 @pytest.mark.fault("terminal")
-def test_the_card_of_a_location_holds_no_escape_code_and_no_picture(trial):
+def test_the_card_of_a_location_contains_no_escape_code_and_no_image(trial):
     trial.sim.fault("terminal")
     trial.read()
 

@@ -1,4 +1,4 @@
-"""The server fails, or seems to succeed: 5xx, false successes, redirects, odd JSON, odd headers."""
+"""Faults of the server: 5xx, errors with status 200, redirects, odd JSON, odd headers."""
 
 import contextlib
 
@@ -10,12 +10,12 @@ from trial import PAGES, ROWS, every_variant, one_warning
 from hlkit.client.errors import ServerError, UnexpectedResponse
 from hlkit.client.frames.builder import DataWarning
 
-SMALL = ("pipelines", "users", "location")  # without pages
+SMALL = ("pipelines", "users", "location")  # not paginated
 
 
 @pytest.mark.fault("status_5xx")
 @every_variant("status_5xx")
-def test_a_server_that_fails_for_a_while_is_asked_again(trial, variant):
+def test_requests_are_retried_while_the_server_fails(trial, variant):
     trial.fault("status_5xx", variant=variant, after=2, times=2)
 
     trial.read()
@@ -36,7 +36,7 @@ def test_failures_in_bursts_of_one_to_five_lose_no_row(new_trial, seed):
 
 @pytest.mark.fault("status_5xx")
 @every_variant("status_5xx")
-def test_a_server_that_goes_on_failing_is_a_server_error_with_the_pages_before_it(new_trial, variant):
+def test_a_server_that_keeps_failing_raises_a_server_error_with_the_rows_before_it(new_trial, variant):
     trial = new_trial(deadline=3)
     trial.fault("status_5xx", variant=variant, after=2)
 
@@ -50,7 +50,7 @@ def test_a_server_that_goes_on_failing_is_a_server_error_with_the_pages_before_i
 
 @pytest.mark.fault("fake_200")
 @every_variant("fake_200")
-def test_a_success_that_is_no_answer_is_asked_for_again_and_not_kept(trial, variant):
+def test_a_200_without_data_is_retried_and_not_cached(trial, variant):
     trial.fault("fake_200", variant=variant, after=2, times=2)
 
     frame = trial.read()
@@ -62,7 +62,7 @@ def test_a_success_that_is_no_answer_is_asked_for_again_and_not_kept(trial, vari
 
 @pytest.mark.fault("fake_200")
 @every_variant("fake_200")
-def test_a_success_that_stays_no_answer_is_unexpected_and_bears_the_pages_before_it(new_trial, variant):
+def test_repeated_200s_without_data_raise_unexpected_response_with_the_rows_before_them(new_trial, variant):
     trial = new_trial(deadline=3)
     trial.fault("fake_200", variant=variant, after=2)
 
@@ -76,7 +76,7 @@ def test_a_success_that_stays_no_answer_is_unexpected_and_bears_the_pages_before
 @pytest.mark.fault("fake_200")
 @every_variant("fake_200")
 @pytest.mark.parametrize("name", SMALL)
-def test_a_success_that_is_no_answer_is_never_an_empty_frame(new_trial, name, variant):
+def test_a_200_without_data_never_becomes_an_empty_frame(new_trial, name, variant):
     trial = new_trial(deadline=0.3)
     trial.fault("fake_200", name, variant=variant)
 
@@ -88,9 +88,9 @@ def test_a_success_that_is_no_answer_is_never_an_empty_frame(new_trial, name, va
 @pytest.mark.fault("token_out")
 @pytest.mark.parametrize("variant", ["redirect_host", "redirect_port"])
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_not_followed_and_not_asked_for_twice(trial, variant, status):
-    with trial.decoy as elsewhere:
-        trial.fault("token_out", variant=variant, status=status, to=elsewhere.url, after=2)
+def test_a_redirect_is_not_followed_and_not_retried(trial, variant, status):
+    with trial.decoy as other_server:
+        trial.fault("token_out", variant=variant, status=status, to=other_server.url, after=2)
 
         error = trial.breaks(UnexpectedResponse)
 
@@ -102,9 +102,9 @@ def test_a_redirect_is_not_followed_and_not_asked_for_twice(trial, variant, stat
 
 @pytest.mark.fault("token_out")
 @pytest.mark.parametrize("name", ["contacts", "messages", "invoices", "users"])
-def test_an_address_in_an_answer_is_not_followed(trial, name):
-    with trial.decoy as elsewhere:
-        trial.fault("token_out", name, variant="next_page_url", to=elsewhere.url)
+def test_a_url_in_a_response_is_not_followed(trial, name):
+    with trial.decoy as other_server:
+        trial.fault("token_out", name, variant="next_page_url", to=other_server.url)
 
         trial.read(name)
 
@@ -112,7 +112,7 @@ def test_an_address_in_an_answer_is_not_followed(trial, name):
 
 
 @pytest.mark.fault("token_out")
-def test_the_token_arrives_whatever_netrc_and_proxies_say(trial, monkeypatch, tmp_path):
+def test_the_token_is_sent_despite_netrc_and_proxy_settings(trial, monkeypatch, tmp_path):
     netrc = tmp_path / ".netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password else")
     netrc.chmod(0o600)
@@ -130,19 +130,19 @@ def test_the_token_arrives_whatever_netrc_and_proxies_say(trial, monkeypatch, tm
 @pytest.mark.fault("odd_json")
 @pytest.mark.parametrize("name", ["contacts", "messages", "users"])
 @pytest.mark.parametrize("variant", [*faults.content_faults.ODD_BYTES, "nan_in_row", "null_row"])
-def test_json_that_parsers_read_differently_costs_no_row(trial, name, variant):
+def test_json_that_parsers_read_differently_loses_no_row(trial, name, variant):
     calm = trial.read(name)
     trial.fault("odd_json", name, variant=variant)
 
-    warned = one_warning(DataWarning, "no row") if variant == "null_row" else contextlib.nullcontext()
-    with warned:
+    expected = one_warning(DataWarning, "no row") if variant == "null_row" else contextlib.nullcontext()
+    with expected:
         pd.testing.assert_frame_equal(trial.read(name, refresh=True), calm)
 
 
 @pytest.mark.fault("odd_json")
 @pytest.mark.parametrize("name", ["contacts", "conversations", "transactions", "opportunities"])
 @pytest.mark.parametrize("variant", ["number_as_text", "epoch_as_text"])
-def test_numbers_and_instants_that_come_as_text_are_typed(trial, name, variant):
+def test_numbers_and_instants_sent_as_text_are_typed(trial, name, variant):
     calm = trial.read(name)
     trial.fault("odd_json", name, variant=variant)
 
@@ -150,7 +150,7 @@ def test_numbers_and_instants_that_come_as_text_are_typed(trial, name, variant):
 
 
 @pytest.mark.fault("odd_json")
-def test_an_object_where_a_list_of_rows_should_be_is_no_answer(new_trial):
+def test_an_object_instead_of_a_list_of_rows_raises_unexpected_response(new_trial):
     trial = new_trial(deadline=3)
     trial.fault("odd_json", variant="rows_as_object", after=2)
 
@@ -163,7 +163,7 @@ def test_an_object_where_a_list_of_rows_should_be_is_no_answer(new_trial):
 @pytest.mark.fault("headers_odd")
 @pytest.mark.parametrize("variant", ["201", "vary", "set_cookie"])
 @pytest.mark.parametrize("name", ["contacts", "users"])
-def test_an_answer_with_an_odd_header_is_read_and_kept(trial, name, variant):
+def test_a_response_with_an_odd_header_is_read_and_cached(trial, name, variant):
     trial.sim.fault("headers_odd", variant=variant)
 
     frame = trial.read(name)
@@ -176,7 +176,7 @@ def test_an_answer_with_an_odd_header_is_read_and_kept(trial, name, variant):
 
 
 @pytest.mark.fault("headers_odd")
-def test_not_modified_that_nobody_asked_for_is_asked_again(trial):
+def test_an_unrequested_304_is_retried(trial):
     trial.fault("headers_odd", variant="304", after=2, times=2)
 
     trial.read()

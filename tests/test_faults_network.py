@@ -1,4 +1,4 @@
-"""The network fails: connections that break, bodies that end early or crawl, certificates, bombs."""
+"""Faults of the network: broken connections, incomplete or slow bodies, bad certificates, zip bombs."""
 
 import shutil
 import tracemalloc
@@ -17,7 +17,7 @@ needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="the 
 
 @pytest.mark.fault("refuse_dns")
 @every_variant("refuse_dns")
-def test_no_connection_names_the_host_and_a_proxy(new_trial, variant):
+def test_a_failed_connection_names_the_host_and_suggests_the_proxy(new_trial, variant):
     trial = new_trial(deadline=0.6)
     url = NOWHERE[variant]()
 
@@ -29,20 +29,20 @@ def test_no_connection_names_the_host_and_a_proxy(new_trial, variant):
 
 
 @pytest.mark.fault("refuse_dns")
-def test_what_is_kept_serves_where_there_is_no_connection_only_when_asked_for(new_trial):
+def test_without_a_connection_cached_rows_are_returned_in_offline_mode_only(new_trial):
     trial = new_trial(deadline=0.6)
     users = trial.read("users")
     trial.sim.close()
 
     trial.breaks(ConnectionFailed, "users", trial.connect(expire_after=0))
     with one_warning(StaleWarning, "users as of .* ago"):
-        kept = trial.connect(offline=True).users()
-    assert kept.equals(users)
+        cached = trial.connect(offline=True).users()
+    assert cached.equals(users)
 
 
 @pytest.mark.fault("reset_peer")
 @every_variant("reset_peer")
-def test_a_page_whose_connection_breaks_is_asked_for_again(trial, variant):
+def test_a_page_whose_connection_breaks_is_retried(trial, variant):
     trial.fault("reset_peer", variant=variant, after=2, times=2)
 
     trial.read()
@@ -62,7 +62,7 @@ def test_a_body_that_ends_early_loses_no_row(trial, variant):
 
 @pytest.mark.fault("short_body")
 @pytest.mark.parametrize("name", ["messages", "conversations", "invoices", "form_submissions", "users", "tags"])
-def test_a_cut_that_leaves_whole_json_is_noticed_by_its_rows(trial, name):
+def test_a_truncated_body_that_is_valid_json_is_detected_by_its_rows(trial, name):
     trial.fault("short_body", name, variant="close_valid_json", every=3)
     trial.fault("short_body", name, variant="close_valid_json", times=1)
 
@@ -71,7 +71,7 @@ def test_a_cut_that_leaves_whole_json_is_noticed_by_its_rows(trial, name):
 
 @pytest.mark.fault("gzip_cut")
 @every_variant("gzip_cut")
-def test_a_packed_body_that_is_not_whole_is_asked_for_again(trial, variant):
+def test_an_incomplete_compressed_body_is_retried(trial, variant):
     trial.fault("gzip_cut", variant=variant, after=2, times=2)
 
     trial.read()
@@ -90,7 +90,7 @@ def test_a_packed_body_that_is_not_whole_is_asked_for_again(trial, variant):
         *(("gzip_cut", variant) for variant in faults.FAULTS["gzip_cut"].variants),
     ],
 )
-def test_a_page_that_never_comes_whole_ends_in_an_error_that_bears_those_before_it(new_trial, fault, variant):
+def test_a_page_that_is_never_complete_raises_an_error_with_the_rows_before_it(new_trial, fault, variant):
     trial = new_trial(deadline=1.2)
     trial.fault(fault, variant=variant, after=2)
 
@@ -103,7 +103,7 @@ def test_a_page_that_never_comes_whole_ends_in_an_error_that_bears_those_before_
 
 @pytest.mark.fault("trickle")
 @pytest.mark.parametrize("variant", ["body", "headers", "silence"])
-def test_an_answer_that_crawls_is_given_up_and_asked_for_again(new_trial, variant):
+def test_a_very_slow_response_is_abandoned_and_retried(new_trial, variant):
     trial = new_trial(deadline=1.5)
     trial.fault("trickle", variant=variant, after=2, times=1)
 
@@ -114,7 +114,7 @@ def test_an_answer_that_crawls_is_given_up_and_asked_for_again(new_trial, varian
 
 @pytest.mark.fault("trickle")
 @pytest.mark.parametrize("variant", ["body", "headers", "silence"])
-def test_answers_that_only_crawl_end_in_a_timeout_at_the_deadline(new_trial, variant):
+def test_repeated_slow_responses_raise_a_timeout_at_the_deadline(new_trial, variant):
     trial = new_trial(deadline=0.9)
     trial.fault("trickle", variant=variant, after=2)
 
@@ -126,20 +126,20 @@ def test_answers_that_only_crawl_end_in_a_timeout_at_the_deadline(new_trial, var
 
 
 @pytest.mark.fault("trickle")
-def test_an_answer_that_is_whole_is_used_although_the_connection_stays_open(trial):
+def test_a_complete_response_is_used_although_the_connection_stays_open(trial):
     trial.fault("trickle", variant="late_close")
-    began = monotonic()
+    start = monotonic()
 
     trial.read()
 
-    assert monotonic() - began < trial.deadline
+    assert monotonic() - start < trial.deadline
     assert len(trial.asked()) == PAGES
 
 
 @needs_openssl
 @pytest.mark.fault("tls_bad")
 @every_variant("tls_bad")
-def test_to_a_server_with_a_bad_certificate_the_token_is_not_sent(trial, variant, monkeypatch):
+def test_the_token_is_not_sent_to_a_server_with_a_bad_certificate(trial, variant, monkeypatch):
     with faults.tls(trial.sim, variant) as secured:
         if variant != "self_signed":
             monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(secured.certificate))
@@ -152,7 +152,7 @@ def test_to_a_server_with_a_bad_certificate_the_token_is_not_sent(trial, variant
 
 @needs_openssl
 @pytest.mark.fault("tls_bad")
-def test_a_certificate_that_the_environment_vouches_for_is_trusted(trial, monkeypatch):
+def test_a_certificate_from_the_environment_settings_is_trusted(trial, monkeypatch):
     with faults.tls(trial.sim, "none") as secured:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(secured.certificate))
         trial.read("users", trial.connect(base_url=secured.url))
@@ -160,7 +160,7 @@ def test_a_certificate_that_the_environment_vouches_for_is_trusted(trial, monkey
 
 @pytest.mark.fault("bomb")
 @every_variant("bomb")
-def test_an_answer_that_is_larger_than_any_page_is_no_answer_and_fills_no_memory(trial, variant):
+def test_a_response_larger_than_any_page_is_refused_without_filling_memory(trial, variant):
     trial.fault("bomb", variant=variant, after=2, megabytes=100)
     tracemalloc.start()
 
@@ -173,7 +173,7 @@ def test_an_answer_that_is_larger_than_any_page_is_no_answer_and_fills_no_memory
 
 
 @pytest.mark.fault("jitter")
-def test_answers_that_overtake_each_other_make_the_same_frames(trial):
+def test_responses_that_arrive_out_of_order_give_the_same_frames(trial):
     names = ("contacts", "opportunities", "conversations", "users", "tags", "invoices")
     calm = {name: trial.read(name) for name in names}
     trial.sim.fault("jitter", low=0.0, high=0.06)

@@ -1,4 +1,4 @@
-"""Pages that go in circles, overlap, lie about their number, move, drift, or belong to somebody else."""
+"""Faults of pagination: loops, overlaps, wrong totals, rows that move, changed fields, rows of another location."""
 
 import warnings
 
@@ -9,20 +9,20 @@ from hlkit.client.download import MissingRowsWarning
 from hlkit.client.errors import Canceled, IncompleteDownload, WrongLocation
 from hlkit.client.frames.builder import DataWarning
 
-EDITED = ("contacts", "opportunities", "messages")  # by a cursor that bears the id: nothing is ever lost
+EDITED = ("contacts", "opportunities", "messages")  # the cursor contains the id, so no row is ever lost
 MOVING = ("conversations", "invoices", "transactions", "businesses", "form_submissions", "appointments", "tasks")
 
 
 @pytest.mark.fault("cursor_loop")
 @every_variant("cursor_loop")
 @pytest.mark.parametrize("name", ["contacts", "opportunities", "messages", "conversations"])
-def test_a_walk_in_a_circle_ends_within_two_requests_and_says_where(trial, name, variant):
+def test_a_pagination_loop_ends_within_two_requests_and_the_error_says_where(trial, name, variant):
     trial.fault("cursor_loop", name, variant=variant, after=1)
 
     error = trial.breaks(IncompleteDownload, name)
 
-    first = 1 + {"same_page": 1, "two_cursors": 2}[variant]  # the pages that are new
-    assert len(trial.asked(name)) <= first + 2
+    new_pages = 1 + {"same_page": 1, "two_cursors": 2}[variant]
+    assert len(trial.asked(name)) <= new_pages + 2
     assert name in str(error)
     assert "pagination loop" in str(error)
     assert "(at {" in str(error)
@@ -32,7 +32,7 @@ def test_a_walk_in_a_circle_ends_within_two_requests_and_says_where(trial, name,
 @pytest.mark.fault("cursor_loop")
 @every_variant("cursor_loop")
 @pytest.mark.parametrize("name", ["businesses", "transactions", "form_submissions"])
-def test_numbered_pages_in_a_circle_end(trial, name, variant):
+def test_a_loop_of_numbered_pages_ends(trial, name, variant):
     trial.fault("cursor_loop", name, variant=variant)
 
     trial.breaks(IncompleteDownload, name)
@@ -44,10 +44,12 @@ def test_numbered_pages_in_a_circle_end(trial, name, variant):
 @pytest.mark.parametrize("rate", [1, 10])
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("name", EDITED)
-def test_rows_that_stay_come_once_whatever_moves_around_them(trial, name, seed, rate):
+def test_unchanged_rows_arrive_once_while_others_change(trial, name, seed, rate):
     trial.sim.fault("edits", seed=seed, rate=rate, resources=[name])
 
-    with warnings.catch_warnings(action="ignore", category=MissingRowsWarning):  # rows that came behind the cursor
+    with warnings.catch_warnings(
+        action="ignore", category=MissingRowsWarning
+    ):  # rows that were added before the cursor
         frame = trial.read(name)
 
     assert frame.attrs["hlkit"]["complete"]
@@ -57,7 +59,7 @@ def test_rows_that_stay_come_once_whatever_moves_around_them(trial, name, seed, 
 @pytest.mark.fault("edits")
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("name", MOVING)
-def test_rows_that_stay_come_once_or_the_error_bears_those_that_came(trial, name, seed):
+def test_unchanged_rows_arrive_once_or_the_error_has_the_rows_that_arrived(trial, name, seed):
     trial.sim.fault("edits", seed=seed, rate=1, resources=[name])
 
     with warnings.catch_warnings(action="ignore", category=MissingRowsWarning):
@@ -65,21 +67,21 @@ def test_rows_that_stay_come_once_or_the_error_bears_those_that_came(trial, name
 
     if isinstance(outcome, IncompleteDownload):
         trial.sim.clear_faults()
-        trial.whole(name, outcome.resume)  # pages that contradict each other are asked for again
+        trial.whole(name, outcome.resume)  # contradictory pages are requested again
 
 
 @pytest.mark.fault("edits")
 @pytest.mark.parametrize("change", ["insert", "update", "delete"])
-def test_rows_that_move_between_a_kept_page_and_the_next_are_read_in_one_walk(trial, change):
+def test_rows_that_move_between_a_cached_page_and_the_next_are_read_by_resume(trial, change):
     progress = Counting()
-    trial.sim.when(3, lambda logged: progress.cancel())  # the definitions of the custom fields, and two pages
-    broken = trial.breaks(Canceled, progress=progress)
+    trial.sim.when(3, lambda logged: progress.cancel())  # the custom field definitions, and two pages
+    error = trial.breaks(Canceled, progress=progress)
     edits = trial.sim.edits(rate=0)
     for _ in range(10):
         edits.change("contacts", change)
 
     with warnings.catch_warnings(action="ignore", category=MissingRowsWarning):
-        frame = trial.whole("contacts", broken.resume)
+        frame = trial.whole("contacts", error.resume)
 
     assert trial.sim.truth.touched("contacts") - set(frame["contact_id"]) == set()
     assert len(trial.asked()) <= PAGES + 2
@@ -88,14 +90,14 @@ def test_rows_that_move_between_a_kept_page_and_the_next_are_read_in_one_walk(tr
 @pytest.mark.fault("overlap")
 @pytest.mark.parametrize("name", ["contacts", "opportunities", "messages", "conversations", "invoices"])
 @pytest.mark.parametrize("rows", [1, 10])
-def test_rows_that_come_again_on_the_next_page_are_there_once(trial, name, rows):
+def test_rows_repeated_on_the_next_page_appear_once(trial, name, rows):
     trial.fault("overlap", name, rows=rows)
 
     trial.read(name)
 
 
 @pytest.mark.fault("overlap")
-def test_of_a_row_that_comes_again_the_later_is_kept(trial):
+def test_of_a_repeated_row_the_later_version_wins(trial):
     trial.fault("overlap", rows=1, after=1, times=1)  # the last row of page 1 again, as the first of page 2
     trial.fault("drift", variant="retyped", field="dateUpdated", times=1)
 
@@ -107,7 +109,7 @@ def test_of_a_row_that_comes_again_the_later_is_kept(trial):
 
 @pytest.mark.fault("empty_middle")
 @every_variant("empty_middle")
-def test_a_page_of_no_or_few_rows_is_not_the_end_while_the_cursor_goes_on(trial, variant):
+def test_an_empty_or_short_page_is_not_the_end_if_there_is_a_next_cursor(trial, variant):
     trial.fault("empty_middle", "messages", variant=variant, after=2, times=3)
 
     trial.read("messages")
@@ -116,22 +118,22 @@ def test_a_page_of_no_or_few_rows_is_not_the_end_while_the_cursor_goes_on(trial,
 @pytest.mark.fault("total_lies")
 @every_variant("total_lies")
 @pytest.mark.parametrize("name", ["contacts", "messages", "conversations", "invoices"])
-def test_a_total_is_a_hint_and_its_gap_is_told_with_both_numbers(trial, name, variant):
+def test_a_wrong_total_loses_no_row_and_a_gap_is_reported_with_both_numbers(trial, name, variant):
     trial.fault("total_lies", name, variant=variant)
 
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         frame = trial.read(name)
 
-    assert len(told) == (1 if variant == "grows" else 0)
-    if told:
-        assert told[0].category is MissingRowsWarning
-        assert f"sent {len(frame):,}" in str(told[0].message)
+    assert len(caught) == (1 if variant == "grows" else 0)
+    if caught:
+        assert caught[0].category is MissingRowsWarning
+        assert f"sent {len(frame):,}" in str(caught[0].message)
 
 
 @pytest.mark.fault("total_lies")
 @every_variant("total_lies")
-def test_numbered_pages_with_a_total_that_lies_are_read_or_told_to_be_short(trial, variant):
+def test_numbered_pages_with_a_wrong_total_are_complete_or_reported_as_short(trial, variant):
     trial.fault("total_lies", "form_submissions", variant=variant)
 
     outcome = trial.outcome("form_submissions")
@@ -142,14 +144,14 @@ def test_numbered_pages_with_a_total_that_lies_are_read_or_told_to_be_short(tria
 
 @pytest.mark.fault("same_key")
 @pytest.mark.parametrize("name", EDITED)
-def test_many_rows_of_one_instant_all_come(trial, name):
+def test_many_rows_with_the_same_time_all_arrive(trial, name):
     trial.sim.fault("same_key", rows=100, resources=[name])
 
     trial.read(name)
 
 
 @pytest.mark.fault("same_key")
-def test_a_page_of_one_instant_is_incomplete_where_the_cursor_is_the_instant_alone(trial):
+def test_a_page_of_rows_with_the_same_time_is_incomplete_if_the_cursor_is_the_time_only(trial):
     trial.sim.fault("same_key", rows=60, resources=["conversations"])
 
     error = trial.breaks(IncompleteDownload, "conversations")
@@ -158,7 +160,7 @@ def test_a_page_of_one_instant_is_incomplete_where_the_cursor_is_the_instant_alo
 
 
 @pytest.mark.fault("same_key")
-def test_more_rows_than_page_numbers_reach_come_without_any(new_trial):
+def test_more_rows_than_page_numbers_allow_are_read_by_cursor(new_trial):
     trial = new_trial(size=10_600, page=500)
     trial.sim.fault("same_key", rows=10_001, resources=["contacts"])
 
@@ -172,7 +174,7 @@ def test_more_rows_than_page_numbers_reach_come_without_any(new_trial):
 @pytest.mark.fault("lost_location")
 @every_variant("lost_location")
 @pytest.mark.parametrize("name", ["contacts", "opportunities", "messages", "conversations", "invoices"])
-def test_rows_of_another_location_are_asked_for_once_more_and_then_refused(trial, name, variant):
+def test_rows_of_another_location_are_retried_once_and_then_refused(trial, name, variant):
     trial.fault("lost_location", name, variant=variant)
 
     error = trial.breaks(WrongLocation, name)
@@ -184,7 +186,7 @@ def test_rows_of_another_location_are_asked_for_once_more_and_then_refused(trial
 
 @pytest.mark.fault("lost_location")
 @every_variant("lost_location")
-def test_rows_of_another_location_that_were_a_slip_cost_one_request(trial, variant):
+def test_rows_of_another_location_sent_once_cost_one_request(trial, variant):
     trial.fault("lost_location", variant=variant, after=2, times=1)
 
     trial.read()
@@ -194,7 +196,7 @@ def test_rows_of_another_location_that_were_a_slip_cost_one_request(trial, varia
 
 @pytest.mark.fault("expired_cursor")
 @pytest.mark.parametrize("name", ["contacts", "opportunities", "messages", "conversations"])
-def test_a_walk_whose_cursor_has_expired_begins_again_and_keeps_each_row_once(trial, name):
+def test_a_download_with_an_expired_cursor_restarts_and_returns_each_row_once(trial, name):
     trial.fault("expired_cursor", name, pages=2)
 
     trial.read(name)
@@ -207,22 +209,22 @@ def test_a_walk_whose_cursor_has_expired_begins_again_and_keeps_each_row_once(tr
     ("name", "field", "column"),
     [("contacts", "city", "city"), ("messages", "direction", "direction"), ("transactions", "amount", "amount")],
 )
-def test_a_field_that_drifts_costs_no_row_and_no_dtype(trial, name, field, column, variant, after):
+def test_a_field_that_changes_loses_no_row_and_changes_no_dtype(trial, name, field, column, variant, after):
     calm = trial.read(name)
     trial.fault("drift", name, variant=variant, field=field, after=after)
 
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         frame = trial.read(name, refresh=True)
 
     assert frame.dtypes.equals(calm.dtypes)
     assert frame.drop(columns=column).equals(calm.drop(columns=column))
     assert frame[column].equals(calm[column]) == (variant == "new")
-    assert [one.category for one in told] == ([DataWarning] if variant == "retyped" else [])
+    assert [warning.category for warning in caught] == ([DataWarning] if variant == "retyped" else [])
 
 
 @pytest.mark.fault("drift")
-def test_a_field_that_is_new_is_in_the_raw_rows(trial):
+def test_a_new_field_is_in_the_raw_rows(trial):
     trial.fault("drift", variant="new")
 
     assert all("leadScoreBeta" in row for row in trial.loc.contacts.raw())

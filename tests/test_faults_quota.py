@@ -1,4 +1,4 @@
-"""Limits, and what a client may lose of its rights: 429, odd limits, a day that is over, a token revoked."""
+"""Faults of limits and access: 429, odd limits, an exhausted daily quota, a revoked token."""
 
 import time
 
@@ -26,27 +26,27 @@ A_DAY = 86_400
     ("variant", "seconds"),
     [
         ("seconds", 1.0),
-        ("date", 0.0),  # whole seconds from now, less the fraction that has passed
+        ("date", 0.0),  # whole seconds, minus the fraction that has passed
         ("past", 0.0),
-        ("soon", 0.2),  # what makes no sense is ignored: one interval of the burst limit
+        ("soon", 0.2),  # invalid values are ignored: wait one interval of the burst limit
         ("negative", 0.2),
         ("fraction", 0.2),
         ("absent", 0.2),
     ],
 )
-def test_a_wait_that_the_server_asks_for_is_waited_and_an_odd_one_ignored(new_trial, variant, seconds):
+def test_retry_after_is_respected_and_invalid_values_are_ignored(new_trial, variant, seconds):
     trial = new_trial(burst=(1000, 200))
     trial.fault("retry_after", variant=variant, after=2, times=1)
 
     trial.read()
 
-    refused, again = trial.asked()[2:4]
+    refused, retry = trial.asked()[2:4]
     assert len(trial.asked()) == PAGES + 1
-    assert seconds <= again.at - refused.at < seconds + 1.2
+    assert seconds <= retry.at - refused.at < seconds + 1.2
 
 
 @pytest.mark.fault("retry_after")
-def test_a_wait_of_a_day_is_told_and_not_waited(trial):
+def test_a_retry_after_of_a_day_raises_instead_of_waiting(trial):
     trial.fault("retry_after", variant="day", after=2)
 
     error = trial.breaks(RateLimited)
@@ -55,17 +55,17 @@ def test_a_wait_of_a_day_is_told_and_not_waited(trial):
     assert len(error.partial) == 40
     assert len(trial.asked()) == 3
     trial.sim.clear_faults()
-    fresh = trial.connect(deadline=2.9)
-    fresh.session.rate_limiter._free_at.clear()  # the day is over
-    assert len(trial.read(loc=fresh)) == ROWS
+    later = trial.connect(deadline=2.9)
+    later.session.rate_limiter._free_at.clear()  # as on the next day
+    assert len(trial.read(loc=later)) == ROWS
     assert len(trial.asked()) == PAGES + 1
 
 
 @pytest.mark.fault("other_client")
 @pytest.mark.parametrize("window", ["fixed", "sliding"])
-def test_beside_a_program_that_takes_half_of_the_budget_only_speed_falls(new_trial, window):
+def test_next_to_a_program_that_uses_half_of_the_quota_reading_is_only_slower(new_trial, window):
     trial = new_trial(burst=(100, 500), window=window, size=300, page=10)
-    trial.may_be_refused = 0.01  # the other may take the last one that we were told was left
+    trial.may_be_refused = 0.01  # the other program may use the last request that the headers announced
     trial.sim.fault("other_client", requests=1)
 
     trial.read("messages")
@@ -75,7 +75,7 @@ def test_beside_a_program_that_takes_half_of_the_budget_only_speed_falls(new_tri
 
 @pytest.mark.fault("limits_odd")
 @every_variant("limits_odd")
-def test_odd_limits_cost_no_row(trial, variant):
+def test_odd_limits_lose_no_row(trial, variant):
     trial.sim.fault("limits_odd", variant=variant)
 
     trial.read()
@@ -85,7 +85,7 @@ def test_odd_limits_cost_no_row(trial, variant):
 
 
 @pytest.mark.fault("limits_odd")
-def test_a_trials_limit_is_obeyed_by_what_the_headers_say(new_trial):
+def test_the_limit_in_the_headers_is_respected(new_trial):
     trial = new_trial(burst=(100, 400))
     trial.sim.fault("limits_odd", variant="trial")
 
@@ -99,7 +99,7 @@ def test_a_trials_limit_is_obeyed_by_what_the_headers_say(new_trial):
 
 @pytest.mark.fault("day_done")
 @pytest.mark.parametrize("after", [1, 3])
-def test_a_day_that_is_used_up_keeps_what_came_and_the_rest_is_paid_when_it_is_over(trial, after):
+def test_an_exhausted_daily_quota_keeps_the_rows_that_arrived_and_resumes_the_next_day(trial, after):
     trial.fault("day_done", after=after - 1, times=1)
 
     error = trial.breaks(QuotaExhausted)
@@ -116,7 +116,7 @@ def test_a_day_that_is_used_up_keeps_what_came_and_the_rest_is_paid_when_it_is_o
 
 
 @pytest.mark.fault("day_done")
-def test_while_the_day_is_over_nobody_is_asked(trial):
+def test_while_the_daily_quota_is_exhausted_no_request_is_sent(trial):
     trial.fault("day_done", times=1)
     trial.breaks(QuotaExhausted)
     spent = len(trial.sim.log)
@@ -128,7 +128,7 @@ def test_while_the_day_is_over_nobody_is_asked(trial):
 
 @pytest.mark.fault("retry_storm")
 @pytest.mark.parametrize("seed", range(2))
-def test_in_a_storm_retries_end_at_half_of_what_is_needed(new_trial, seed):
+def test_in_a_retry_storm_retries_are_at_most_half_of_the_needed_requests(new_trial, seed):
     trial = new_trial(page=3, seed=seed)
     needed = -(-len(trial.sim.data.ids("contacts")) // 3) + 1
     trial.fault("retry_storm", seed=seed)
@@ -141,7 +141,7 @@ def test_in_a_storm_retries_end_at_half_of_what_is_needed(new_trial, seed):
     trial.resume(outcome)
 
 
-LOST = {
+ACCESS_ERRORS = {
     "invalid_jwt": InvalidToken,
     "invalid_token": InvalidToken,
     "no_scope": MissingScope,
@@ -155,8 +155,8 @@ LOST = {
 
 
 @pytest.mark.fault("revoked_mid")
-@pytest.mark.parametrize(("variant", "kind"), LOST.items())
-def test_rights_that_are_lost_within_a_walk_are_told_by_their_class_and_not_asked_for_again(trial, variant, kind):
+@pytest.mark.parametrize(("variant", "kind"), ACCESS_ERRORS.items())
+def test_access_lost_during_a_download_raises_the_right_class_and_is_not_retried(trial, variant, kind):
     trial.fault("revoked_mid", variant=variant, after=2)
 
     error = trial.breaks(kind)
@@ -170,7 +170,7 @@ def test_rights_that_are_lost_within_a_walk_are_told_by_their_class_and_not_aske
 
 
 @pytest.mark.fault("revoked_mid")
-def test_a_gateway_that_timed_out_is_no_lost_right(trial):
+def test_a_gateway_timeout_is_not_lost_access(trial):
     trial.fault("revoked_mid", variant="timed_out", after=2, times=2)
 
     trial.read()
@@ -179,7 +179,7 @@ def test_a_gateway_that_timed_out_is_no_lost_right(trial):
 
 
 @pytest.mark.fault("revoked_mid")
-def test_without_one_scope_the_other_resources_go_on(trial):
+def test_without_one_scope_other_resources_can_be_read(trial):
     trial.fault("revoked_mid", variant="scope_withdrawn", times=1)
 
     error = trial.breaks(MissingScope)
@@ -190,7 +190,7 @@ def test_without_one_scope_the_other_resources_go_on(trial):
 
 
 @pytest.mark.fault("revoked_mid")
-def test_what_is_kept_is_not_given_as_fresh_when_the_token_is_revoked(trial):
+def test_with_a_revoked_token_cached_rows_are_not_returned_as_fresh(trial):
     trial.read()
     trial.sim.revoke(trial.sim.token)
 
@@ -198,5 +198,5 @@ def test_what_is_kept_is_not_given_as_fresh_when_the_token_is_revoked(trial):
     trial.breaks(InvalidToken, expire_after=0)
 
 
-def test_each_right_that_can_be_lost_has_its_class():
-    assert {*LOST, "timed_out"} == set(faults.FAULTS["revoked_mid"].variants)
+def test_each_way_to_lose_access_has_its_error_class():
+    assert {*ACCESS_ERRORS, "timed_out"} == set(faults.FAULTS["revoked_mid"].variants)

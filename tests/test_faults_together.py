@@ -1,4 +1,4 @@
-"""Several at once: threads, programs, forks, and a person who presses Ctrl-C."""
+"""Concurrency: threads, programs, forks, and Ctrl-C."""
 
 import base64
 import json
@@ -35,7 +35,7 @@ if children[-1] == 0:
 """
     + "\n".join(f"    {line}" for line in CONNECTED.splitlines())
     + """
-    os.write(1, b"%d\\n" % len(loc.users()))  # one write: print makes two where Python does not buffer
+    os.write(1, b"%d\\n" % len(loc.users()))  # one write; an unbuffered print makes two
     os._exit(0)
 for child in children:
     os.waitpid(child, 0)
@@ -47,11 +47,11 @@ FORKED = (
 loc.users()
 reading = threading.Thread(target=loc.contacts)
 reading.start()
-while not loc.session._flying:  # a page is on its way
+while not loc.session._in_flight:  # a request is in flight
     time.sleep(0.001)
 child = os.fork()
 names = ["contacts", "messages"]
-frames = {name: getattr(loc, name)() for name in (names if child else names[::-1])}  # each asks for something else
+frames = {name: getattr(loc, name)() for name in (names if child else names[::-1])}  # in different orders
 rows = [sorted(frames["contacts"]["contact_id"]), sorted(frames["messages"]["message_id"])]
 if child == 0:
     with open(folder + "/child.json", "w") as file:
@@ -59,21 +59,21 @@ if child == 0:
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
 with open(folder + "/child.json") as file:
-    theirs = json.load(file)
+    child_rows = json.load(file)
 os.remove(folder + "/child.json")
-print(rows == theirs, len(rows[0]))
+print(rows == child_rows, len(rows[0]))
 """
 )
 
 
 def program(trial, text):
     arguments = [trial.url, trial.sim.token, trial.sim.location_id, str(trial.cache)]
-    warnings = ["-W", "ignore::DeprecationWarning"]  # Python 3.12 warns of every fork beside a thread
+    warnings = ["-W", "ignore::DeprecationWarning"]  # Python 3.12 warns if a program with threads forks
     return subprocess.Popen([sys.executable, *warnings, "-c", text, *arguments], stdout=subprocess.PIPE, text=True)
 
 
 @pytest.mark.fault("herd")
-def test_many_threads_that_want_one_thing_are_one_request(trial):
+def test_many_threads_with_the_same_call_share_one_request(trial):
     trial.sim.latency = 0.1
 
     frames = faults.together(16, lambda number: trial.loc.users())
@@ -83,14 +83,14 @@ def test_many_threads_that_want_one_thing_are_one_request(trial):
 
 
 @pytest.mark.fault("herd")
-def test_many_programs_that_want_one_thing_are_one_request_each_at_most(trial):
+def test_many_programs_with_the_same_call_send_at_most_one_request_each(trial):
     assert program(trial, HERD).communicate()[0] == "7\n" * 4
     assert 1 <= len(trial.sim.log) <= 4
 
 
 @pytest.mark.fault("two_walks")
 @pytest.mark.parametrize("refresh", [False, True])
-def test_two_notebooks_on_one_folder_both_get_every_row_within_one_budget(new_trial, refresh):
+def test_two_notebooks_with_one_cache_both_get_every_row_within_one_quota(new_trial, refresh):
     trial = new_trial(burst=(40, 200))
     locations = [trial.loc, trial.connect()]
 
@@ -103,49 +103,49 @@ def test_two_notebooks_on_one_folder_both_get_every_row_within_one_budget(new_tr
 
 @pytest.mark.fault("two_walks")
 def test_a_fork_after_connecting_shares_no_handle(trial):
-    trial.sim.latency = 0.02  # while one waits for an answer, the other asks
+    trial.sim.latency = 0.02  # while one waits for a response, the other sends
 
     forked = program(trial, FORKED)
 
     assert forked.communicate()[0] == f"True {ROWS}\n"
     assert forked.returncode == 0
     questions = Counter(json.dumps([logged.path, logged.query, logged.body]) for logged in trial.sim.log)
-    assert max(questions.values()) <= 2  # one each: neither read an answer of the other's
+    assert max(questions.values()) <= 2  # one each: neither read a response to the other
     trial.read(loc=trial.connect())
 
 
 @pytest.mark.fault("interrupt")
 @pytest.mark.parametrize("request_number", range(1, PAGES + 2))
-def test_ctrl_c_is_heard_at_once_and_every_page_is_kept(trial, request_number):
+def test_ctrl_c_stops_at_once_and_every_page_is_cached(trial, request_number):
     trial.sim.latency = 0.05
     faults.interrupted(trial.sim, request_number)
-    began = time.monotonic()
+    start = time.monotonic()
 
     with pytest.raises(KeyboardInterrupt):
         trial.loc.contacts()
 
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - start < 4
     trial.sim.latency = 0
     trial.read()
     assert len(trial.sim.log) == 1 + PAGES
 
 
 @pytest.mark.fault("interrupt")
-def test_ctrl_c_is_heard_while_an_answer_crawls(trial):
+def test_ctrl_c_stops_during_a_slow_response(trial):
     trial.fault("trickle", variant="silence", after=2, times=1)
     faults.interrupted(trial.sim, 4)
-    began = time.monotonic()
+    start = time.monotonic()
 
     with pytest.raises(KeyboardInterrupt):
         trial.loc.contacts()
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - start < 5
     assert len(trial.read()) == ROWS
 
 
 @pytest.mark.fault("interrupt")
 @pytest.mark.parametrize("request_number", range(1, PAGES + 1))
-def test_cancel_even_twice_ends_at_once_and_resumes(trial, request_number):
+def test_cancel_even_twice_stops_at_once_and_resumes(trial, request_number):
     progress = Counting()
 
     def cancel(logged):
@@ -153,22 +153,22 @@ def test_cancel_even_twice_ends_at_once_and_resumes(trial, request_number):
             threading.Thread(target=progress.cancel).start()
 
     trial.sim.when(request_number, cancel)
-    began = time.monotonic()
+    start = time.monotonic()
 
     error = trial.breaks(Canceled, progress=progress)
 
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - start < 3
     trial.resume(error)
     assert len(trial.sim.log) == 1 + PAGES
 
 
 MEGABYTES = int(os.environ.get("HLKIT_CACHE_MEGABYTES", "5"))  # .ci/run says 50
-BESIDE = """
+READER_OR_REFRESHER = """
 import sys
 import hlkit as hl
 url, token, location, folder, role = sys.argv[1:]
 loc = hl.connect(token, location, base_url=url, cache=folder)
-contacts = lambda **given: loc.contacts(custom_fields=False, **given)["contact_id"].tolist()
+contacts = lambda **options: loc.contacts(custom_fields=False, **options)["contact_id"].tolist()
 ids = [f"c{number:02}" for number in range(1, 26)]
 if role == "refreshes":
     assert contacts() == ids
@@ -177,35 +177,46 @@ if role == "refreshes":
     assert contacts(refresh=True) == ids
     assert contacts(refresh=True) == ids
 else:
-    reading = loc.contacts.pages(custom_fields=False)
-    came = next(reading)["contact_id"].tolist()
+    pages = loc.contacts.pages(custom_fields=False)
+    read = next(pages)["contact_id"].tolist()
     print("ready", flush=True)
     try:
-        for frame in reading:
-            came += frame["contact_id"].tolist()
+        for frame in pages:
+            read += frame["contact_id"].tolist()
             assert len(loc.users(refresh=True)) == 1
-    except hl.errors.HlkitError as error:  # two refreshes came between two pages
-        came = error.resume()["contact_id"].tolist()
-    assert came == ids == contacts()
+    except hl.errors.HlkitError as error:  # two refreshes finished between two pages
+        read = error.resume()["contact_id"].tolist()
+    assert read == ids == contacts()
 assert loc.session.cache.path is not None
 print("right", flush=True)
 """
 
 
-def test_two_programs_on_one_cache_are_both_right_while_one_refreshes_it(tmp_path):
-    text = base64.b64encode(os.urandom(MEGABYTES * 1_000_000 // 25)).decode()  # which nothing makes smaller
+def test_two_programs_with_one_cache_are_both_right_while_one_refreshes_it(tmp_path):
+    text = base64.b64encode(os.urandom(MEGABYTES * 1_000_000 // 25)).decode()  # random, so it cannot be compressed
 
-    def reply(asked):
-        if asked.path.startswith("/users"):
+    def reply(request):
+        if request.path.startswith("/users"):
             return answer({"users": [{"id": "u1"}]})
-        number = asked.json.get("searchAfter", [0])[0] + 1
+        number = request.json.get("searchAfter", [0])[0] + 1
         row = {"id": f"c{number:02}", "locationId": LOCATION, "searchAfter": [number], "lastName": text}
         return answer({"contacts": [row][: number < 26], "total": 25})
 
     with Scripted(by=reply) as server:
         first, second = (
             subprocess.Popen(
-                [sys.executable, "-W", "error", "-c", BESIDE, server.url, TOKEN, LOCATION, str(tmp_path), role],
+                [
+                    sys.executable,
+                    "-W",
+                    "error",
+                    "-c",
+                    READER_OR_REFRESHER,
+                    server.url,
+                    TOKEN,
+                    LOCATION,
+                    str(tmp_path),
+                    role,
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -214,7 +225,7 @@ def test_two_programs_on_one_cache_are_both_right_while_one_refreshes_it(tmp_pat
         )
         assert [program.stdout.readline() for program in (first, second)] == ["ready\n"] * 2
 
-        told = [program.communicate("\n")[0] for program in (first, second)]
+        outputs = [program.communicate("\n")[0] for program in (first, second)]
 
     assert told == ["right\n"] * 2
     assert len([asked for asked in server.requests if asked.method == "POST"]) <= 4 * 26

@@ -1,4 +1,4 @@
-"""The token: pasted with what stood around it, beside another one, and what could show it."""
+"""The token: pasted with other characters, two tokens in one cache, and objects that could show it."""
 
 import copy
 import pickle
@@ -12,14 +12,14 @@ from hlkit.client.errors import InvalidToken, MissingScope
 from hlkit.sim.tokens import TOKEN
 
 OTHER = "pit-00000000-0000-0000-0000-00000000000b"
-REFUSED = {4, 5, 14, 15, 16}  # places in PASTED: something inside, a V1 key, nothing
+REFUSED = {4, 5, 14, 15, 16}  # indexes in PASTED: an invalid character, a V1 key, nothing
 
 
 @pytest.mark.fault("pasted")
-@pytest.mark.parametrize("place", range(len(faults.PASTED)))
-def test_a_pasted_token_is_cleaned_or_refused_before_any_request_and_never_echoed(trial, place):
-    pasted = faults.PASTED[place]
-    if place in REFUSED:
+@pytest.mark.parametrize("index", range(len(faults.PASTED)))
+def test_a_pasted_token_is_cleaned_or_refused_before_any_request_and_never_shown(trial, index):
+    pasted = faults.PASTED[index]
+    if index in REFUSED:
         with pytest.raises(InvalidToken) as caught:
             hl.connect(pasted, trial.sim.location_id, base_url=trial.url, cache=trial.cache)
         trial.errors.append(caught.value)
@@ -28,9 +28,9 @@ def test_a_pasted_token_is_cleaned_or_refused_before_any_request_and_never_echoe
     elif "pit-" in pasted.lower():
         trial.read("users", hl.connect(pasted, trial.sim.location_id, base_url=trial.url, cache=trial.cache))
     else:
-        with pytest.warns(UserWarning, match="does not look like") as told:
+        with pytest.warns(UserWarning, match="does not look like") as caught:
             hl.connect(pasted, trial.sim.location_id, base_url=trial.url, cache=trial.cache)
-        assert pasted not in str(told[0].message)
+        assert pasted not in str(caught[0].message)
 
 
 @pytest.mark.fault("two_tokens")
@@ -46,7 +46,7 @@ def test_two_tokens_in_one_folder_never_share_a_row(trial):
     other.users()
     spent = len(trial.sim.log)
     trial.read("users")
-    assert len(trial.sim.log) == spent + 1, "what the other token had read was given"
+    assert len(trial.sim.log) == spent + 1, "rows that the other token had read were returned"
 
 
 @pytest.mark.fault("two_tokens")
@@ -64,7 +64,7 @@ def test_two_tokens_in_many_threads_never_share_a_row(trial):
 
 
 @pytest.mark.fault("two_tokens")
-def test_a_rotated_token_begins_with_nothing_kept(trial):
+def test_a_rotated_token_starts_with_an_empty_cache(trial):
     trial.read("users")
     trial.sim.revoke(trial.sim.token)
     trial.sim.add_token(OTHER)
@@ -77,7 +77,7 @@ def test_a_rotated_token_begins_with_nothing_kept(trial):
 
 
 def reachable(loc):
-    """What a user can reach from a location."""
+    """The objects that a user can reach from a location."""
     return [
         loc,
         loc.contacts,
@@ -90,24 +90,26 @@ def reachable(loc):
 
 
 @pytest.mark.fault("introspect")
-@pytest.mark.parametrize("look", [repr, str, vars, dir, lambda thing: thing.__dict__], ids=lambda look: look.__name__)
-def test_nothing_that_a_user_can_reach_shows_the_token(trial, look):
+@pytest.mark.parametrize("show", [repr, str, vars, dir, lambda thing: thing.__dict__], ids=lambda show: show.__name__)
+def test_no_object_that_a_user_can_reach_shows_the_token(trial, show):
     trial.read("users")
 
     for thing in reachable(trial.loc):
         try:
-            shown = look(thing)
+            text = show(thing)
         except (TypeError, AttributeError):
             continue
-        assert TOKEN not in f"{shown!r}", type(thing)
+        assert TOKEN not in f"{text!r}", type(thing)
 
 
 @pytest.mark.fault("introspect")
-@pytest.mark.parametrize("take", [pickle.dumps, copy.copy, copy.deepcopy], ids=lambda take: take.__name__)
-def test_what_holds_the_token_is_not_copied(trial, take):
+@pytest.mark.parametrize(
+    "duplicate", [pickle.dumps, copy.copy, copy.deepcopy], ids=lambda duplicate: duplicate.__name__
+)
+def test_objects_with_the_token_cannot_be_copied(trial, duplicate):
     for thing in (trial.loc, trial.loc.session._token):
         with pytest.raises(TypeError, match="connect again"):
-            take(thing)
+            duplicate(thing)
 
 
 @pytest.mark.fault("introspect")
@@ -117,7 +119,7 @@ def test_the_card_of_a_location_shows_no_token(trial):
     assert TOKEN not in trial.loc._repr_html_()
 
 
-TROUBLES = {
+FAULTS_BY_ERROR = {
     "InvalidToken": lambda sim: sim.revoke(TOKEN),
     "MissingScope": lambda sim: sim.fault("revoked_mid", variant="no_scope"),
     "WrongTokenKind": lambda sim: sim.fault("revoked_mid", variant="wrong_class"),
@@ -135,9 +137,9 @@ TROUBLES = {
 
 
 @pytest.mark.fault("traceback")
-@pytest.mark.parametrize("kind", TROUBLES)
+@pytest.mark.parametrize("kind", FAULTS_BY_ERROR)
 def test_a_traceback_with_locals_shows_no_token(new_trial, kind):
     trial = new_trial(deadline=0.6)
-    TROUBLES[kind](trial.sim)
+    FAULTS_BY_ERROR[kind](trial.sim)
 
     trial.breaks(getattr(hl.errors, kind), custom_fields=False)  # its frames are searched when the test ends
