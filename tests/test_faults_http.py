@@ -134,7 +134,7 @@ def test_json_that_parsers_read_differently_loses_no_row(trial, name, variant):
     calm = trial.read(name)
     trial.fault("odd_json", name, variant=variant)
 
-    expected = one_warning(DataWarning, "no row") if variant == "null_row" else contextlib.nullcontext()
+    expected = one_warning(DataWarning, "not a row") if variant == "null_row" else contextlib.nullcontext()
     with expected:
         pd.testing.assert_frame_equal(trial.read(name, refresh=True), calm)
 

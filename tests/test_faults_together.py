@@ -227,7 +227,7 @@ def test_two_programs_with_one_cache_are_both_right_while_one_refreshes_it(tmp_p
 
         outputs = [program.communicate("\n")[0] for program in (first, second)]
 
-    assert told == ["right\n"] * 2
-    assert len([asked for asked in server.requests if asked.method == "POST"]) <= 4 * 26
+    assert outputs == ["right\n"] * 2
+    assert len([request for request in server.requests if request.method == "POST"]) <= 4 * 26
     (path,) = tmp_path.glob("*.sqlite")
     assert path.stat().st_size < 4 * MEGABYTES * 1_000_000
