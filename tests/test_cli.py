@@ -312,7 +312,7 @@ def test_a_hint_is_spelled_as_the_command_line_does(capsys):
     run("fetch", "notes", "--demo", "--out", "x.csv")
 
     hint = capsys.readouterr().err.strip().splitlines()[-1]
-    assert hint == "  add --confirm if it is worth that, or choose some by --contact-id ID"
+    assert hint == "  add --confirm to read all of them, or select some with --contact-id ID"
 
 
 def test_one_of_a_thing_is_said_as_one(capsys):

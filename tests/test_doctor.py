@@ -19,8 +19,8 @@ def a_machine_of_its_own(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
-def told(capsys, *words):
-    """What a command says; it ends well."""
+def output_of(capsys, *words):
+    """What a command prints; it must succeed."""
     with pytest.raises(SystemExit) as end:
         commands.main(list(words))
     assert not end.value.code
@@ -28,11 +28,11 @@ def told(capsys, *words):
 
 
 def found(name):
-    return next(one for one in doctor.findings() if one.name == name)
+    return next(finding for finding in doctor.findings() if finding.name == name)
 
 
-def test_it_tells_what_is_there_and_what_to_do(capsys):
-    said, rows = (told(capsys, *words) for words in (["doctor"], ["doctor", "--json"]))
+def test_it_shows_what_is_installed_and_what_to_do(capsys):
+    said, rows = (output_of(capsys, *words) for words in (["doctor"], ["doctor", "--json"]))
     rows = json.loads(rows)
 
     names = {row["name"] for row in rows}
@@ -65,7 +65,7 @@ def test_what_an_extra_brings_and_is_not_there_names_the_extra(monkeypatch):
     assert found("holidays").hint == 'pip install "hlkit[holidays]"'
 
 
-def test_what_hlkit_cannot_do_without_is_not_well(monkeypatch):
+def test_a_missing_requirement_is_a_problem(monkeypatch):
     def gone(name):
         if name == "pandas":
             raise doctor.PackageNotFoundError(name)
@@ -76,14 +76,14 @@ def test_what_hlkit_cannot_do_without_is_not_well(monkeypatch):
     assert not found("pandas").ok
 
 
-@pytest.mark.parametrize(("version", "told"), [("8.1.9", True), ("8.1.8", False), ("8.1.10", False)])
-def test_the_ipywidgets_that_shows_nothing_in_vs_code_is_told(monkeypatch, version, told):
+@pytest.mark.parametrize(("version", "is_reported"), [("8.1.9", True), ("8.1.8", False), ("8.1.10", False)])
+def test_the_ipywidgets_that_shows_nothing_in_vs_code_is_reported(monkeypatch, version, is_reported):
     monkeypatch.setattr(doctor, "version", lambda name: version)
 
-    faults = [one for one in doctor.findings() if "vscode-jupyter#17504" in one.state]
+    faults = [finding for finding in doctor.findings() if "vscode-jupyter#17504" in finding.state]
 
-    assert bool(faults) == told
-    assert all("ipywidgets==8.1.8" in one.hint and not one.ok for one in faults)
+    assert bool(faults) == is_reported
+    assert all("ipywidgets==8.1.8" in finding.hint and not finding.ok for finding in faults)
 
 
 def test_without_a_browser_the_address_is_what_to_open(monkeypatch):
@@ -97,7 +97,7 @@ def test_without_a_browser_the_address_is_what_to_open(monkeypatch):
     assert "hlkit app" in found("browser").hint
 
 
-def test_a_damaged_file_of_locations_is_told_and_nothing_of_what_is_in_it():
+def test_a_damaged_profiles_file_is_reported_without_its_content():
     assert found("saved locations").ok
     profiles.path().parent.mkdir(parents=True)
     profiles.path().write_text("pit-00000000-0000-0000-0000-000000000041 = [", encoding="utf-8")
@@ -111,7 +111,7 @@ def no_home(name):
 
 
 @pytest.mark.parametrize("find", [no_home, lambda name: Path("~/.cache") / name], ids=["new platformdirs", "old"])
-def test_without_a_home_folder_nothing_is_kept_or_saved_and_it_says_so(monkeypatch, find):
+def test_without_a_home_folder_nothing_is_stored_and_it_says_so(monkeypatch, find):
     monkeypatch.setattr(platformdirs, "user_cache_path", find)
     monkeypatch.setattr(platformdirs, "user_config_path", find)
 
@@ -130,7 +130,7 @@ def test_without_a_home_folder_nothing_is_kept_or_saved_and_it_says_so(monkeypat
 
 
 @pytest.mark.parametrize("kind", ["a file", "read-only"])
-def test_a_cache_folder_that_cannot_be_is_told(monkeypatch, tmp_path, kind):
+def test_an_unusable_cache_folder_is_reported(monkeypatch, tmp_path, kind):
     (tmp_path / "home").touch()
     monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: tmp_path / "home" / name)
     if kind == "read-only":
@@ -141,7 +141,7 @@ def test_a_cache_folder_that_cannot_be_is_told(monkeypatch, tmp_path, kind):
     assert "in memory only" in found("cache").hint
 
 
-def test_profiles_that_may_not_be_read_are_told_as_that(monkeypatch):
+def test_unreadable_profiles_are_reported(monkeypatch):
     class Refused(type(Path())):
         def read_text(self, **_):
             raise PermissionError(13, "Permission denied")

@@ -37,8 +37,18 @@ app = App(
     version_flags=["--version"],
     suppress_keyboard_interrupt=False,  # cyclopts would exit without a message
 )
-fetch = App(name="fetch", help="Download a resource to a file: Parquet, CSV, Excel or JSON Lines.")
-run = App(name="run", help="Answer a question about a location: prints a headline, a table and its definition.")
+fetch = App(
+    name="fetch",
+    usage="Usage: hlkit fetch RESOURCE --out FILE [OPTIONS]",
+    group_commands="Resources",
+    help="Download a resource to a file: Parquet, CSV, Excel or JSON Lines.",
+)
+run = App(
+    name="run",
+    usage="Usage: hlkit run ANALYSIS [OPTIONS]",
+    group_commands="Analyses",
+    help="Run an analysis of a location: prints its headline, table and definition.",
+)
 cache = App(name="cache", help="Show or clear the cache on this machine.")
 app.command(fetch)
 app.command(run)
@@ -341,8 +351,8 @@ for _resource in CATALOG.values():
 
 
 @run.default
-def questions() -> None:
-    """List the questions."""
+def list_analyses() -> None:
+    """List the analyses."""
     from hlkit.analysis.core.registry import ANALYSES, listing
 
     print(listing(ANALYSES, "hlkit run "))
@@ -450,7 +460,7 @@ def _run(arguments: list[str]) -> None:
             if arguments[1:] and not arguments[1].startswith("-") and arguments[1] not in run:
                 from hlkit.analysis.core.registry import ANALYSES, unknown
 
-                _exit_with(2, unknown(arguments[1], ANALYSES), "hlkit run lists the questions")
+                _exit_with(2, unknown(arguments[1], ANALYSES), "hlkit run lists all analyses")
         app(arguments, exit_on_error=False, print_error=False, console=console.help_console())
     except CycloptsError as error:
         _exit_with(2, str(error), "see hlkit --help, or hlkit COMMAND --help")
