@@ -157,7 +157,7 @@ class BoundMethods:
         refresh: bool = False,
         progress: Progress | None = None,
     ) -> Result:
-        """How fast are people who write to us answered?"""
+        """How fast do we reply?"""
 
     def speed_to_lead(
         self,
