@@ -1,8 +1,8 @@
-"""A machine that mixes what goes wrong: broken answers, rows that move, readers that stop or die, by seed.
+"""A state machine that mixes faults by seed: broken responses, rows that change, readers that stop or are abandoned.
 
-Whatever it does to whichever resource: no row that stayed is lost or doubled, or an error bears exactly rows
-that were there and resuming it completes; a frame has its declared columns and dtypes; a whole reading, read
-again, asks nobody and is the same. HLKIT_MACHINE_RUNS sets the number of runs.
+For any resource and any order of faults: no unchanged row is lost or repeated, or an error has only rows that exist
+and resuming it completes the download; a frame has its declared columns and dtypes; reading a complete download
+again sends no request and gives the same frame. HLKIT_MACHINE_RUNS sets the number of runs.
 """
 
 import contextlib
@@ -27,23 +27,23 @@ from hlkit.client.resources import CATALOG
 from hlkit.sim.data import TABLES
 
 RUNS = int(os.environ.get("HLKIT_MACHINE_RUNS", "12"))
-BY_A_CURSOR = ("search_after", "cursor", "none")  # never asks the same page twice
+BY_A_CURSOR = ("search_after", "cursor", "none")  # never requests the same page twice
 STEPS = 25
 SEEDS = st.integers(0, 2**32)
 
 
 def evenly(choices):
-    """Each as often as any other, which hypothesis would not see to."""
+    """Choose each value equally often, which hypothesis does not do."""
     return SEEDS.map(lambda seed: random.Random(seed).choice(choices))
 
 
 NAMES = evenly(sorted(CATALOG))
 AN_HOUR = 3600.0
-APART = 0.05  # seconds between two readings, so that an age tells one from the other
+PAUSE = 0.05  # seconds between two downloads, so that their ages differ
 
 
 class StopsAfter(Counting):
-    """Somebody presses Cancel after so many pages; counts what arrived."""
+    """Cancels after a number of pages, and counts the rows that arrived."""
 
     def __init__(self, pages=0):
         super().__init__()
@@ -63,8 +63,8 @@ class Machine(RuleBasedStateMachine):
     def begin(self, seed):
         self.trial = Trial(self.folder / str(time.monotonic_ns()), seed=seed, size=90, page=10, deadline=1.2)
         self.sim, self.loc = self.trial.sim, self.trial.loc
-        self.whole = {}  # by name, what is kept of a complete reading
-        self.dead = []  # walks that nobody ended
+        self.whole = {}  # by name, the cached frame of a complete download
+        self.abandoned = []  # page generators that nobody closed
         self.sim.mishaps(rate=0.05, seed=seed)
         self.sim.edits(rate=1.0, seed=seed)
 
@@ -72,68 +72,68 @@ class Machine(RuleBasedStateMachine):
         if hasattr(self, "trial"):
             self.trial.close()
 
-    # ---- what goes wrong
+    # ---- faults
 
     @rule(seed=SEEDS)
-    def one_answer_in_twenty_breaks(self, seed):
+    def break_one_response_in_twenty(self, seed):
         self.sim.mishaps(rate=0.05, seed=seed)
 
     @rule(seed=SEEDS, rate=evenly([0.5, 2.0, 10.0]))
-    def rows_move_between_pages(self, seed, rate):
+    def change_rows_between_pages(self, seed, rate):
         self.sim.edits(rate=rate, seed=seed)
 
     @rule(seed=SEEDS, name=evenly(TABLES), how=evenly(["insert", "update", "delete"]))
-    def rows_move_between_readings(self, seed, name, how):
+    def change_rows_between_downloads(self, seed, name, how):
         edits = self.sim.edits(rate=0, seed=seed)
         for _ in range(3):
             edits.change(name, how)
 
     @rule()
-    def all_is_calm_for_a_while(self):
+    def clear_all_faults(self):
         self.sim.clear_faults()
 
-    # ---- what a person does
+    # ---- what a user does
 
     @rule(name=NAMES)
     def read(self, name):
-        self.reads(name, refresh=True)
+        self.check_read(name, refresh=True)
 
     @rule(name=NAMES, pages=st.integers(1, 4))
-    def stop_midway_and_go_on(self, name, pages):
-        self.reads(name, refresh=True, stop_after=pages)
+    def cancel_and_continue(self, name, pages):
+        self.check_read(name, refresh=True, stop_after=pages)
 
     @rule(name=NAMES, pages=st.integers(0, 4))
-    def die_midway_and_go_on(self, name, pages):
+    def abandon_and_continue(self, name, pages):
         self.parents(name)
         self.sim.mark()
-        time.sleep(APART)
-        began, before = time.time(), len(self.sim.log)
-        time.sleep(APART)
-        walk = getattr(self.loc, name).pages(refresh=True, **self.given(name))
+        time.sleep(PAUSE)
+        start, before = time.time(), len(self.sim.log)
+        time.sleep(PAUSE)
+        frames = getattr(self.loc, name).pages(refresh=True, **self.options(name))
         try:
-            list(islice(walk, pages))
+            list(islice(frames, pages))
         except HlkitError:
-            pages = 0  # it ended by itself
-        self.dead.append(walk)  # no clean end: it stays where it is
-        paid = {question(logged) for logged in self.sim.log[before:] if arrived(logged)}
+            pages = 0  # it raised before it could be abandoned
+        self.abandoned.append(frames)  # a reference keeps the generator open
+        arrived_before = {question(logged) for logged in self.sim.log[before:] if arrived(logged)}
         before = len(self.sim.log)
         self.loc = self.trial.connect()
 
-        now = time.time()  # stands still for the cache, however long a busy machine takes to come to it
+        now = time.time()  # fixed for the cache, however slow the machine is
         with mock.patch.object(self.loc.session.cache, "_now", return_value=now):
-            self.goes_on(name, lambda: self.call(name, expire_after=now - began))  # no older one
+            self.check_complete(name, lambda: self.call(name, expire_after=now - start))  # none older than start
 
         if CATALOG[name].paging.style in BY_A_CURSOR and pages:
-            again = [one for one in map(question, self.sim.log[before:]) if one in paid]
-            assert again == [], f"{name}: a kept page is paid twice"
+            again = [key for key in map(question, self.sim.log[before:]) if key in arrived_before]
+            assert again == [], f"{name}: a cached page was requested again"
 
     @rule(name=NAMES)
-    def read_again_for_nothing(self, name):
+    def read_again_from_the_cache(self, name):
         if name not in self.whole:
             return
         before = len(self.sim.log)
         frame = self.call(name, expire_after=AN_HOUR)
-        assert len(self.sim.log) == before, f"{name}: what is kept was asked for"
+        assert len(self.sim.log) == before, f"{name}: cached rows were requested"
         pd.testing.assert_frame_equal(frame, self.whole[name])
 
     @rule(name=NAMES, limit=st.integers(1, 25))
@@ -142,14 +142,14 @@ class Machine(RuleBasedStateMachine):
         try:
             frame = self.call(name, refresh=True, limit=limit)
         except HlkitError as error:
-            self.bears_what_came(name, error, most=limit)
+            self.check_partial(name, error, limit=limit)
         else:
-            self.is_typed(name, frame)
+            self.check_types(name, frame)
             assert len(frame) <= limit
 
     @precondition(lambda self: self.whole)
     @rule(data=st.data())
-    def read_a_span(self, data):
+    def read_a_date_range(self, data):
         dated = sorted(name for name in self.whole if CATALOG[name].when and len(self.whole[name]))
         if not dated:
             return
@@ -160,93 +160,95 @@ class Machine(RuleBasedStateMachine):
             return
         self.parents(name)
         self.sim.mark()
-        there = set(whole.loc[whole[resource.when] >= since, resource.key]) & self.sim.truth.undisturbed(name)
-        frame = self.finished(name, lambda: self.call(name, refresh=True, since=since))
-        self.is_typed(name, frame)
-        there &= self.sim.truth.undisturbed(name)
-        assert there - set(frame[resource.key]) == set(), f"{name}: rows of the span are missing"
+        expected = set(whole.loc[whole[resource.when] >= since, resource.key]) & self.sim.truth.undisturbed(name)
+        frame = self.result_of(name, lambda: self.call(name, refresh=True, since=since))
+        self.check_types(name, frame)
+        expected &= self.sim.truth.undisturbed(name)
+        assert expected - set(frame[resource.key]) == set(), f"{name}: rows of the date range are missing"
         assert (frame[resource.when] >= since).all()
 
     @rule(name=NAMES)
     def count(self, name):
-        with contextlib.suppress(HlkitError):  # where the server tells no total, among others
+        with contextlib.suppress(HlkitError):  # for example, if the server sends no total
             assert getattr(self.loc, name).count() >= 0
 
     # ---- what must hold
 
     @invariant()
-    def no_request_is_one_too_many(self):
+    def no_request_exceeds_the_burst_limit(self):
         log = self.sim.log if hasattr(self, "sim") else ()
         assert [logged.number for logged in log if logged.status == 429] == []
 
-    def reads(self, name, **given):
+    def check_read(self, name, **options):
         self.parents(name)
         self.sim.mark()
-        self.goes_on(name, lambda: self.call(name, **given))
+        self.check_complete(name, lambda: self.call(name, **options))
 
-    def goes_on(self, name, call):
+    def check_complete(self, name, call):
         self.whole.pop(name, None)
-        frame = self.finished(name, call)
-        self.is_typed(name, frame)
-        came = set(frame[CATALOG[name].key])
-        lost = self.sim.truth.undisturbed(name) - came
-        by_number = CATALOG[name].paging.style == "page"  # one that came and went hides one that slipped
-        hidden = len(came - set(self.sim.data.ids(name))) if by_number else 0
-        assert len(lost) <= hidden, f"{name}: {len(lost)} rows that stayed are missing"
+        frame = self.result_of(name, call)
+        self.check_types(name, frame)
+        ids = set(frame[CATALOG[name].key])
+        lost = self.sim.truth.undisturbed(name) - ids
+        by_number = CATALOG[name].paging.style == "page"  # a row that was added and deleted can hide a lost one
+        hidden = len(ids - set(self.sim.data.ids(name))) if by_number else 0
+        assert len(lost) <= hidden, f"{name}: {len(lost)} unchanged rows are missing"
         assert frame.attrs["hlkit"]["complete"]
-        if CATALOG[name].parent is None:  # else it is as old as its parents
+        if CATALOG[name].parent is None:  # otherwise it is as old as its parents
             self.whole[name] = frame
 
-    def finished(self, name, call):
-        """What the call gives, or what resuming it gives, however often it breaks; in a calm it must end."""
+    def result_of(self, name, call):
+        """The result of the call, resumed after each error. Without faults it must end."""
         for turn in range(12):
             if turn == 8:
                 self.sim.clear_faults()
             try:
                 return call()
             except HlkitError as error:
-                self.bears_what_came(name, error)
+                self.check_partial(name, error)
                 if error._resume is not None:
                     call = error.resume
-        raise AssertionError(f"{name}: does not end, with nothing in its way")
+        raise AssertionError(f"{name}: does not end, even without faults")
 
-    def bears_what_came(self, name, error, most=None):
-        """The rows of an error are those that the progress was told of."""
-        if error.partial is None:  # it broke before page 1
+    def check_partial(self, name, error, limit=None):
+        """An error has exactly the rows that were reported to the progress."""
+        if error.partial is None:  # it was raised before page 1
             return
-        self.is_typed(name, error.partial)
-        told = self.progress.rows.pop(name, 0)  # resuming tells of every page again
-        assert len(error.partial) == (told if most is None else min(told, most)), f"{name}: {error!r}"
+        self.check_types(name, error.partial)
+        rows = self.progress.rows.pop(name, 0)  # resuming reports every page again
+        assert len(error.partial) == (rows if limit is None else min(rows, limit)), f"{name}: {error!r}"
 
-    def is_typed(self, name, frame):
-        """Declared columns and dtypes, and each id once."""
+    def check_types(self, name, frame):
+        """The frame has the declared columns and dtypes, and each id once."""
         resource = CATALOG[name]
         assert list(frame.columns[: len(resource.columns)]) == [column.name for column in resource.columns]
-        assert [frame[one.name].dtype for one in resource.columns] == [one.kind.dtype for one in resource.columns]
+        assert [frame[column.name].dtype for column in resource.columns] == [
+            column.kind.dtype for column in resource.columns
+        ]
         ids = frame[resource.key]
         assert ids.notna().all()
-        assert ids.is_unique, f"{name}: rows came twice"
+        assert ids.is_unique, f"{name}: rows are repeated"
 
-    # ---- how
+    # ---- helpers
 
-    def call(self, name, stop_after=0, **given):
+    def call(self, name, stop_after=0, **options):
         self.progress = StopsAfter(stop_after)
-        return getattr(self.loc, name)(progress=self.progress, **self.given(name), **given)
+        return getattr(self.loc, name)(progress=self.progress, **self.options(name), **options)
 
-    def given(self, name):
+    def options(self, name):
         return {"confirm": True} if CATALOG[name].parent else {}
 
     def parents(self, name):
-        """The rows that a resource is read for, as they are now."""
+        """Read the parents of a resource, as they are now."""
         if CATALOG[name].parent:
             parent = CATALOG[name].parent.resource
-            self.finished(parent, lambda: self.call(parent, refresh=True))
+            self.result_of(parent, lambda: self.call(parent, refresh=True))
 
 
-def test_no_row_that_stays_is_lost_or_doubled_by_faults_edits_and_deaths(tmp_path):
+def test_no_unchanged_row_is_lost_or_repeated_by_faults_edits_and_abandoned_downloads(tmp_path):
     Machine.folder = tmp_path
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", MissingRowsWarning)  # rows that came behind the cursor, or a cut that told
+        warnings.simplefilter("ignore", MissingRowsWarning)  # rows added before the cursor, or a noticed cut
         warnings.simplefilter("ignore", DataWarning)
         run(
             Machine,
