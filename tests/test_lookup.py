@@ -98,14 +98,14 @@ def test_several_parents_can_be_named(loc):
     [
         ("contacts", {"owner": "Marcus Red"}, "did you mean 'Marcus Reed'?"),
         ("contacts", {"tag": "news letter"}, "did you mean 'newsletter'?"),
-        ("contacts", {"owner": NOBODY}, "there are Grace Lindqvist, "),
-        ("contacts", {"owner_id": NOBODY}, "there are Grace Lindqvist, "),
+        ("contacts", {"owner": NOBODY}, "choose from Grace Lindqvist, "),
+        ("contacts", {"owner_id": NOBODY}, "choose from Grace Lindqvist, "),
         ("opportunities", {"pipeline": "new custommers"}, "did you mean 'New customers'?"),
-        ("opportunities", {"pipeline_id": NOBODY}, "there are New customers, "),
+        ("opportunities", {"pipeline_id": NOBODY}, "choose from New customers, "),
         ("opportunities", {"stage": "Qoted"}, "did you mean 'Quoted'?"),
-        ("opportunities", {"stage": "Quoted", "pipeline": "Commercial"}, "there are Enquiry, Site survey, "),
+        ("opportunities", {"stage": "Quoted", "pipeline": "Commercial"}, "choose from Enquiry, Site survey, "),
         ("appointments", {"calendar": "Home visits"}, "did you mean 'Home visit'?"),
-        ("appointments", {"calendar_id": NOBODY}, "there are Home visit, "),
+        ("appointments", {"calendar_id": NOBODY}, "choose from Home visit, "),
     ],
 )
 def test_a_name_that_does_not_exist_raises_with_the_closest_name(loc, resource, filters, hint):

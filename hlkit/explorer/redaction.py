@@ -55,7 +55,7 @@ _PATTERNS_BY_COLUMN = {
 _PATTERNS_BY_OPTION = {"pipeline": r"(?!)", "website": r"(?!)", "country": "[A-Z]{2}", "currency": "[A-Z]{3}"}
 # In hlkit's own messages, whatever is quoted or listed comes from the location.
 _QUOTED = re.compile(r"(?<![\w=])(['\"])(?!hlkit\[)(?:\\.|(?!\1)[^\\])*\1(?!\w)", re.DOTALL)
-_LISTED = re.compile(r"\b(there are|it has) .*", re.DOTALL)
+_LISTED = re.compile(r"\b(there are|it has|choose from) .*", re.DOTALL)
 
 Kinds = Mapping[str, Kind]
 

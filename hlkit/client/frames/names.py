@@ -51,7 +51,7 @@ def near_names(name: str, names: pd.Series) -> str:
     near = difflib.get_close_matches(_fold(name), list(by_folded), n=1)
     if near:
         return f"did you mean {by_folded[near[0]]!r}?"
-    return f"there are {', '.join(list(by_folded.values())[:20])}"
+    return f"choose from {', '.join(list(by_folded.values())[:20])}"
 
 
 def _fold(name: object) -> str:
