@@ -84,14 +84,14 @@ def serve(_: str, size: int) -> None:
 
 
 def fetch(given: str, _: int) -> None:
-    """One call, with its progress line; then the bodies are laid aside for the comparison."""
+    """One call, with its progress line; then the bodies are saved for the comparison."""
     import hlkit as hl
-    from hlkit.client.http.progress import Line
+    from hlkit.client.http.progress import ProgressBar
 
     url, token, location_id, folder = given.split()
     loc = hl.connect(token, location_id, base_url=url, cache=Path(folder) / "cache")
     began = time.perf_counter()
-    contacts = loc.contacts(progress=Line())
+    contacts = loc.contacts(progress=ProgressBar())
     seconds = time.perf_counter() - began
     again = loc.contacts()
     told = {

@@ -78,36 +78,11 @@ class Failure:
 
 
 _TOO_LARGE = Failure("broken", "the response is too large for a page of rows")
-
-
-class Adapter(HTTPAdapter):
-    """Sends requests over connections that another thread can close in the middle of a response."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        fork.reset_in_child(self)
-
-    def after_fork(self) -> None:
-        """The open connections belong to the parent: start with none."""
-        self.__init__()  # type: ignore[misc]
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = _tracked_pools(self.poolmanager.pool_classes_by_scheme)
-
-    def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
-        manager: Any = super().proxy_manager_for(*args, **options)
-        manager.pool_classes_by_scheme = _tracked_pools(
-            manager.pool_classes_by_scheme
-        )  # SOCKS has classes of its own
-        return manager
-
-
 _THREAD = threading.local()  # .attempt: the attempt that runs in this thread
 
 
 class _TrackedConnection:
-    """A mixin for urllib3's connections: registers the connection with the attempt that uses it."""
+    """A mixin for urllib3's connections: the attempt that uses a connection learns of it, and can close it."""
 
     debuglevel = 0  # http.client would print the headers, with the token, if a program raised it globally
     sock: socket.socket | None
@@ -134,6 +109,28 @@ def _tracked_pool(pool: Any) -> type:
         return pool  # type: ignore[no-any-return]
     tracked = type(connection.__name__, (_TrackedConnection, connection), {})
     return type(pool.__name__, (pool,), {"ConnectionCls": tracked})
+
+
+class Adapter(HTTPAdapter):
+    """Sends requests over connections that another thread can close in the middle of a response."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        fork.reset_in_child(self)
+
+    def after_fork(self) -> None:
+        """The open connections belong to the parent: start with none."""
+        self.__init__()  # type: ignore[misc]
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = _tracked_pools(self.poolmanager.pool_classes_by_scheme)
+
+    def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
+        manager: Any = super().proxy_manager_for(*args, **options)
+        # Not done above for a SOCKS proxy, which has pool classes of its own.
+        manager.pool_classes_by_scheme = _tracked_pools(manager.pool_classes_by_scheme)
+        return manager
 
 
 class _Attempt(threading.Thread):
