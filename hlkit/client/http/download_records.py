@@ -66,7 +66,6 @@ _COLUMNS = ", ".join(field.name for field in fields(Record))
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS pages (key TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS downloads ({_COLUMNS.replace("generation", "generation TEXT PRIMARY KEY")});
-DROP TABLE IF EXISTS walks;
 """
 CHECKS = ("SELECT key, value FROM pages LIMIT 1", f"SELECT {_COLUMNS} FROM downloads LIMIT 1")
 _SAVE = f"""

@@ -1,4 +1,4 @@
-"""A SQLite file that never hangs or fails a call.
+"""A SQLite file for the cache, which copes with locks, damage and full disks.
 
 If another program has locked the file, a call raises ``CacheLocked`` after at most two seconds, and the next call
 tries again. A damaged file is renamed, and a new one is created. If the disk is full or read-only, the data moves
