@@ -68,15 +68,15 @@ def store(cache, key, body=BODY, status=200):
     cache.save_response(SimpleNamespace(status_code=status, content=body, headers={"Set-Cookie": "secret"}), key)
 
 
-def begin(cache, question="contacts?", choose=lambda records: None, **fields):
-    return cache.begin(cache.new_record(question, "contacts", [{"limit": 500}], **fields), choose)
+def begin(cache, query_id="contacts?", choose=lambda records: None, **fields):
+    return cache.begin(cache.new_record(query_id, "contacts", [{"limit": 500}], **fields), choose)
 
 
-def download(cache, question="contacts?", pages=2, finished=True, body=BODY, **fields):
-    record = begin(cache, question, **fields)
+def download(cache, query_id="contacts?", pages=2, finished=True, body=BODY, **fields):
+    record = begin(cache, query_id, **fields)
     for number in range(pages):
         store(cache, page_key(record, number), body)
-    record = replace(record, pages=pages, rows=500 * pages, fetched=cache.now())
+    record = replace(record, pages=pages, rows=500 * pages, fetched_at=cache.now())
     cache.save(record)
     return cache.finish(record) if finished else record
 
@@ -221,7 +221,7 @@ def test_a_record_is_written_before_the_first_page(open_cache, path):
 
     (stored,) = open_cache(path).downloads("contacts?")
     assert stored == record
-    assert (stored.finished, stored.pages, stored.resource) == (None, 0, "contacts")
+    assert (stored.finished_at, stored.pages, stored.resource) == (None, 0, "contacts")
     assert json.loads(stored.parameters) == [{"limit": 500}]
 
 
@@ -245,11 +245,11 @@ def test_a_download_finished_by_another_thread_stays_finished(open_cache):
     cache = open_cache(None)
     record = download(cache)
 
-    cache.save(replace(record, finished=None, pages=1, rows=500))
+    cache.save(replace(record, finished_at=None, pages=1, rows=500))
 
     (stored,) = cache.downloads()
-    assert (stored.finished, stored.pages) == (record.finished, 2)
-    assert stored.finished is not None
+    assert (stored.finished_at, stored.pages) == (record.finished_at, 2)
+    assert stored.finished_at is not None
 
 
 def test_a_download_that_another_program_began_is_joined(open_cache, path):
@@ -296,7 +296,7 @@ def test_opening_deletes_downloads_unread_for_thirty_days_from_the_disk_too(open
     clock.now += DAY + 1
     cache = open_cache(path)
 
-    assert [record.question for record in cache.downloads()] == ["read yesterday"]
+    assert [record.query_id for record in cache.downloads()] == ["read yesterday"]
     assert cache.has_all_pages(record)
     assert b"jane@example.com" not in bytes_of(path)
     clock.now += UNREAD_LIFETIME + 1
@@ -380,7 +380,7 @@ def works(cache):
     """Whether a download can be written and read."""
     record = download(cache)
     stored = cache.downloads("contacts?")[0]
-    return (stored.generation, stored.finished) == (record.generation, record.finished) and cache.has_all_pages(
+    return (stored.generation, stored.finished_at) == (record.generation, record.finished_at) and cache.has_all_pages(
         record
     )
 
@@ -454,7 +454,7 @@ def test_a_download_that_could_not_cache_a_page_stays_unfinished(open_cache, pat
     cache.finish(replace(record, pages=2, rows=1000))
 
     (stored,) = cache.downloads()
-    assert (stored.finished, stored.pages) == (None, 2)
+    assert (stored.finished_at, stored.pages) == (None, 2)
     assert not stored.is_interrupted, "all rows were returned, so it is not served longer than a complete one"
 
 
@@ -599,7 +599,7 @@ def write_other_tables(path):
 def test_a_damaged_file_is_renamed_with_one_warning(open_cache, path, damage):
     cache = open_cache(path)
     for number in range(20):
-        download(cache, f"question {number}")
+        download(cache, f"query_id {number}")
     cache.close()
     damage(path)
 
@@ -632,7 +632,7 @@ def test_an_empty_file_is_used_as_a_new_one(open_cache, path):
 def test_pages_that_are_damaged_in_use_are_moved_aside_with_one_warning(open_cache, path):
     cache = open_cache(path)
     for number in range(20):
-        download(cache, f"question {number}")
+        download(cache, f"query_id {number}")
     cache.close()
     content = path.read_bytes()
     path.write_bytes(content[:100] + b"\xff" * (len(content) - 100))
@@ -684,14 +684,14 @@ cache.finish(record)
 """
     programs = [
         subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", code, str(path), f"question {number}", str(Path(__file__).parent)]
+            [sys.executable, "-W", "error", "-c", code, str(path), f"query_id {number}", str(Path(__file__).parent)]
         )
         for number in range(3)
     ]
     assert [program.wait() for program in programs] == [0, 0, 0]
 
     cache = Cache(path, Token(TOKEN))
-    assert sorted(record.question for record in cache.downloads()) == [f"question {number}" for number in range(3)]
+    assert sorted(record.query_id for record in cache.downloads()) == [f"query_id {number}" for number in range(3)]
     assert all(cache.has_all_pages(record) for record in cache.downloads())
     cache.close()
 

@@ -245,7 +245,7 @@ def test_a_limit_does_not_unfinish_a_complete_download(server, session):
     ids(download_of(session, limit=1))
 
     assert ids(download_of(session, offline=False)) == SEVEN
-    assert session.cache.downloads()[0].finished is not None
+    assert session.cache.downloads()[0].finished_at is not None
     assert session.cache.downloads()[0].pages == 4
 
 
@@ -299,7 +299,7 @@ def test_the_seven_days_count_from_the_last_page(session, contacts, clock):
 
     assert ids(download) == SEVEN
     assert (download.requests, download.from_cache) == (1, 3)
-    assert download.record.fetched - download.record.started == 18 * DAYS
+    assert download.record.fetched_at - download.record.started_at == 18 * DAYS
 
 
 def test_a_download_is_resumed_by_its_id_at_any_age(session, contacts, clock):
@@ -352,7 +352,7 @@ def test_a_download_for_its_first_rows_does_not_count_as_interrupted(server, ses
     for options in ({"first_page_only": True}, {"limit": 4}, {}):
         download = download_of(session, **options)
         ids(download)
-        assert download.record.started == clock.now
+        assert download.record.started_at == clock.now
 
 
 def test_a_limit_does_not_use_the_old_pages_of_an_interrupted_download(session, contacts, clock):

@@ -16,15 +16,17 @@ from hlkit.client.http.token import Token
 NOW = 1_767_268_800.0
 
 
-def record(name, question="contacts?", ago=0.0, **fields):
+def record(name, query_id="contacts?", ago=0.0, **fields):
     """A complete download, read *ago* seconds ago."""
     time = NOW - ago
-    fields = {"family": "contacts", "finished": time, "read": time, **fields}
-    return Record(name, name, question, resource="contacts", parameters="[]", started=time, fetched=time, **fields)
+    fields = {"family": "contacts", "finished_at": time, "read_at": time, **fields}
+    return Record(
+        name, name, query_id, resource="contacts", parameters="[]", started_at=time, fetched_at=time, **fields
+    )
 
 
 def unfinished(name, ago=0.0, **fields):
-    return record(name, ago=ago, **{"finished": None, **fields})
+    return record(name, ago=ago, **{"finished_at": None, **fields})
 
 
 def obsolete_names(*records):
@@ -32,9 +34,9 @@ def obsolete_names(*records):
 
 
 def test_a_download_unread_for_thirty_days_is_obsolete():
-    old, read = record("old", "a?", UNREAD_LIFETIME + 1), record("read", "b?", UNREAD_LIFETIME + 1, reads=3)
+    old, read = record("old", "a?", UNREAD_LIFETIME + 1), record("read", "b?", UNREAD_LIFETIME + 1, read_count=3)
 
-    assert obsolete_names(old, replace(read, read=NOW - DAY)) == {"old"}
+    assert obsolete_names(old, replace(read, read_at=NOW - DAY)) == {"old"}
 
 
 def test_first_pages_stay_for_a_day_and_an_interrupted_download_for_thirty():
@@ -53,11 +55,11 @@ def test_first_pages_stay_for_a_day_and_an_interrupted_download_for_thirty():
 def test_a_replaced_download_is_obsolete_unless_it_is_the_last_one_and_was_read_within_the_hour():
     new = record("new")
     read, before, unread = (record(name, ago=ago) for name, ago in (("read", 60), ("before", 120), ("unread", 60)))
-    read, before = (replace(old, reads=1, read=NOW - 30) for old in (read, before))
+    read, before = (replace(old, read_count=1, read_at=NOW - 30) for old in (read, before))
 
     assert obsolete_names(new, read, before) == {"before"}
     assert obsolete_names(new, unread) == {"unread"}
-    assert obsolete_names(new, record("read", ago=HOUR, reads=1)) == {"read"}
+    assert obsolete_names(new, record("read", ago=HOUR, read_count=1)) == {"read"}
     assert obsolete_names(new, unfinished("unfinished", ago=60)) == {"unfinished"}
     assert obsolete_names(unfinished("running"), read) == set()
 
@@ -82,14 +84,14 @@ def test_of_a_date_range_that_moves_with_the_clock_only_fresh_downloads_stay():
     ("change", "is_obsolete"),
     [
         ({}, True),
-        ({"reads": 1}, False),
+        ({"read_count": 1}, False),
         ({"since": NOW - 32 * DAY}, False),
         ({"since": None}, False),
         ({"until": NOW}, False),
         ({"family": "other filters"}, False),
-        ({"finished": None, "pages": 1}, False),
-        ({"finished": None, "pages": 1, "fetched": NOW - 8 * DAY, "read": NOW - 8 * DAY}, True),
-        ({"finished": None, "wanted": 0}, True),
+        ({"finished_at": None, "pages": 1}, False),
+        ({"finished_at": None, "pages": 1, "fetched_at": NOW - 8 * DAY, "read_at": NOW - 8 * DAY}, True),
+        ({"finished_at": None, "wanted": 0}, True),
     ],
 )
 def test_a_newer_query_replaces_one_read_once_for_almost_the_same_dates(change, is_obsolete):
@@ -121,7 +123,7 @@ def open_cache(clock, tmp_path):
 
 
 def questions_in(cache):
-    return [record.question for record in reversed(cache.downloads())]
+    return [record.query_id for record in reversed(cache.downloads())]
 
 
 def test_above_the_maximum_size_the_oldest_downloads_of_all_locations_are_deleted(open_cache, clock, monkeypatch):
@@ -131,16 +133,16 @@ def test_above_the_maximum_size_the_oldest_downloads_of_all_locations_are_delete
     interrupted = download(first, "interrupted", finished=False, **big)
     for number, cache in enumerate((first, second, first)):
         clock.now += 10
-        download(cache, f"question {number}", **big)
-    assert questions_in(first) == ["interrupted", "question 0", "question 2"], "none was older than an hour"
+        download(cache, f"query_id {number}", **big)
+    assert questions_in(first) == ["interrupted", "query_id 0", "query_id 2"], "none was older than an hour"
     clock.now += HOUR
-    first.mark_read(first.downloads("question 0")[0])
+    first.mark_read(first.downloads("query_id 0")[0])
 
     clock.now += 10
     download(first, "last", **big)
 
     assert questions_in(second) == []
-    assert questions_in(first) == ["interrupted", "question 0", "last"]
+    assert questions_in(first) == ["interrupted", "query_id 0", "last"]
     assert first.has_all_pages(interrupted)
     assert len(second.responses) == 0
 
@@ -152,7 +154,7 @@ def test_a_download_that_took_hours_is_not_deleted_right_after_it_finished(open_
     store(cache, page_key(record, 0))
     clock.now += 3 * HOUR
 
-    cache.finish(replace(record, pages=1, rows=500, fetched=clock.now))
+    cache.finish(replace(record, pages=1, rows=500, fetched_at=clock.now))
 
     assert questions_in(cache) == ["contacts?"]
 

@@ -166,11 +166,11 @@ class Context:
         """What the cache has of a resource; ``None`` if it has no rows. No request. Raises ``CacheLocked``."""
         resource = CATALOG[name]
         records = [record for record in self._records(resource) if record.resource == resource.name and record.pages]
-        finished = [record for record in records if record.finished is not None]
+        finished = [record for record in records if record.finished_at is not None]
         best = next(iter(finished or records), None)
         if best is None:
             return None
-        complete = best.finished is not None and self._covers_all_parents(resource, best)
+        complete = best.finished_at is not None and self._covers_all_parents(resource, best)
         return CacheInfo(best.rows, self.session.cache.age(best), complete)
 
     def _covers_all_parents(self, resource: Resource, record: Record) -> bool:

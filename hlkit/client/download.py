@@ -267,7 +267,7 @@ class Download:
         self._raise_for_failed_parents()
         self._report_missing_rows()
         self.complete = True
-        if self._current_record.finished is None:
+        if self._current_record.finished_at is None:
             self.record = self._cache.finish(self._current_record)
 
     def _has_reached_limit(self) -> bool:
@@ -366,7 +366,7 @@ class Download:
         elif policy.offline:
             age = duration(self._cache.age(record))
             warn(f"{resource.name} as of {age} ago (offline)", StaleWarning)
-        if record.finished is not None:
+        if record.finished_at is not None:
             record = self._cache.mark_read(record)
         else:
             wanted = self._wanted_rows
@@ -374,8 +374,8 @@ class Download:
                 wanted = None if record.wanted is None else max(record.wanted, wanted)
             record = replace(record, wanted=wanted)
         self.record, self._cached_pages = record, record.pages
-        age_of_start = self._cache.elapsed(record.started)
-        if record.finished is None and record.pages and age_of_start > policy.expire_after:
+        age_of_start = self._cache.elapsed(record.started_at)
+        if record.finished_at is None and record.pages and age_of_start > policy.expire_after:
             started = duration(age_of_start)
             self.progress.on_note(f"{resource.name} · resumed: {record.pages:,} pages cached, started {started} ago")
 
@@ -436,7 +436,7 @@ class Download:
         named = [record for record in records if record.generation == policy.generation]
         if named:  # empty if it was replaced meanwhile
             return named[0]
-        finished = [record for record in records if record.finished is not None]
+        finished = [record for record in records if record.finished_at is not None]
         if policy.offline:
             return next(filter(cache.has_all_pages, finished), None)
         for record in finished:
@@ -447,13 +447,15 @@ class Download:
             cache.delete_download(record)  # a page is missing, so this download is of no use to any call
         # Continue only what started after the newest finished download. A start in the future (the clock was wrong)
         # does not count: its elapsed time is infinite.
-        newest = max((record.started for record in finished if cache.elapsed(record.started) < inf), default=0.0)
-        unfinished = [record for record in records if record.started > newest and self._can_continue(record)]
+        newest = max(
+            (record.started_at for record in finished if cache.elapsed(record.started_at) < inf), default=0.0
+        )
+        unfinished = [record for record in records if record.started_at > newest and self._can_continue(record)]
         return max(unfinished, key=lambda record: record.rows, default=None)
 
     def _can_continue(self, record: Record) -> bool:
         """Whether this call may continue an unfinished download."""
-        if record.finished is not None:
+        if record.finished_at is not None:
             return False
         policy = self.cache_policy
         wants_more = not self.first_page_only and (self.limit is None or self.limit > record.rows)
@@ -465,7 +467,7 @@ class Download:
         )
         if policy.refresh:
             return can_resume and record.is_refresh
-        return can_resume or self._cache.elapsed(record.started) < policy.expire_after
+        return can_resume or self._cache.elapsed(record.started_at) < policy.expire_after
 
     # ---- steps 2 to 4: the pages of one parameter set
 
@@ -547,7 +549,7 @@ class Download:
             scope=resource.scope,
             key_prefix=record.prefix,
             occurrence=occurrences[position_hash],
-            cache_only=record.finished is not None or self.cache_policy.offline,
+            cache_only=record.finished_at is not None or self.cache_policy.offline,
             progress=self.progress,
             retry_budget=self._retry_budget,
             may_be_truncated=self._may_be_truncated,
@@ -605,11 +607,11 @@ class Download:
     def _save_record(self, from_network: bool) -> None:
         """Save how far the download is. If it was finished before, save that it is being read."""
         record = self._current_record
-        if record.finished is not None:
+        if record.finished_at is not None:
             self.record = self._cache.mark_read(record)
             return
-        fetched = self._cache.now() if from_network else record.fetched
-        self.record = replace(record, pages=self.pages, rows=self.rows, fetched=fetched)
+        fetched_at = self._cache.now() if from_network else record.fetched_at
+        self.record = replace(record, pages=self.pages, rows=self.rows, fetched_at=fetched_at)
         if from_network or self.pages > self._cached_pages:
             self._cache.save(self.record)
 
@@ -658,9 +660,9 @@ class Download:
         It does if it started more than ``expire_after`` ago: then the loop more likely failed.
         """
         record = self.record
-        if record is None or record.finished is not None:
+        if record is None or record.finished_at is not None:
             return
-        if self._cache.elapsed(record.started) < self.cache_policy.expire_after:
+        if self._cache.elapsed(record.started_at) < self.cache_policy.expire_after:
             self._cache.accept_partial(record)
 
     def is_replaced(self) -> bool:
@@ -684,7 +686,7 @@ class Download:
     def can_use(self, record: Record) -> bool:
         """Whether this call may use a related record, by its age and by what it contains."""
         if self.cache_policy.offline:
-            return record.finished is not None
+            return record.finished_at is not None
         return self._can_continue(record)
 
 

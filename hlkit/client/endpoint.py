@@ -244,8 +244,8 @@ class Endpoint:
         frame.attrs["hlkit"] = {
             "resource": self.resource.name,
             "location_id": self._context.location_id,
-            "first_fetched_at": None if record is None else _iso(record.started),
-            "fetched_at": None if record is None else _iso(record.fetched),
+            "first_fetched_at": None if record is None else _iso(record.started_at),
+            "fetched_at": None if record is None else _iso(record.fetched_at),
             "complete": download.complete,
             "pages": download.pages,
             "requests": download.requests,
@@ -422,7 +422,7 @@ class Endpoint:
             records = download.related_records()
         except CacheLocked:
             return None
-        newest_complete = next((record for record in records if record.finished is not None), None)
+        newest_complete = next((record for record in records if record.finished_at is not None), None)
         for record in records:
             if download.can_use(record):
                 return tuple(str(first[parent.param]) for first in json.loads(record.parameters))

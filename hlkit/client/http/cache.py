@@ -172,19 +172,19 @@ class Cache(BaseCache):
         """
 
         def write_or_join(db: sqlite3.Connection) -> Record:
-            other = choose(download_records.records(db, record.question))
+            other = choose(download_records.records(db, record.query_id))
             if other is None:
                 download_records.save(db, record)
             return other or record
 
         return self._write_or_skip(write_or_join) or record
 
-    def new_record(self, question: str, resource: str, parameters: object, **values: Any) -> Record:
+    def new_record(self, query_id: str, resource: str, parameters: object, **values: Any) -> Record:
         """A record for a download that begins now, not yet written. *values* are other fields of ``Record``."""
         now, generation = self._now(), uuid.uuid4().hex
         text = json.dumps(parameters, sort_keys=True, default=str)
-        values = {"family": question, "started": now, "fetched": now, "read": now, **values}
-        return Record(generation, self.prefix(generation), question, resource=resource, parameters=text, **values)
+        values = {"family": query_id, "started_at": now, "fetched_at": now, "read_at": now, **values}
+        return Record(generation, self.prefix(generation), query_id, resource=resource, parameters=text, **values)
 
     def prefix(self, generation: str) -> str:
         """The prefix of the keys of a download's pages."""
@@ -206,7 +206,7 @@ class Cache(BaseCache):
         If one of its pages could not be cached, it stays unfinished. A call within ``expire_after`` then requests
         only that page.
         """
-        finished = replace(record, finished=record.fetched, read=self._now())
+        finished = replace(record, finished_at=record.fetched_at, read_at=self._now())
 
         def write_finished(db: sqlite3.Connection) -> None:
             if download_records.count_pages(db, record) < record.pages:
@@ -219,21 +219,21 @@ class Cache(BaseCache):
         self._clean_up()
         return finished
 
-    def downloads(self, question: str | None = None) -> list[Record]:
+    def downloads(self, query_id: str | None = None) -> list[Record]:
         """All records, or those of one query, newest first. Raises ``CacheLocked``."""
-        records = self._file.run(lambda db: download_records.records(db, question))
+        records = self._file.run(lambda db: download_records.records(db, query_id))
         return download_records.newest_first(records, self._now())
 
     def mark_read(self, record: Record) -> Record:
         """Record that a complete download was read now, which keeps it for another 30 days."""
         now = self._now()
-        if record.reads and 0 <= now - record.read < HOUR / 6:
+        if record.read_count and 0 <= now - record.read_at < HOUR / 6:
             return record
-        updated = replace(record, read=now, reads=record.reads + 1)
-        values = (updated.read, updated.reads, record.generation)
+        updated = replace(record, read_at=now, read_count=record.read_count + 1)
+        values = (updated.read_at, updated.read_count, record.generation)
         with contextlib.suppress(CacheLocked):
             self._file.write(
-                lambda db: db.execute("UPDATE downloads SET read = ?, reads = ? WHERE generation = ?", values)
+                lambda db: db.execute("UPDATE downloads SET read_at = ?, read_count = ? WHERE generation = ?", values)
             )
         return updated
 
@@ -248,7 +248,7 @@ class Cache(BaseCache):
 
     def age(self, record: Record) -> float:
         """Seconds since the last page of a download arrived."""
-        return self.elapsed(record.fetched)
+        return self.elapsed(record.fetched_at)
 
     def has_all_pages(self, record: Record) -> bool:
         """Whether every page of a complete download is in the file. Raises ``CacheLocked``."""
@@ -279,8 +279,8 @@ class Cache(BaseCache):
         now = self._now()
         with contextlib.suppress(CacheLocked):
             records = self.downloads()
-            if any(record.read > now + DAY for record in records):  # read while the clock was wrong
-                query = "UPDATE downloads SET read = ? WHERE read > ?"
+            if any(record.read_at > now + DAY for record in records):  # read while the clock was wrong
+                query = "UPDATE downloads SET read_at = ? WHERE read_at > ?"
                 self._file.write(lambda db: db.execute(query, (now, now + DAY)))
                 records = self.downloads()
             obsolete = download_records.find_obsolete(records, now)
@@ -315,10 +315,10 @@ class Cache(BaseCache):
         ]
         total, now = sum(size for size, _, _ in downloads), self._now()
         oldest: dict[Path, list[Record]] = {}
-        for size, record, file in sorted(downloads, key=lambda download: download[1].fetched):
+        for size, record, file in sorted(downloads, key=lambda download: download[1].fetched_at):
             if total <= MAX_BYTES:
                 break
-            if record.finished is not None and now - record.read > HOUR:
+            if record.finished_at is not None and now - record.read_at > HOUR:
                 oldest.setdefault(file, []).append(record)
                 total -= size
         for file, records in oldest.items():

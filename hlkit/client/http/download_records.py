@@ -1,6 +1,6 @@
 """Download records: what was requested, when, how far it got, and which downloads are obsolete.
 
-A *download* is all pages of one query (``question``). Its record is written before page 1. Its pages are stored
+A *download* is all pages of one query. Its record is written before page 1. Its pages are stored
 under keys that begin with its ``prefix`` and are deleted together: a page 1 from one download and a page 2 from
 another would lose rows silently. Deleting a download deletes its record first. Its pages are then orphans, which
 are deleted in batches so that other programs never wait long for the file.
@@ -24,29 +24,29 @@ BATCH = 500  # pages deleted in one transaction
 class Record:
     """One download. Times are Unix seconds.
 
-    ``fetched`` is when the last page arrived; ``finished`` is the same time once no page is missing, else ``None``.
-    ``read`` is when the cached pages were last read, ``reads`` how many times. ``wanted`` is the number of rows
-    requested, ``None`` for all. ``family`` is equal for queries that differ only in ``since`` and ``until``.
-    ``fresh_for`` is how many seconds the download may be served from the cache. ``size`` is the bytes of its pages,
-    set when it is finished.
+    ``fetched_at`` is when the last page arrived. ``finished_at`` is the same time once no page is missing, else
+    ``None``. ``read_at`` is when the cached pages were last read, ``read_count`` how many times. ``wanted`` is the
+    number of rows requested, ``None`` for all. ``family`` is equal for queries that differ only in ``since`` and
+    ``until``. ``fresh_for`` is how many seconds the download may be served from the cache. ``size`` is the bytes of
+    its pages, set when it is finished.
     """
 
     generation: str
     prefix: str
-    question: str
+    query_id: str
     family: str
     resource: str
     parameters: str
-    started: float
-    fetched: float
+    started_at: float
+    fetched_at: float
     since: float | None = None
     until: float | None = None
     fresh_for: float = HOUR
     is_refresh: bool = False
     wanted: int | None = None
-    finished: float | None = None
-    read: float = 0.0
-    reads: int = 0
+    finished_at: float | None = None
+    read_at: float = 0.0
+    read_count: int = 0
     pages: int = 0
     rows: int = 0
     size: int = 0
@@ -54,7 +54,7 @@ class Record:
     @property
     def is_interrupted(self) -> bool:
         """Whether some of the requested rows have not arrived."""
-        return self.finished is None and (self.wanted is None or self.rows < self.wanted)
+        return self.finished_at is None and (self.wanted is None or self.rows < self.wanted)
 
     @property
     def key_range(self) -> tuple[str, str]:
@@ -71,17 +71,18 @@ CHECKS = ("SELECT key, value FROM pages LIMIT 1", f"SELECT {_COLUMNS} FROM downl
 _SAVE = f"""
 INSERT INTO downloads ({_COLUMNS}) VALUES ({", ".join("?" * len(fields(Record)))})
 ON CONFLICT (generation) DO UPDATE SET
-    finished = excluded.finished, fetched = max(fetched, excluded.fetched), read = max(read, excluded.read),
+    finished_at = excluded.finished_at,
+    fetched_at = max(fetched_at, excluded.fetched_at), read_at = max(read_at, excluded.read_at),
     pages = max(pages, excluded.pages), rows = max(rows, excluded.rows), size = excluded.size,
     wanted = max(wanted, excluded.wanted)  -- null (all rows) if either is null
-WHERE finished IS NULL
+WHERE finished_at IS NULL
 """
 
 
-def records(db: sqlite3.Connection, question: str | None = None) -> list[Record]:
+def records(db: sqlite3.Connection, query_id: str | None = None) -> list[Record]:
     """All records, or those of one query, newest first."""
-    where, values = ("", ()) if question is None else ("WHERE question = ?", (question,))
-    rows = db.execute(f"SELECT {_COLUMNS} FROM downloads {where} ORDER BY started DESC", values)
+    where, values = ("", ()) if query_id is None else ("WHERE query_id = ?", (query_id,))
+    rows = db.execute(f"SELECT {_COLUMNS} FROM downloads {where} ORDER BY started_at DESC", values)
     return [Record(*row) for row in rows]
 
 
@@ -92,7 +93,9 @@ def save(db: sqlite3.Connection, record: Record) -> None:
 
 def accept_partial(db: sqlite3.Connection, record: Record) -> None:
     """Mark that the caller wants no more rows than have arrived, so the download was not interrupted."""
-    db.execute("UPDATE downloads SET wanted = rows WHERE generation = ? AND finished IS NULL", (record.generation,))
+    db.execute(
+        "UPDATE downloads SET wanted = rows WHERE generation = ? AND finished_at IS NULL", (record.generation,)
+    )
 
 
 def count_pages(db: sqlite3.Connection, record: Record) -> int:
@@ -142,7 +145,9 @@ def _first_orphan(db: sqlite3.Connection) -> str | None:
 
 def newest_first(records: Iterable[Record], now: float) -> list[Record]:
     """Sorted by start, newest first. Records from the future (the clock was wrong) come last."""
-    return sorted(records, key=lambda record: record.started if record.started <= now + 60 else 0.0, reverse=True)
+    return sorted(
+        records, key=lambda record: record.started_at if record.started_at <= now + 60 else 0.0, reverse=True
+    )
 
 
 def find_obsolete(records: Iterable[Record], now: float) -> list[Record]:
@@ -157,35 +162,35 @@ def find_obsolete(records: Iterable[Record], now: float) -> list[Record]:
       than a day apart), as with ``since=pd.Timestamp.now() - pd.Timedelta(days=30)``.
     """
     obsolete: list[Record] = []
-    newest_complete: dict[str, Record] = {}  # by question
-    questions_with_replaced: set[str] = set()  # one replaced download at most stays for each question
+    newest_complete: dict[str, Record] = {}  # by query_id
+    questions_with_replaced: set[str] = set()  # one replaced download at most stays for each query_id
     retained: dict[str, list[Record]] = {}  # by family; not interrupted
     for record in newest_first(records, now):
-        idle = now - max(record.read, record.fetched if record.fetched <= now else 0.0)
-        if record.question in newest_complete:
-            was_read_lately = record.finished is not None and record.reads > 0 and idle < HOUR
-            is_retained = was_read_lately and record.question not in questions_with_replaced
-            questions_with_replaced.add(record.question)
-        elif record.finished is not None or (record.is_interrupted and record.pages):
+        idle = now - max(record.read_at, record.fetched_at if record.fetched_at <= now else 0.0)
+        if record.query_id in newest_complete:
+            was_read_lately = record.finished_at is not None and record.read_count > 0 and idle < HOUR
+            is_retained = was_read_lately and record.query_id not in questions_with_replaced
+            questions_with_replaced.add(record.query_id)
+        elif record.finished_at is not None or (record.is_interrupted and record.pages):
             is_retained = idle <= UNREAD_LIFETIME
         else:
             is_retained = idle <= DAY
         family = retained.setdefault(record.family, [])
         useful_for = max(record.fresh_for, RESUMED_WITHIN) if record.is_interrupted else record.fresh_for
-        if not record.reads and idle > useful_for:
+        if not record.read_count and idle > useful_for:
             is_retained = is_retained and not any(_is_superseded(record, newer) for newer in family)
         if not is_retained:
             obsolete.append(record)
         elif not record.is_interrupted:
             family.append(record)
-        if record.finished is not None:
-            newest_complete.setdefault(record.question, record)
+        if record.finished_at is not None:
+            newest_complete.setdefault(record.query_id, record)
     return obsolete
 
 
 def _is_superseded(record: Record, newer: Record) -> bool:
     """Whether *newer* holds the same query for almost the same dates, and is as complete as *record*."""
-    if newer.question == record.question or (record.finished is not None and newer.finished is None):
+    if newer.query_id == record.query_id or (record.finished_at is not None and newer.finished_at is None):
         return False
     ends = ((record.since, newer.since), (record.until, newer.until))
     return all(a == b or (a is not None and b is not None and abs(a - b) < DAY) for a, b in ends)
