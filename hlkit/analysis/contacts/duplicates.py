@@ -337,11 +337,11 @@ def contacts_chart(table: pd.DataFrame, ax: Axes) -> None:
     contacts = table.drop_duplicates("contact_id")
     cluster_sizes = contacts.drop_duplicates("cluster")["cluster_size"].clip(upper=5).value_counts().sort_index()
     sizes = ", ".join(
-        f"{count:,} of {size}{' or more' if size == 5 else ''}" for size, count in cluster_sizes.items()
+        f"{count:,} with {size}{' or more' if size == 5 else ''}" for size, count in cluster_sizes.items()
     )
     counts = contacts.groupby("evidence").agg(contacts=("contact_id", "size"), clusters=("cluster", "nunique"))
     _bars(counts.sort_values("contacts", ascending=False, kind="stable").reset_index(), ax, "contacts")
-    note = f"{len(contacts):,} contacts in {cluster_sizes.sum():,} clusters: {sizes}"
+    note = f"{len(contacts):,} contacts in {cluster_sizes.sum():,} clusters ({sizes} contacts)"
     ax.annotate(note, (0, -0.2), xycoords="axes fraction", color=GRAY, fontsize=8, va="top", annotation_clip=False)
 
 

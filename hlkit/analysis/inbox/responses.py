@@ -482,7 +482,7 @@ def heatmap_chart(table: pd.DataFrame, ax: Axes) -> None:
         grid, cmap="Blues", aspect="auto", vmin=0, vmax=max(1.0, grid.max()), origin="upper", interpolation="nearest"
     )
     ax.set_xticks(range(0, 24, 3), HOURS[::3])
-    ax.set_xlabel("local time of the location")
+    ax.set_xlabel("local time")
     draw_color_bar(ax, image, "inbound messages")
 
 
