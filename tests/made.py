@@ -53,9 +53,9 @@ def _frame(name, rows, seed, nulls):
     resource = CATALOG[name]
     rng = np.random.default_rng([seed, sum(map(ord, name))])
     data = {}
-    for place, column in enumerate(resource.columns):
+    for index, column in enumerate(resource.columns):
         values = _values(column, rows, rng)
-        if place == 0:
+        if index == 0:
             values = [f"{column.name}-{number}" for number in range(rows)]
         else:
             values = [None if gone else value for value, gone in zip(values, rng.random(rows) < nulls, strict=True)]
@@ -67,8 +67,8 @@ def typed(name, *rows):
     """A resource's frame of these rows, each with the columns that matter to it; the others are null."""
     return pd.DataFrame(
         {
-            one.name: pd.Series([row.get(one.name) for row in rows], dtype="object").astype(one.kind.dtype)
-            for one in CATALOG[name].columns
+            column.name: pd.Series([row.get(column.name) for row in rows], dtype="object").astype(column.kind.dtype)
+            for column in CATALOG[name].columns
         }
     )
 
@@ -102,9 +102,9 @@ def _values(column, rows, rng):
         return list(rng.random(rows) < 0.3)
     if kind == "LIST":
         return [[["a", "b"], ["a"], [], ["$x", "_y"]][number] for number in rng.integers(0, 4, rows)]
-    words = column.kind.choices or WORDS.get(name) or ["Ann", "Bob", "", "Zoë 🌻", "=1+1", "very long name " * 9]
-    words = [*words, *WORDS["status"]] if name == "status" else words
-    return [words[number] for number in rng.integers(0, len(words), rows)]
+    values = column.kind.choices or WORDS.get(name) or ["Ann", "Bob", "", "Zoë 🌻", "=1+1", "very long name " * 9]
+    values = [*values, *WORDS["status"]] if name == "status" else values
+    return [values[number] for number in rng.integers(0, len(values), rows)]
 
 
 def frames_for(analysis, rows, seed=0, nulls=0.2, without=()):

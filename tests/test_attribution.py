@@ -32,7 +32,7 @@ def contact(name, first=None, last=None, **more):
 
 
 def deals(*rows):
-    return typed("opportunities", *[{"opportunity_id": f"d{place}", **row} for place, row in enumerate(rows)])
+    return typed("opportunities", *[{"opportunity_id": f"d{index}", **row} for index, row in enumerate(rows)])
 
 
 def deal(of, status="open", days=None, value=None, ago=50):
@@ -43,7 +43,7 @@ def deal(of, status="open", days=None, value=None, ago=50):
 
 
 def payments(*rows):
-    return typed("transactions", *[{"transaction_id": f"t{place}", **row} for place, row in enumerate(rows)])
+    return typed("transactions", *[{"transaction_id": f"t{index}", **row} for index, row in enumerate(rows)])
 
 
 def payment(of, amount, **more):
@@ -62,7 +62,7 @@ def sources(*rows, **choices):
     return name
 
 
-def told(table):
+def metadata(table):
     return table.attrs["hlkit"]
 
 
@@ -102,33 +102,33 @@ def test_credit_goes_to_the_first_touch_the_last_or_half_to_each():
         ({"first_utm_source": "  "}, "(none)"),
     ],
 )
-def test_a_source_is_the_utm_source_else_the_site_else_what_the_contact_says(touch, source):
+def test_a_source_is_the_utm_source_or_the_site_or_the_source_of_the_contact(touch, source):
     assert sources({"contact_id": "ann", **touch}) == source
 
 
 @pytest.mark.parametrize("referrer", ["https://lake.example.com/", "http://offers.lake.example.com/a"])
-def test_a_referral_by_the_own_website_is_direct(referrer):
+def test_a_referral_from_the_locations_website_is_direct(referrer):
     touch = {"contact_id": "ann", "first_channel": "Referral", "first_referrer": referrer}
 
     assert sources(touch, website=WEBSITE) == "direct"
     assert sources(touch, website=WEBSITE, by="channel") == "Direct"
-    assert sources(touch) != "direct"  # nobody said which website is the own
-    assert sources({**touch, "first_url": f"{referrer}quote"}) == "direct"  # from a page to one of the same site
+    assert sources(touch) != "direct"  # the website of the location is unknown
+    assert sources({**touch, "first_url": f"{referrer}quote"}) == "direct"  # from another page of the same site
 
 
-def test_an_advertisement_seen_on_the_way_is_not_direct():
+def test_a_paid_click_through_the_locations_website_is_not_direct():
     touch = {"contact_id": "ann", "first_channel": "Paid Search", "first_referrer": f"{WEBSITE}/"}
 
     assert sources(touch, website=WEBSITE) == "Paid Search"
 
 
-def test_a_page_on_a_social_site_is_not_the_own_website():
+def test_a_page_on_a_social_site_is_not_the_locations_website():
     touch = {"contact_id": "ann", "first_referrer": "https://facebook.com/"}
 
     assert sources(touch, website="https://www.facebook.com/lake") == "facebook"
 
 
-def test_a_contact_with_one_touch_has_it_as_its_last_too():
+def test_a_single_touch_is_both_the_first_and_the_last():
     who = contacts(contact("ann", "ads"), contact("bob", "ads", last_campaign="x", source="form"))
 
     assert ask(who, model="last")["leads"].to_dict() == {"ads": 1, "form": 1}
@@ -140,7 +140,7 @@ def test_spellings_of_a_source_are_one_group():
     assert ask(who)["leads"].to_dict() == {"google": 4}
 
 
-def test_channels_are_highlevels_groups():
+def test_channels_are_highlevels():
     names = [
         "paid search",
         "Paid Social",
@@ -151,14 +151,14 @@ def test_channels_are_highlevels_groups():
         "wormhole",
         None,
     ]
-    who = contacts(*({"contact_id": f"c{place}", "first_channel": name} for place, name in enumerate(names)))
+    who = contacts(*({"contact_id": f"c{index}", "first_channel": name} for index, name in enumerate(names)))
 
     groups = set(ask(who, by="channel").index)
 
     assert groups == {"Paid Search", "Paid Social", "Social", "Direct", "CRM UI", "Third party", "Other", "(none)"}
 
 
-def test_campaigns_are_those_of_the_touch():
+def test_campaigns_come_from_the_touch():
     who = contacts(
         contact("a", "ads", "mail", first_campaign="spring", last_campaign="summer"),
         contact("b", first_url="https://lake.example.com/?utm_campaign=spring"),
@@ -169,12 +169,12 @@ def test_campaigns_are_those_of_the_touch():
     assert ask(who, by="campaign", model="last")["leads"].to_dict() == {"spring": 1, "summer": 1, "(none)": 1}
 
 
-def test_another_column_groups_by_what_it_holds_and_says_that_the_model_makes_no_difference():
+def test_another_column_groups_by_its_values_and_a_remark_says_that_the_model_has_no_effect():
     who = contacts(contact("a", "ads", "mail", city="Elgin", tags=["x", "y"]), contact("b", "ads", tags=[]))
     split = ask(who, deals(deal("a", "won", 1)), by="city", model="split")
 
     assert split["won"].to_dict() == {"Elgin": 1, "(none)": 0}
-    assert "no difference" in told(split)["definition"]
+    assert "the model has no effect" in metadata(split)["definition"]
     assert ask(who, by="tags")["leads"].to_dict() == {"x": 1, "y": 1, "(none)": 1}
     with pytest.raises(MissingColumn):
         ask(who, by="town")
@@ -196,7 +196,7 @@ def test_the_naive_win_rate_is_of_closed_deals_and_abandoned_ones_are_lost_or_le
     assert lost["small"]
 
 
-def test_groups_are_compared_by_what_is_won_at_an_age_that_all_have_reached():
+def test_groups_are_compared_at_an_age_that_all_have_reached():
     # Half of the deals are won on day 20 in each: ads is a year old, mail six weeks, new three; few has ten deals.
     ages = {"ads": 365, "mail": 45, "new": 21, "few": 365}
     rows = [
@@ -214,12 +214,12 @@ def test_groups_are_compared_by_what_is_won_at_an_age_that_all_have_reached():
     assert by_age["win_60d_share"].isna().to_dict() == {"ads": False, "mail": True, "new": True, "few": False}
     followed = by_age["followed_days"].to_dict()
     assert followed == pytest.approx(ages | {"few": np.nan}, abs=0.4, nan_ok=True)
-    said = attribution.headline(table)
-    assert "Won within 30 days: 50% across 2 groups, no significant difference" in said
-    assert "Not followed for 30 days yet: new." in said
+    headline = attribution.headline(table)
+    assert "Won within 30 days: 50% across 2 groups, no significant difference" in headline
+    assert "Not followed for 30 days yet: new." in headline
 
 
-def test_a_difference_is_claimed_where_there_is_one_and_says_at_which_age():
+def test_a_real_difference_is_reported_with_the_age_of_the_deals():
     shares = {"ads": 0.2, "mail": 0.6, "fair": 0.22}
     rows = [
         deal(f"{name} {n}", "won" if n < 100 * part else "lost", 20, ago=100 + n / 10)
@@ -229,22 +229,22 @@ def test_a_difference_is_claimed_where_there_is_one_and_says_at_which_age():
     who = contacts(*(contact(f"{name} {n}", name) for name in shares for n in range(100)))
     who["created_at"] = AS_OF - pd.to_timedelta(np.arange(len(who)), unit="h")
 
-    said = attribution.headline(attribution(who, deals(*rows), as_of=AS_OF))
+    headline = attribution.headline(attribution(who, deals(*rows), as_of=AS_OF))
     split = attribution.headline(attribution(who, deals(*rows), as_of=AS_OF, model="split"))
     tags = who.assign(tags=[["a"], ["a", "b"], ["b"]] * 100)
     by_tags = attribution.headline(attribution(tags, deals(*rows), as_of=AS_OF, by="tags"))
 
-    assert "Won within 90 days: 20% to 60% across 3 groups, a significant difference (p < .001)" in said
-    assert "Above the others: mail, 60% (50 to 69); below the others: ads, 20%" in said
+    assert "Won within 90 days: 20% to 60% across 3 groups, a significant difference (p < .001)" in headline
+    assert "Above the others: mail, 60% (50 to 69); below the others: ads, 20%" in headline
     for overlapping in (split, by_tags):
         assert "Win rates are not compared: groups overlap." in overlapping
 
 
-def test_a_deal_that_was_won_later_than_as_of_is_still_open():
+def test_a_deal_that_was_won_after_as_of_is_still_open():
     table = ask(contacts(contact("ann", "ads")), deals(deal("ann", "won", 60, value=10.0)))
 
     assert table.loc["ads", ["won", "pipeline_value"]].tolist() == [0, 10]
-    assert "after as_of" in told(table)["definition"]
+    assert "after as_of" in metadata(table)["definition"]
 
 
 def test_days_to_win_count_the_deals_that_are_still_open():
@@ -291,7 +291,7 @@ def test_days_to_win_agree_with_lifelines():
     assert table.loc["ads", "median_days_to_win"] == pytest.approx(curve.index[curve >= in_the_end / 2][0])
 
 
-def test_a_win_whose_contact_was_changed_since_may_have_a_later_last_touch():
+def test_a_win_whose_contact_changed_after_the_sale_may_have_a_late_touch():
     sold, before = AS_OF - pd.Timedelta(days=40), AS_OF - pd.Timedelta(days=41)
     who = contacts(
         contact("changed", "ads", "mail", updated_at=AS_OF),
@@ -308,7 +308,7 @@ def test_a_win_whose_contact_was_changed_since_may_have_a_later_last_touch():
 # ---- cash
 
 
-def test_cash_is_what_live_payments_brought_less_refunds():
+def test_cash_is_live_payments_minus_refunds():
     paid = payments(
         payment("ann", 100.0),
         payment("ann", 50.0, amount_refunded=20.0),
@@ -320,9 +320,9 @@ def test_cash_is_what_live_payments_brought_less_refunds():
 
     assert table["cash"].to_dict() == {"ads": 130, "mail": 0}
     assert table["cash_per_lead"].to_dict() == {"ads": 65, "mail": 0}
-    assert told(table)["left_out"] == {
+    assert metadata(table)["left_out"] == {
         "payments that did not succeed": 1,
-        "payments of a test, in which no money moved": 2,
+        "test payments": 2,
     }
 
 
@@ -338,12 +338,12 @@ def test_currencies_are_never_added():
     by_default, canadian = ask(who, None, paid), ask(who, None, paid, currency="CAD")
 
     assert by_default.loc["ads", ["leads", "cash", "currency"]].tolist() == [1, 101, "USD"]
-    assert "Not in cash: 30.00 CAD of 1 payment." in told(by_default)["definition"]
-    assert told(by_default)["left_out"] == {"payments in another currency": 1}
+    assert "Not in cash: 1 payment of 30.00 CAD in total." in metadata(by_default)["definition"]
+    assert metadata(by_default)["left_out"] == {"payments in another currency": 1}
     assert canadian.loc["ads", ["cash", "currency"]].tolist() == [31, "CAD"]
 
 
-def test_a_merged_contact_is_found_and_a_deleted_one_is_a_group_of_its_own():
+def test_a_merged_contact_is_found_and_deleted_ones_are_a_separate_group():
     who = contacts(contact("ann", "ads"))
     paid = payments(
         payment("ann", 10.0, merged_from_contact_id="old ann"),
@@ -358,14 +358,14 @@ def test_a_merged_contact_is_found_and_a_deleted_one_is_a_group_of_its_own():
     assert table["opportunities"].to_dict() == {"ads": 1, "(other contacts)": 1, "(none)": 0}
     assert table["leads"].to_dict() == {"ads": 1, "(other contacts)": 0, "(none)": 0}
     assert np.isnan(table.loc["(other contacts)", "cash_per_lead"])
-    assert "created outside since and until, or deleted" in told(table)["definition"]
+    assert "created outside since and until, or deleted" in metadata(table)["definition"]
 
 
-def test_without_payments_cash_is_not_known_rather_than_nothing():
+def test_without_payments_cash_is_null_and_not_zero():
     table = ask(contacts(contact("ann", "ads")))
 
     assert table[["cash", "cash_per_lead"]].isna().all(axis=None)
-    assert "Payments could not be read" in told(table)["definition"]
+    assert "Payments could not be read" in metadata(table)["definition"]
 
 
 # ---- what always holds
@@ -379,8 +379,8 @@ def real(seed, size=400):
     written = people.sources(columns, np.arange(data.contacts.count))
     rows = []
     codes = (columns[name].tolist() for name in ("source", "last_source", "touch_written", "custom"))
-    for place, (first, last, how, custom) in enumerate(zip(*codes, strict=True)):
-        row = {"contact_id": str(place), "source": written[place]}
+    for index, (first, last, how, custom) in enumerate(zip(*codes, strict=True)):
+        row = {"contact_id": str(index), "source": written[index]}
         for prefix, code in (("first", first), ("last", last)):
             touch = people.touch(code, how, custom % 101)
             names = {"channel": "sessionSource", "referrer": "referrer", "url": "url", "utm_source": "utmSource"}
@@ -444,8 +444,8 @@ def test_the_planted_win_rates_are_recovered_and_the_naive_ones_are_not():
 
         last = attribution(who, opportunities, as_of=NEW_YEAR, model="last").set_index("source").reindex(names)
         joined = opportunities.merge(who[["contact_id", "source"]])
-        for name, one in {"ours": table, "last touch": last}.items():
-            closed[name] += one["won"].to_numpy(), (one["won"] + one["lost"]).to_numpy()
+        for name, result in {"ours": table, "last touch": last}.items():
+            closed[name] += result["won"].to_numpy(), (result["won"] + result["lost"]).to_numpy()
         closed["open counted as lost"] += table["won"].to_numpy(), table["opportunities"].to_numpy()
         counts = joined.groupby("source")["status"].agg([lambda s: (s == "won").sum(), "size"]).reindex(names)
         closed["source as written"] += counts.to_numpy().T

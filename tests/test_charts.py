@@ -1,4 +1,4 @@
-"""Around every chart: titles, names that are drawn as they are, and words where there is nothing to draw."""
+"""What all charts share: titles, names that are drawn unchanged, and a note if there is no data."""
 
 import itertools
 import pickle
@@ -33,7 +33,7 @@ def axes():
     return Figure(figsize=(6, 4), layout="constrained").subplots()
 
 
-def words(ax):
+def texts(ax):
     ax.figure.canvas.draw()
     return [text.get_text() for text in ax.texts]
 
@@ -43,7 +43,7 @@ def bars(table, ax):
     ax.legend()
 
 
-def test_the_title_is_the_question_in_lines_that_fit():
+def test_the_title_is_the_question_wrapped_to_fit():
     ax = draw(pd.DataFrame({"name": ["a"], "n": [1]}), axes(), bars, "Who " + "really " * 12 + "came?", ["n"])
 
     title = ax.get_title(loc="left")
@@ -58,14 +58,14 @@ def test_the_title_is_the_question_in_lines_that_fit():
         (pd.DataFrame({"name": ["a", "b"], "n": [None, None]}), "none of the 2 rows has a value of n"),
     ],
 )
-def test_where_there_is_nothing_to_draw_it_says_so_and_why(table, why):
+def test_without_data_the_chart_says_so_and_why(table, why):
     ax = draw(table, axes(), bars, "Who came?", ["n"])
 
     assert ax.get_title(loc="left") == "Who came?"
-    assert words(ax) == [f"no data yet\n({why})"]
+    assert texts(ax) == [f"no data yet\n({why})"]
 
 
-def test_names_are_drawn_as_they_are():
+def test_names_are_drawn_unchanged():
     names = ["$x^2$ and $5", "_hidden", "two\nlines", "emoji 🌻", "a" * 80, "\x1b[31mred", r"back\$lash"]
     ax = draw(pd.DataFrame({"name": names, "n": range(7)}), axes(), bars, "Who?", ["n"])
     ax.figure.canvas.draw()  # a warning of a missing letter would be an error here
@@ -80,17 +80,17 @@ def test_names_are_drawn_as_they_are():
     assert drawn[5] == "red"
 
 
-def test_what_begins_with_an_underscore_is_in_the_legend():
+def test_a_name_that_begins_with_an_underscore_is_in_the_legend():
     ax = draw(pd.DataFrame({"name": ["_hidden"], "n": [1]}), axes(), bars, "Who?", ["n"])
 
     assert [text.get_text() for text in ax.get_legend().get_texts()] == [" _hidden"]
 
 
-def test_what_is_no_text_stays_as_it_is():
+def test_values_that_are_not_text_stay_unchanged():
     assert [drawable(value) for value in (1.5, None, "plain")] == [1.5, None, "plain"]
 
 
-def test_names_stand_in_the_place_of_ids_where_they_are_known():
+def test_names_replace_ids_where_they_are_known():
     table = pd.DataFrame({"owner_id": ["u1", "u2x7Qp", "(none)"], "owner": ["Ann", None, None], "n": [1, 2, 3]})
     seen = []
 
@@ -101,7 +101,7 @@ def test_names_stand_in_the_place_of_ids_where_they_are_known():
     assert name_or_placeholder(table["owner"], table["owner_id"], "owner").tolist() == seen[0]["owner_id"].tolist()
 
 
-def test_two_of_one_name_stay_two_on_a_chart_and_in_an_answer():
+def test_two_people_of_the_same_name_stay_distinct_in_charts_and_headlines():
     table = pd.DataFrame({"owner_id": ["u1x7Qp", "u2k3Lm", "u1x7Qp", "u4"], "owner": ["Ann", "Ann", "Ann", "Bo"]})
 
     names = name_or_placeholder(table["owner"], table["owner_id"], "owner").tolist()
@@ -109,7 +109,7 @@ def test_two_of_one_name_stay_two_on_a_chart_and_in_an_answer():
     assert names == ["Ann …x7Qp", "Ann …k3Lm", "Ann …x7Qp", "Bo"]
 
 
-def test_long_names_that_begin_alike_stay_apart():
+def test_long_names_with_the_same_beginning_stay_distinct():
     table = pd.DataFrame({"url": [LONG + "a", LONG + "b", None, LONG + "a", "short"], "n": 1})
     seen = []
 
@@ -120,16 +120,16 @@ def test_long_names_that_begin_alike_stay_apart():
     assert seen[0].isna().tolist() == [False, False, True, False, False]
 
 
-def test_more_groups_than_a_chart_can_hold_are_told():
+def test_groups_beyond_the_limit_of_a_chart_are_counted():
     ax = axes()
 
     shown = top_groups(pd.DataFrame({"name": list("abcdefghijklmnopq"), "n": range(17)}), ax, "n")
 
     assert shown["name"].tolist() == list("fghijklmnopq")
-    assert words(ax) == ["and 5 more in the table"]
+    assert texts(ax) == ["and 5 more in the table"]
 
 
-def test_rows_of_names_are_read_from_the_top():
+def test_row_labels_start_at_the_top():
     ax = axes()
 
     places = label_rows(ax, ["first", "second"], [1000, 2])
@@ -140,11 +140,11 @@ def test_rows_of_names_are_read_from_the_top():
 
 
 @pytest.mark.parametrize("count", [8, 12])
-def test_rows_of_long_names_do_not_overlap(count):
+def test_row_labels_of_long_names_do_not_overlap(count):
     figure = Figure(figsize=(6, 4), layout="constrained")
     ax = figure.subplots()
 
-    label_rows(ax, [str(drawable(f"a source with a name as long as this, {place}")) for place in range(count)])
+    label_rows(ax, [str(drawable(f"a source with a name as long as this, {index}")) for index in range(count)])
     ax.set(title="A question\nof two lines?", xlabel="share of contacts")
     figure.draw_without_rendering()
 
@@ -153,7 +153,7 @@ def test_rows_of_long_names_do_not_overlap(count):
     assert all(above.y0 >= below.y1 for above, below in itertools.pairwise(boxes))
 
 
-def test_an_axis_of_times_has_the_ticks_that_people_say():
+def test_an_axis_of_times_has_readable_ticks():
     ax = axes()
     ax.plot([1, 2000], [0, 1])
     duration_axis(ax)
@@ -162,7 +162,7 @@ def test_an_axis_of_times_has_the_ticks_that_people_say():
 
     low, high = ax.get_xlim()
     labels = zip(ax.get_xticks(), ax.get_xticklabels(), strict=True)
-    shown = [label.get_text() for place, label in labels if low <= place <= high]
+    shown = [label.get_text() for position, label in labels if low <= position <= high]
     assert shown == ["1 min", "5 min", "15 min", "1 h", "4 h", "1 day"]
 
 
@@ -257,7 +257,7 @@ def test_charts_of_other_threads_never_change_the_settings_of_this_one(tables, p
     assert drawn == [plain[:1], plain[:1]]
 
 
-def test_on_axes_of_ones_own_what_was_there_stays_as_it_was():
+def test_what_was_on_the_callers_axes_stays_unchanged():
     figure = Figure()
     ax, other = figure.subplots(1, 2)
     note = ax.text(0.5, 0.5, "mine", fontfamily="monospace", fontstyle="italic")
@@ -270,7 +270,7 @@ def test_on_axes_of_ones_own_what_was_there_stays_as_it_was():
     assert (other.get_title(), other.title.get_fontsize()) == ("mine too", 20)
 
 
-def test_the_fonts_are_the_notebooks_own_where_they_are_installed():
+def test_the_notebooks_fonts_are_used_if_they_are_installed():
     ax = axes()
     share = pd.Series([0.5])
     with mpl.rc_context({"font.family": ["DejaVu Serif", "No Such Font"]}):
@@ -300,7 +300,7 @@ def removed(figure):
     ],
     ids=["several", "removed", "figure", "polar", "3d"],
 )
-def test_a_chart_is_refused_what_are_no_axes_of_x_and_y(made):
+def test_axes_that_are_not_two_dimensional_are_refused(made):
     with pytest.raises(InvalidRequest, match="a chart needs two-dimensional axes, but ax is") as refused:
         checked_axes(made(Figure()))
 
@@ -308,7 +308,7 @@ def test_a_chart_is_refused_what_are_no_axes_of_x_and_y(made):
 
 
 @pytest.mark.parametrize("made", [lambda ax: ax, lambda ax: ax.twinx(), lambda ax: ax.inset_axes([0, 0, 1, 1])])
-def test_a_chart_is_drawn_on_axes_of_x_and_y(made):
+def test_a_chart_is_drawn_on_two_dimensional_axes(made):
     ax = made(Figure().subfigures().subplots())
 
     assert checked_axes(ax) is ax

@@ -43,7 +43,7 @@ def texts(*values):
 # ---- columns
 
 
-def test_a_column_that_lacks_is_told_with_the_nearest():
+def test_a_missing_column_is_named_with_the_closest_match():
     frame = pd.DataFrame({"created_at": [1], "source": ["a"]})
 
     require_columns(frame, "created_at", None)
@@ -55,7 +55,7 @@ def test_a_column_that_lacks_is_told_with_the_nearest():
     assert "created_at, source" in error.value.hint
 
 
-def test_lookup_keeps_the_place_and_the_dtype_also_of_nothing():
+def test_map_keys_keeps_the_index_and_the_dtype_even_without_rows():
     known = instants("2025-01-06 09:00", "2025-01-07 09:00").set_axis(["a", "b"])
     keys = texts("b", "x", None, "a").set_axis([5, 5, 6, 7])
 
@@ -76,20 +76,20 @@ def groups(values, by="source", dtype=None):
     return assign_groups(frame, by)[1].tolist()
 
 
-def test_without_a_column_all_are_one_group():
+def test_without_a_column_all_rows_are_one_group():
     frame, keys = assign_groups(pd.DataFrame({"x": [1, 2]}), None)
 
     assert keys.tolist() == [ALL, ALL]
     assert len(frame) == 2
 
 
-def test_null_and_blank_are_the_group_none():
+def test_null_and_blank_values_are_the_group_none():
     assert groups(["a", None, "", "  ", np.nan], dtype=TEXT.dtype) == ["a", NONE, NONE, NONE, NONE]
     assert groups([None, None], dtype=TEXT.dtype) == [NONE, NONE]
     assert groups([]) == []
 
 
-def test_spellings_are_one_group_called_by_the_commonest():
+def test_spellings_are_one_group_with_the_most_common_name():
     assert groups(["ads", "Ads", "Ads ", " ADS", "Ads"]) == ["Ads"] * 5
     assert groups(["Straße", "STRASSE", "Straße"]) == ["Straße"] * 3
 
@@ -98,11 +98,11 @@ def test_half_a_surrogate_pair_is_a_group_too():
     assert groups(["\ud800", "a", None], dtype=object) == ["?", "a", NONE]
 
 
-def test_ids_that_differ_in_case_are_two():
+def test_ids_that_differ_in_case_are_two_groups():
     assert groups(["aB1", "Ab1"], by="owner_id") == ["aB1", "Ab1"]
 
 
-def test_a_list_counts_in_each_of_its_items_once():
+def test_a_list_counts_once_in_the_group_of_each_item():
     notes = RunLog()
     token = CURRENT_RUN.set(notes)
     frame = pd.DataFrame({"tags": [["a", "b", "a"], [], None, ["B", "b "]], "n": [1, 2, 3, 4]})
@@ -118,7 +118,7 @@ def test_a_list_counts_in_each_of_its_items_once():
     assert frame["tags"].tolist() == [["a", "b", "a"], [], None, ["B", "b "]]
 
 
-def test_numbers_and_dates_and_truths_are_called_as_people_write_them():
+def test_numbers_dates_and_booleans_have_readable_group_names():
     assert groups([3.0, 2.5, np.nan]) == ["3", "2.5", NONE]
     assert groups(pd.array([3, None], dtype=COUNT.dtype)) == ["3", NONE]
     assert groups(pd.array([True, False, None], dtype="boolean")) == ["True", "False", NONE]
@@ -133,21 +133,21 @@ def test_numbers_and_dates_and_truths_are_called_as_people_write_them():
 
 
 @pytest.mark.parametrize(
-    "value", [["a", "b"], ("a", "b"), {"a", "b"}, np.array(["a", "b"])], ids=lambda one: type(one).__name__
+    "value", [["a", "b"], ("a", "b"), {"a", "b"}, np.array(["a", "b"])], ids=lambda value: type(value).__name__
 )
-def test_a_list_of_any_kind_counts_in_each_of_its_items(value):
+def test_a_list_of_any_type_counts_in_the_group_of_each_item(value):
     column = pd.Series([value, None], dtype="object")
 
     assert sorted(assign_groups(pd.DataFrame({"x": [1, 2]}), column.rename("tags"))[1]) == [NONE, "a", "b"]
 
 
-def test_a_list_of_arrow_counts_in_each_of_its_items():
+def test_an_arrow_list_counts_in_the_group_of_each_item():
     column = pd.Series([["a", "b"], None], dtype=pd.ArrowDtype(pa.list_(pa.string())))
 
     assert assign_groups(pd.DataFrame({"tags": column}), "tags")[1].tolist() == ["a", "b", NONE]
 
 
-def test_values_to_group_by_are_those_of_the_rows_that_are_left():
+def test_values_to_group_by_are_aligned_to_the_remaining_rows():
     key = pd.Series(["a", "b", "a"], name="n")
     frame = pd.DataFrame({"n": [1, 2, 3]})[[False, True, True]]
 
@@ -157,30 +157,30 @@ def test_values_to_group_by_are_those_of_the_rows_that_are_left():
     assert table.values.tolist() == [["b", 2], ["a", 3]]
 
 
-def test_per_group_gives_the_largest_first_and_sums_to_the_whole():
+def test_per_group_returns_the_largest_first_and_adds_up():
     frame = pd.DataFrame({"source": texts("b", "a", "a", None, "a"), "x": [1, 2, 3, 4, 5]}).set_axis([9] * 5)
 
-    table = per_group(frame, "source", {"n": COUNT, "x": COUNT}, lambda one: {"n": len(one), "x": one["x"].sum()})
+    table = per_group(frame, "source", {"n": COUNT, "x": COUNT}, lambda rows: {"n": len(rows), "x": rows["x"].sum()})
 
     assert table.values.tolist() == [["a", 3, 10], ["b", 1, 1], [NONE, 1, 4]]
 
 
-def test_per_group_of_nothing_has_its_columns():
-    table = per_group(pd.DataFrame({"source": texts()}), "source", {"n": COUNT}, lambda one: {"n": len(one)})
+def test_per_group_without_rows_has_its_columns():
+    table = per_group(pd.DataFrame({"source": texts()}), "source", {"n": COUNT}, lambda rows: {"n": len(rows)})
 
     assert table.columns.tolist() == ["source", "n"]
     assert len(table) == 0
 
 
-def test_the_column_of_groups_is_never_called_as_a_column_of_the_table():
+def test_the_column_of_groups_never_has_the_name_of_another_column():
     assert group_column_name(None, ["n"]) == "group"
     assert group_column_name("source", ["n"]) == "source"
     assert group_column_name("value", ["n", "value"]) == "value (group)"
-    table = per_group(pd.DataFrame({"n": [7, 7]}), "n", {"n": COUNT}, lambda one: {"n": len(one)})
+    table = per_group(pd.DataFrame({"n": [7, 7]}), "n", {"n": COUNT}, lambda rows: {"n": len(rows)})
     assert table.to_dict("list") == {"n (group)": ["7"], "n": [2]}
 
 
-def test_a_package_that_is_missing_is_told_with_the_extra_that_brings_it(monkeypatch):
+def test_a_missing_package_is_named_with_the_extra_that_installs_it(monkeypatch):
     assert import_extra("math", "dedupe", "to count") is sys.modules["math"]
     monkeypatch.setitem(sys.modules, "rapidfuzz.distance", None)
     with pytest.raises(MissingExtra, match="to compare names hlkit needs rapidfuzz") as error:
@@ -197,7 +197,7 @@ def test_a_package_that_is_missing_is_told_with_the_extra_that_brings_it(monkeyp
 # ---- shares
 
 
-def test_wilson_gives_the_published_pairs():
+def test_wilson_matches_published_intervals():
     # Brown, Cai & DasGupta's interval; 7 of 9 and 0 of 10 worked out in two other libraries
     assert wilson(7, 9) == pytest.approx((0.4526, 0.9368), abs=5e-5)
     assert wilson(0, 10) == pytest.approx((0, 0.2775), abs=5e-5)
@@ -209,7 +209,7 @@ def test_wilson_gives_the_published_pairs():
     assert [high[1], low[2]] == [1, 0]
 
 
-def test_wilson_is_that_of_statsmodels_and_scipy():
+def test_wilson_matches_statsmodels_and_scipy():
     confint = pytest.importorskip("statsmodels.stats.proportion").proportion_confint
     binomtest = pytest.importorskip("scipy.stats").binomtest
     k, n = np.meshgrid(np.arange(0, 31), np.array([1, 5, 9, 30, 1000]))
@@ -226,7 +226,7 @@ def test_wilson_is_that_of_statsmodels_and_scipy():
         assert wilson(k, n) == pytest.approx((other.low, other.high), abs=1e-12)
 
 
-def test_the_share_of_nothing_is_null():
+def test_the_share_of_no_rows_is_nan():
     assert share(1, 4) == 0.25
     assert np.isnan(share(0, 0))
     assert share([1, 0], [2, 0])[0] == 0.5
@@ -235,8 +235,10 @@ def test_the_share_of_nothing_is_null():
 # ---- time
 
 
-def office_minutes(start, end, office="Mon-Fri 8-18", zone=CHICAGO, **given):
-    return minutes_between(instants(start), instants(end), "office", zone, office_hours(office, **given)).tolist()[0]
+def office_minutes(start, end, office="Mon-Fri 8-18", zone=CHICAGO, **options):
+    return minutes_between(instants(start), instants(end), "office", zone, office_hours(office, **options)).tolist()[
+        0
+    ]
 
 
 @pytest.mark.parametrize(
@@ -251,11 +253,11 @@ def office_minutes(start, end, office="Mon-Fri 8-18", zone=CHICAGO, **given):
         ("2025-01-06 09:20", "2025-01-06 09:00", 0),  # an end before its start
     ],
 )
-def test_minutes_of_the_office(start, end, expected):
+def test_minutes_in_office_hours(start, end, expected):
     assert office_minutes(start, end) == expected
 
 
-def test_the_wall_counts_all_minutes_and_days():
+def test_the_wall_clock_counts_all_minutes_and_days():
     start, end = instants("2025-03-08 12:00", "2025-01-06 09:20"), instants("2025-03-09 12:00", "2025-01-06 09:00")
 
     assert minutes_between(start, end).tolist() == [23 * 60, 0]  # clocks went forward that night
@@ -271,7 +273,7 @@ def test_the_wall_counts_all_minutes_and_days():
         ("2025-03-08 00:00", "2025-03-09 00:00", 24),
     ],
 )
-def test_a_day_on_which_clocks_change_has_as_many_minutes_as_its_hours(start, end, hours):
+def test_a_day_on_which_clocks_change_has_its_real_minutes(start, end, hours):
     assert office_minutes(start, end, "Mon-Sun 0-24") == hours * 60
 
 
@@ -283,7 +285,7 @@ def test_office_hours_stay_on_the_local_clock_when_clocks_change():
     assert office_minutes("2025-11-02 00:00", "2025-11-02 12:00", "Sun 1-4") == 240
 
 
-def test_null_stays_null_and_nothing_is_nothing():
+def test_null_stays_null_and_no_rows_give_no_rows():
     start, end = instants("2025-01-06 09:00", None, "2025-01-06 09:00"), instants("2025-01-06 10:00", None, None)
 
     for clock in ("office", "wall"):
@@ -294,7 +296,7 @@ def test_null_stays_null_and_nothing_is_nothing():
         assert minutes_between(start.iloc[1:2], end.iloc[1:2], clock, CHICAGO).isna().all()
 
 
-def test_an_office_that_is_closed_all_the_time_has_no_minutes():
+def test_an_office_that_is_always_closed_has_no_minutes():
     assert office_minutes("2025-01-06 09:00", "2025-01-07 09:00", "Sun 8-12") == 0
 
 
@@ -320,11 +322,11 @@ def test_a_holiday_is_closed():
         ("Sun 0-24", {6: ((0, 1440),)}),
     ],
 )
-def test_office_hours_are_written_as_people_do(text, hours):
+def test_office_hours_are_parsed(text, hours):
     assert office_hours(text).hours == hours
 
 
-def test_a_break_at_noon_is_no_office_time():
+def test_a_lunch_break_is_not_office_time():
     office = "Mon-Fri 13-17, Mon-Fri 8-12"
 
     assert office_minutes("2025-01-06 11:30", "2025-01-06 13:30", office) == 60
@@ -336,7 +338,7 @@ def test_a_break_at_noon_is_no_office_time():
     "text",
     ["", "8-18", "Mon-Fri", "Foo 8-18", "Mon-Bar 8-18", "Mon 8-8", "Mon 24-0", "Mon 8-25", "Mon 8:75-18", "x" * 99],
 )
-def test_hours_that_are_none_are_told_with_how_to_write_them(text):
+def test_invalid_hours_are_refused_with_an_example(text):
     with pytest.raises(InvalidRequest) as error:
         office_hours(text)
     assert "Mon-Fri 8-18" in error.value.hint

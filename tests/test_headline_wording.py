@@ -1,4 +1,4 @@
-"""The answer of each analysis in a sentence: plain, true to its table, and safe to show."""
+"""The headline of each analysis: plain, true to its table, and safe to display."""
 
 import re
 
@@ -17,16 +17,16 @@ NASTY = "<script>alert(1)</script> $x^2$ \x1b[31mred\r\n=1+1" + " and so on" * 3
 START = pd.Timestamp("2025-06-02T10:00Z")
 
 
-def sound(said, table):
-    """Asserts that an answer is one line of words, without an id of the table."""
-    assert isinstance(said, str)
-    assert len(said) <= 300
-    assert said.isprintable()
-    assert not re.search(r"\bnan\b|<NA>|\bNone\b|\binf\b|\bNaT\b", said), said
-    assert said == "" or said.endswith((".", "…"))
+def sound(headline, table):
+    """Asserts that a headline is one line of text, without an id of the table."""
+    assert isinstance(headline, str)
+    assert len(headline) <= 300
+    assert headline.isprintable()
+    assert not re.search(r"\bnan\b|<NA>|\bNone\b|\binf\b|\bNaT\b", headline), headline
+    assert headline == "" or headline.endswith((".", "…"))
     for column in table.columns[table.columns.str.endswith(("_id", "_id (group)"))]:
-        for one in table[column].dropna().unique():
-            assert one.startswith("(") or one not in said, (column, said)
+        for key in table[column].dropna().unique():
+            assert key.startswith("(") or key not in headline, (column, headline)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def demo():
 
 
 @EVERY
-def test_the_demo_is_answered(name, demo):
+def test_every_analysis_has_a_headline_for_the_demo(name, demo):
     for show in shows(hl.analyses[name]):
         result = getattr(demo.analyses, name)(**({} if show is None else {"show": show}))
 
@@ -46,7 +46,7 @@ def test_the_demo_is_answered(name, demo):
 
 @EVERY
 @pytest.mark.parametrize(("rows", "nulls"), [(0, 0), (1, 0), (40, 0.3), (40, 1)])
-def test_an_answer_is_a_line_whatever_there_is(name, rows, nulls):
+def test_a_headline_is_one_line_for_any_table(name, rows, nulls):
     analysis = hl.analyses[name]
     frames = frames_for(analysis, rows, nulls=nulls)
     for show in shows(analysis):
@@ -65,7 +65,7 @@ def _rows(table):
 
 
 @EVERY
-def test_an_answer_by_any_group_names_no_id(name):
+def test_a_headline_never_contains_an_id(name):
     analysis = hl.analyses[name]
     if "by" not in analysis.options:
         return
@@ -86,22 +86,22 @@ def test_names_from_outside_are_escaped_and_cut(name):
         table = ask(analysis, frames, show=show)
         texts = [column for column in table if isinstance(table[column].dtype, pd.StringDtype)]
         texts = [column for column in texts if column not in ("weekday", "channel", "wait")]
-        table[texts] = table[texts].map(lambda one: f"{NASTY} {one}", na_action="ignore")
-        told = Provenance(timezone="UTC", location="x", as_of_local="", options={}, rows={}, left_out={})
-        told |= {"unavailable": {}, "missing_rows": {}, "requests": 0, "from_cache": 0}
-        result = Result(table, analysis, told)
+        table[texts] = table[texts].map(lambda text: f"{NASTY} {text}", na_action="ignore")
+        provenance = Provenance(timezone="UTC", location="x", as_of_local="", options={}, rows={}, left_out={})
+        provenance |= {"unavailable": {}, "missing_rows": {}, "requests": 0, "from_cache": 0}
+        result = Result(table, analysis, provenance)
 
-        said, page = result.headline, result.headline_html()
+        headline, page = result.headline, result.headline_html()
 
-        sound(said, table)
-        assert "and so on and so on" not in said
+        sound(headline, table)
+        assert "and so on and so on" not in headline
         assert "<script" not in page
-        assert page.startswith("<p") or not said
+        assert page.startswith("<p") or not headline
         if name == "speed_to_lead":
             assert result._repr_html_().index(page) < result._repr_html_().index("<img")
 
 
-def test_an_analysis_that_says_nothing_has_a_blank_answer(monkeypatch):
+def test_an_analysis_without_a_template_has_a_blank_headline(monkeypatch):
     analysis = hl.analyses.lead_volume
     monkeypatch.setattr(analysis, "_headlines", {})
     table = ask(analysis, frames_for(analysis, 20))
@@ -139,21 +139,21 @@ def waited(waits_of, clock="wall", **choices):
 
 
 def test_groups_that_differ_significantly_are_named():
-    said = waited({"web": [10] * 30, "ads": [120] * 30, "few": [1] * 5})
+    headline = waited({"web": [10] * 30, "ads": [120] * 30, "few": [1] * 5})
 
-    assert said == (
+    assert headline == (
         "Answered within an hour: web, 100% (89 to 100), median 10 min, vs. ads, 0% (0 to 11), median 2.0 h, a "
         "significant difference (p < .001)."
     )
 
 
-def test_a_group_stands_out_from_all_the_others_together():
+def test_a_group_stands_out_from_the_pooled_others():
     # 30, 28 and 10 of 30: the others together have 63% (of web), 67% (of fair) and 97% (of ads)
-    said = waited(
+    headline = waited(
         {"web": [10] * 30, "fair": [11] * 28 + [90] * 2, "ads": [12] * 10 + [90] * 20, "few": [1] * 5}, clock="office"
     )
 
-    assert said == (
+    assert headline == (
         "Answered within an hour (office hours): 33% to 100% across 3 groups, a significant difference (p < .001). "
         "Above the others: web, 100% (89 to 100), median 10 min, and 1 more group; below the others: ads, "
         "33% (19 to 51), median 1.5 h."
@@ -162,9 +162,9 @@ def test_a_group_stands_out_from_all_the_others_together():
 
 def test_no_group_is_named_without_a_significant_difference():
     # 20 and 14 of 30 within the hour: 67% and 47%; z = .2 / sqrt(.567 x .433 x 2 / 30) = 1.563, so p = .118
-    said = waited({"web": [10] * 20 + [100] * 10, "ads": [10] * 14 + [100] * 16})
+    headline = waited({"web": [10] * 20 + [100] * 10, "ads": [10] * 14 + [100] * 16})
 
-    assert said == "Answered within an hour: 47% to 67% across 2 groups, no significant difference (p = .12)."
+    assert headline == "Answered within an hour: 47% to 67% across 2 groups, no significant difference (p = .12)."
 
 
 def test_all_leads_together_and_too_few_to_compare():
@@ -201,7 +201,7 @@ def test_sources_are_named_by_leads_cash_and_deals_won():
     )
 
 
-def test_no_source_wins_without_a_significant_difference():
+def test_no_source_is_named_as_best_without_a_significant_difference():
     # 20 and 14 of 30, as above
     assert sources({"web": (20, 10), "ads": (14, 16)}, {"web": 0.0, "ads": 0.0}) == (
         "Most leads: web and 1 more, 30 each. Won within 90 days: 47% to 67% across 2 groups, no significant "
@@ -214,7 +214,7 @@ def groups(*rows):
     return table.assign(n=[row[1] for row in rows])
 
 
-def test_a_group_without_a_name_is_told_and_never_the_winner():
+def test_an_unnamed_group_is_mentioned_but_never_the_largest():
     table = groups(("(none)", 0.9, 0.8, 1.0, False), ("a", 0.5, 0.4, 0.6, False), ("b", 0.2, 0.1, 0.3, False))
 
     assert compare_groups(table, "x", "Share") == (
@@ -228,7 +228,7 @@ def test_a_group_without_a_name_is_told_and_never_the_winner():
     assert compare_groups(table.assign(x_share=np.nan), "x", "Share") == ""
 
 
-def test_a_custom_field_is_named_and_no_id_of_highlevel():
+def test_values_of_a_custom_field_are_named_but_highlevel_ids_are_not():
     contacts, messages = leads({"web": [10] * 30, "ads": [120] * 30})
     contacts["store_id"] = contacts["source"]
     contacts["owner_id"] = contacts["source"].map({"web": "aX7q9", "ads": "bY8r0"})

@@ -53,7 +53,7 @@ def test_the_bounds_are_those_of_the_binomial():
 
 @pytest.mark.parametrize("sizes", ["20", "100", "20 to 1,000"])
 @pytest.mark.parametrize("groups", [2, 5, 10, 20, 50])
-def test_groups_of_one_share_seldom_differ(groups, sizes):
+def test_groups_with_the_same_share_rarely_differ(groups, sizes):
     rng = np.random.default_rng([groups, len(sizes)])
     shape = 2000, groups
     n = {"20": np.full(shape, 20), "100": np.full(shape, 100)}.get(sizes, np.round(20 * 50 ** rng.random(shape)))
@@ -65,7 +65,7 @@ def test_groups_of_one_share_seldom_differ(groups, sizes):
         assert not direction[~(p < 0.05)].any(), "a group is named only where they differ"
 
 
-def test_30_and_45_percent_of_300_rows_are_told_apart():
+def test_30_and_45_percent_of_300_rows_differ_significantly():
     rng = np.random.default_rng(1)
     n = np.full((2000, 2), 300)
 
@@ -96,7 +96,7 @@ def test_a_large_group_is_not_named_where_small_ones_differ_on_either_side_of_it
     assert (direction[:, 0] != 0).sum() <= by_chance(2000, 0.05)[1]
 
 
-def test_the_p_value_is_that_of_scipys_chi_square():
+def test_the_p_value_matches_scipys_chi_square():
     stats = pytest.importorskip("scipy.stats")
     rng = np.random.default_rng(2)
     compared = 0
@@ -113,7 +113,7 @@ def test_the_p_value_is_that_of_scipys_chi_square():
     assert compared >= 50
 
 
-def test_the_tail_is_that_of_scipys_chi_square():
+def test_the_tail_matches_scipys_chi_square():
     stats = pytest.importorskip("scipy.stats")
     df = np.arange(1, 1001)
 
@@ -123,7 +123,7 @@ def test_the_tail_is_that_of_scipys_chi_square():
         assert ((tail >= 0) & (tail <= 1)).all()
 
 
-def test_effective_rows_are_the_rows_that_an_interval_is_of():
+def test_the_number_of_rows_follows_from_an_interval():
     for n in (20, 21.5, 100, 12_345, 1e6):
         k = np.concatenate([[0, 0.3, 1], n * np.array([0.1, 0.5, 0.77]), [n - 1, n]])
 
@@ -199,7 +199,7 @@ def headlines_of(name):
 
 
 @pytest.mark.parametrize("name", ONE_LAW)
-def test_groups_of_one_law_are_seldom_said_to_differ(name):
+def test_groups_of_one_law_rarely_differ_in_headlines(name):
     headlines = headlines_of(name)
 
     claims = sum(map(laws.is_claim, headlines))
@@ -248,7 +248,7 @@ REAL_DIFFERENCE = {
 
 
 @pytest.mark.parametrize("name", REAL_DIFFERENCE)
-def test_30_and_45_percent_of_300_rows_are_said_to_differ(name):
+def test_30_and_45_percent_of_300_rows_differ_in_headlines(name):
     table = REAL_DIFFERENCE[name](np.random.default_rng(4), (300, 300) * RUNS, laws.REAL * RUNS)
 
     found = sum(map(laws.is_claim, by_run(name, table, 2)))
@@ -277,7 +277,7 @@ def test_a_group_that_is_named_has_a_higher_or_lower_share_than_the_others():
     assert min(checked.values()) >= 10
 
 
-def test_two_groups_are_set_against_each_other():
+def test_two_groups_are_compared_with_each_other():
     text = hl.analyses.quality.headline(reachable(web=(160, 200), ads=(80, 200)))
 
     # By Wilson 160 of 200 is .739 to .849, and 80 of 200 is .335 to .469.
@@ -301,7 +301,7 @@ def reachable(**groups):
 
 
 @pytest.mark.parametrize(("name", "rows"), [("radio", 19), (NONE, 200), (OTHER, 200), (UNKNOWN_USER, 200)])
-def test_a_small_or_nameless_group_is_never_compared(name, rows):
+def test_a_small_or_unnamed_group_is_never_compared(name, rows):
     text = hl.analyses.quality.headline(reachable(web=(80, 200), ads=(80, 200), **{name: (rows, rows)}))
 
     assert "40% across 2 groups, no significant difference (p > .99)." in text
@@ -368,7 +368,7 @@ def test_credit_that_is_split_is_never_compared():
     assert "Win rates are not compared: groups overlap." in texts["split"]
 
 
-def test_of_over_1000_groups_the_smallest_are_together_and_never_compared():
+def test_of_over_1000_groups_the_smallest_are_combined_and_never_compared():
     sizes = {f"s{number}": (10, 25) for number in range(MAX_GROUPS - 1)}
     sizes |= {f"t{number}": (20, 20) for number in range(101)}
 
@@ -429,7 +429,7 @@ def responses_without_a_target(rng):
     [funnel_with_imports, attribution_with_undated_losses, responses_without_a_target],
     ids=lambda make: make.__name__,
 )
-def test_a_group_whose_share_is_of_fewer_than_20_rows_is_never_named(make):
+def test_a_share_of_fewer_than_20_rows_is_never_named(make):
     analysis, table = make(np.random.default_rng(7))
 
     assert "a significant difference" not in hl.analyses[analysis].headline(table)

@@ -1,4 +1,4 @@
-"""What counts as an import, and that it is always said."""
+"""What counts as an import, and that imports are always reported."""
 
 import pandas as pd
 import pytest
@@ -13,7 +13,7 @@ MINUTE = pd.Timestamp("2025-01-06T09:00Z")
 def created(*seconds, **more):
     """Rows created so many seconds after nine o'clock."""
     ids = pd.Series([f"c{number}" for number in range(len(seconds))], dtype=TEXT.dtype)
-    at = pd.Series([MINUTE + pd.Timedelta(seconds=one) for one in seconds], dtype=INSTANT.dtype)
+    at = pd.Series([MINUTE + pd.Timedelta(seconds=second) for second in seconds], dtype=INSTANT.dtype)
     return pd.DataFrame({"contact_id": ids, "created_at": at, **more})
 
 
@@ -39,7 +39,7 @@ def test_fifty_rows_in_a_minute_or_two_hundred_in_ten_are_an_import(times, impor
     assert flags.tolist() == [False] * len(APART) + [imported > 0] * len(times)
 
 
-def test_what_says_import_is_one():
+def test_a_row_whose_source_says_import_is_imported():
     sources = ["CSV Import", "imported", "csv_import", "BULK_IMPORT", "bulkimport", "google", "important", None]
     frame = created(*APART[: len(sources)])
 
@@ -49,14 +49,14 @@ def test_what_says_import_is_one():
         assert is_bulk_import(frame.assign(**{column: sources})).tolist() == expected
 
 
-def test_a_row_without_a_date_is_judged_by_what_it_says():
+def test_a_row_without_a_date_is_imported_only_if_its_source_says_so():
     frame = created(1, 2).assign(created_at=pd.Series([pd.NaT] * 2, dtype=INSTANT.dtype), source=["import", "ads"])
 
     assert is_bulk_import(frame).tolist() == [True, False]
 
 
 @pytest.mark.parametrize("name", [name for name in hl.analyses if "imports" in hl.analyses[name].options])
-def test_sixty_webinar_sign_ups_in_a_minute_are_left_out_said_and_kept_when_asked_for(name):
+def test_a_burst_of_sixty_is_left_out_and_reported_unless_imports_are_included(name):
     analysis = hl.analyses[name]
     days = [86_400 * day for day in range(40)]
     rows = created(*days, *(50 * 86_400 + second for second in range(60)))
@@ -69,16 +69,16 @@ def test_sixty_webinar_sign_ups_in_a_minute_are_left_out_said_and_kept_when_aske
     stages = {"stage_id": "s1", "pipeline_id": "p1", "position": 0, "name": "New", "pipeline": "Sales"}
     frames = {"contacts": rows, "opportunities": rows}
     frames |= {"messages": pd.DataFrame([messages]), "stages": pd.DataFrame([stages])}
-    given = {needed: frames.get(needed) for needed in analysis.frames}
+    frames = {needed: frames.get(needed) for needed in analysis.frames}
 
-    without = analysis(**given, as_of="2025-06-01")
-    kept = analysis(**given, as_of="2025-06-01", imports="include")
+    without = analysis(**frames, as_of="2025-06-01")
+    included = analysis(**frames, as_of="2025-06-01", imports="include")
 
-    told = without.attrs["hlkit"]
-    assert 60 in [count for why, count in told["left_out"].items() if "of an import" in why]
-    assert 'imports="include" counts them' in told["definition"]
-    assert not any("import" in why for why in kept.attrs["hlkit"]["left_out"])
-    assert "imports=" not in kept.attrs["hlkit"]["definition"]
-    for column in {"n", "leads"} & set(kept):
-        per = kept["day"].nunique() if "day" in kept else 1  # a curve repeats n on each of its days
-        assert (kept[column].sum() - without[column].sum()) / per == 60
+    metadata = without.attrs["hlkit"]
+    assert 60 in [count for why, count in metadata["left_out"].items() if "of an import" in why]
+    assert 'imports="include" counts them' in metadata["definition"]
+    assert not any("import" in why for why in included.attrs["hlkit"]["left_out"])
+    assert "imports=" not in included.attrs["hlkit"]["definition"]
+    for column in {"n", "leads"} & set(included):
+        per = included["day"].nunique() if "day" in included else 1  # a curve repeats n on each of its days
+        assert (included[column].sum() - without[column].sum()) / per == 60

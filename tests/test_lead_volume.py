@@ -343,17 +343,19 @@ def test_the_headline_of_groups_names_the_largest():
     frame = daily(counts).assign(source="ads")
     frame.loc[::16, "source"] = "web"
 
-    said = lead_volume.headline(lead_volume(frame, as_of=after(counts), by="source"))
+    headline = lead_volume.headline(lead_volume(frame, as_of=after(counts), by="source"))
 
-    assert said == "Most leads in the last 28 days: ads, 420. 1 day was unusual for its group."
+    assert headline == "Most leads in the last 28 days: ads, 420. 1 day was unusual for its group."
 
 
 def test_with_little_history_the_headline_does_not_test_the_change():
-    said = {days: lead_volume.headline(lead_volume(daily([3] * days), as_of=after([3] * days))) for days in (5, 55)}
+    headlines = {
+        days: lead_volume.headline(lead_volume(daily([3] * days), as_of=after([3] * days))) for days in (5, 55)
+    }
     stray = lead_volume.headline(lead_volume(with_strays([3] * 28, "1970"), as_of=after([3] * 28)))
 
-    assert said[5] == "15 leads in 5 days, too little history to test the change."
-    assert said[55] == "165 leads in 55 days, too little history to test the change."
+    assert headlines[5] == "15 leads in 5 days, too little history to test the change."
+    assert headlines[55] == "165 leads in 55 days, too little history to test the change."
     assert stray == (
         "3.0 leads a day in the last 28 days, vs. 0.0 in the 28 days before, too little history to test the change."
     )
@@ -471,7 +473,7 @@ def test_the_dates_on_its_chart_do_not_overlap():
     boxes = [text.get_window_extent() for text in axes.texts]
 
     assert 2 <= len(boxes) <= 6
-    assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
+    assert not any(box.overlaps(other) for index, box in enumerate(boxes) for other in boxes[:index])
 
 
 def test_long_names_and_notes_fit_on_the_chart_of_groups():

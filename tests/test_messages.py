@@ -16,25 +16,25 @@ USERS = {"yes": ["u1"], "no": [None], "-": ["u1", None]}
 
 
 def rows(kind, direction, origin, user, status, seconds):
-    """The rows that one line of the table stands for."""
+    """All rows that match a line of the table."""
     duration = None if seconds == "-" else float(seconds)
-    said = None if status == "-" else status
+    value = None if status == "-" else status
     for source in ORIGINS[origin]:
         for who in USERS[user]:
             row = {"type": f"TYPE_{kind}", "direction": direction, "origin": source, "user_id": who}
             if not kind.endswith("CALL"):
-                yield row | {"status": said}
+                yield row | {"status": value}
                 continue
-            # what a call came to may stand in its own status, in that of its row, or in both
-            for own, call in ((said, said), ("delivered", said), (said, None)):
-                yield row | {"status": own, "call_status": call, "call_duration_s": duration}
+            # the outcome of a call may be in its call status, in its message status, or in both
+            for message_status, call_status in ((value, value), ("delivered", value), (value, None)):
+                yield row | {"status": message_status, "call_status": call_status, "call_duration_s": duration}
 
 
-def frame(*given):
+def frame(*messages):
     columns = ("type", "direction", "origin", "user_id", "status", "call_status")
-    data = {name: pd.Series([row.get(name) for row in given], dtype=TEXT.dtype) for name in columns}
+    data = {name: pd.Series([row.get(name) for row in messages], dtype=TEXT.dtype) for name in columns}
     return pd.DataFrame(data).assign(
-        call_duration_s=pd.Series([row.get("call_duration_s") for row in given], dtype="float64")
+        call_duration_s=pd.Series([row.get("call_duration_s") for row in messages], dtype="float64")
     )
 
 
@@ -45,35 +45,35 @@ def test_the_table_has_every_form():
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: "-".join(form[:6]))
-def test_each_form_is_a_reply_or_none_as_the_table_says(form):
+def test_each_form_counts_as_a_reply_as_in_the_table(form):
     *shape, connected, attempt, every = form
-    read = classify_messages(frame(*rows(*shape)))
+    kinds = classify_messages(frame(*rows(*shape)))
 
     for reply, expected in (("connected", connected), ("attempt", attempt), ("any", every)):
-        assert set(read.replies(reply).tolist()) == {expected == "yes"}, reply
+        assert set(kinds.replies(reply).tolist()) == {expected == "yes"}, reply
 
 
 def respelled(row):
-    """The same row as another program might write it."""
+    """The same row in other spellings."""
     types = {"type": row["type"].removeprefix("TYPE_").title().replace("_", " ")}
-    words = {name: (row[name] or "").upper().replace("_", "-") or None for name in ("direction", "origin")}
+    codes = {name: (row[name] or "").upper().replace("_", "-") or None for name in ("direction", "origin")}
     status = (row["status"] or "").replace("canceled", "Canceled").replace("_", "-").title() or None
-    said = (row.get("call_status") or "").replace("-", "_").upper() or None
-    return row | types | words | {"status": status, "call_status": said}
+    call_status = (row.get("call_status") or "").replace("-", "_").upper() or None
+    return row | types | codes | {"status": status, "call_status": call_status}
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: "-".join(form[:6]))
-def test_the_spelling_of_a_word_makes_no_difference(form):
-    given = list(rows(*form[:6]))
+def test_the_spelling_of_a_value_does_not_matter(form):
+    messages = list(rows(*form[:6]))
 
-    plain, other = classify_messages(frame(*given)), classify_messages(frame(*map(respelled, given)))
+    plain, other = classify_messages(frame(*messages)), classify_messages(frame(*map(respelled, messages)))
 
     for name, mask in vars(plain).items():
         assert mask.tolist() == vars(other)[name].tolist(), name
 
 
 @pytest.mark.parametrize(
-    ("row", "written"),
+    ("row", "is_from_contact"),
     [
         ({"type": "TYPE_SMS"}, True),
         ({"type": "TYPE_EMAIL", "user_id": "u1"}, True),
@@ -91,33 +91,35 @@ def test_the_spelling_of_a_word_makes_no_difference(form):
         ({"type": "TYPE_SMS", "direction": "outbound"}, False),
     ],
 )
-def test_what_a_contact_wrote(row, written):
-    given = {"direction": "inbound", "status": "delivered"} | row
+def test_messages_from_a_contact(row, is_from_contact):
+    message = {"direction": "inbound", "status": "delivered"} | row
 
-    assert classify_messages(frame(given)).inbound_messages.tolist() == [written]
+    assert classify_messages(frame(message)).inbound_messages.tolist() == [is_from_contact]
 
 
-def test_a_call_that_nobody_took_is_missed_and_one_without_a_user_names_nobody():
+def test_an_unanswered_call_is_missed_and_an_answered_one_may_have_an_unknown_user():
     call = {"type": "TYPE_CALL", "direction": "inbound", "call_duration_s": 60}
-    given = [
+    calls = [
         call | {"call_status": "completed", "user_id": "u1"},
         call | {"call_status": "completed"},
         call | {"call_status": "voicemail", "user_id": "u1"},
-        call | {"call_status": "completed", "status": "no-answer"},  # whichever says less happened
+        call | {"call_status": "completed", "status": "no-answer"},  # both statuses must say that it was answered
     ]
 
-    read = classify_messages(frame(*given))
+    kinds = classify_messages(frame(*calls))
 
-    assert read.answered_calls.tolist() == [True, True, False, False]
-    assert read.missed_calls.tolist() == [False, False, True, True]
-    assert read.unknown_user.tolist() == [False, True, False, False]
+    assert kinds.answered_calls.tolist() == [True, True, False, False]
+    assert kinds.missed_calls.tolist() == [False, False, True, True]
+    assert kinds.unknown_user.tolist() == [False, True, False, False]
 
 
-def test_a_frame_without_the_columns_of_calls_will_do():
-    given = frame({"type": "TYPE_CALL", "direction": "outbound", "origin": "app", "user_id": "u1", "status": "sent"})
+def test_the_columns_of_calls_are_optional():
+    messages = frame(
+        {"type": "TYPE_CALL", "direction": "outbound", "origin": "app", "user_id": "u1", "status": "sent"}
+    )
 
-    read = classify_messages(given.drop(columns=["call_status", "call_duration_s"]))
+    kinds = classify_messages(messages.drop(columns=["call_status", "call_duration_s"]))
 
-    assert read.replies().tolist() == [True]
-    assert read.replies("connected").tolist() == [False]
-    assert classify_messages(given.iloc[:0]).replies().tolist() == []
+    assert kinds.replies().tolist() == [True]
+    assert kinds.replies("connected").tolist() == [False]
+    assert classify_messages(messages.iloc[:0]).replies().tolist() == []

@@ -51,7 +51,7 @@ def result(monkeypatch):
         ax.legend()
 
     table = who(pd.DataFrame({"contact_id": [f"c{n}" for n in range(25)]}))
-    told = Provenance(
+    provenance = Provenance(
         location=NASTY,
         location_id="x",
         as_of="2025-07-01T05:00:00+00:00",
@@ -65,23 +65,23 @@ def result(monkeypatch):
         requests=2,
         from_cache=1,
     )
-    return Result(table, who, told)
+    return Result(table, who, provenance)
 
 
-def test_printed_it_is_text_that_colors_no_terminal(result):
-    said = repr(result)
+def test_a_printed_result_is_plain_text_without_terminal_codes(result):
+    text = repr(result)
 
-    assert "Who is <b>here</b>?" in said
-    assert "All <i>who</i> came, by nothing." in said
-    assert "1,234" in said
-    assert "1,234,568" in said
-    assert "2025-07-01 00:30" in said  # in the location's zone
-    assert "… and 5 more rows" in said
-    assert "left out      3 contacts of an import" in said
-    assert "unavailable   tasks: the token may not read tasks" in said
-    assert "missing rows  7 contacts fewer than expected" in said
-    assert "2 requests, 1 response from the cache" in said
-    assert "\x1b" not in said
+    assert "Who is <b>here</b>?" in text
+    assert "All <i>who</i> came, by nothing." in text
+    assert "1,234" in text
+    assert "1,234,568" in text
+    assert "2025-07-01 00:30" in text  # in the location's zone
+    assert "… and 5 more rows" in text
+    assert "left out      3 contacts of an import" in text
+    assert "unavailable   tasks: the token may not read tasks" in text
+    assert "missing rows  7 contacts fewer than expected" in text
+    assert "2 requests, 1 response from the cache" in text
+    assert "\x1b" not in text
 
 
 def test_in_a_notebook_every_string_is_escaped_and_the_chart_is_there(result):
@@ -102,7 +102,7 @@ def test_its_provenance_is_plain_json(result):
     assert json.loads(json.dumps(result.provenance))["rows"] == {"contacts": 25}
 
 
-def test_it_leaves_as_files_that_run_nothing(result, tmp_path):
+def test_exported_files_contain_no_formulas(result, tmp_path):
     excel = result.to_excel(tmp_path / "who")
     csv = result.to_csv(tmp_path / "who.csv")
     parquet = result.to_parquet(tmp_path / "who.parquet")
@@ -124,14 +124,14 @@ def test_the_chart_is_saved_for_its_owner_alone(result, tmp_path, ending):
     assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
 
 
-def test_a_picture_of_another_kind_or_nowhere_is_refused(result, tmp_path):
+def test_another_chart_format_or_a_missing_folder_is_refused(result, tmp_path):
     with pytest.raises(InvalidRequest, match="bmp"):
         result.save(tmp_path / "who.bmp")
     with pytest.raises(InvalidRequest, match="no folder"):
         result.save(tmp_path / "nowhere" / "who.png")
 
 
-def test_plot_draws_on_axes_of_ones_own_or_on_a_new_figure(result):
+def test_plot_draws_on_the_callers_axes_or_on_a_new_figure(result):
     axes = Figure().subplots()
 
     assert result.plot(axes) is axes
@@ -143,7 +143,7 @@ def test_plot_draws_on_axes_of_ones_own_or_on_a_new_figure(result):
     pyplot.close(new.figure)
 
 
-def test_the_chart_in_a_page_has_two_pixels_for_each_of_the_page(result):
+def test_the_chart_in_a_page_has_twice_its_resolution(result):
     page = result.chart_html()
 
     image = base64.b64decode(page.partition("base64,")[2].partition('"')[0])
@@ -151,7 +151,7 @@ def test_the_chart_in_a_page_has_two_pixels_for_each_of_the_page(result):
     assert int.from_bytes(image[16:20]) == 2 * int(page.partition("width:")[2].partition("px")[0])
 
 
-COUNTS = tuple(f"count_{place}" for place in range(12))
+COUNTS = tuple(f"count_{index}" for index in range(12))
 
 
 @pytest.fixture
@@ -173,10 +173,10 @@ def by_owner(result):
 def test_each_block_of_a_wide_table_repeats_the_name_of_its_rows(by_owner, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
 
-    said = repr(by_owner())
+    text = repr(by_owner())
 
-    assert said.count("owner_id  owner") == 2
-    assert said.count("u-1       Ann") == 2
+    assert text.count("owner_id  owner") == 2
+    assert text.count("u-1       Ann") == 2
     assert repr(by_owner(by=None)).count("\nAnn ") == 2
 
 
@@ -212,16 +212,16 @@ def lead_volume(loc):
 
 
 @pytest.fixture(scope="module")
-def asked():
+def run():
     loc = hl.demo(as_of="2026-01-01", size=30)
     return loc, lead_volume(loc)
 
 
 @pytest.mark.parametrize(
-    "again", [copy.copy, copy.deepcopy, *(lambda one, p=p: pickle.loads(pickle.dumps(one, p)) for p in (2, 5))]
+    "again", [copy.copy, copy.deepcopy, *(lambda value, p=p: pickle.loads(pickle.dumps(value, p)) for p in (2, 5))]
 )
-def test_a_result_and_an_analysis_are_pickled_and_copied(again, asked):
-    result = asked[1]
+def test_a_result_and_an_analysis_are_pickled_and_copied(again, run):
+    result = run[1]
     other = again(result)
 
     pd.testing.assert_frame_equal(other.table, result.table)
@@ -232,8 +232,8 @@ def test_a_result_and_an_analysis_are_pickled_and_copied(again, asked):
     assert again(hl.analyses) is hl.analyses
 
 
-def test_a_pickled_result_has_no_token_and_no_location(asked):
-    loc, result = asked
+def test_a_pickled_result_has_no_token_and_no_location(run):
+    loc, result = run
     pickled = pickle.dumps(result)
 
     assert b"pit-" not in pickled
@@ -242,19 +242,19 @@ def test_a_pickled_result_has_no_token_and_no_location(asked):
         pickle.dumps(loc.analyses.lead_volume)
 
 
-def test_a_result_comes_back_from_another_process(asked):
+def test_a_result_comes_back_from_another_process(run):
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        answer, other = pool.apply(_answered, (asked[1],))
+        answer, other = pool.apply(_answered, (run[1],))
 
-    assert answer == asked[1].headline
-    pd.testing.assert_frame_equal(other.table, asked[1].table)
+    assert answer == run[1].headline
+    pd.testing.assert_frame_equal(other.table, run[1].table)
 
 
 def _answered(result):
     return result.headline, result
 
 
-def test_a_pickle_of_an_analysis_that_is_not_known_here_says_what_to_do(result):
+def test_a_pickle_of_an_unknown_analysis_says_what_to_do(result):
     pickled = pickle.dumps(result.analysis)
     del hl.analyses._known["who"]
 
@@ -263,7 +263,7 @@ def test_a_pickle_of_an_analysis_that_is_not_known_here_says_what_to_do(result):
 
 
 @pytest.mark.parametrize(("name", "choices"), [("funnel", {}), ("lead_volume", {"show": "weeks"})])
-def test_a_strict_numpy_breaks_nothing(name, choices):
+def test_strict_numpy_errors_break_nothing(name, choices):
     analysis, frames = hl.analyses[name], frames_for(hl.analyses[name], 40, seed=3)
     expected = analysis(**frames, as_of=AS_OF, **choices)
 
@@ -287,11 +287,11 @@ def test_how_pandas_shows_frames_changes_no_result(option, value, result):
         assert (repr(result), result.table_html()) == expected
 
 
-def test_counts_leave_as_whole_numbers(tmp_path):
+def test_counts_are_exported_as_whole_numbers(tmp_path):
     analysis = hl.analyses["funnel"]
     table = analysis(**frames_for(analysis, 20), as_of=AS_OF)
     counts = [name for name, kind in analysis.columns.items() if kind is COUNT]
-    told = Provenance(
+    provenance = Provenance(
         timezone="UTC",
         location="x",
         as_of_local="",
@@ -301,7 +301,7 @@ def test_counts_leave_as_whole_numbers(tmp_path):
         unavailable={},
         missing_rows={},
     )
-    result = Result(table, analysis, Provenance(told, requests=0, from_cache=0))
+    result = Result(table, analysis, Provenance(provenance, requests=0, from_cache=0))
 
     sheet = openpyxl.load_workbook(result.to_excel(tmp_path / "funnel")).active
     shown = result.formatted(50)

@@ -31,7 +31,7 @@ def test_kaplan_meier_by_hand():
     assert ended_by([2, 4], [1, 1], 5) == 1
 
 
-def test_nobody_waiting_and_nobody_known_is_null_or_left_out():
+def test_without_rows_a_quantile_is_nan_and_null_waits_are_ignored():
     assert np.isnan(survival_quantiles([], [])[0])
     assert np.isnan(ended_by([], [], 1))
     assert survival_quantiles([np.nan, 3], [True, True]) == (3,)
@@ -42,13 +42,15 @@ def test_the_medians_of_waltons_flies_and_of_leukemia():
     datasets = pytest.importorskip("lifelines.datasets", reason=ORACLES)
     flies, patients = datasets.load_waltons(), datasets.load_leukemia()
 
-    medians = {name: survival_quantiles(one["T"], one["E"])[0] for name, one in flies.groupby("group")}
+    medians = {name: survival_quantiles(group["T"], group["E"])[0] for name, group in flies.groupby("group")}
     assert medians == {"miR-137": 26, "control": 58}
-    medians = {treated: survival_quantiles(one["t"], one["status"])[0] for treated, one in patients.groupby("Rx")}
+    medians = {
+        treated: survival_quantiles(group["t"], group["status"])[0] for treated, group in patients.groupby("Rx")
+    }
     assert medians == {0: 23, 1: 8}  # 6-MP, control: Freireich et al., 1963
 
 
-def test_kaplan_meier_is_that_of_lifelines_and_scipy():
+def test_kaplan_meier_matches_lifelines_and_scipy():
     lifelines = pytest.importorskip("lifelines", reason=ORACLES)
     stats = pytest.importorskip("scipy.stats")
     rng = np.random.default_rng(7)
@@ -62,23 +64,25 @@ def test_kaplan_meier_is_that_of_lifelines_and_scipy():
     assert still == pytest.approx(stats.ecdf(data).sf.evaluate(times), abs=1e-12)
 
 
-def test_two_groups_differ_as_much_as_the_published_log_rank_says():
+def test_two_groups_differ_as_in_the_published_log_rank_test():
     datasets = pytest.importorskip("lifelines.datasets", reason=ORACLES)
     flies = datasets.load_waltons()
-    one = (flies["group"] == "miR-137").to_numpy()
+    is_mutant = (flies["group"] == "miR-137").to_numpy()
     wait, ended = flies["T"].to_numpy("float64"), flies["E"].to_numpy() == 1
     observed = expected = variance = 0.0
     for at in np.unique(wait[ended]):
-        risk, mine = (wait >= at).sum(), ((wait >= at) & one).sum()
+        risk, mutants_at_risk = (wait >= at).sum(), ((wait >= at) & is_mutant).sum()
         ends = ((wait == at) & ended).sum()
-        observed += ((wait == at) & ended & one).sum()
-        expected += ends * mine / risk
-        variance += ends * mine / risk * (1 - mine / risk) * (risk - ends) / max(risk - 1, 1)
+        observed += ((wait == at) & ended & is_mutant).sum()
+        expected += ends * mutants_at_risk / risk
+        variance += ends * mutants_at_risk / risk * (1 - mutants_at_risk / risk) * (risk - ends) / max(risk - 1, 1)
 
     assert (observed - expected) ** 2 / variance == pytest.approx(122.249, abs=5e-4)
-    # and the curves that differ so are ours: apart everywhere between the two medians
+    # our curves differ at all times between the two medians
     for at in (26, 40, 58):
-        assert ended_by(wait[one], ended[one], at) > ended_by(wait[~one], ended[~one], at) + 0.3
+        assert (
+            ended_by(wait[is_mutant], ended[is_mutant], at) > ended_by(wait[~is_mutant], ended[~is_mutant], at) + 0.3
+        )
 
 
 def test_cumulative_incidence_by_hand():
@@ -96,7 +100,7 @@ def test_cumulative_incidence_by_hand():
     assert np.isnan(cumulative_incidence([], [], []).at(3.0)).all()
 
 
-def test_where_nothing_is_open_its_interval_is_wilsons():
+def test_without_censoring_the_interval_is_wilsons():
     wait = np.arange(1, 41.0)
     so = np.arange(40) % 3 == 0
 
@@ -119,7 +123,7 @@ def test_censoring_makes_the_interval_wider():
     assert wide_high - wide_low > 1.2 * (high - low)
 
 
-def test_the_interval_holds_the_truth_as_often_as_it_says():
+def test_the_interval_has_its_nominal_coverage():
     rng = np.random.default_rng(5)
     held = []
     for _ in range(300):
@@ -130,7 +134,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
     assert 0.91 < np.mean(held) < 0.985
 
 
-def test_cumulative_incidence_is_that_of_lifelines_and_statsmodels():
+def test_cumulative_incidence_matches_lifelines_and_statsmodels():
     lifelines = pytest.importorskip("lifelines", reason=ORACLES)
     duration = pytest.importorskip("statsmodels.duration.survfunc")
     rng = np.random.default_rng(11)
@@ -154,7 +158,7 @@ def test_cumulative_incidence_is_that_of_lifelines_and_statsmodels():
     assert wins.low[middle] == pytest.approx(wilson(wins.share[middle] * worth, worth)[0], abs=1e-9)
 
 
-def test_a_weight_counts_a_row_as_several():
+def test_a_row_with_weight_two_counts_twice():
     wait, ended, so = [10, 20, 30, 40], [True, False, True, True], [True, False, False, True]
 
     weighted = cumulative_incidence(wait, ended, so, [2, 1, 0.5, 0.5])
@@ -168,7 +172,7 @@ def test_a_weight_counts_a_row_as_several():
     assert weighted.share[1:] == pytest.approx([0.5, 0.5, 0.5, 0.75])
 
 
-def test_where_few_were_watched_so_long_the_interval_is_wide_though_nothing_ended():
+def test_the_interval_is_wide_where_few_rows_were_observed_for_so_long():
     # 300 of which 5% ended at once; all but ten are lost from sight by day 5, and nothing ends after that
     wait = np.r_[np.full(15, 0.5), np.full(275, 5.0), np.full(10, 40.0)]
     wins = cumulative_incidence(wait, wait < 1, wait < 1)
