@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hlkit.client.errors import IncompleteDownload
 from hlkit.client.pagination import (
     Cursor,
+    LastId,
     NoPaging,
     Offset,
     Page,
@@ -14,6 +15,7 @@ from hlkit.client.pagination import (
     SearchAfter,
     SeenRows,
     StartAfterDate,
+    StartAfterPair,
     get_path,
 )
 
@@ -301,6 +303,24 @@ def test_by_page_number_without_a_total_a_short_page_is_the_last():
         return Page([{"id": f"{at['page']}-{n}"} for n in range(10 if at["page"] < 3 else 4)], {})
 
     assert len(download(PAGED, serve)[0]) == 24
+
+
+def test_a_pair_of_cursors_is_sent_together_or_not_at_all():
+    pair = StartAfterPair(size="limit", most=2)
+    meta = {"startAfter": 7, "startAfterId": "b"}
+
+    assert after(pair, {}, page("a", "b", meta=meta)) == {"limit": 2, **meta}
+    assert after(pair, {}, page("a", "b", meta={"startAfter": 7})) is None
+    assert after(pair, {}, page(meta=meta)) is None
+
+
+def test_the_last_id_is_in_the_envelope_or_on_the_row():
+    in_envelope = LastId(param="lastMessageId", next="messages.lastMessageId", more="messages.nextPage")
+
+    first = page("a", messages={"lastMessageId": "z", "nextPage": True})
+    assert after(in_envelope, {}, first) == {"lastMessageId": "z"}
+    assert after(in_envelope, {}, page("a", messages={"lastMessageId": "z", "nextPage": False})) is None
+    assert after(LastId(param="after"), {}, page("a", "b")) == {"after": "b"}
 
 
 @pytest.mark.parametrize(

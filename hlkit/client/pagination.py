@@ -174,6 +174,29 @@ class Cursor(Paging):
 
 
 @dataclass(frozen=True)
+class StartAfterPair(Paging):
+    """The envelope has a time stamp and an id. Both are needed: with one of them, page 1 is returned again.
+
+    ``{"contacts": [{"id": "a"}, {"id": "b"}], "meta": {"startAfter": 1735711200000, "startAfterId": "b"}}``
+    """
+
+    params: tuple[str, str] = ("startAfter", "startAfterId")
+    within: str = "meta"
+
+    style: ClassVar[str] = "start_after_pair"
+    guarantee: ClassVar[str] = (
+        "Read by a time stamp and an id: a row that exists from start to finish is returned exactly once."
+    )
+    ends_on_overlap: ClassVar[bool] = True
+
+    def after(self, position: Position, page: Page, seen: SeenRows) -> Position | None:
+        pair = {name: get_path(page.envelope, f"{self.within}.{name}") for name in self.params}
+        if not page.rows or not all(pair.values()):
+            return None
+        return self.first() | pair
+
+
+@dataclass(frozen=True)
 class StartAfterDate(Paging):
     """Each row has a time stamp in epoch milliseconds. The next page starts after the last row's.
 
@@ -216,6 +239,32 @@ def _time_stamp(value: Any) -> int | None:
     if isinstance(value, list):
         value = value[0] if value else None
     return value if isinstance(value, int) else None
+
+
+@dataclass(frozen=True)
+class LastId(Paging):
+    """The next page starts after an id: that of the last row, or one that the envelope has at the path ``next``.
+
+    ``{"messages": {"messages": [{"id": "m2"}, {"id": "m1"}], "lastMessageId": "m1", "nextPage": true}}``
+
+    ``more`` is the path of the flag that says whether there is another page, if the envelope has one.
+    """
+
+    param: str = "lastId"
+    next: str | None = None
+    more: str | None = None
+
+    style: ClassVar[str] = "last_id"
+    guarantee: ClassVar[str] = (
+        "Read from the id of the last row on: a row that exists from start to finish is returned exactly once."
+    )
+    ends_on_overlap: ClassVar[bool] = True
+
+    def after(self, position: Position, page: Page, seen: SeenRows) -> Position | None:
+        if not page.rows or (self.more and not get_path(page.envelope, self.more)):
+            return None
+        last_id = get_path(page.envelope, self.next) if self.next else seen.id_of(page.rows[-1])
+        return self.first() | {self.param: last_id} if last_id else None
 
 
 @dataclass(frozen=True)
