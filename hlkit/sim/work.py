@@ -22,7 +22,7 @@ NOTED, NOTES_EACH = (
     (0.55, 0.2, 0.12, 0.08, 0.05),
 )  # share of contacts with notes, and how many
 TITLES = ("Call back", "Send the quote", "Check the photos", "Book the visit", "Ask for a review", "Order material")
-BODIES = ("", "Prefers the afternoon.", "<p>See the last e-mail.</p>", "Gate code is at the office.")
+BODIES = ("", "Prefers the afternoon.", "<p>See the last email.</p>", "Gate code is at the office.")
 NOTES = (
     "Wants the work done before winter.",
     "Spoke to the neighbour, who is interested too.",

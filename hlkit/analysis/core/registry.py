@@ -273,7 +273,8 @@ class Analysis:
     ) -> dict[str, Any]:
         """How a run describes itself, in JSON values."""
         options = {name: value for name, value in values.items() if name not in _SPAN}
-        definition = self.definition.format(**{name: in_words(value) for name, value in values.items()})
+        text = self.definition.replace(", by {by}", "") if values.get("by") is None else self.definition
+        definition = text.format(**{name: in_words(value) for name, value in values.items()})
         return {
             "analysis": self.name,
             "question": self.question,

@@ -111,7 +111,7 @@ LANDMARK = 24 * 60  # minutes after which every lead's wait is known to belong t
     definition=(
         "The time from a contact's creation to the first human reply, in minutes of the {clock} clock; "
         "all_hours_median_min counts all hours. A contact that was created by its own call, or by a message from a "
-        "person, up to 10 minutes earlier counts as answered at once. A contact to whom a person wrote earlier than "
+        "person, up to 10 minutes earlier counts as answered at once. A contact that a person wrote to earlier than "
         "that is contacted_before and waits for the next reply. Unanswered leads count as still waiting "
         "(Kaplan-Meier), so medians and shares include them; p90_min is blank until nine in ten are answered. "
         "user_unknown counts leads whose first reply is a call that names no user. Intervals are 95% Wilson, wider "
