@@ -19,6 +19,10 @@ import test_words  # noqa: E402
 from test_layers import imported, within  # noqa: E402
 
 LONG = 30  # lines
+NO_CODE = {
+    *(tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT),
+    *(tokenize.ENDMARKER, tokenize.ENCODING),
+}
 
 
 def code_lines(path: Path, tree: ast.Module) -> int:
