@@ -288,7 +288,7 @@ def test_all_are_found_listed_and_completed(loc):
             assert name in analyses._repr_html_()
     parameters = inspect.signature(loc.analyses.speed_to_lead).parameters
     assert {"by", "clock", "since", "until", "as_of"} <= set(parameters)
-    assert "How long" in loc.analyses.speed_to_lead.__doc__
+    assert "How fast" in loc.analyses.speed_to_lead.__doc__
 
 
 @EVERY

@@ -179,7 +179,7 @@ def on_the_demo(page, name):
     """Choose the demo, find contacts, run two analyses; what the page says is what the frames say."""
     loc = hl.demo()
     page.locator(".hlkit-location-picker select").select_option(label="Demo (made-up data)")
-    page.locator(".hlkit-location").get_by_text("demo: made-up people").wait_for(timeout=60_000)
+    page.locator(".hlkit-location").get_by_text("demo: made-up data").wait_for(timeout=60_000)
     shoot(page, f"{name}-location")
     tab(page, "Contacts")
     page.locator("button.hlkit-contacts-load").click()
@@ -242,7 +242,7 @@ CANCELS = """() => new Promise((told, failed) => {
 
 def test_the_page_of_its_own_cancels_finds_runs_and_exports(home, page, slow, tmp_path, monkeypatch):
     source = cell(f"import os\nos.chdir({str(tmp_path)!r})\nhl.explore(loc, view='Analyses')", tmp_path, slow.url)
-    monkeypatch.setattr(app, "_cell", lambda demo, profile: source)
+    monkeypatch.setattr(app, "_cell_source", lambda demo, profile: source)
     with app.served() as (address, _):
         page.goto(address)
         cancels_twice(page)
