@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from hlkit.sim import Simulation
 
 BASE_URL = "https://services.leadconnectorhq.com"
-_SEARCHES = frozenset(
+_READ_ONLY_POST_PATHS = frozenset(
     re.escape(resource.path).replace(r"\{locationId\}", "[^/]+")
     for resource in CATALOG.values()
     if resource.method == "POST"
@@ -203,7 +203,14 @@ def _simulation(as_of: str | None, seed: int, size: int) -> Simulation:
 def _session(base_url: str, location_id: str, token: Token, store: Cache, deadline: float) -> Session:
     """A session. All sessions for the same location in this process share one rate limiter."""
     rate_limiter = _RATE_LIMITERS.setdefault((base_url, location_id), RateLimiter())
-    return Session(base_url, token, store, deadline=deadline, searches=_SEARCHES, rate_limiter=rate_limiter)
+    return Session(
+        base_url,
+        token,
+        store,
+        deadline=deadline,
+        read_only_post_paths=_READ_ONLY_POST_PATHS,
+        rate_limiter=rate_limiter,
+    )
 
 
 def cache_folder() -> Path | None:

@@ -165,7 +165,7 @@ class Scripted:
 def session_to(server: Any, *, cache: Cache | None = None, token: Token | None = None, **options: Any) -> Session:
     """A session with *server*, with its cache in memory and a short deadline."""
     token = token or Token(TOKEN)
-    options = {"deadline": 3.0, "searches": frozenset({"/contacts/search"}), **options}
+    options = {"deadline": 3.0, "read_only_post_paths": frozenset({"/contacts/search"}), **options}
     return Session(server.url, token, cache or Cache(None, token), **options)
 
 

@@ -144,7 +144,7 @@ def test_quota_stop(is_guarded, monkeypatch):
     """After the daily quota is exhausted, requests go on."""
     if not is_guarded:
         monkeypatch.setattr(RateLimiter, "_require_daily_quota", lambda self: None)
-        monkeypatch.setattr(RateLimiter, "day_exhausted", lambda self: None)
+        monkeypatch.setattr(RateLimiter, "daily_quota_error", lambda self: None)
     headers = limits(interval_ms=10, Daily_Remaining=0, Daily_Reset=3_600_000)
     with Scripted(answer(b"", 429, headers=headers)) as server:
         client = session_to(server, deadline=0.6)

@@ -67,7 +67,7 @@ def test_a_correct_response_is_complete_however_it_is_sent(reply):
     ids=["length", "zipped", "chunked", "none", "http/1.0"],
 )
 def test_a_truncation_goes_unnoticed_only_if_a_plain_body_ends_with_its_connection(reply, is_sure):
-    assert send(reply).is_surely_complete is is_sure
+    assert send(reply).is_known_complete is is_sure
 
 
 @pytest.mark.parametrize(

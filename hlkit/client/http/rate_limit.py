@@ -144,9 +144,9 @@ class RateLimiter:
             unused = max(self._size - len(self._free_at), 0)
             self._free_at = [max(free_at, end) for free_at in self._free_at] + [end] * unused
 
-    def day_exhausted(self) -> QuotaExhausted | None:
+    def daily_quota_error(self) -> QuotaExhausted | None:
         """The error to raise if the last response reported that no request is left today, else ``None``."""
-        return _day_exhausted(self.quota, self._now()) if self.quota.day == 0 else None
+        return _daily_quota_error(self.quota, self._now()) if self.quota.day == 0 else None
 
     def _burst_exhausted(self, seconds: float) -> RateLimited:
         return RateLimited(
@@ -175,7 +175,7 @@ class RateLimiter:
         if quota.day != 0 or self._clock() >= self._day_ends_at:
             return
         if quota.day_resets_at is None or self._now() < quota.day_resets_at:
-            raise _day_exhausted(quota, self._now())
+            raise _daily_quota_error(quota, self._now())
 
     def _read_limits(self, headers: Mapping[str, str]) -> bool:
         """Update the limits that the headers report. Returns whether they report ``burst``."""
@@ -209,7 +209,7 @@ class RateLimiter:
         return limits["burst"] is not None
 
 
-def _day_exhausted(quota: Quota, now: float) -> QuotaExhausted:
+def _daily_quota_error(quota: Quota, now: float) -> QuotaExhausted:
     seconds = None if quota.day_resets_at is None else max(0.0, quota.day_resets_at - now)
     when = "within 24 hours" if seconds is None else f"in {duration(seconds)}"
     limit = "" if quota.day_limit is None else f" ({quota.day_limit:,})"

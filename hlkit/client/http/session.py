@@ -1,4 +1,4 @@
-"""The session: every request of one location, cached, rate-limited, retried and read-only.
+"""All requests for one location (a HighLevel sub-account): cached, rate-limited, retried and read-only.
 
 ``Session.fetch(spec)`` returns the parsed response to one request. The order of operations:
 
@@ -55,7 +55,9 @@ from hlkit.client.http.retry import RetryBudget, RetryState
 from hlkit.client.http.token import Token, same_host
 from hlkit.client.http.transport import Adapter, Failure, RawResponse, send_once
 
-MAX_READS = 3  # of a response that may be truncated, from a server that announced the length of other responses
+# At most this many requests for one response of unknown length, if the server usually states the length: a missing
+# length is then a sign that the response was truncated.
+MAX_READS = 3
 CANCEL_GRACE = 0.5  # seconds that a canceled caller waits for a response that is already on its way
 _log = logging.getLogger("hlkit")
 
@@ -74,10 +76,10 @@ class RequestSpec:
     key_prefix : the start of the cache key. All requests of one download share it.
     occurrence : 1, or 2 if a download sends the same request a second time. Each has a cache entry of its own.
     cache_only : send nothing; raise ``NotCached`` if the response is not cached
-    progress : reports waits, and cancels
+    progress : is notified of waits, and can cancel the request
     retry_budget : all requests of one download share it
-    may_be_truncated : given the result, whether something may be missing from it that nobody would notice. If the
-        server did not announce the length of the response either, it is requested once more.
+    may_be_truncated : called with the result; true if rows may be missing without any sign of it. Then, if the
+        length of the response is also unknown, it is requested again.
     requests_sent : the number of HTTP requests, retries included. 0 if the response was cached or another caller's.
     from_network : whether the response came over the network, for this caller or for the one whose request it joined
     """
@@ -154,8 +156,8 @@ class _InFlight:
 class _RateLimitedSession(requests.Session):
     """Sends a request until its response is complete and parses: steps 4 to 7 above.
 
-    ``searches`` are regular expressions of the paths that read with POST. ``deadline`` limits each request, in
-    seconds.
+    ``read_only_post_paths`` are regular expressions for the POST endpoints that only read. ``deadline`` is the number
+    of seconds allowed for each request, retries included.
     """
 
     def __init__(
@@ -164,7 +166,7 @@ class _RateLimitedSession(requests.Session):
         token: Token,
         *,
         deadline: float,
-        searches: frozenset[str],
+        read_only_post_paths: frozenset[str],
         clock: Callable[[], float] = time.monotonic,
         rate_limiter: RateLimiter | None = None,
     ) -> None:
@@ -172,29 +174,33 @@ class _RateLimitedSession(requests.Session):
         self.mount("https://", Adapter())
         self.mount("http://", Adapter())
         self.base_url, self._token, self.deadline = base_url, token, deadline
-        self._searches = searches
+        self._read_only_post_paths = read_only_post_paths
         self._clock = clock
         self.rate_limiter = rate_limiter or RateLimiter(clock=clock)
-        self._announces_length = False  # whether a response had a Content-Length, chunks or a compression
+        # Whether any response so far had a Content-Length, chunked encoding or compression.
+        self._states_length = False
         self.requests_sent = 0  # since this session began
         self.from_cache = 0  # pages that needed no request; download.py counts them
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """Send the request of ``options["in_flight"]`` until it succeeds, and set its ``result``.
 
-        A truncated response may go unnoticed if its length is not announced. Such a response is requested again, up
-        to ``MAX_READS`` times, and the longest is used.
+        If the server does not state the length of a response, a truncated one may look complete. Such a response may
+        be requested up to ``MAX_READS`` times; the longest is used.
         """
+        # CacheMixin.send passes on the keyword arguments that it does not use itself.
         in_flight: _InFlight = options["in_flight"]
         spec = in_flight.spec
-        if spec.cache_only:
+        if spec.cache_only:  # CacheMixin calls this method only if it has no usable response
             raise NotCached("a cached page can no longer be read", hint="read it again")
         self._require_read_only(request)
-        self._require_our_host(request)
+        self._require_api_host(request)
         retry = RetryState(self.deadline, spec.retry_budget)
         responses: list[RawResponse] = []
         while True:
-            self.rate_limiter.acquire(in_flight.progress, max(self.deadline, INTERVAL))
+            # A slot may be free only in the next rate-limit window, so allow at least one window, however short the
+            # deadline is.
+            self.rate_limiter.acquire(in_flight.progress, max_wait=max(self.deadline, INTERVAL))
             in_flight.requests_sent += 1
             self.requests_sent += 1
             started = self._clock()
@@ -208,15 +214,15 @@ class _RateLimitedSession(requests.Session):
             assert isinstance(outcome, RawResponse)
             in_flight.result = result
             responses.append(outcome)
-            if outcome.is_surely_complete:
-                self._announces_length = True
+            if outcome.is_known_complete:
+                self._states_length = True
             elif len(responses) < self._max_reads(result, spec):
                 continue
             else:
                 longest = max(responses, key=lambda response: len(response.body))
                 if longest is not outcome:
                     outcome, in_flight.result = longest, spec.parse(longest.body)
-            spec.retry_budget.deposit()
+            spec.retry_budget.deposit()  # a success earns back part of the retry budget
             return _cacheable(request, outcome)
 
     def _send_once(self, request: requests.PreparedRequest, seconds: float) -> RawResponse | Failure:
@@ -246,8 +252,8 @@ class _RateLimitedSession(requests.Session):
         return result, error
 
     def _max_reads(self, result: Any, spec: RequestSpec) -> int:
-        """How many times to request a response whose length was not announced."""
-        if self._announces_length:
+        """How many times to request a response of unknown length."""
+        if self._states_length:  # this server normally states the length, so a response without one is suspicious
             return MAX_READS
         return 2 if spec.may_be_truncated(result) else 1
 
@@ -256,10 +262,11 @@ class _RateLimitedSession(requests.Session):
     ) -> None:
         """Wait for the next attempt. Raises if there is none."""
         is_rate_limited = isinstance(error, RateLimited)
-        exhausted = self.rate_limiter.day_exhausted() if is_rate_limited else None
-        if exhausted is not None:
-            exhausted.status, exhausted.trace_id, exhausted.resource = error.status, error.trace_id, error.resource
-            raise exhausted
+        quota_error = self.rate_limiter.daily_quota_error() if is_rate_limited else None
+        if quota_error is not None:
+            quota_error.status, quota_error.trace_id = error.status, error.trace_id
+            quota_error.resource = error.resource
+            raise quota_error
         seconds = retry.next_delay(error, retry_after(outcome, time.time()), self.rate_limiter.interval)
         if is_rate_limited:
             self.rate_limiter.back_off(seconds)
@@ -269,14 +276,16 @@ class _RateLimitedSession(requests.Session):
 
     def _require_read_only(self, request: requests.PreparedRequest) -> None:
         path = urlsplit(request.url or "").path.removeprefix(urlsplit(self.base_url).path)
-        is_search = request.method == "POST" and any(re.fullmatch(pattern, path) for pattern in self._searches)
-        if request.method != "GET" and not is_search:
+        is_read_only_post = request.method == "POST" and any(
+            re.fullmatch(pattern, path) for pattern in self._read_only_post_paths
+        )
+        if request.method != "GET" and not is_read_only_post:
             raise NotReadOnly(
                 f"hlkit only reads, and {request.method} {path} may write; nothing was sent",
-                hint="use HighLevel's own pages to change data",
+                hint="make changes in the HighLevel web app",
             )
 
-    def _require_our_host(self, request: requests.PreparedRequest) -> None:
+    def _require_api_host(self, request: requests.PreparedRequest) -> None:
         if not same_host(request.url or "", self.base_url):
             raise InvalidRequest(
                 f"the token goes to {urlsplit(self.base_url).netloc} and to no other host; nothing was sent",
@@ -305,11 +314,14 @@ class Session(CacheMixin, _RateLimitedSession):
             **options,
         )
         self.headers.clear()
-        self.after_fork()
-        fork.reset_in_child(self)
+        self._reset_in_flight()
+        fork.reset_in_child(self)  # calls after_fork() in every child process
 
     def after_fork(self) -> None:
-        """Start with nothing in flight: requests of the parent's threads stay with the parent."""
+        """Start with nothing in flight: the threads that run the parent's requests do not exist in the child."""
+        self._reset_in_flight()
+
+    def _reset_in_flight(self) -> None:
         self._in_flight_lock = threading.Lock()
         self._in_flight: dict[str, _InFlight] = {}  # by cache key
 
@@ -341,7 +353,8 @@ class Session(CacheMixin, _RateLimitedSession):
                 # If this caller cannot use the body, it sends a request of its own in the next round.
                 with contextlib.suppress(UnexpectedResponse, WrongLocation):
                     return spec.parse(in_flight.body)
-            elif not isinstance(in_flight.error, Canceled):  # Canceled: the others left as this caller joined
+            # If it was canceled (its other callers gave up just as this one joined), loop and send our own request.
+            elif not isinstance(in_flight.error, Canceled):
                 raise copy.copy(in_flight.error)
 
     def query_id(self, method: str, path: str, version: str, parameters: object) -> str:
@@ -388,6 +401,8 @@ class Session(CacheMixin, _RateLimitedSession):
         """The request in flight for this key, with *spec* among its waiters. Starts one if there is none."""
         with self._in_flight_lock:
             in_flight = self._in_flight.get(key)
+            # A cache-only caller must not start or wait for a request over the network, and a caller that may send
+            # must not receive the NotCached error of a cache-only one.
             if in_flight is None or in_flight.progress.is_canceled or in_flight.spec.cache_only != spec.cache_only:
                 in_flight = self._in_flight[key] = _InFlight(key, request, spec)
                 threading.Thread(target=self._run, args=(in_flight,), name="hlkit-request", daemon=True).start()
@@ -395,7 +410,7 @@ class Session(CacheMixin, _RateLimitedSession):
             return in_flight
 
     def _detach(self, in_flight: _InFlight, spec: RequestSpec) -> None:
-        """Remove *spec* from the waiters. When the last one leaves, cancel what is still to be sent."""
+        """Remove *spec* from the waiters. If none is left, cancel the request: no further attempts are made."""
         with self._in_flight_lock:
             waiters = {key: value for key, value in in_flight.progress.waiters.items() if key != id(spec)}
             in_flight.progress.waiters = waiters
@@ -405,7 +420,7 @@ class Session(CacheMixin, _RateLimitedSession):
             spec.requests_sent = in_flight.requests_sent
 
     def _run(self, in_flight: _InFlight) -> None:
-        """The thread of a request in flight. It ends with ``done`` set, even if nobody waits any more."""
+        """Run in the thread of a request in flight. Always sets ``done`` at the end, even after an error."""
         try:
             self._load(in_flight)
         except BaseException as error:
@@ -425,11 +440,14 @@ class Session(CacheMixin, _RateLimitedSession):
         try:
             response = self.send(in_flight.request, in_flight=in_flight, force_refresh=force_refresh)
         except CacheLocked:
+            # Another program's lock blocked the cache lookup, so nothing was sent yet: request the response without
+            # the lookup. A lock while the response is stored cannot lead here, and so cannot cause a second request:
+            # Cache.save_response skips that write and does not raise.
             if force_refresh or spec.cache_only:
                 raise
             response = self.send(in_flight.request, in_flight=in_flight, force_refresh=True)
         in_flight.body = response.content
-        if in_flight.requests_sent:
+        if in_flight.requests_sent:  # _RateLimitedSession.send has already parsed the response
             return
         try:
             in_flight.result = spec.parse(in_flight.body)
@@ -450,7 +468,7 @@ def _not_from_fetch() -> NotReadOnly:
 
 
 def _without_frames(error: BaseException) -> BaseException:
-    """The error without traceback and cause: their frames hold the request."""
+    """The error without traceback and cause: the frames hold the token, and error reporters show their variables."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
 

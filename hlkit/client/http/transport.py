@@ -50,7 +50,7 @@ class RawResponse:
     body: bytes = field(repr=False)
 
     @property
-    def is_surely_complete(self) -> bool:
+    def is_known_complete(self) -> bool:
         """Whether a truncated body would have been noticed: its length is announced, or its end is marked.
 
         An uncompressed body without a length ends when the connection closes, wherever that is.
