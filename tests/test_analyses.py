@@ -298,7 +298,7 @@ def test_an_instant_without_a_zone_is_read_in_the_locations(name):
     analysis = hl.analyses[name]
     frames = frames_for(analysis, 20)
 
-    zone = {"timezone": "America/Chicago"} if "timezone" in analysis.fills else {}
+    zone = {"timezone": "America/Chicago"} if "timezone" in analysis.filled_by_location else {}
     naive = ask(analysis, frames, as_of=pd.Timestamp("2025-11-20 12:00"), **zone)
     zoned = ask(analysis, frames, as_of="2025-11-20T18:00Z" if zone else "2025-11-20T12:00Z", **zone)
 

@@ -54,7 +54,7 @@ def test_it_reads_what_it_needs_and_tells_what_it_is_made_of(loc, simulation, na
     assert told["requests"] == len(simulation.log) - before
     assert told["location"] == "Lakeside Home Services"
     assert told["timezone"] == loc.timezone.key == "America/Chicago"
-    assert list(told["rows"]) == result.analysis.wanted()
+    assert list(told["rows"]) == result.analysis.resources_for()
     assert len(result.table)
     json.dumps(told)
     assert result.definition in repr(result)
@@ -90,7 +90,7 @@ def test_a_missing_scope_is_one_clear_error_or_said_in_the_provenance(simulation
                     if "show" in hl.analyses[name].options
                     else (None,)
                 )
-                show = next(one for one in shows if frame in hl.analyses[name].wanted(one))
+                show = next(one for one in shows if frame in hl.analyses[name].resources_for(one))
                 result = loc.analyses[name](**({} if show is None else {"show": show}))
             assert frame in result.provenance["unavailable"]
             assert "unavailable" in repr(result.provenance)

@@ -406,7 +406,7 @@ def test_run_shows_the_result_and_the_code_that_returns_it(loc, charts):
     assert escape(app.result.headline) in view.chart.value
     assert escape(app.result.definition[:40]) in view.definition.value
     assert "loc.analyses.speed_to_lead(by=None)" in app.code
-    assert "1 row<" in view.plain_table.value
+    assert "1 row<" in view.table_html.value
     pd.testing.assert_frame_equal(result_of(app.code, loc), view.frame)
 
 
@@ -461,7 +461,7 @@ def test_a_long_table_is_interactive_and_a_short_one_is_plain(warm):
     view.picker.value = "speed_to_lead"
     run(view)
 
-    assert view.table_box.children == (view.plain_table,)
+    assert view.table_box.children == (view.table_html,)
 
 
 def test_without_itables_a_long_table_is_truncated_and_says_so(warm, monkeypatch):
@@ -471,9 +471,9 @@ def test_without_itables_a_long_table_is_truncated_and_says_so(warm, monkeypatch
 
     run(view)
 
-    assert view.table_box.children == (view.plain_table,)
-    assert view.plain_table.value.count("<tr") == 31
-    assert f"{len(view.frame):,} rows; showing the first 30. Export saves all rows." in view.plain_table.value
+    assert view.table_box.children == (view.table_html,)
+    assert view.table_html.value.count("<tr") == 31
+    assert f"{len(view.frame):,} rows; showing the first 30. Export saves all rows." in view.table_html.value
 
 
 def test_a_second_start_while_a_job_runs_does_nothing():
@@ -632,7 +632,7 @@ def test_controls_match_the_signature_and_start_at_its_defaults(warm, name):
 
     controls = option_controls(analysis, groupable_columns(warm, analysis), {})
 
-    assert set(controls) == set(analysis.options) - set(analysis.fills)
+    assert set(controls) == set(analysis.options) - set(analysis.filled_by_location)
     assert all(widget.description for widget in controls.values())
     assert option_values(analysis, controls) == {}
 

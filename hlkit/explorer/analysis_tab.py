@@ -11,7 +11,8 @@ import pandas as pd
 
 from hlkit.analysis.core.registry import ANALYSES, Analysis
 from hlkit.analysis.core.result import Result
-from hlkit.client.options import SPAN, refuse_unknown
+from hlkit.client.options import SPAN as DATE_OPTIONS
+from hlkit.client.options import refuse_unknown
 from hlkit.client.resources import CATALOG
 from hlkit.client.text import many
 from hlkit.explorer import html
@@ -26,7 +27,7 @@ from hlkit.explorer.controls import (
 )
 from hlkit.explorer.date_presets import ALL_TIME, CUSTOM, PRESETS, date_range, preset_range
 from hlkit.explorer.export_panel import ExportPanel
-from hlkit.explorer.long_table import MAX_ROWS, long_table
+from hlkit.explorer.long_table import MAX_INTERACTIVE_ROWS, long_table
 from hlkit.explorer.quota_tab import cost_message
 from hlkit.explorer.view import NO_LOCATION, ExplorerState, View, close_all
 
@@ -53,7 +54,7 @@ class AnalysesView(View):
         self._is_setting_dates = False
         self._initial_analysis = analysis or DEFAULT_ANALYSIS
         self._initial_options = check_options(ANALYSES[self._initial_analysis], options, state)
-        super().__init__(state)
+        super().__init__(state)  # calls build(), which needs the attributes above
 
     # ---- widgets
 
@@ -108,7 +109,7 @@ class AnalysesView(View):
 
     def _build_dates(self) -> None:
         today = self.state.today
-        dates = {name: self._initial_options.get(name) for name in SPAN}
+        dates = {name: self._initial_options.get(name) for name in DATE_OPTIONS}
         since, until = date_range(dates, self.state.zone, today)
         matching = [name for name in PRESETS if name != CUSTOM and preset_range(name, today) == (since, until)]
         preset = matching[0] if matching else CUSTOM
@@ -122,8 +123,8 @@ class AnalysesView(View):
 
     def _build_output(self) -> None:
         self.chart = widgets.HTML()
-        self.plain_table = widgets.HTML()
-        self.table_box = widgets.VBox()  # holds the plain table, or the interactive table with a row count
+        self.table_html = widgets.HTML()  # the plain table, or only the row count below an interactive table
+        self.table_box = widgets.VBox()  # holds table_html, below the interactive table if there is one
         self.definition = widgets.HTML()
         self.code_html = widgets.HTML()
         self.export_panel = ExportPanel(_EXPORT_FORMATS, self._export, self.state)
@@ -135,6 +136,7 @@ class AnalysesView(View):
         self.output.layout.display = "none"
 
     def _connect_callbacks(self) -> None:
+        # callback() drops the event argument, so each method is called without arguments.
         self.picker.observe(self.callback(self._show_form), "value")
         self.preset.observe(self.callback(self._apply_preset), "value")
         for date_picker in (self.since, self.until):
@@ -169,7 +171,7 @@ class AnalysesView(View):
         return options
 
     def refresh(self) -> None:
-        """Discard the result of the previous location. The selected options stay."""
+        """Discard the previous result. Called after the location changed. The selected options stay."""
         self.task.stop()
         self.result, self._result_code = None, ""
         self.status.value = ""
@@ -178,7 +180,7 @@ class AnalysesView(View):
         self._apply_preset()  # the current day depends on the location
 
     def _show_form(self, options: Mapping[str, Any] | None = None) -> None:
-        """Replace the controls by those of the selected analysis, set to *options*."""
+        """Replace the controls with those of the selected analysis, set to *options*."""
         previous_controls = self._controls
         self._controls = option_controls(self.analysis, self._group_columns(), options or {})
         for control in self._controls.values():
@@ -192,7 +194,7 @@ class AnalysesView(View):
             (control.description, self.analysis.options[name].doc.replace("``", '"'))
             for name, control in self._controls.items()
         )
-        main_resource = CATALOG[next(iter(self.analysis.frames))]
+        main_resource = CATALOG[self.analysis.main_resource]
         for date_control in (self.preset, self.since, self.until):
             date_control.disabled = main_resource.when is None  # its rows have no date to filter by
         self._show_cost()
@@ -200,7 +202,7 @@ class AnalysesView(View):
 
     def _group_columns(self) -> list[str]:
         names = groupable_columns(self.state.loc, self.analysis)
-        return [self.state.redact_column_name(name) for name in names]
+        return [self.state.redact_column_name(name) for name in names]  # unchanged unless personal data is hidden
 
     def _refresh_after_read(self) -> None:
         """A read can reveal custom fields to group by, and makes the next run cheaper."""
@@ -215,7 +217,7 @@ class AnalysesView(View):
             self.cost_note.value = html.note(NO_LOCATION)
         else:
             show = option_values(self.analysis, self._controls).get("show")
-            resources = self.analysis.wanted(show)
+            resources = self.analysis.resources_for(show)
             self.cost_note.value = html.note(cost_message(loc.costs(*resources)))
 
     def _show_stale_note(self) -> None:
@@ -238,7 +240,7 @@ class AnalysesView(View):
         dates = (self.since.value, self.until.value)
         if dates == (None, None):
             self.preset.value = ALL_TIME
-        elif dates != preset_range(self.preset.value, self.state.today):
+        elif dates != preset_range(self.preset.value, self.state.today):  # always true for CUSTOM, which then stays
             self.preset.value = CUSTOM
 
     # ---- running
@@ -250,7 +252,7 @@ class AnalysesView(View):
             self.status.value = html.note(NO_LOCATION)
             return
         call_code = self._call_code()  # the form may change while the analysis runs
-        analysis = loc.analyses[self.picker.value]
+        bound_analysis = loc.analyses[self.picker.value]
         # A redacted form shows custom fields by their pseudonyms.
         options = {name: self.state.original_value(value) for name, value in self.options.items()}
 
@@ -260,7 +262,7 @@ class AnalysesView(View):
             self._show_stale_note()
             self.state.read_count += 1
 
-        self.task.start(lambda progress: analysis(progress=progress, **options), on_done)
+        self.task.start(lambda progress: bound_analysis(progress=progress, **options), on_done)
 
     def _show_progress(self) -> None:
         is_running = self.task.status == "running"
@@ -286,18 +288,20 @@ class AnalysesView(View):
 
     def _show_table(self, result: Result) -> None:
         row_count = len(result.table)
-        interactive = long_table(result.formatted(MAX_ROWS)) if row_count > _SHORT_TABLE_ROWS else None
-        max_rows = _PLAIN_TABLE_ROWS if interactive is None else MAX_ROWS
+        interactive = None
+        if row_count > _SHORT_TABLE_ROWS:
+            interactive = long_table(result.formatted(MAX_INTERACTIVE_ROWS))  # None if itables is not installed
+        max_rows = _PLAIN_TABLE_ROWS if interactive is None else MAX_INTERACTIVE_ROWS
         footer = many(row_count, "row")
         if row_count > max_rows:
             footer += f"; showing the first {max_rows:,}. Export saves all rows."
         if interactive is None:
             rows, zone = result.formatted(max_rows), result.provenance["timezone"]
-            self.plain_table.value = html.table(rows, zone, footer=footer, css_class="hlkit-result")
-            self.table_box.children = (self.plain_table,)
+            self.table_html.value = html.table(rows, zone, footer=footer, css_class="hlkit-result")
+            self.table_box.children = (self.table_html,)
         else:
-            self.plain_table.value = html.note(footer)
-            self.table_box.children = (interactive, self.plain_table)
+            self.table_html.value = html.note(footer)
+            self.table_box.children = (interactive, self.table_html)
         previous, self._interactive_table = self._interactive_table, interactive
         if previous is not None:
             close_all(previous)
@@ -308,9 +312,10 @@ class AnalysesView(View):
         if self.result is None:
             return None
         path = folder / f"{self.result.analysis.name}.{extension}"
+        # save() writes the chart, write() the table.
         return self.result.save(path) if extension == "png" else self.result.write(path)
 
-    # ---- the equivalent code
+    # ---- the equivalent code, and the other properties of a View
 
     def _call_code(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
@@ -318,14 +323,17 @@ class AnalysesView(View):
 
     @property
     def code(self) -> str:
+        """Python that connects, runs the analysis and shows its table."""
         return self.full_code(f"result = {self._result_code or self._call_code()}", "result.table")
 
     @property
     def frame(self) -> pd.DataFrame | None:
+        """The table of the latest result; ``None`` if there is none."""
         return None if self.result is None else self.result.table
 
     @property
     def choices(self) -> dict[str, Any]:
+        """The selected analysis and options, as arguments that reopen this tab with them."""
         return {"analysis": self.picker.value, "options": self.options}
 
 
@@ -335,10 +343,12 @@ def check_options(analysis: Analysis, options: Mapping[str, Any] | None, state: 
     Raises ``InvalidRequest`` for an unknown option, or an invalid value.
     """
     options = dict(options or {})
-    dates = {name: options.get(name) for name in SPAN}
+    dates = {name: options.get(name) for name in DATE_OPTIONS}
     date_range(dates, state.zone, state.today)  # raises if a date is invalid
-    available = [name for name in analysis.options if name not in analysis.fills]
-    analysis_options = {name: value for name, value in options.items() if name not in SPAN}
-    refuse_unknown(analysis.name, analysis_options, [*available, *SPAN])
-    validated = analysis.validate({**analysis_options, "as_of": "2000-01-01"})  # some analyses require as_of
+    available = [name for name in analysis.options if name not in analysis.filled_by_location]
+    analysis_options = {name: value for name, value in options.items() if name not in DATE_OPTIONS}
+    refuse_unknown(analysis.name, analysis_options, [*available, *DATE_OPTIONS])
+    # as_of is not an option here: it is refused above, and set when the analysis runs. Some analyses require it, so
+    # validate() gets a placeholder.
+    validated = analysis.validate({**analysis_options, "as_of": "2000-01-01"})
     return options | {name: validated[name] for name in analysis_options}

@@ -44,7 +44,7 @@ def option_controls(
     """
     controls = {}
     for name, option in analysis.options.items():
-        if name not in analysis.fills:
+        if name not in analysis.filled_by_location:
             value = options.get(name, option.default)
             control = _group_control(option, group_columns, value) if name == "by" else _control(option, value)
             control.add_class(f"hlkit-choice-{name}")
@@ -112,9 +112,8 @@ def groupable_columns(loc: Location | None, analysis: Analysis) -> list[str]:
     """The columns to group *analysis* by: those of its first resource, then those of contacts. No request."""
     if loc is None:
         return []
-    first = next(iter(analysis.frames))
     columns: list[str] = []
-    for resource in [name for name in analysis.frames if name in (first, "contacts")]:
+    for resource in [name for name in analysis.frames if name in (analysis.main_resource, "contacts")]:
         declared = getattr(loc, resource).columns
         groupable = declared["kind"].isin(_GROUPABLE_KINDS) & ~declared["name"].isin(_NOT_GROUPABLE)
         for column in declared.loc[groupable, "name"]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from hlkit.client.text import printable
 
-MAX_ROWS = 10_000  # sent to the browser
+MAX_INTERACTIVE_ROWS = 10_000  # sent to the browser
 
 
 def long_table(frame: pd.DataFrame) -> widgets.DOMWidget | None:
@@ -22,7 +22,7 @@ def long_table(frame: pd.DataFrame) -> widgets.DOMWidget | None:
         return None
     table: widgets.DOMWidget = import_module("itables.widget").ITable(
         frame.rename(columns=lambda name: printable(str(name))),
-        maxBytes=0,  # no limit: the caller passes at most MAX_ROWS rows
+        maxBytes=0,  # no limit: the caller passes at most MAX_INTERACTIVE_ROWS rows
         showIndex=False,
         allow_html=False,
         classes="display compact nowrap hlkit-result",

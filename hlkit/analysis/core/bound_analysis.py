@@ -71,7 +71,7 @@ class BoundAnalysis:
         )
         options["as_of"] = self._read_at(frames) if as_of is None else as_of
         options = self._location_values(timezone.key) | options
-        if "until" in self.analysis.fills and until is not None:
+        if "until" in self.analysis.filled_by_location and until is not None:
             options["until"] = until
         self._name_groups(frames, options)
         table = loc.with_names(self.analysis(**frames, **options))
@@ -109,7 +109,7 @@ class BoundAnalysis:
         """The frames that the analysis takes, and why each of those that it can do without is unavailable."""
         frames: dict[str, pd.DataFrame | None] = {}
         unavailable: dict[str, str] = {}
-        wanted = self.analysis.wanted(show)
+        wanted = self.analysis.resources_for(show)
         for position, (name, needed) in enumerate(self.analysis.frames.items()):
             if name not in wanted:
                 frames[name] = None
@@ -141,7 +141,7 @@ class BoundAnalysis:
     def _location_values(self, timezone: str) -> dict[str, Any]:
         """The options that the location fills in. The time zone always: *as_of* is written in it."""
         values: dict[str, Any] = {"timezone": timezone}
-        wanted = set(self.analysis.fills) - {"as_of", "timezone", "until"}
+        wanted = set(self.analysis.filled_by_location) - {"as_of", "timezone", "until"}
         with contextlib.suppress(MissingScope, NotCached):
             row = self._location.resources["location"]() if wanted else pd.DataFrame()
             values |= {name: value for name in wanted if (value := next(iter(row[name].dropna()), None))}
@@ -174,11 +174,10 @@ def _needed_by(analysis: str, resource: str, refusal: HlkitError) -> HlkitError:
 def of_analysis(analysis: Analysis) -> list[Option]:
     """The options of an analysis of a location: its own, the dates it reads, and what the location knows."""
     options = [option for option in analysis.options.values() if option.name not in ("as_of", "timezone", "until")]
-    first = next(iter(analysis.frames))
-    span = [COMMON[name] for name in SPAN] if CATALOG[first].when else []
+    span = [COMMON[name] for name in SPAN] if CATALOG[analysis.main_resource].when else []
     as_of = Option("as_of", DOCS["as_of"], Date, flag=str | None)
     timezone = Option("timezone", DOCS["timezone"], str | dt.tzinfo | None, flag=str | None)
-    filled = [as_of, timezone] if "timezone" in analysis.fills else [as_of]
+    filled = [as_of, timezone] if "timezone" in analysis.filled_by_location else [as_of]
     return [*options, *span, *filled, COMMON["refresh"], COMMON["progress"]]
 
 

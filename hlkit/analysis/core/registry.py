@@ -115,7 +115,7 @@ class Analysis:
         self._headlines: dict[str | None, Template] = {}
         self._parameters = inspect.signature(function).parameters
         self._hints = typing.get_type_hints(function)
-        self.noun = noun or next(iter(self.frames))
+        self.noun = noun or self.main_resource
         self.__doc__, self.__name__, self.__module__ = function.__doc__, self.name, function.__module__
         self.__signature__ = self._signature()
 
@@ -130,7 +130,12 @@ class Analysis:
             if parameter.kind is not inspect.Parameter.KEYWORD_ONLY
         }
 
-    def wanted(self, show: str | None = None) -> list[str]:
+    @property
+    def main_resource(self) -> str:
+        """The first resource it takes. The dates of a run filter its rows."""
+        return next(iter(self.frames))
+
+    def resources_for(self, show: str | None = None) -> list[str]:
         """The resources needed for the table *show*; for the first table by default."""
         show = show or next(iter(self._shows()), None)
         return [name for name in self.frames if self._only.get(name, show) == show]
@@ -146,7 +151,7 @@ class Analysis:
         }
 
     @property
-    def fills(self) -> tuple[str, ...]:
+    def filled_by_location(self) -> tuple[str, ...]:
         """The parameters that a location fills in."""
         return tuple(name for name in FILLED if name in self._parameters)
 
