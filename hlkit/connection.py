@@ -126,7 +126,7 @@ def location_with(
     name = token.digest("cache", _CACHE_FORMAT, base_url, location_id, token.fingerprint, size=8)
     folder = _folder_for(cache)
     path = None if folder is None else folder / f"{location_id}-{name}.sqlite"
-    store = Cache(path, token, keep_all=offline, resumes=path is not None)
+    store = Cache(path, token, keep_all=offline, supports_resume=path is not None)
     return Location(
         _session(base_url, location_id, token, store, deadline),
         location_id,

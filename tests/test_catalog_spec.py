@@ -43,11 +43,11 @@ def _sent(resource):
     """The parameters that a full read sends, beside those that stand in the path."""
     names = (
         set(resource.paging.first())
-        | set(resource.always)
+        | set(resource.constant_parameters)
         | {name for one in resource.parameter_sets for name in one}
     )
     names |= {entry.wire for entry in resource.filters.values() if entry.operator is None}
-    names |= {resource.location} if resource.location else set()
+    names |= {resource.location_parameter} if resource.location_parameter else set()
     for position in ("param", "params"):
         value = getattr(resource.paging, position, ())
         names |= {value} if isinstance(value, str) else set(value)

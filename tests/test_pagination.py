@@ -144,7 +144,7 @@ def test_rows_are_counted_once_and_rows_without_an_id_each_time():
     following = seen.next_position(SEARCH.first(), page("a", "b"))
     seen.next_position(following, Page([{"id": "b", "sort": [2, "b"]}, {"id": None, "sort": [3, ""]}], {}))
 
-    assert seen.rows == 3
+    assert seen.row_count == 3
 
 
 @pytest.mark.parametrize("total", [None, "12", [{"total": 12}], {"total": 12}, -1, True, 1.5])

@@ -109,7 +109,7 @@ class Client(Context, Resources):
         path = self._fill_path(path, params)
         parameters = {name: value for name, value in params.items() if value is not None}
         resource = Resource(
-            name=f"GET {path}", path=path, rows="$", doc="", columns=(), location=None, version=version
+            name=f"GET {path}", path=path, rows="$", doc="", columns=(), location_parameter=None, version=version
         )
         download = Download(
             Query(resource, self.location_id, (parameters,)),

@@ -188,17 +188,17 @@ class Context:
             unfiltered = [record for record in records if self._is_unfiltered(resource, record)]
             return sorted(unfiltered, key=lambda record: -len(json.loads(record.parameters)))
         query = Query(resource, self.location_id, resource.parameter_sets)
-        query_id = self.session.query_id(resource.method, query.path, resource.version, query.first_requests)
+        query_id = self.session.query_id(resource.method, query.path, resource.version, query.first_page_parameters)
         return cache.downloads(query_id)
 
     def _is_unfiltered(self, resource: Resource, record: Record) -> bool:
         """Whether the download sent nothing but the ids of its parents."""
         assert resource.parent is not None
-        param, first_requests = resource.parent.param, json.loads(record.parameters)
+        param, first_page_parameters = resource.parent.param, json.loads(record.parameters)
         span = {} if resource.span is None else resource.span.parameters(None, None)
-        parameter_sets = tuple({param: parameters.get(param), **span} for parameters in first_requests)
-        expected = Query(resource, self.location_id, parameter_sets).first_requests
-        return expected == first_requests  # type: ignore[no-any-return]
+        parameter_sets = tuple({param: parameters.get(param), **span} for parameters in first_page_parameters)
+        expected = Query(resource, self.location_id, parameter_sets).first_page_parameters
+        return expected == first_page_parameters  # type: ignore[no-any-return]
 
     def _cached_rows(self, name: str) -> Any:
         """The cached JSON rows of a resource; ``None`` if they are not all cached."""

@@ -3,8 +3,8 @@
 Terms:
 
 - A *query* is a resource of one location with one or more *parameter sets*. Each set is paged through to its end
-  before the next: for example, messages of all other channels and then email, or the notes of one contact after the
-  other.
+  before the next: for example, all non-email messages and then email, or the notes of one contact after the other.
+- A *parent* is the row whose children a parameter set reads, such as the contact whose notes are read.
 - A *record* is what the cache knows of a download: when it started, how many pages and rows arrived, and whether it
   is finished. It is written before page 1. Its ``generation`` is the download's unique id.
 - To *resume* a download is to start at page 1 with its record. Cached pages cost no request, so the first request is
@@ -13,22 +13,31 @@ Terms:
 The order of operations:
 
 1. Choose the record of an earlier download, or create a new one. The rules are below.
-2. For each parameter set, get page after page from the cache or the server, and yield it. ``pagination`` says which
-   page comes next, and raises if the pages loop.
-3. After each page, save the record and report progress.
-4. If a set ends with fewer rows than the server announced, request its last page once more.
-5. Mark the record as finished. If rows are still missing, warn; if no rows came at all, raise.
+2. For each parameter set, page after page: get the next page from the cache or the server; save the record, report
+   progress, then yield the page. ``pagination`` says which page comes next, and raises if the pages repeat forever.
+3. If a set ends with fewer rows than the server announced, request its last page once more.
+4. If rows are still missing, warn; if rows were announced and none arrived, delete the record and raise. Then mark
+   the record as finished.
 
-Which record is used, in this order:
+Which record is used: the first that applies.
 
-1. A finished download whose last page is younger than ``expire_after``. Not with ``refresh``.
-2. An interrupted download (canceled, killed, failed, out of daily quota) if this call wants more rows than it has,
-   and its last page is younger than ``expire_after`` or 7 days, whichever is longer. ``refresh`` resumes only what an
-   earlier ``refresh`` started. Pages requested by number are resumed only while the server announces the same number
-   of rows; otherwise the download restarts.
-3. The first pages that ``limit=``, ``.count()`` or an abandoned loop over ``.pages()`` left, if that download started
-   less than ``expire_after`` ago.
-4. A new record. Offline, only a finished download is used: the newest, at any age.
+1. The record of the requested ``generation``, at any age, if it still exists.
+2. The newest finished download whose last page is younger than ``expire_after`` and whose pages are all in the cache.
+   Not with ``refresh``.
+3. An unfinished download that started after the newest finished one. If several qualify, the one with the most rows.
+   It has to be one of these:
+
+   - An interrupted download (canceled, killed, failed, out of daily quota) if this call wants more rows than it has,
+     and its last page is younger than ``expire_after`` or 7 days, whichever is longer. ``refresh`` resumes only what
+     an earlier ``refresh`` started.
+   - Any that started less than ``expire_after`` ago, such as a partial download left behind by ``limit=``,
+     ``.count()`` or a ``for`` loop over ``.pages()`` that was exited early. Not with ``refresh``.
+4. A new record.
+
+Offline, after rule 1, only a finished download whose pages are all in the cache is used: the newest, at any age.
+
+If pages are requested by number, and the server no longer announces the number of rows that it did for the cached
+pages, the download restarts with a new record.
 """
 
 from __future__ import annotations
@@ -62,12 +71,14 @@ from hlkit.client.http.progress import Progress, ProgressUpdate
 from hlkit.client.http.rate_limit import duration
 from hlkit.client.http.retry import RetryBudget
 from hlkit.client.http.session import RequestSpec, Session
-from hlkit.client.pagination import Offset, Page, PageNumber, Paging, Position, SearchAfter, SeenRows
+from hlkit.client.pagination import Offset, Page, PageNumber, Position, SearchAfter, SeenRows
 from hlkit.client.schema import Resource
 from hlkit.client.warning import warn
 
-LOCK_TIMEOUT = 30.0  # seconds to wait for another program that holds the cache file, if only the cache will do
-MAX_CONSECUTIVE_FAILURES = 5  # of parents, before the download gives up: the cause is then a general one
+# Seconds to wait for another program that holds the cache file. Used when the server cannot be asked instead.
+LOCK_TIMEOUT = 30.0
+# This many parents failing in a row means that the problem is not specific to one parent, so the download gives up.
+MAX_CONSECUTIVE_FAILURES = 5
 _FAILURES_OF_ONE_PARENT = (
     IncompleteDownload,
     InvalidRequest,
@@ -85,7 +96,7 @@ class MissingRowsWarning(UserWarning):
 
 
 class StaleWarning(UserWarning):
-    """Offline: the rows are as old as the message says."""
+    """Offline: rows from the cache that may be out of date. The message gives their age."""
 
 
 class DamagedDownload(NotCached):
@@ -93,15 +104,15 @@ class DamagedDownload(NotCached):
 
 
 class _TotalChanged(Exception):
-    """The server announces another number of rows than it did for the cached pages."""
+    """The server announces a different number of rows than it did for the cached pages."""
 
 
 @dataclass(frozen=True)
 class Query:
     """What to download: a resource of one location, with one or more parameter sets.
 
-    ``family`` is equal for queries of a resource that differ only in their time span or in which parents they read.
-    ``since`` and ``until`` are that span, in Unix seconds.
+    Queries with the same ``family`` are the same except for their dates and parents. It finds related cached
+    downloads. ``since`` and ``until`` are the dates, in Unix seconds.
     """
 
     resource: Resource
@@ -117,19 +128,25 @@ class Query:
 
     def path_for(self, parameters: Mapping[str, Any]) -> str:
         """The path for one parameter set, which may fill a placeholder: ``/contacts/{contactId}/notes``."""
-        return re.sub(r"\{(\w+)\}", lambda match: quote(str(parameters.get(match[1], match[0])), safe=""), self.path)
+
+        def fill(placeholder: re.Match[str]) -> str:
+            value = parameters.get(placeholder[1], placeholder[0])
+            return quote(str(value), safe="")
+
+        return re.sub(r"\{(\w+)\}", fill, self.path)
 
     def request_parameters(self, parameters: Mapping[str, Any], position: Position) -> dict[str, Any]:
         """The parameters of one request: the location, the resource's constants, the parameter set and the page."""
         resource = self.resource
-        location = {resource.location: self.location_id} if resource.location else {}
+        location = {resource.location_parameter: self.location_id} if resource.location_parameter else {}
         not_in_path = {name: value for name, value in parameters.items() if f"{{{name}}}" not in resource.path}
-        return {**location, **resource.always, **not_in_path, **position}
+        return {**location, **resource.constant_parameters, **not_in_path, **position}
 
     @property
-    def first_requests(self) -> list[dict[str, Any]]:
+    def first_page_parameters(self) -> list[dict[str, Any]]:
         """The parameters of page 1 of each parameter set. Together they identify the query."""
         first = self.resource.paging.first()
+        # request_parameters() leaves out those that are in the path. They identify the query too, so add them again.
         return [{**parameters, **self.request_parameters(parameters, first)} for parameters in self.parameter_sets]
 
 
@@ -154,23 +171,23 @@ class Download:
     Options
     -------
     query, session, cache_policy : what to download, through what, and which cached pages may be used
-    progress : reports pages and waits, and cancels
+    progress : receives progress and wait-time updates; can cancel the download
     limit : stop after the page that reaches this many rows; ``None`` for all
     has_extra_rows : the server also sends rows that the caller will drop, so ``limit`` is left to the caller
     first_page_only : stop after the first page of each parameter set
     lock_timeout : seconds to wait for another program that holds the cache file, instead of ``LOCK_TIMEOUT``
-    parse : reads a response's body, for a query that is not for a resource's rows
+    parse : a custom parser of response bodies, for endpoints that do not return rows
 
     Results
     -------
     record : the download's record in the cache
     pages, rows : how many arrived; a row that arrives twice counts once
     requests : HTTP requests sent, retries included
-    from_cache : pages that needed no request
+    from_cache : how many pages came from the cache
     expected_rows : the number that the server announced, if it did
     complete : whether nothing is missing
     without_rows : the parameter sets that returned no rows
-    not_found : those of them whose parent does not exist any more
+    not_found : those of them whose parent does not exist
     restarts : how often the download restarted at page 1. Only the rows after the last restart count.
     """
 
@@ -197,12 +214,12 @@ class Download:
 
     _cached_pages: int = 0  # that the record had when this download took it over
     _has_next_page: bool = False  # in this parameter set, after the page that was yielded last
-    _announced_rows: int | None = 0  # of the parameter sets that ended; None once the server announced none for a set
+    _announced_rows: int | None = 0  # of the parameter sets that ended; None once any set came without a total
     _failed_parents: int = 0
     _consecutive_failures: int = 0
     _last_failure: HlkitError | None = None
     _cursor_expired: bool = False
-    _pages_loop: bool = False
+    _has_page_cycle: bool = False
     _retry_budget: RetryBudget = field(default_factory=RetryBudget)
 
     @property
@@ -211,18 +228,22 @@ class Download:
         return max(0, (self.expected_rows or 0) - self.rows)
 
     def __iter__(self) -> Iterator[Page]:
-        """The pages. If the cached ones turn out to be unusable, the download is read a second time."""
+        """The pages. If the cached ones turn out to be unusable, the download is read a second time.
+
+        Pages already yielded are then yielded again; check ``restarts``.
+        """
         try:
             yield from self._read_all()
             return
-        except DamagedDownload:  # its record is deleted already
-            has_other_pages = not self.cache_policy.offline or self.is_replaced()
-            if self.pages or not has_other_pages:
+        except DamagedDownload:
+            # Online, the record was deleted, and pages can be requested. Offline, another download has to be cached.
+            can_read_again = not self.cache_policy.offline or self.is_replaced()
+            if self.pages or not can_read_again:
                 raise
         except _TotalChanged:
             self._restart()
         except IncompleteDownload:
-            is_cache_suspect = self._pages_loop and self._cached_pages  # a cached page may have led into the loop
+            is_cache_suspect = self._has_page_cycle and self._cached_pages  # a cached page may have led into the loop
             if not is_cache_suspect:
                 raise
             self._restart()
@@ -238,14 +259,15 @@ class Download:
         self.cache_policy = replace(self.cache_policy, generation=None, refresh=True)
         self.pages = self.rows = self._announced_rows = 0
         self._failed_parents = self._consecutive_failures = 0
-        self._pages_loop = False
+        self._last_failure = None
+        self._has_page_cycle = False
         self.without_rows, self.not_found = [], []
         self.restarts += 1
 
     def _read_all(self) -> Iterator[Page]:
-        """The pages of every parameter set, from the chosen record to the finished one."""
+        """Choose a record, yield every page, then mark the record as finished."""
         self._choose_record()
-        left_out_pages = False
+        has_skipped_pages = False
         for number, parameters in enumerate(self.query.parameter_sets, start=1):
             is_last_set = number == len(self.query.parameter_sets)
             seen = self._new_seen_rows()
@@ -255,13 +277,13 @@ class Download:
                 if self._has_reached_limit() and (self._has_next_page or not is_last_set):
                     return
                 if self.first_page_only and self._has_next_page:
-                    left_out_pages = True
+                    has_skipped_pages = True
                     break
-            if not seen.rows:
+            if not seen.row_count:
                 self.without_rows.append(parameters)
             total = None if page is None else self._total(page)
-            self._announced_rows = self._announced_with(total)
-        if left_out_pages:
+            self._announced_rows = self._announced_plus(total)
+        if has_skipped_pages:
             return
         self.expected_rows = self._announced_rows
         self._raise_for_failed_parents()
@@ -273,7 +295,7 @@ class Download:
     def _has_reached_limit(self) -> bool:
         return self.limit is not None and not self.has_extra_rows and self.rows >= self.limit
 
-    def _announced_with(self, total: int | None) -> int | None:
+    def _announced_plus(self, total: int | None) -> int | None:
         """The rows announced for earlier parameter sets plus *total* for this one; ``None`` if either is unknown."""
         return None if self._announced_rows is None or total is None else self._announced_rows + total
 
@@ -301,7 +323,7 @@ class Download:
             self._consecutive_failures = 0
 
     def _raise_for_failed_parents(self) -> None:
-        if self._last_failure is None or not self._failed_parents:
+        if self._last_failure is None:
             return
         name = self.query.resource.name
         raise IncompleteDownload(
@@ -312,7 +334,10 @@ class Download:
         )
 
     def _report_missing_rows(self) -> None:
-        """Warn if rows are missing; a total that is slightly off is common. Raise if there are no rows at all."""
+        """Warn or raise if rows are missing even after the last page was requested again.
+
+        A total that is slightly off is common, so this is a warning. If no rows arrived at all, it is an error.
+        """
         if not self.missing_rows:
             return
         name = self.query.resource.name
@@ -336,10 +361,12 @@ class Download:
 
     def _query_id(self) -> str:
         resource = self.query.resource
-        return self.session.query_id(resource.method, self.query.path, resource.version, self.query.first_requests)
+        return self.session.query_id(
+            resource.method, self.query.path, resource.version, self.query.first_page_parameters
+        )
 
     def _family_id(self, query_id: str) -> str:
-        """The id of the query's family; of a query without a family, its own."""
+        """The id of the query's family, or the query's own id if it has no family."""
         query = self.query
         if query.family is None:
             return query_id
@@ -347,7 +374,7 @@ class Download:
 
     @property
     def _wanted_rows(self) -> int | None:
-        """How many rows this download is to bring: 0 if first pages are enough, ``None`` for all."""
+        """The number of rows needed: ``None`` for all, 0 if only first pages are needed."""
         return 0 if self.first_page_only else self.limit
 
     def _choose_record(self) -> None:
@@ -364,19 +391,19 @@ class Download:
                 )
             record = self._create_record(query_id, records)
         elif policy.offline:
-            age = duration(self._cache.age(record))
+            age = duration(self._cache.age(record))  # since its last page was fetched
             warn(f"{resource.name} as of {age} ago (offline)", StaleWarning)
         if record.finished_at is not None:
             record = self._cache.mark_read(record)
         else:
             wanted = self._wanted_rows
-            if wanted is not None:
+            if wanted is not None:  # save the larger of the two goals; None is all rows
                 wanted = None if record.wanted is None else max(record.wanted, wanted)
             record = replace(record, wanted=wanted)
         self.record, self._cached_pages = record, record.pages
-        age_of_start = self._cache.elapsed(record.started_at)
-        if record.finished_at is None and record.pages and age_of_start > policy.expire_after:
-            started = duration(age_of_start)
+        seconds_since_start = self._cache.elapsed(record.started_at)
+        if record.finished_at is None and record.pages and seconds_since_start > policy.expire_after:
+            started = duration(seconds_since_start)
             self.progress.on_note(f"{resource.name} · resumed: {record.pages:,} pages cached, started {started} ago")
 
     def _create_record(self, query_id: str, records: list[Record]) -> Record:
@@ -392,7 +419,7 @@ class Download:
         new = self._cache.new_record(
             query_id,
             self.query.resource.name,
-            self.query.first_requests,
+            self.query.first_page_parameters,
             family=self._family_id(query_id),
             since=self.query.since,
             until=self.query.until,
@@ -400,6 +427,7 @@ class Download:
             is_refresh=self.cache_policy.refresh,
             wanted=self._wanted_rows,
         )
+        # begin() passes the query's current records to choose(), and saves *new* only if that returns None.
         return self._cache.begin(new, choose)
 
     def _find_record(self, query_id: str) -> tuple[list[Record], Record | None]:
@@ -431,11 +459,14 @@ class Download:
             self.progress.wait(0.1)
 
     def _best_record(self, records: list[Record]) -> Record | None:
-        """The record to use, of those of the query (newest first), or ``None``."""
+        """The best of the query's records (newest first), or ``None``.
+
+        Deletes finished downloads that would be used but have lost a page.
+        """
         policy, cache = self.cache_policy, self._cache
-        named = [record for record in records if record.generation == policy.generation]
-        if named:  # empty if it was replaced meanwhile
-            return named[0]
+        requested = [record for record in records if record.generation == policy.generation]
+        if requested:  # empty if that download was replaced meanwhile
+            return requested[0]
         finished = [record for record in records if record.finished_at is not None]
         if policy.offline:
             return next(filter(cache.has_all_pages, finished), None)
@@ -445,8 +476,8 @@ class Download:
             if cache.has_all_pages(record):
                 return record
             cache.delete_download(record)  # a page is missing, so this download is of no use to any call
-        # Continue only what started after the newest finished download. A start in the future (the clock was wrong)
-        # does not count: its elapsed time is infinite.
+        # Continue only what started after the newest finished download. Ignore start times in the future (the clock
+        # was wrong): elapsed() returns inf for them.
         newest = max(
             (record.started_at for record in finished if cache.elapsed(record.started_at) < inf), default=0.0
         )
@@ -462,14 +493,14 @@ class Download:
         can_resume = (
             record.is_interrupted
             and wants_more
-            and self._cache.resumes
+            and self._cache.supports_resume
             and self._cache.age(record) < max(policy.expire_after, RESUMED_WITHIN)
         )
         if policy.refresh:
             return can_resume and record.is_refresh
         return can_resume or self._cache.elapsed(record.started_at) < policy.expire_after
 
-    # ---- steps 2 to 4: the pages of one parameter set
+    # ---- steps 2 and 3: the pages of one parameter set
 
     def _new_seen_rows(self) -> SeenRows:
         """Tracks the rows of one parameter set, and knows which page comes next."""
@@ -482,7 +513,7 @@ class Download:
         rows_at_last_repeat: int | None = None
         # How often each position was requested. A repeated request gets a cache entry of its own, so that a cached
         # download yields the same pages in the same order.
-        occurrences: Counter[int] = Counter()
+        occurrences: Counter[str] = Counter()
         previous: Page | None = None
         previous_from_network = True
         next_position: Position | None = self.query.resource.paging.first()
@@ -493,13 +524,15 @@ class Download:
                 page = self._fetch(spec)
             except InvalidRequest:
                 # After page 1, a rejected request means that the server's own cursor has expired.
-                is_cursor = not isinstance(seen.paging, Offset | PageNumber)
+                is_cursor = not isinstance(self.query.resource.paging, Offset | PageNumber)
                 self._cursor_expired = is_cursor and self.rows > rows_before
                 raise
-            from_network = spec.from_network
+            from_network = spec.from_network  # set by fetch()
+            # Whether this is the first page requested after the pages that an earlier run cached. Cached pages beyond
+            # _cached_pages were added during this run, so they are not from an earlier one.
             is_first_after_cached = from_network and not previous_from_network and self.pages <= self._cached_pages
             if previous is not None and is_first_after_cached:
-                self._require_same_total(seen.paging, position, previous, page)
+                self._require_same_total(position, previous, page)
 
             loop: IncompleteDownload | None = None
             try:
@@ -509,34 +542,41 @@ class Download:
                 self.session.forget(spec)  # so that .resume() requests it again
 
             is_end = next_position is None and loop is None
-            if is_end and seen.is_short(page) and seen.rows != rows_at_last_repeat:
+            brought_rows_since_repeat = seen.row_count != rows_at_last_repeat
+            if is_end and seen.is_short(page) and brought_rows_since_repeat:
                 repeat = self._request_spec(parameters, position, occurrences)
                 repeated = self._fetch(repeat)
                 from_network = from_network or repeat.from_network
-                next_position, rows_at_last_repeat = seen.after_retry(position, repeated), seen.rows
-                page = _longer(page, repeated)
+                next_position = seen.next_position_after_repeat(position, repeated)
+                rows_at_last_repeat = seen.row_count
+                page = _merge_repeat(page, repeated)
 
             self._has_next_page = next_position is not None
             self.pages += 1
-            self.rows = rows_before + seen.rows
+            self.rows = rows_before + seen.row_count
             self._save_record(from_network)
             self._report_progress(page)
-            yield page if previous is None else Page(seen.new_rows(previous, page), page.envelope, page.skipped)
+            if previous is None:
+                yield page
+            else:
+                new_rows = seen.new_rows(previous, page)
+                yield Page(new_rows, page.envelope, page.skipped)
             if loop is not None:
-                self._pages_loop = True
-                if seen.attempt > 1:  # all pages were read twice and contradict each other: resuming cannot help
+                self._has_page_cycle = True
+                # SeenRows started over once: the two attempts contradict each other, so resuming cannot help.
+                if seen.attempt > 1:
                     self._cache.delete_download(self._current_record)
                 raise loop
             previous, previous_from_network = page, from_network
 
     def _request_spec(
-        self, parameters: Mapping[str, Any], position: Position, occurrences: Counter[int]
+        self, parameters: Mapping[str, Any], position: Position, occurrences: Counter[str]
     ) -> RequestSpec:
         """The request for the page at *position*. Counts it in *occurrences*."""
         resource, record = self.query.resource, self._current_record
         request_parameters = self.query.request_parameters(parameters, position)
-        position_hash = hash(json.dumps(position, sort_keys=True, default=str))
-        occurrences[position_hash] += 1
+        position_json = json.dumps(position, sort_keys=True, default=str)
+        occurrences[position_json] += 1
         is_search = resource.method == "POST"
         return RequestSpec(
             method=resource.method,
@@ -548,7 +588,7 @@ class Download:
             resource=resource.name,
             scope=resource.scope,
             key_prefix=record.prefix,
-            occurrence=occurrences[position_hash],
+            occurrence=occurrences[position_json],
             cache_only=record.finished_at is not None or self.cache_policy.offline,
             progress=self.progress,
             retry_budget=self._retry_budget,
@@ -561,16 +601,19 @@ class Download:
         return read_page(body, self.query.resource, self.query.location_id)
 
     def _may_be_truncated(self, page: Page) -> bool:
-        """Whether rows may be missing from a page that nothing later would reveal."""
+        """Whether this page may lack rows without any later page or total exposing it."""
         paging = self.query.resource.paging
-        # The next page starts at the last row that arrived, and at the end the total shows what is missing.
+        # With ends_on_overlap, the next page starts at the last row that arrived, and a page without new rows is the
+        # last. So a short page skips no rows, and at the end the total shows what is missing.
         is_revealed_later = self._total(page) is not None and paging.ends_on_overlap
         return self.parse is None and not paging.is_full(page) and not is_revealed_later
 
     def _fetch(self, spec: RequestSpec) -> Page:
         """One page, from the cache or the server."""
         self.progress.raise_if_canceled()
-        not_cached: NotCached | None = None  # raised below, outside of ``except``: the new error needs no context
+        not_cached: NotCached | None = (
+            None  # converted below, outside ``except``, so that the new error has no __context__
+        )
         try:
             page: Page = self._when_unlocked(lambda: self.session.fetch(spec))
         except NotCached as error:
@@ -578,7 +621,7 @@ class Download:
         finally:
             self.requests += spec.requests_sent
         if not_cached is not None and self.query.resource.parent is not None:
-            # A 404 is not cached. So the parent of a page without a cache entry did not exist at the download either.
+            # 404s are not cached, so a missing page means the parent was already gone when this was downloaded.
             raise NotFound(not_cached.message, resource=spec.resource)
         if not_cached is not None:
             if not self.cache_policy.offline:
@@ -588,16 +631,19 @@ class Download:
                 hint="read it again",
                 resource=spec.resource,
             )
-        if not spec.requests_sent:
+        if not spec.requests_sent:  # set by fetch()
             self.from_cache += 1
             self.session.from_cache += 1
         return page
 
-    def _require_same_total(self, paging: Paging, position: Position, previous: Page, page: Page) -> None:
-        """Raise ``_TotalChanged`` if rows were added or deleted since the cached pages, and pages go by number.
+    def _require_same_total(self, position: Position, previous: Page, page: Page) -> None:
+        """Raise if rows were added or deleted since the pages were cached, and pages are requested by number.
 
-        Rows then moved from page to page, and the cached pages do not fit the new ones.
+        Rows then moved from page to page, and the cached pages do not fit the new ones. The error is
+        ``_TotalChanged``.
         """
+        paging = self.query.resource.paging
+        # SearchAfter falls back to page numbers when rows have no cursor.
         is_numbered = isinstance(paging, PageNumber) or (
             isinstance(paging, SearchAfter) and position.get("page", 1) > 1
         )
@@ -605,13 +651,14 @@ class Download:
             raise _TotalChanged
 
     def _save_record(self, from_network: bool) -> None:
-        """Save how far the download is. If it was finished before, save that it is being read."""
+        """Save how far the download is. If it was finished by an earlier run, save that it is being read."""
         record = self._current_record
         if record.finished_at is not None:
             self.record = self._cache.mark_read(record)
             return
         fetched_at = self._cache.now() if from_network else record.fetched_at
         self.record = replace(record, pages=self.pages, rows=self.rows, fetched_at=fetched_at)
+        # While cached pages are replayed, the saved record is already ahead.
         if from_network or self.pages > self._cached_pages:
             self._cache.save(self.record)
 
@@ -622,7 +669,7 @@ class Download:
                 resource=self.query.resource.name,
                 pages=self.pages,
                 rows=self.rows,
-                total=self._announced_with(self._total(page)),
+                total=self._announced_plus(self._total(page)),
                 requests=self.requests,
                 from_cache=self.from_cache,
                 requests_left=quota.burst,
@@ -646,7 +693,7 @@ class Download:
 
     def count_resumable_pages(self) -> int:
         """The pages that the same call, made again within 7 days by any program, will not have to request."""
-        can_resume = self._cache.resumes and self._cache.path is not None
+        can_resume = self._cache.supports_resume and self._cache.path is not None
         if self.record is None or not self.record.is_interrupted or not can_resume:
             return 0
         try:
@@ -655,9 +702,10 @@ class Download:
             return 0
 
     def stop_early(self) -> None:
-        """The caller left the loop over the pages, and wants no more: the download does not count as interrupted.
+        """Call this when the caller exits the loop over the pages early. The download is then not interrupted.
 
-        It does if it started more than ``expire_after`` ago: then the loop more likely failed.
+        A download that started more than ``expire_after`` ago stays interrupted, and can be resumed: such a long loop
+        more likely ended with an error.
         """
         record = self.record
         if record is None or record.finished_at is not None:
@@ -666,9 +714,9 @@ class Download:
             self._cache.accept_partial(record)
 
     def is_replaced(self) -> bool:
-        """Whether a newer download is available in place of the one that was used."""
-        used, newest = self.record, self._find_record(self._query_id())[1]
-        return newest is not None and (used is None or newest.generation != used.generation)
+        """Whether this call would now use another download than the one that it used."""
+        used, replacement = self.record, self._find_record(self._query_id())[1]
+        return replacement is not None and (used is None or replacement.generation != used.generation)
 
     def related_records(self) -> list[Record]:
         """The records of the same query family and time span, newest first. Raises ``CacheLocked``."""
@@ -684,14 +732,17 @@ class Download:
         return self._when_unlocked(read) if self.cache_policy.offline else read()
 
     def can_use(self, record: Record) -> bool:
-        """Whether this call may use a related record, by its age and by what it contains."""
+        """Whether the age and the rows of a related record allow this call to use it."""
         if self.cache_policy.offline:
             return record.finished_at is not None
         return self._can_continue(record)
 
 
-def _longer(page: Page, repeated: Page) -> Page:
-    """The repeated page, with the rows of the first response added if it is shorter."""
+def _merge_repeat(page: Page, repeated: Page) -> Page:
+    """The repeated page, with the rows of the first response added if it is shorter.
+
+    A row that is in both is there twice: ``SeenRows`` counts it once, and ``frames.builder`` drops the first.
+    """
     if len(repeated) >= len(page):
         return repeated
     return Page([*page.rows, *repeated.rows], repeated.envelope, repeated.skipped)

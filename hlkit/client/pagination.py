@@ -342,7 +342,7 @@ class PageNumber(Paging):
         if seen.attempt > 1:
             raise IncompleteDownload(
                 f"{seen.resource}: rows moved during both attempts to read them: {total:,} are announced, "
-                f"{seen.rows:,} were read",
+                f"{seen.row_count:,} were read",
                 hint="try again when the location is less busy",
             )
         seen.start_next_attempt()
@@ -353,15 +353,15 @@ class PageNumber(Paging):
 class SeenRows:
     """The row ids and positions that a download has seen.
 
-    ``rows`` counts distinct rows; ``new_count``, those that were new on the last page; ``attempt`` is 2 after all
-    pages were requested a second time. A row without an id counts as new each time.
+    ``row_count`` counts distinct rows; ``new_count``, those that were new on the last page; ``attempt`` is 2 after
+    all pages were requested a second time. A row without an id counts as new each time.
     """
 
     resource: str
     paging: Paging
     row_ids: tuple[str, ...] = ("id",)
     total: str | None = None
-    rows: int = 0
+    row_count: int = 0
     new_count: int = 0
     attempt: int = 1
     ids: SeenIds = field(default_factory=SeenIds)
@@ -398,7 +398,7 @@ class SeenRows:
             raise self._loop_error("the cursor repeats", following)
         return following
 
-    def after_retry(self, position: Position, page: Page) -> Position | None:
+    def next_position_after_repeat(self, position: Position, page: Page) -> Position | None:
         """The position after a page that was requested a second time because rows were missing."""
         self._add(page)
         return self.paging.after(position, page, self)
@@ -441,7 +441,7 @@ class SeenRows:
     def is_short(self, page: Page) -> bool:
         """Whether fewer rows were read than the page announces."""
         total = page.total(self.total)
-        return total is not None and self.rows < total
+        return total is not None and self.row_count < total
 
     def matches_total(self, total: int) -> bool:
         """Whether this attempt read *total* rows, and every page announced that total."""
@@ -449,7 +449,7 @@ class SeenRows:
         return len(ids) + self._without_id == total and self._totals == {total}
 
     def start_next_attempt(self) -> None:
-        """Forget positions and counts, before all pages are read again. ``ids`` and ``rows`` stay."""
+        """Forget positions and counts, before all pages are read again. ``ids`` and ``row_count`` stay."""
         self.attempt += 1
         self._positions.clear()
         self._ids_of_attempt = SeenIds()
@@ -459,7 +459,7 @@ class SeenRows:
     @property
     def _progress(self) -> int:
         """Grows with every row that is new, or is joined to those before."""
-        return self.rows + len(self.ids) - len(self._unjoined)
+        return self.row_count + len(self.ids) - len(self._unjoined)
 
     def _add(self, page: Page) -> None:
         """Add the ids of a page, and count its new rows."""
@@ -469,7 +469,7 @@ class SeenRows:
         without_id = page_ids.count(None) + page.skipped
         new_ids = self.ids.add(distinct)
         self.new_count = len(new_ids) + without_id
-        self.rows += self.new_count
+        self.row_count += self.new_count
         if self.paging.tracks_gaps:
             self._unjoined |= new_ids
         if self.paging.verifies_total:

@@ -210,11 +210,11 @@ class Resource:
 
     ``rows`` is the dotted path of the rows in a response, or of its only record (``single``).
     ``row_ids`` are the wire names of a row's id; ``total`` is the path of the announced number of rows.
-    ``location`` is the parameter for the location id, ``None`` if the path has it.
+    ``location_parameter`` is the parameter for the location id, ``None`` if the path has it.
     ``explode`` is the list inside each row that holds the actual rows; the outer row is then their ``parent``.
-    ``always`` is sent with every request. ``parameter_sets``: the resource is read once with each of these;
-    ``parent``: once for each row of another resource. ``model`` is whose custom fields the rows have. ``when`` is
-    the column that ``since`` and ``until`` filter, and ``span`` how the server is asked for a date range.
+    ``constant_parameters`` are sent with every request. ``parameter_sets``: the resource is read once with each of
+    these; ``parent``: once for each row of another resource. ``model`` is whose custom fields the rows have. ``when``
+    is the column that ``since`` and ``until`` filter, and ``span`` how the server is asked for a date range.
     """
 
     name: str
@@ -223,7 +223,7 @@ class Resource:
     doc: str
     columns: tuple[Column, ...]
     method: str = "GET"
-    location: str | None = "locationId"
+    location_parameter: str | None = "locationId"
     version: str = "2021-07-28"
     scope: str = ""
     paging: Paging = field(default_factory=NoPaging)
@@ -231,7 +231,7 @@ class Resource:
     total: str | None = None
     single: bool = False
     explode: str | None = None
-    always: Mapping[str, Any] = field(default_factory=dict)
+    constant_parameters: Mapping[str, Any] = field(default_factory=dict)
     parameter_sets: tuple[Mapping[str, Any], ...] = ({},)
     parent: Parent | None = None
     filters: Mapping[str, Filter] = field(default_factory=dict)

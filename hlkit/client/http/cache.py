@@ -79,8 +79,8 @@ class _Pages(BaseStorage[str, bytes]):
 class Cache(BaseCache):
     """The cached pages and download records of one server, location and token.
 
-    With ``keep_all``, nothing is deleted, however old. ``resumes`` is whether the next call for the same query
-    continues a download that was interrupted. Without a *path* the cache is in memory.
+    With ``keep_all``, nothing is deleted, however old. ``supports_resume`` is whether the next call for the same
+    query continues a download that was interrupted. Without a *path* the cache is in memory.
     """
 
     def __init__(
@@ -89,14 +89,14 @@ class Cache(BaseCache):
         token: Token,
         *,
         keep_all: bool = False,
-        resumes: bool = True,
+        supports_resume: bool = True,
         now: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(cache_name="hlkit")
         self._file = File(path, SCHEMA, CHECKS)
         self._token = token
         self._now = now
-        self.keep_all, self.resumes = keep_all, resumes
+        self.keep_all, self.supports_resume = keep_all, supports_resume
         self._has_warned_of_lock = False
         self._pages = _Pages(self._file)
         self.responses = self._pages  # type: ignore[assignment]

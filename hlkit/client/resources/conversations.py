@@ -31,7 +31,7 @@ MESSAGES = Resource(
     scope="conversations/message.readonly",
     paging=Cursor(size="limit", most=500),
     total="total",
-    always={"sortBy": "createdAt", "sortOrder": "asc"},
+    constant_parameters={"sortBy": "createdAt", "sortOrder": "asc"},
     parameter_sets=({}, {"channel": "Email"}),  # without a channel, email is left out
     filters={
         "channel": Filter(
@@ -80,7 +80,7 @@ CONVERSATIONS = Resource(
     scope="conversations.readonly",
     paging=StartAfterDate(size="limit", most=100),
     total="total",
-    always={"status": "all", "sortBy": "last_message_date", "sort": "asc"},
+    constant_parameters={"status": "all", "sortBy": "last_message_date", "sort": "asc"},
     filters={
         "contact_id": Filter(ID, "contactId", operator=None, doc="the contact it is with"),
         "owner_id": Filter(ID, "assignedTo", operator=None, doc="the user the conversation belongs to"),

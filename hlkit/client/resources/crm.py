@@ -120,7 +120,7 @@ OPPORTUNITIES = Resource(
     scope="opportunities.readonly",
     paging=SearchAfter(size="limit", most=500, order=("date_added", "asc"), start={"page": 1, "searchAfter": []}),
     total="total",
-    always={
+    constant_parameters={
         "query": "",  # the specification requires this and additionalDetails in full (June 2026)
         "additionalDetails": {
             "notes": False,
