@@ -383,8 +383,8 @@ def analysis(
         The columns of its table, after that of the groups; where ``show`` picks one of several tables, a
         mapping from each to its columns.
     definition
-        How the numbers are made: a short paragraph that can stand under the figure. ``{by}`` and the names
-        of other choices are filled in.
+        How the numbers are computed: a short paragraph that can be printed below the chart. ``{by}`` and the names
+        of other options are filled in.
     only
         The frames that a single one of its tables is made of, each with the ``show`` that picks that table: for
         the others it is not read.
@@ -394,9 +394,9 @@ def analysis(
     """
 
     def register(function: Callable[..., pd.DataFrame]) -> Analysis:
-        made = Analysis(function, question, columns, definition, only, noun)
-        ANALYSES._known[made.name] = made
-        return made
+        registered = Analysis(function, question, columns, definition, only, noun)
+        ANALYSES._known[registered.name] = registered
+        return registered
 
     return register
 
