@@ -36,8 +36,8 @@ Which record is used: the first that applies.
 
 Offline, after rule 1, only a finished download whose pages are all in the cache is used: the newest, at any age.
 
-If pages are requested by number, and the server no longer announces the number of rows that it did for the cached
-pages, the download restarts with a new record.
+If pages are requested by number and the announced total has changed since they were cached, the download restarts
+with a new record.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ from hlkit.client.pagination import Offset, Page, PageNumber, Position, SearchAf
 from hlkit.client.schema import Resource
 from hlkit.client.warning import warn
 
-# Seconds to wait for another program that holds the cache file. Used when the server cannot be asked instead.
+# Seconds to wait for another program that holds the cache file. Used offline, and for the
+# pages of a finished download. Otherwise the server is asked.
 LOCK_TIMEOUT = 30.0
 # This many parents failing in a row means that the problem is not specific to one parent, so the download gives up.
 MAX_CONSECUTIVE_FAILURES = 5
@@ -111,8 +112,8 @@ class _TotalChanged(Exception):
 class Query:
     """What to download: a resource of one location, with one or more parameter sets.
 
-    Queries with the same ``family`` are the same except for their dates and parents. It finds related cached
-    downloads. ``since`` and ``until`` are the dates, in Unix seconds.
+    Queries that differ only in their dates and parents share a ``family``, by which related cached downloads are
+    found. ``since`` and ``until`` are the dates, in Unix seconds.
     """
 
     resource: Resource
@@ -130,7 +131,7 @@ class Query:
         """The path for one parameter set, which may fill a placeholder: ``/contacts/{contactId}/notes``."""
 
         def fill(placeholder: re.Match[str]) -> str:
-            value = parameters.get(placeholder[1], placeholder[0])
+            value = parameters.get(placeholder[1], placeholder[0])  # not filled in the path that identifies the query
             return quote(str(value), safe="")
 
         return re.sub(r"\{(\w+)\}", fill, self.path)
@@ -214,7 +215,7 @@ class Download:
 
     _cached_pages: int = 0  # that the record had when this download took it over
     _has_next_page: bool = False  # in this parameter set, after the page that was yielded last
-    _announced_rows: int | None = 0  # of the parameter sets that ended; None once any set came without a total
+    _announced_rows: int | None = 0  # sum over the parameter sets read so far; None if one had no total
     _failed_parents: int = 0
     _consecutive_failures: int = 0
     _last_failure: HlkitError | None = None
@@ -236,14 +237,15 @@ class Download:
             yield from self._read_all()
             return
         except DamagedDownload:
-            # Online, the record was deleted, and pages can be requested. Offline, another download has to be cached.
+            # Online, the damaged record was deleted by then, so the pages are requested anew. Offline, only another
+            # finished download can take its place.
             can_read_again = not self.cache_policy.offline or self.is_replaced()
             if self.pages or not can_read_again:
                 raise
         except _TotalChanged:
             self._restart()
         except IncompleteDownload:
-            is_cache_suspect = self._has_page_cycle and self._cached_pages  # a cached page may have led into the loop
+            is_cache_suspect = self._has_page_cycle and self._cached_pages  # a cached page may have started the cycle
             if not is_cache_suspect:
                 raise
             self._restart()
@@ -254,7 +256,10 @@ class Download:
         yield from self._read_all()
 
     def _restart(self) -> None:
-        """Delete the record, and reset the results. The next record will be a new one."""
+        """Delete the record and reset the rows and pages, so that the next record is a new one.
+
+        ``requests`` and ``from_cache`` go on counting.
+        """
         self._cache.delete_download(self._current_record)
         self.cache_policy = replace(self.cache_policy, generation=None, refresh=True)
         self.pages = self.rows = self._announced_rows = 0
@@ -270,7 +275,7 @@ class Download:
         has_skipped_pages = False
         for number, parameters in enumerate(self.query.parameter_sets, start=1):
             is_last_set = number == len(self.query.parameter_sets)
-            seen = self._new_seen_rows()
+            seen = self._create_row_tracker()
             page: Page | None = None
             for page in self._skipping_failed_parents(parameters, self._read_set(parameters, seen)):
                 yield page
@@ -397,7 +402,8 @@ class Download:
             record = self._cache.mark_read(record)
         else:
             wanted = self._wanted_rows
-            if wanted is not None:  # save the larger of the two goals; None is all rows
+            # The record keeps the most rows that any call wanted (None: all). With fewer, it counts as interrupted.
+            if wanted is not None:
                 wanted = None if record.wanted is None else max(record.wanted, wanted)
             record = replace(record, wanted=wanted)
         self.record, self._cached_pages = record, record.pages
@@ -478,10 +484,10 @@ class Download:
             cache.delete_download(record)  # a page is missing, so this download is of no use to any call
         # Continue only what started after the newest finished download. Ignore start times in the future (the clock
         # was wrong): elapsed() returns inf for them.
-        newest = max(
+        newest_start = max(
             (record.started_at for record in finished if cache.elapsed(record.started_at) < inf), default=0.0
         )
-        unfinished = [record for record in records if record.started_at > newest and self._can_continue(record)]
+        unfinished = [record for record in records if record.started_at > newest_start and self._can_continue(record)]
         return max(unfinished, key=lambda record: record.rows, default=None)
 
     def _can_continue(self, record: Record) -> bool:
@@ -502,7 +508,7 @@ class Download:
 
     # ---- steps 2 and 3: the pages of one parameter set
 
-    def _new_seen_rows(self) -> SeenRows:
+    def _create_row_tracker(self) -> SeenRows:
         """Tracks the rows of one parameter set, and knows which page comes next."""
         resource = self.query.resource
         return SeenRows(resource.name, resource.paging, resource.row_ids, resource.total)
@@ -510,7 +516,7 @@ class Download:
     def _read_set(self, parameters: Mapping[str, Any], seen: SeenRows) -> Iterator[Page]:
         """The pages of one parameter set. Rows that a page shares with the one before are left out."""
         rows_before = self.rows
-        rows_at_last_repeat: int | None = None
+        rows_at_last_repeat: int | None = None  # when the last page was requested again (step 3); None: not yet
         # How often each position was requested. A repeated request gets a cache entry of its own, so that a cached
         # download yields the same pages in the same order.
         occurrences: Counter[str] = Counter()
@@ -523,25 +529,25 @@ class Download:
             try:
                 page = self._fetch(spec)
             except InvalidRequest:
-                # After page 1, a rejected request means that the server's own cursor has expired.
+                # The cursor worked on page 1, so a rejected request now means that it has expired.
                 is_cursor = not isinstance(self.query.resource.paging, Offset | PageNumber)
                 self._cursor_expired = is_cursor and self.rows > rows_before
                 raise
             from_network = spec.from_network  # set by fetch()
-            # Whether this is the first page requested after the pages that an earlier run cached. Cached pages beyond
-            # _cached_pages were added during this run, so they are not from an earlier one.
+            # True for the first page from the network right after the pages of an earlier run. Cached pages that come
+            # later were stored during this run, by another thread or program.
             is_first_after_cached = from_network and not previous_from_network and self.pages <= self._cached_pages
             if previous is not None and is_first_after_cached:
                 self._require_same_total(position, previous, page)
 
-            loop: IncompleteDownload | None = None
+            cycle_error: IncompleteDownload | None = None
             try:
                 next_position = seen.next_position(position, page)
-            except IncompleteDownload as error:  # the pages loop: yield this one, then raise
-                next_position, loop = None, error
+            except IncompleteDownload as error:  # the pages repeat: yield this one, then raise
+                next_position, cycle_error = None, error
                 self.session.forget(spec)  # so that .resume() requests it again
 
-            is_end = next_position is None and loop is None
+            is_end = next_position is None and cycle_error is None
             brought_rows_since_repeat = seen.row_count != rows_at_last_repeat
             if is_end and seen.is_short(page) and brought_rows_since_repeat:
                 repeat = self._request_spec(parameters, position, occurrences)
@@ -561,12 +567,13 @@ class Download:
             else:
                 new_rows = seen.new_rows(previous, page)
                 yield Page(new_rows, page.envelope, page.skipped)
-            if loop is not None:
+            if cycle_error is not None:
                 self._has_page_cycle = True
-                # SeenRows started over once: the two attempts contradict each other, so resuming cannot help.
+                # SeenRows had already restarted this parameter set (attempt 2) and found a cycle again, so the cached
+                # pages are useless.
                 if seen.attempt > 1:
                     self._cache.delete_download(self._current_record)
-                raise loop
+                raise cycle_error
             previous, previous_from_network = page, from_network
 
     def _request_spec(
@@ -603,8 +610,8 @@ class Download:
     def _may_be_truncated(self, page: Page) -> bool:
         """Whether this page may lack rows without any later page or total exposing it."""
         paging = self.query.resource.paging
-        # With ends_on_overlap, the next page starts at the last row that arrived, and a page without new rows is the
-        # last. So a short page skips no rows, and at the end the total shows what is missing.
+        # With ends_on_overlap, each page starts at the last row received: rows missing from one page arrive with the
+        # next, and rows missing at the end show up against the total.
         is_revealed_later = self._total(page) is not None and paging.ends_on_overlap
         return self.parse is None and not paging.is_full(page) and not is_revealed_later
 
@@ -651,7 +658,7 @@ class Download:
             raise _TotalChanged
 
     def _save_record(self, from_network: bool) -> None:
-        """Save how far the download is. If it was finished by an earlier run, save that it is being read."""
+        """Save how far the download is; one finished by an earlier run is marked as read, for cleanup."""
         record = self._current_record
         if record.finished_at is not None:
             self.record = self._cache.mark_read(record)
@@ -702,10 +709,10 @@ class Download:
             return 0
 
     def stop_early(self) -> None:
-        """Call this when the caller exits the loop over the pages early. The download is then not interrupted.
+        """Call this when the caller exits the loop over the pages early. It then counts as partial.
 
-        A download that started more than ``expire_after`` ago stays interrupted, and can be resumed: such a long loop
-        more likely ended with an error.
+        A download that started more than ``expire_after`` ago still counts as interrupted, and can be resumed: such a
+        long loop more likely ended with an error.
         """
         record = self.record
         if record is None or record.finished_at is not None:
@@ -714,7 +721,7 @@ class Download:
             self._cache.accept_partial(record)
 
     def is_replaced(self) -> bool:
-        """Whether this call would now use another download than the one that it used."""
+        """Whether this call would now use a different download from the one it used."""
         used, replacement = self.record, self._find_record(self._query_id())[1]
         return replacement is not None and (used is None or replacement.generation != used.generation)
 
@@ -732,7 +739,7 @@ class Download:
         return self._when_unlocked(read) if self.cache_policy.offline else read()
 
     def can_use(self, record: Record) -> bool:
-        """Whether the age and the rows of a related record allow this call to use it."""
+        """Whether this call can use a related record: online, an unfinished one; offline, a finished one."""
         if self.cache_policy.offline:
             return record.finished_at is not None
         return self._can_continue(record)

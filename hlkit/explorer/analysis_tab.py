@@ -240,7 +240,7 @@ class AnalysesView(View):
         dates = (self.since.value, self.until.value)
         if dates == (None, None):
             self.preset.value = ALL_TIME
-        elif dates != preset_range(self.preset.value, self.state.today):  # always true for CUSTOM, which then stays
+        elif dates != preset_range(self.preset.value, self.state.today):  # CUSTOM has no range, so it stays
             self.preset.value = CUSTOM
 
     # ---- running
@@ -253,7 +253,8 @@ class AnalysesView(View):
             return
         call_code = self._call_code()  # the form may change while the analysis runs
         bound_analysis = loc.analyses[self.picker.value]
-        # A redacted form shows custom fields by their pseudonyms.
+        # If personal data is hidden, the form shows made-up names of custom fields. The analysis runs with the real
+        # names; the code that is shown keeps the made-up ones.
         options = {name: self.state.original_value(value) for name, value in self.options.items()}
 
         def on_done(result: Result) -> None:
@@ -338,7 +339,9 @@ class AnalysesView(View):
 
 
 def check_options(analysis: Analysis, options: Mapping[str, Any] | None, state: ExplorerState) -> dict[str, Any]:
-    """Validate *options*, which may include dates, and return them with each value in the type of its option.
+    """Validate *options*, which may include dates, and return them, each value converted to its option's type.
+
+    Dates are checked but not converted.
 
     Raises ``InvalidRequest`` for an unknown option, or an invalid value.
     """
@@ -348,7 +351,7 @@ def check_options(analysis: Analysis, options: Mapping[str, Any] | None, state: 
     available = [name for name in analysis.options if name not in analysis.filled_by_location]
     analysis_options = {name: value for name, value in options.items() if name not in DATE_OPTIONS}
     refuse_unknown(analysis.name, analysis_options, [*available, *DATE_OPTIONS])
-    # as_of is not an option here: it is refused above, and set when the analysis runs. Some analyses require it, so
-    # validate() gets a placeholder.
+    # The location fills in as_of, the date of the report, when the analysis runs, so it was refused above.
+    # validate() requires it all the same for some analyses, and gets a placeholder.
     validated = analysis.validate({**analysis_options, "as_of": "2000-01-01"})
     return options | {name: validated[name] for name in analysis_options}

@@ -55,8 +55,8 @@ from hlkit.client.http.retry import RetryBudget, RetryState
 from hlkit.client.http.token import Token, same_host
 from hlkit.client.http.transport import Adapter, Failure, RawResponse, send_once
 
-# At most this many requests for one response of unknown length, if the server usually states the length: a missing
-# length is then a sign that the response was truncated.
+# A server that normally states the length of its responses, and omits it once, may have been cut off: such a response
+# is requested up to this many times, and the longest is used.
 MAX_READS = 3
 CANCEL_GRACE = 0.5  # seconds that a canceled caller waits for a response that is already on its way
 _log = logging.getLogger("hlkit")
@@ -177,8 +177,8 @@ class _RateLimitedSession(requests.Session):
         self._read_only_post_paths = read_only_post_paths
         self._clock = clock
         self.rate_limiter = rate_limiter or RateLimiter(clock=clock)
-        # Whether any response so far had a Content-Length, chunked encoding or compression.
-        self._states_length = False
+        # Whether any response so far showed where it ends: by a Content-Length, chunked encoding or compression.
+        self._server_marks_end = False
         self.requests_sent = 0  # since this session began
         self.from_cache = 0  # pages that needed no request; download.py counts them
 
@@ -215,9 +215,9 @@ class _RateLimitedSession(requests.Session):
             in_flight.result = result
             responses.append(outcome)
             if outcome.is_known_complete:
-                self._states_length = True
+                self._server_marks_end = True
             elif len(responses) < self._max_reads(result, spec):
-                continue
+                continue  # a success, but of unknown length: request it again, to compare
             else:
                 longest = max(responses, key=lambda response: len(response.body))
                 if longest is not outcome:
@@ -253,7 +253,7 @@ class _RateLimitedSession(requests.Session):
 
     def _max_reads(self, result: Any, spec: RequestSpec) -> int:
         """How many times to request a response of unknown length."""
-        if self._states_length:  # this server normally states the length, so a response without one is suspicious
+        if self._server_marks_end:  # this server normally states the length, so a response without one is suspicious
             return MAX_READS
         return 2 if spec.may_be_truncated(result) else 1
 
@@ -350,12 +350,12 @@ class Session(CacheMixin, _RateLimitedSession):
                     raise in_flight.error
                 return in_flight.result
             if in_flight.error is None:
-                # If this caller cannot use the body, it sends a request of its own in the next round.
+                # If this caller cannot use the body, loop: it sends a request of its own.
                 with contextlib.suppress(UnexpectedResponse, WrongLocation):
                     return spec.parse(in_flight.body)
             # If it was canceled (its other callers gave up just as this one joined), loop and send our own request.
             elif not isinstance(in_flight.error, Canceled):
-                raise copy.copy(in_flight.error)
+                raise copy.copy(in_flight.error)  # several threads raise it, each with a traceback of its own
 
     def query_id(self, method: str, path: str, version: str, parameters: object) -> str:
         """A hash of a query, in hex: equal for the same method, path, parameters and version under one token."""
@@ -410,7 +410,10 @@ class Session(CacheMixin, _RateLimitedSession):
             return in_flight
 
     def _detach(self, in_flight: _InFlight, spec: RequestSpec) -> None:
-        """Remove *spec* from the waiters. If none is left, cancel the request: no further attempts are made."""
+        """Remove *spec* from the waiters. If none is left, cancel the request: no further attempts are made.
+
+        Also sets ``spec.requests_sent``, after a cancel too.
+        """
         with self._in_flight_lock:
             waiters = {key: value for key, value in in_flight.progress.waiters.items() if key != id(spec)}
             in_flight.progress.waiters = waiters
@@ -440,9 +443,8 @@ class Session(CacheMixin, _RateLimitedSession):
         try:
             response = self.send(in_flight.request, in_flight=in_flight, force_refresh=force_refresh)
         except CacheLocked:
-            # Another program's lock blocked the cache lookup, so nothing was sent yet: request the response without
-            # the lookup. A lock while the response is stored cannot lead here, and so cannot cause a second request:
-            # Cache.save_response skips that write and does not raise.
+            # Only the lookup raises CacheLocked, so nothing was sent yet: request the response without the lookup. A
+            # locked write does not raise: Cache.save_response skips it.
             if force_refresh or spec.cache_only:
                 raise
             response = self.send(in_flight.request, in_flight=in_flight, force_refresh=True)
