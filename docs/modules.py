@@ -27,17 +27,17 @@ def first_line(path: Path) -> str:
 def rows(folder: Path, order: list[str], depth: int = 1) -> list[str]:
     """A row for each module and folder in *folder*, those of *order* as they stand there."""
 
-    def place(path: Path) -> tuple[int, str]:
+    def position(path: Path) -> tuple[int, str]:
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        found = [index for index, layer in enumerate(order) if f"{layer}.".startswith(f"{name}.") or layer == name]
-        return (found[0] if found else len(order), path.name)
+        layers = [index for index, layer in enumerate(order) if f"{layer}.".startswith(f"{name}.") or layer == name]
+        return (layers[0] if layers else len(order), path.name)
 
     lines = []
-    for path in sorted(folder.iterdir(), key=place):
+    for path in sorted(folder.iterdir(), key=position):
         indent = "  " * depth
         if path.is_dir() and any(path.glob("*.py")):
-            said = first_line(path / "__init__.py") if (path / "__init__.py").exists() else ""
-            lines += [f"{indent}{path.name + '/':<{26 - len(indent)}}{said}", *rows(path, order, depth + 1)]
+            title = first_line(path / "__init__.py") if (path / "__init__.py").exists() else ""
+            lines += [f"{indent}{path.name + '/':<{26 - len(indent)}}{title}", *rows(path, order, depth + 1)]
         elif path.suffix == ".py" and path.name not in ("__init__.py", "__main__.py"):
             lines.append(f"{indent}{path.name:<{26 - len(indent)}}{first_line(path)}")
     return lines

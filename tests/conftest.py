@@ -7,7 +7,7 @@ import pytest
 from trial import Trial
 
 # The files that take longest, which start first, so that no worker is left alone with one of them at the end.
-SLOW = ("analyses", "browser", "widgets", "docs", "headlines", "mishaps", "app", "kill", "faults_network")
+SLOW = ("analyses", "browser", "explorer", "docs", "headlines", "mishaps", "app", "kill", "faults_network")
 SLOW = [f"test_{name}.py" for name in SLOW]
 
 
