@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
 from typing import TYPE_CHECKING, Any, NoReturn, Self
@@ -22,6 +21,7 @@ from hlkit.client.http.session import Session
 from hlkit.client.paths import SPELLINGS, location_parameter
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import Resource
+from hlkit.client.text import did_you_mean
 
 if TYPE_CHECKING:
     from hlkit.client.typed import Resources
@@ -63,8 +63,7 @@ class Client(Context, Resources):
             return resources[name]
         if hasattr(type(self), name):  # a property raised AttributeError: call it again, to show its own error
             return object.__getattribute__(self, name)  # type: ignore[no-any-return]
-        near = difflib.get_close_matches(name, dir(self), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(dir(self))}"
+        hint = did_you_mean(name, dir(self), "{}") or f"it has {', '.join(dir(self))}"
         # obj=None: Python would add a guess of its own
         raise AttributeError(f"a location has no {name!r}; {hint}", name=name, obj=None)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import inspect
 import math
 import re
@@ -22,6 +21,7 @@ from hlkit.client.errors import InvalidRequest
 from hlkit.client.frames.names import NAMED_BY
 from hlkit.client.http.progress import Progress
 from hlkit.client.schema import DAY, ID, INSTANT, TEXT, Kind, Resource
+from hlkit.client.text import did_you_mean
 from hlkit.client.warning import warn
 
 Date = str | dt.date | pd.Timestamp | int | None
@@ -44,7 +44,7 @@ class Option:
 
     @property
     def parameter(self) -> inspect.Parameter:
-        """It as a keyword-only parameter of a signature."""
+        """The keyword-only parameter of a signature."""
         return inspect.Parameter(
             self.name, inspect.Parameter.KEYWORD_ONLY, default=self.default, annotation=self.type
         )
@@ -57,7 +57,7 @@ class Option:
     @property
     def values(self) -> tuple[str, ...]:
         """The values it can take, if they are listed."""
-        parts = typing.get_args(self.type) if typing.get_origin(self.type) is not Literal else (self.type,)
+        parts = (self.type, *typing.get_args(self.type))
         return next((typing.get_args(part) for part in parts if typing.get_origin(part) is Literal), ())
 
 
@@ -121,25 +121,19 @@ def documented(options: Iterable[Option]) -> list[str]:
     ]
 
 
-def guess(text: str, known: Collection[str], form: str = "{!r}") -> str:
-    """A hint with the nearest of *known*, or nothing."""
-    near = difflib.get_close_matches(text, known, n=1)
-    return f"did you mean {form.format(near[0])}? " if near else ""
-
-
 def refuse_unknown(owner: str, names: Iterable[str], allowed: Collection[str], more: str = "") -> None:
     """Raise ``InvalidRequest`` for the first of *names* that *owner* does not have, with the nearest one."""
     for name in names:
         if name not in allowed:
             raise InvalidRequest(
                 f"{owner} has no option {name!r}",
-                hint=f"{guess(name, allowed, '{}=')}it has {', '.join(allowed)}{more}",
+                hint=f"{did_you_mean(name, allowed, '{}=')} it has {', '.join(allowed)}{more}".lstrip(),
                 resource=owner,
             )
 
 
 def refuse_positional(call: str, values: Sequence[Any], allowed: Collection[str]) -> None:
-    """Raise ``InvalidRequest`` where options were given without their names."""
+    """Raise ``InvalidRequest`` if options were given without their names."""
     if values:
         raise InvalidRequest(
             f"{call} takes its options by name, and got {short(values[0])}",
@@ -273,7 +267,7 @@ def _value(name: str, kind: Kind, given: Any) -> str:
     if kind.choices and text.casefold() not in spelled:
         raise InvalidRequest(
             f"{name} has no value {short(text)}",
-            hint=f"{guess(text.casefold(), kind.choices)}it has {', '.join(kind.choices)}",
+            hint=f"{did_you_mean(text.casefold(), kind.choices)} it has {', '.join(kind.choices)}".lstrip(),
         )
     return spelled.get(text.casefold(), text)
 

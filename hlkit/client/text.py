@@ -1,8 +1,10 @@
-"""Text that is safe to print: no control characters, no lone surrogates; and counts with their noun."""
+"""Text that is safe to print: no control characters, no lone surrogates; counts with their noun; near misses."""
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
 
 _SEQUENCES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colors and cursor
@@ -24,3 +26,9 @@ def printable(text: str) -> str:
 def many(count: float, noun: str) -> str:
     """A count with its noun: "1 deal", "2,000 deals"."""
     return f"{count:,.0f} {noun}{'' if count == 1 else 's'}"
+
+
+def did_you_mean(name: str, known: Iterable[str], form: str = "{!r}") -> str:
+    """The question "did you mean 'won'?" with the closest of *known*, or nothing."""
+    closest = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {form.format(closest[0])}?" if closest else ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from hlkit.analysis.core.charts import name_or_placeholder
-from hlkit.analysis.core.registry import ANALYSES, DOCS, Analysis, listing, listing_html, unknown
+from hlkit.analysis.core.registry import ANALYSES, DOCS, TIMES, Analysis, listing, listing_html, unknown
 from hlkit.analysis.core.result import Provenance, Result
 from hlkit.client.dates import as_text, bounds, instant
 from hlkit.client.dates import check as check_dates
@@ -141,7 +141,7 @@ class BoundAnalysis:
     def _location_values(self, timezone: str) -> dict[str, Any]:
         """The options that the location fills in. The time zone always: *as_of* is written in it."""
         values: dict[str, Any] = {"timezone": timezone}
-        wanted = set(self.analysis.filled_by_location) - {"as_of", "timezone", "until"}
+        wanted = set(self.analysis.filled_by_location) - set(TIMES)
         with contextlib.suppress(MissingScope, NotCached):
             row = self._location.resources["location"]() if wanted else pd.DataFrame()
             values |= {name: value for name in wanted if (value := next(iter(row[name].dropna()), None))}
@@ -173,12 +173,11 @@ def _needed_by(analysis: str, resource: str, refusal: HlkitError) -> HlkitError:
 
 def of_analysis(analysis: Analysis) -> list[Option]:
     """The options of an analysis of a location: its own, the dates it reads, and what the location knows."""
-    options = [option for option in analysis.options.values() if option.name not in ("as_of", "timezone", "until")]
     span = [COMMON[name] for name in SPAN] if CATALOG[analysis.main_resource].when else []
     as_of = Option("as_of", DOCS["as_of"], Date, flag=str | None)
     timezone = Option("timezone", DOCS["timezone"], str | dt.tzinfo | None, flag=str | None)
     filled = [as_of, timezone] if "timezone" in analysis.filled_by_location else [as_of]
-    return [*options, *span, *filled, COMMON["refresh"], COMMON["progress"]]
+    return [*analysis.options.values(), *span, *filled, COMMON["refresh"], COMMON["progress"]]
 
 
 def docstring(analysis: Analysis) -> str:

@@ -5,7 +5,6 @@ Everything works on arrays or frames. Shares are 0 to 1, instants are in UTC.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
 import itertools
@@ -22,6 +21,7 @@ from hlkit.analysis.core.run_log import frame_name, record_overlap, remark
 from hlkit.client.dates import short
 from hlkit.client.errors import InvalidRequest, MissingColumn, MissingExtra
 from hlkit.client.schema import TEXT, Kind
+from hlkit.client.text import did_you_mean
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -44,10 +44,9 @@ def require_columns(frame: pd.DataFrame, *columns: Hashable) -> None:
     for column in columns:
         if column is not None and column not in frame.columns:
             names = [str(name) for name in frame.columns]
-            matches = difflib.get_close_matches(str(column), names, n=1)
             raise MissingColumn(
                 f"{frame_name(frame)} has no column {short(column)}",
-                hint=f"did you mean {matches[0]!r}?" if matches else f"it has {', '.join(names[:40])}",
+                hint=did_you_mean(str(column), names) or f"it has {', '.join(names[:40])}",
             )
 
 

@@ -13,9 +13,9 @@ import pandas as pd
 from hlkit.analysis.core.run_log import remark
 from hlkit.client.dates import from_epochs, short
 from hlkit.client.errors import InvalidRequest
-from hlkit.client.options import guess, number
+from hlkit.client.options import number
 from hlkit.client.schema import DAY, INSTANT, LIST, YEARS, Kind
-from hlkit.client.text import many
+from hlkit.client.text import did_you_mean, many
 
 
 def numbered(frame: pd.DataFrame, name: str, wanted: Collection[Hashable]) -> pd.DataFrame:
@@ -122,10 +122,10 @@ def check_value(analysis: str, name: str, value: Any, hint: Any, is_label: bool 
     options = typing.get_args(hint) if typing.get_origin(hint) is not None else (hint,)
     if typing.get_origin(hint) is Literal:
         if not isinstance(value, str) or value not in options:
-            nearest = guess(value, options) if isinstance(value, str) else ""
+            nearest = did_you_mean(value, options) if isinstance(value, str) else ""
             raise InvalidRequest(
                 f"{analysis} has no {name}={short(value)}",
-                hint=f"{nearest}{name} is one of {', '.join(map(repr, options))}",
+                hint=f"{nearest} {name} is one of {', '.join(map(repr, options))}".lstrip(),
             )
         return
     if value is None:

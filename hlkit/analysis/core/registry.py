@@ -12,7 +12,6 @@ A run describes itself in ``table.attrs["hlkit"]``.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
 import inspect
@@ -50,6 +49,7 @@ from hlkit.client.errors import InvalidRequest
 from hlkit.client.options import Option, plain, refuse_unknown
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import NUMBER, TEXT, Kind
+from hlkit.client.text import did_you_mean
 from hlkit.client.timezones import zone
 from hlkit.display.html import pairs_html
 
@@ -60,7 +60,7 @@ Columns = Mapping[str, Kind]
 
 # What a location fills in, if the signature has it.
 FILLED = ("as_of", "timezone", "until", "currency", "country", "website")
-_SPAN = ("as_of", "timezone", "until")
+TIMES = ("as_of", "timezone", "until")  # filled in for every analysis, so they are not among its own options
 _DATES = ("_since", "_until")  # options whose names end so are dates
 _LABELS = ("by", "key_column")  # options that are column labels, of any type
 _CREATED = ("created_at", "sent_at")  # a row with a later one did not exist yet at as_of
@@ -147,7 +147,7 @@ class Analysis:
         return {
             name: Option(name, docs.get(name) or DOCS.get(name, ""), self._hints.get(name, Any), parameter.default)
             for name, parameter in self._parameters.items()
-            if parameter.kind is inspect.Parameter.KEYWORD_ONLY and name not in _SPAN
+            if parameter.kind is inspect.Parameter.KEYWORD_ONLY and name not in TIMES
         }
 
     @property
@@ -223,7 +223,7 @@ class Analysis:
             elif name.endswith(_DATES):
                 date = instant(name, value, lambda: timezone, today)
                 values[name] = None if date is None else as_text(date, timezone)
-            elif name not in _SPAN and not (name in _LABELS and is_label(value, labels)):
+            elif name not in TIMES and not (name in _LABELS and is_label(value, labels)):
                 check_value(self.name, name, value, self._hints.get(name, Any), name in _LABELS)
         values |= {"as_of": as_of, "timezone": timezone.key}
         if "office" in values:
@@ -277,8 +277,8 @@ class Analysis:
         log: RunLog,
     ) -> dict[str, Any]:
         """How a run describes itself, in JSON values."""
-        options = {name: value for name, value in values.items() if name not in _SPAN}
-        text = self.definition.replace(", by {by}", "") if values.get("by") is None else self.definition
+        options = {name: value for name, value in values.items() if name not in TIMES}
+        text = re.sub(",? by {by}", "", self.definition) if values.get("by") is None else self.definition
         definition = text.format(**{name: in_words(value) for name, value in values.items()})
         return {
             "analysis": self.name,
@@ -458,10 +458,8 @@ def _named(name: str) -> Analysis:
 
 def unknown(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
     """What to say of a name that no analysis has."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"there is no analysis {name!r}; " + (
-        f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-    )
+    hint = did_you_mean(name, known, "{}") or f"there are {', '.join(known)}"
+    return f"there is no analysis {name!r}; {hint}"
 
 
 def listing(analyses: Mapping[str, Analysis], prefix: str) -> str:
