@@ -276,7 +276,7 @@ def test_a_cache_file_that_is_in_use_is_said_to_be(capsys, monkeypatch):
         (["fetch", "contacts", "--out", "x.csv"], 1, "no token"),
         (["fetch", "contacts", "--demo", "--out", "x.doc"], 1, ".doc"),
         (["fetch", "contacts", "--demo", "--since", "soon", "--out", "x.csv"], 1, "not a date or time"),
-        (["fetch", "contacts", "--demo", "--limit", "0", "--out", "x.csv"], 1, "limit=0 is no whole number"),
+        (["fetch", "contacts", "--demo", "--limit", "0", "--out", "x.csv"], 1, "limit=0 is not a whole number"),
         (["fetch", "notes", "--demo", "--out", "x.csv"], 1, "requests, about"),
         (["fetch", "users", "--demo", "--period", "30d", "--out", "x.csv"], 2, "--period"),
         (

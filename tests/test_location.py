@@ -565,13 +565,13 @@ def test_filters_are_applied_by_the_server(sim, loc):
         ({"onwer": "x"}, "did you mean owner="),
         ({"since": "soon"}, "is not a date or time"),
         ({"progress": "me"}, "is not a Progress"),
-        ({"limit": 0}, "limit=0 is no whole number, 1 or more"),
-        ({"limit": 2.5}, "no whole number"),
+        ({"limit": 0}, "limit=0 is not a whole number of at least 1"),
+        ({"limit": 2.5}, "not a whole number"),
         ({"refresh": "no"}, "neither True nor False"),
         ({"owner_id": ["a", "b"]}, "takes one value"),
         ({"status": ["won", "lost"]}, "takes one value"),
-        ({"expire_after": "1h"}, "expire_after='1h' is no number of seconds"),
-        ({"expire_after": -1}, "no number of seconds"),
+        ({"expire_after": "1h"}, "expire_after='1h' is not a number of seconds"),
+        ({"expire_after": -1}, "not a number of seconds"),
     ],
 )
 def test_an_invalid_option_raises_without_a_request(sim, loc, options, message):
@@ -758,7 +758,7 @@ def test_a_demo_accepts_dates_of_every_type(as_of):
 @pytest.mark.parametrize("count", [-5, 2.5, "300", True, None])
 @pytest.mark.parametrize("name", ["size", "seed"])
 def test_a_demo_needs_whole_numbers(name, count):
-    with pytest.raises(hl.errors.InvalidRequest, match=f"{name}={count!r} is no whole number"):
+    with pytest.raises(hl.errors.InvalidRequest, match=f"{name}={count!r} is not a whole number"):
         hl.demo(**{name: count})
 
 

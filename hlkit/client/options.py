@@ -145,8 +145,8 @@ def refuse_positional(call: str, values: Sequence[Any], allowed: Collection[str]
 class ReadOptions:
     """The options of one read, checked.
 
-    ``parents`` are the ids of the rows that a resource is read for, one by one; ``names`` the names (or ids) that
-    were given in the place of ids, by the filter that takes the id.
+    ``parents`` are the ids of the rows that a resource is read for, one request each. ``names`` holds the names (or
+    ids) that were given instead of ids, under the filter that takes the id.
     """
 
     since: pd.Timestamp | None = None
@@ -157,7 +157,7 @@ class ReadOptions:
     custom_fields: bool = True
     confirm: bool = False
     parents: tuple[str, ...] | None = None
-    all_parents: bool = False  # nobody chose them
+    all_parents: bool = False  # the parents were not given, so they are all that there are
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     progress: Progress | None = None
     filters: Mapping[str, Any] = field(default_factory=dict)
@@ -168,9 +168,9 @@ class ReadOptions:
 
 
 def validate(resource: Resource, given: Mapping[str, Any], zone: Zone, today: Today) -> ReadOptions:
-    """The options in *given*, checked. Raises ``InvalidRequest`` with the options there are.
+    """The options in *given*, checked. Raises ``InvalidRequest`` with the available options.
 
-    *zone* and *today* are asked only where a date needs them, and only once all else is right.
+    *zone* and *today* are called only if a date needs them, after all other checks.
     """
     allowed = [option.name for option in of_resource(resource)]
     refuse_unknown(resource.name, given, allowed, "; filter the frame in pandas for everything else")
@@ -180,7 +180,7 @@ def validate(resource: Resource, given: Mapping[str, Any], zone: Zone, today: To
         raise InvalidRequest(
             f"progress={short(progress)} is not a Progress", hint="leave it out, or subclass Progress"
         )
-    choices = ReadOptions(
+    options = ReadOptions(
         limit=whole_number("limit", given["limit"], 1, "leave it out for all rows") if "limit" in given else None,
         refresh=truth("refresh", given.get("refresh", False)),
         expire_after=seconds("expire_after", given["expire_after"]) if "expire_after" in given else None,
@@ -196,11 +196,11 @@ def validate(resource: Resource, given: Mapping[str, Any], zone: Zone, today: To
         },
     )
     since, until = bounds(given, zone, today)
-    return replace(choices, since=since, until=until)
+    return replace(options, since=since, until=until)
 
 
 def plain(value: Any) -> Any:
-    """A value of numpy as Python has it, in a mapping too; anything else as it is."""
+    """A numpy value as a Python one, also inside a mapping; anything else unchanged."""
     if isinstance(value, dict):
         return {plain(name): plain(part) for name, part in value.items()}
     if isinstance(value, np.ndarray) and value.ndim == 0:
@@ -211,7 +211,7 @@ def plain(value: Any) -> Any:
 
 
 def number(given: Any) -> float | None:
-    """The number that was given, whatever its type; ``None`` for what is none."""
+    """The value as a float, whatever its numeric type; ``None`` if it is not a number."""
     given = plain(given)
     if isinstance(given, (bool, np.timedelta64)) or not isinstance(given, (Real, Decimal)):
         return None
@@ -224,22 +224,22 @@ def number(given: Any) -> float | None:
 
 
 def whole_number(name: str, given: Any, least: int, hint: str) -> int:
-    """A whole number, *least* or more. Raises ``InvalidRequest`` with *hint*."""
+    """A whole number of at least *least*. Raises ``InvalidRequest`` with *hint*."""
     found = number(given)
     if found is None or not found.is_integer() or found < least:
-        raise InvalidRequest(f"{name}={short(given)} is no whole number, {least} or more", hint=hint)
+        raise InvalidRequest(f"{name}={short(given)} is not a whole number of at least {least}", hint=hint)
     return int(given)
 
 
 def seconds(name: str, given: Any) -> float:
-    """A number of seconds; a Timedelta too. Raises ``InvalidRequest``."""
+    """A number of seconds, or a Timedelta in seconds. Raises ``InvalidRequest``."""
     value = plain(given)
     if isinstance(value, dt.timedelta):
         value = value.total_seconds()
     found = number(value)
     if found is None or not found >= 0:
         raise InvalidRequest(
-            f"{name}={short(given)} is no number of seconds", hint=f"write it like {name}=600, or leave it out"
+            f"{name}={short(given)} is not a number of seconds", hint=f"write it like {name}=600, or leave it out"
         )
     return found
 
@@ -253,7 +253,7 @@ def truth(name: str, given: Any) -> bool:
 
 
 def _value(name: str, kind: Kind, given: Any) -> str:
-    """One text, or a choice in its own spelling. Raises ``InvalidRequest``."""
+    """One text; of listed values, in the spelling of the list. Raises ``InvalidRequest``."""
     if _is_null(given):
         raise InvalidRequest(f"{name} is empty", hint="leave it out")
     if not isinstance(given, str) and (isinstance(given, Iterable) or number(given) is None):
@@ -279,14 +279,16 @@ def named_options(resource: Resource) -> dict[str, str]:
 
 
 def _names(resource: Resource, given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """What was given by name, by the filter that takes its id."""
+    """The names that were given, under the filter that takes their ids."""
     found = {}
     options = named_options(resource) | {name: name for name in resource.filters if name == "tag"}
     for name, key in options.items():
         if name not in given:
             continue
         if name != key and key in given:
-            raise InvalidRequest(f"{name} and {key} choose the same", hint=f"give one of them: {key} takes ids alone")
+            raise InvalidRequest(
+                f"{name} and {key} select the same thing", hint=f"give one of them: {key} takes only ids"
+            )
         several = resource.parent is not None and key == resource.parent.key
         if several and not isinstance(given[name], str):
             found[key] = tuple(_value(name, TEXT, value) for value in _listed(name, given[name]))
@@ -301,18 +303,18 @@ _COLUMN = 'give a column of ids, such as frame["{}"]'
 
 def _id(name: str, text: str) -> str:
     if not _ID.fullmatch(text):  # an email address among them: it is not shown
-        named = f"; names are for {NAMED_BY[name][0]}=" if name in NAMED_BY else ""
+        name_hint = f"; names are for {NAMED_BY[name][0]}=" if name in NAMED_BY else ""
         raise InvalidRequest(
-            f"{name} takes ids, and got text that is none",
-            hint=f"an id is of letters and digits, without blanks{named}",
+            f"{name} takes ids, and got text that is not an id",
+            hint=f"an id consists of letters and digits, without spaces{name_hint}",
         )
     return text
 
 
 def ids(name: str, given: Any) -> tuple[str, ...] | None:
-    """The ids in a text, list, array or column, each once and in their order; nulls are left out, with a warning.
+    """The ids in a text, list, array or column: each once, in their order, without nulls (with a warning).
 
-    Raises ``InvalidRequest`` for anything that holds no ids: a frame, numbers, other text, nulls alone.
+    Raises ``InvalidRequest`` for anything else: a frame, numbers, other text, only nulls.
     """
     if given is None:
         return None
@@ -325,7 +327,7 @@ def ids(name: str, given: Any) -> tuple[str, ...] | None:
         raise InvalidRequest(f"{name} takes ids, which are text, and got {short(wrong)}", hint=_COLUMN.format(name))
     if values and not found:
         raise InvalidRequest(
-            f"{name} has {len(values):,} values, and none of them is an id", hint=f"leave {name} out for all"
+            f"{name} has {len(values):,} values, none of which is an id", hint=f"leave {name} out for all"
         )
     if len(found) < len(values):
         warn(f"{len(values) - len(found):,} of {len(values):,} values of {name} are null and left out")
@@ -335,7 +337,7 @@ def ids(name: str, given: Any) -> tuple[str, ...] | None:
 
 
 def _listed(name: str, given: Any) -> list[Any]:
-    """The members of a list, array or column; of a set in one order, since the order is part of the question."""
+    """The members of a list, array or column; of a set sorted, so that the same call finds its cached pages."""
     if isinstance(given, (pd.DataFrame, Mapping, bytes)) or not isinstance(given, Iterable):
         raise InvalidRequest(f"{name} takes one id or several, and got {short(given)}", hint=_COLUMN.format(name))
     values = list(given.ravel() if isinstance(given, np.ndarray) else given)
@@ -354,12 +356,12 @@ def docstring(resource: Resource) -> str:
     if any(column.kind in (INSTANT, DAY) for column in resource.columns):
         lines += [
             "",
-            "Times are in UTC and in microseconds, which pd.merge_asof on pandas 3 takes beside a column of "
-            'pd.to_datetime(..., utc=True); on pandas 2 give that column .dt.as_unit("us") first.',
+            "Times are in UTC and in microseconds, as pd.to_datetime(..., utc=True) gives them on "
+            'pandas 3. On pandas 2, use .dt.as_unit("us") on your own column before pd.merge_asof.',
         ]
     lines += [
         "",
-        f"{resource.paging.guarantee} Reads with the scope {resource.scope}.",
+        f"{resource.paging.guarantee} Needs the scope {resource.scope}.",
         "",
         "Columns: " + ", ".join(column.name for column in resource.columns) + ".",
     ]

@@ -351,7 +351,7 @@ class Analysis:
         if not self._shows() and set(self.columns) <= set(table.columns):
             return None
         raise InvalidRequest(
-            f"this is no table of {self.name}", hint=f"give it what hl.analyses.{self.name}(...) gave"
+            f"this is not a table of {self.name}", hint=f"give it what hl.analyses.{self.name}(...) gave"
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
