@@ -151,12 +151,24 @@ def tab(page, name):
     page.locator(".hlkit-app").first.get_by_role("tab", name=name, exact=True).click()
 
 
+OPTIONS_SHOWN = """names => {
+    const shown = [...document.querySelectorAll('[class*=hlkit-choice-]')].map(
+        control => [...control.classList].find(name => name.startsWith('hlkit-choice-')))
+    return JSON.stringify(shown.sort()) === JSON.stringify(names)
+}"""
+
+
 def runs(page, name):
     """Run an analysis to its end."""
-    page.locator(".hlkit-analysis select").select_option(label=f"{name}: {hl.analyses[name].question}")
+    analysis = hl.analyses[name]
+    page.locator(".hlkit-analysis select").select_option(label=f"{name}: {analysis.question}")
+    names = [f"hlkit-choice-{option}" for option in analysis.options if option not in analysis.filled_by_location]
+    page.wait_for_function(OPTIONS_SHOWN, arg=sorted(names), timeout=20_000)  # they move the button
     page.locator("button.hlkit-run").click()
-    picture = f'.hlkit-output img[alt="{hl.analyses[name].question}"]'
-    page.locator(picture).wait_for(state="attached", timeout=60_000)
+    picture = page.locator(f'.hlkit-output img[alt="{analysis.question}"]')
+    failure = page.locator(".hlkit-failure")
+    picture.or_(failure).first.wait_for(state="attached", timeout=60_000)
+    assert failure.all_inner_texts() == []
 
 
 def seen(page):
