@@ -41,55 +41,27 @@ def test_the_demo_reports_its_cost_and_loads_everything_again_from_the_cache(cap
     assert re.search(r"contacts +\d+ rows +2 pages +2 requests", said)
     assert "total: 6 requests" in said
     assert said.count("total: 0 requests") == 1
-    assert (tmp_path / "hlkit-demo" / "leads_by_month.png").stat().st_size > 10_000
+    assert (tmp_path / "hlkit-demo" / "leads.png").stat().st_size > 10_000
     assert "//" not in re.sub(r'"data:[^"]*"', "", (tmp_path / "hlkit-demo" / "leads.html").read_text())
 
     run("demo", *SMALL)
     assert capsys.readouterr().out.count("total: 0 requests") == 2
 
 
-def test_the_demo_draws_sources_that_a_legend_would_drop_or_read_as_mathematics():
-    from hlkit.cli.demo import draw_leads, leads_by_month
+def test_the_page_of_the_demo_is_an_answer_about_made_up_data(tmp_path):
+    run("demo", *SMALL)
 
-    contacts = pd.DataFrame(
-        {
-            "source": ["_hidden", "$x^$", None],
-            "created_at": pd.to_datetime(["2025-01-31 23:00", "2025-02-01 00:00", "2025-02-01 00:00"], utc=True),
-        }
-    )
-    table = leads_by_month(contacts, "Europe/Oslo")
-
-    labels = [text.get_text() for text in draw_leads(table).axes[0].get_legend().get_texts()]
-
-    assert list(table.index) == ["2025-02"]
-    assert sorted(labels) == [" _hidden", "(none)", r"\$x^\$"]
-
-
-def by_month(*sources):
-    from hlkit.cli.demo import leads_by_month
-
-    january = pd.Timestamp("2026-01-15", tz="UTC")
-    return leads_by_month(pd.DataFrame({"source": sources, "created_at": january}), "UTC").loc["2026-01"].to_dict()
-
-
-def test_the_demo_counts_a_source_once_however_it_is_spelled():
-    assert by_month(" GOOGLE", "google", "google", "Google", None, " ") == {"google": 4, "(none)": 2}
-
-
-def test_the_demo_shows_six_sources_by_name_and_of_more_the_five_largest():
-    six = [letter for letter in "abcdef" for _ in range("fedcba".index(letter) + 1)]
-
-    assert by_month(*six) == {"a": 6, "b": 5, "c": 4, "d": 3, "e": 2, "f": 1}
-    assert by_month(*six, "g") == {"a": 6, "b": 5, "c": 4, "d": 3, "e": 2, "other": 2}
+    page = (tmp_path / "hlkit-demo" / "leads.html").read_text()
+    answer = hl.demo(size=300).analyses.lead_volume(by="source")
+    assert "all data is made up" in page
+    assert answer.headline in page
+    assert set(answer.table["source"]) == {"google", "facebook", "direct", "referral", "(none)"}
 
 
 def test_the_demos_import_is_a_source_of_its_own():
-    import hlkit as hl
-    from hlkit.cli.demo import leads_by_month
+    leads = hl.demo(as_of="2026-01-01", size=300).analyses.lead_volume(by="source", imports="include")
 
-    table = leads_by_month(hl.demo(as_of="2026-01-01", size=300).contacts(), "America/Chicago")
-
-    assert set(table) == {"google", "facebook", "direct", "referral", "(none)", "import"}
+    assert set(leads.table["source"]) == {"google", "facebook", "direct", "referral", "(none)", "import"}
 
 
 @pytest.mark.parametrize(

@@ -531,6 +531,19 @@ def test_the_legend_of_its_chart_names_what_is_drawn():
     assert labels == ["expected range", "day", "7-day average", "unusual day"]
 
 
+def test_the_chart_of_groups_draws_the_six_largest_once_each_however_they_are_spelled():
+    frame, as_of = daily([36] * 14), after([36] * 14)
+    names = [letter for letter in "abcdefgh" for _ in range("hgfedcba".index(letter) + 1)]
+    frame["source"] = [
+        f" {names[number].upper()}" if number == 0 else names[number % 36] for number in range(36 * 14)
+    ]
+
+    axes = drawn(lead_volume(frame, as_of=as_of, by="source"))
+
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == list("abcdef")
+    assert [text.get_text() for text in axes.texts] == ["and 2 more in the table"]
+
+
 @pytest.mark.parametrize("show", ["days", "weeks"])
 @pytest.mark.parametrize("by", [None, "source"])
 def test_its_charts_are_drawn_for_one_day_and_for_many(show, by):

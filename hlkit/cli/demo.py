@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import sys
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hlkit.analysis.core.charts import (
-    GRAY,
-    PALETTE,
-    distinct_texts,
-    draw,
-    draw_gridlines,
-    draw_legend,
-    drawable,
-    new_axes,
-    render,
-)
-from hlkit.analysis.core.groups import assign_groups
 from hlkit.client.disk import working_folder
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.http.progress import current_progress
@@ -33,10 +19,6 @@ from hlkit.client.text import many
 from hlkit.connection import demo
 from hlkit.files.export import write_bytes
 from hlkit.location import Location
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 FOLDER = Path("hlkit-demo")
 _RESOURCES = ("location", "custom_fields", "contacts", "opportunities")
@@ -60,7 +42,7 @@ def run_demo(size: int = 5000, seed: int = 0) -> None:
     frames = _read_all(loc)
     print(f"  quota: {loc.quota}\n" if loc.quota.reported_at else "  no quota used\n")
     _show_contacts(frames["contacts"])
-    paths = _write_files(loc, frames)
+    paths = _write_files(loc)
     print("\nloading it again:")
     _read_all(loc)
     print("\nfiles (with your own data, files like these contain your contacts):")
@@ -129,80 +111,16 @@ def _show_contacts(contacts: pd.DataFrame) -> None:
         print(contacts[columns].assign(created_at=contacts["created_at"].dt.floor("min")).tail())
 
 
-def _write_files(loc: Location, frames: dict[str, pd.DataFrame]) -> list[Path]:
-    table = leads_by_month(frames["contacts"], loc.timezone.key)
-    figure = draw_leads(table)
-    page = _page(table, figure, frames, loc)
-    return [
-        write_bytes(render(figure, "png", 120), FOLDER / "leads_by_month.png"),
-        write_bytes(page.encode(), FOLDER / "leads.html"),
-    ]
-
-
-def leads_by_month(contacts: pd.DataFrame, timezone: str) -> pd.DataFrame:
-    """Count new contacts: one row per month in *timezone*, one column per source, the largest source first.
-
-    Spellings of a source that differ only in case or surrounding blanks are counted together. If there are more
-    sources than colors, the smallest are combined as ``other``.
-    """
-    source = assign_groups(contacts, "source")[1]
-    counts = source.value_counts()
-    largest = counts.index[: len(PALETTE) if len(counts) <= len(PALETTE) else len(PALETTE) - 1]
-    source = source.where(source.isin(largest), "other")
-    month = contacts["created_at"].dt.tz_convert(timezone).dt.strftime("%Y-%m").rename("month")
-    table = pd.crosstab(month, source.rename("source"))
-    order = [*largest, *(["other"] if "other" in table and "other" not in largest else [])]
-    return table[order]
-
-
-def draw_leads(table: pd.DataFrame) -> Figure:
-    """Stacked bars of new contacts per month and source."""
-    from matplotlib.figure import Figure
-
-    labels = distinct_texts(table.columns, drawable)
-    months = range(len(table))
-
-    def stacked_bars(_: pd.DataFrame, ax: Axes) -> None:
-        bottom = pd.Series(0, index=table.index)
-        for source, color in zip(table.columns, PALETTE, strict=False):
-            color = GRAY if source == "other" else color
-            ax.bar(months, table[source], bottom=bottom, color=color, label=labels[source], width=0.8)
-            bottom = bottom + table[source]
-        every = max(1, len(table) // 12)
-        ax.set_xticks(months[::every], table.index[::every])
-        ax.set_ylabel("new contacts")
-        draw_gridlines(ax, "y")
-        draw_legend(ax)
-
-    figure = Figure(figsize=(9, 4.8))
-    draw(table, new_axes(figure), stacked_bars, "Where do new contacts come from?", needs=())
-    return figure
-
-
-def _page(table: pd.DataFrame, figure: Figure, frames: dict[str, pd.DataFrame], loc: Location) -> str:
-    """One HTML file that loads nothing from other hosts."""
-    name, currency = loc.name or "", next(iter(loc.location()["currency"].dropna()), "")
-    image = base64.b64encode(render(figure, "png", 110)).decode()
-    opportunities = frames["opportunities"]
-    deals = opportunities.groupby("status", as_index=False)["value"].agg(["size", "sum"])
-    deals.columns = ["status", "deals", f"value ({currency})".replace(" ()", "")]
-    return f"""<!doctype html>
+def _write_files(loc: Location) -> list[Path]:
+    """Write the chart of one analysis, and a page with its headline, chart and table that loads nothing else."""
+    result = loc.analyses.lead_volume(by="source")
+    page = f"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{escape(name)}: leads</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a;
-  background: #fff; }}
-img {{ max-width: 100%; }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
-th, td {{ padding: .2rem .8rem; text-align: right; border-bottom: 1px solid #ddd; }}
-</style>
-<h1>{escape(name)}: where leads come from</h1>
-<p>{len(frames["contacts"]):,} contacts and {len(opportunities):,} opportunities of a simulated location.
-All data is made up.</p>
-<img src="data:image/png;base64,{image}" alt="New contacts per month, by source">
-<h2>Deals</h2>
-{deals.to_html(index=False, border=0, formatters=[str, "{:,}".format, "{:,.0f}".format])}
-<h2>New contacts per month</h2>
-{table.to_html(border=0)}
+<title>{escape(result.question)}</title>
+<body style="font-family:system-ui,sans-serif">
+<h1>{escape(loc.name or "")}</h1>
+<p>A simulated location: all data is made up.</p>
+{result._repr_html_()}
 </html>
 """
+    return [result.save(FOLDER / "leads.png"), write_bytes(page.encode(), FOLDER / "leads.html")]
