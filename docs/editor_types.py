@@ -13,7 +13,7 @@ from pathlib import Path
 
 import hlkit as hl
 from hlkit.analysis.core.bound_analysis import of_analysis
-from hlkit.client.options import Date, Option, of_resource
+from hlkit.client.options import COMMON, SPAN, Date, Option, of_resource
 from hlkit.client.resources import CATALOG
 
 ROOT = Path(__file__).parents[1]
@@ -29,16 +29,31 @@ It is imported for type checkers alone.
 from __future__ import annotations
 
 '''
-OF_RESOURCES = """\
-from collections.abc import Iterator, Sequence
-from typing import Any, Literal, TypedDict, Unpack
+OF_RESOURCES = '''\
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypedDict, Unpack
 
 import pandas as pd
 
 from hlkit.client.http.progress import Progress
 from hlkit.client.options import Date
 from hlkit.client.schema import Resource
-"""
+
+P = ParamSpec("P")
+
+
+class Endpoint(Generic[P]):
+    """A resource, with the options of the method that it decorates."""
+
+    resource: Resource
+    columns: pd.DataFrame
+
+    def __init__(self, method: Callable[Concatenate[Any, P], pd.DataFrame]) -> None: ...
+    def __call__(self, *args: P.args, **options: P.kwargs) -> pd.DataFrame: ...
+    def pages(self, *args: P.args, **options: P.kwargs) -> Iterator[pd.DataFrame]: ...
+    def count(self, *args: P.args, **options: P.kwargs) -> int: ...
+    def raw(self, limit: int | None = 20, /, *args: P.args, **options: P.kwargs) -> list[dict[str, Any]]: ...
+'''
 OF_ANALYSES = """\
 import datetime as dt
 from typing import Literal
@@ -71,33 +86,28 @@ def parameters(options: Iterable[Option]) -> str:
     return ", ".join(f"{option.name}: {source(option.type)} = {option.default!r}" for option in options)
 
 
+def typed_dict(name: str, base: str, options: Iterable[Option]) -> str:
+    fields = "".join(f"    {option.name}: {source(option.type)}\n" for option in options)
+    return f"class {name}({base}, total=False):\n{fields}"
+
+
 def resources() -> str:
-    """The options of each resource, its five verbs, and a class that has them all."""
+    """The options of the resources, and a class with a method for each resource."""
+    shared = [COMMON[name] for name in ("limit", "refresh", "expire_after", "progress")]
+    dates = [COMMON[name] for name in SPAN]
     lines = [HEAD.format(title="The types of all resources and their options") + OF_RESOURCES]
-    names = {}
+    lines += [typed_dict("Options", "TypedDict", shared), typed_dict("DatedOptions", "Options", dates)]
+    methods = []
     for name, resource in CATALOG.items():
-        options, camel = of_resource(resource), "".join(map(str.capitalize, name.split("_")))
-        names[name] = f"{camel}Endpoint"
-        lines.append(f"class {camel}Filters(TypedDict, total=False):")
-        lines += [f"    {option.name}: {source(option.type)}" for option in options if option.name != "limit"]
-        lines.append(f'''
-class {camel}Options({camel}Filters, total=False):
-    limit: int | None
-
-
-class {camel}Endpoint:
-    """{first_sentence(resource.doc)}"""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[{camel}Options]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[{camel}Options]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[{camel}Options]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[{camel}Filters]) -> list[dict[str, Any]]: ...
-''')
-    lines += ["class Resources:", '    """The resources of a location, by name."""', ""]
-    lines += [f"    {name}: {endpoint}" for name, endpoint in names.items()]
+        keywords = "DatedOptions" if resource.when else "Options"
+        inherited = {option.name for option in shared + dates}
+        own = [option for option in of_resource(resource) if option.name not in inherited]
+        if own:
+            base, keywords = keywords, "".join(map(str.capitalize, name.split("_"))) + "Options"
+            lines.append(typed_dict(keywords, base, own))
+        methods += ["    @Endpoint", f"    def {name}(self, **options: Unpack[{keywords}]) -> pd.DataFrame:"]
+        methods += [f'        """{first_sentence(resource.doc)}"""', ""]
+    lines += ["class Resources:", '    """The resources of a location, by name."""', "", *methods]
     return "\n".join(lines)
 
 

@@ -15,6 +15,7 @@ deals = loc.opportunities(status="won", since=pd.Timestamp("2025-01-01"), until=
 for page in loc.messages.pages(period="last month"):
     print(len(page))
 print(loc.contacts.count(), loc.contacts.columns, loc.contacts.raw(limit=3), loc.quota, loc.timezone, loc.name)
+loc.contacts.raw(3, source="web")
 result = loc.analyses.speed_to_lead(by="source", period="2025")
 print(result.headline, result.table)
 result.plot()
@@ -38,6 +39,8 @@ hl.explore(loc)
 loc.opportunities(status="woon")  # type: ignore[arg-type]
 loc.nonsense()  # type: ignore[attr-defined]
 loc.contacts(limitt=5)  # type: ignore[call-arg]
+loc.contacts.raw(limitt=5)  # type: ignore[call-arg]
+loc.pipelines(since="2025")  # type: ignore[call-arg]
 loc.analyses.speed_to_leed()  # type: ignore[attr-defined]
 loc.analyses.funnel(match="highlevell")  # type: ignore[arg-type]
 hl.analyses.speed_to_leed  # type: ignore[attr-defined]  # noqa: B018

@@ -6,8 +6,8 @@ It is imported for type checkers alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Literal, TypedDict, Unpack
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypedDict, Unpack
 
 import pandas as pd
 
@@ -15,41 +15,44 @@ from hlkit.client.http.progress import Progress
 from hlkit.client.options import Date
 from hlkit.client.schema import Resource
 
-
-class ContactsFilters(TypedDict, total=False):
-    since: Date
-    until: Date
-    period: str | pd.Period | int | None
-    owner: str | None
-    owner_id: str | None
-    source: str | None
-    tag: str | None
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    custom_fields: bool
-    progress: Progress | None
+P = ParamSpec("P")
 
 
-class ContactsOptions(ContactsFilters, total=False):
-    limit: int | None
-
-
-class ContactsEndpoint:
-    """Every contact (person or company), one row each."""
+class Endpoint(Generic[P]):
+    """A resource, with the options of the method that it decorates."""
 
     resource: Resource
     columns: pd.DataFrame
 
-    def __call__(self, **options: Unpack[ContactsOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[ContactsOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[ContactsOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[ContactsFilters]) -> list[dict[str, Any]]: ...
+    def __init__(self, method: Callable[Concatenate[Any, P], pd.DataFrame]) -> None: ...
+    def __call__(self, *args: P.args, **options: P.kwargs) -> pd.DataFrame: ...
+    def pages(self, *args: P.args, **options: P.kwargs) -> Iterator[pd.DataFrame]: ...
+    def count(self, *args: P.args, **options: P.kwargs) -> int: ...
+    def raw(self, limit: int | None = 20, /, *args: P.args, **options: P.kwargs) -> list[dict[str, Any]]: ...
 
 
-class OpportunitiesFilters(TypedDict, total=False):
+class Options(TypedDict, total=False):
+    limit: int | None
+    refresh: bool
+    expire_after: float | pd.Timedelta | None
+    progress: Progress | None
+
+
+class DatedOptions(Options, total=False):
     since: Date
     until: Date
     period: str | pd.Period | int | None
+
+
+class ContactsOptions(DatedOptions, total=False):
+    owner: str | None
+    owner_id: str | None
+    source: str | None
+    tag: str | None
+    custom_fields: bool
+
+
+class OpportunitiesOptions(DatedOptions, total=False):
     status: Literal["open", "won", "lost", "abandoned"] | None
     owner: str | None
     owner_id: str | None
@@ -57,677 +60,172 @@ class OpportunitiesFilters(TypedDict, total=False):
     pipeline_id: str | None
     stage: str | None
     stage_id: str | None
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
     custom_fields: bool
-    progress: Progress | None
 
 
-class OpportunitiesOptions(OpportunitiesFilters, total=False):
-    limit: int | None
-
-
-class OpportunitiesEndpoint:
-    """Every deal, in its current stage."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[OpportunitiesOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[OpportunitiesOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[OpportunitiesOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[OpportunitiesFilters]) -> list[dict[str, Any]]: ...
-
-
-class PipelinesFilters(TypedDict, total=False):
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
-
-
-class PipelinesOptions(PipelinesFilters, total=False):
-    limit: int | None
-
-
-class PipelinesEndpoint:
-    """Sales pipelines, one row each."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[PipelinesOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[PipelinesOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[PipelinesOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[PipelinesFilters]) -> list[dict[str, Any]]: ...
-
-
-class StagesFilters(TypedDict, total=False):
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
-
-
-class StagesOptions(StagesFilters, total=False):
-    limit: int | None
-
-
-class StagesEndpoint:
-    """Stages of every pipeline, one row each, in order."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[StagesOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[StagesOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[StagesOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[StagesFilters]) -> list[dict[str, Any]]: ...
-
-
-class BusinessesFilters(TypedDict, total=False):
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
-
-
-class BusinessesOptions(BusinessesFilters, total=False):
-    limit: int | None
-
-
-class BusinessesEndpoint:
-    """Companies that contacts belong to."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[BusinessesOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[BusinessesOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[BusinessesOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[BusinessesFilters]) -> list[dict[str, Any]]: ...
-
-
-class MessagesFilters(TypedDict, total=False):
-    since: Date
-    until: Date
-    period: str | pd.Period | int | None
+class MessagesOptions(DatedOptions, total=False):
     channel: Literal["Call", "SMS", "Email", "WhatsApp", "Instagram", "Facebook"] | None
     contact_id: str | None
     conversation_id: str | None
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
 
 
-class MessagesOptions(MessagesFilters, total=False):
-    limit: int | None
-
-
-class MessagesEndpoint:
-    """Every message, call and activity, one row each."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[MessagesOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[MessagesOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[MessagesOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[MessagesFilters]) -> list[dict[str, Any]]: ...
-
-
-class ConversationsFilters(TypedDict, total=False):
-    since: Date
-    until: Date
-    period: str | pd.Period | int | None
+class ConversationsOptions(DatedOptions, total=False):
     contact_id: str | None
     owner: str | None
     owner_id: str | None
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
 
 
-class ConversationsOptions(ConversationsFilters, total=False):
-    limit: int | None
-
-
-class ConversationsEndpoint:
-    """One conversation per contact ever messaged or called, with its last message."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[ConversationsOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[ConversationsOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[ConversationsOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[ConversationsFilters]) -> list[dict[str, Any]]: ...
-
-
-class CalendarsFilters(TypedDict, total=False):
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
-
-
-class CalendarsOptions(CalendarsFilters, total=False):
-    limit: int | None
-
-
-class CalendarsEndpoint:
-    """Calendars that appointments are booked in."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[CalendarsOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[CalendarsOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[CalendarsOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[CalendarsFilters]) -> list[dict[str, Any]]: ...
-
-
-class AppointmentsFilters(TypedDict, total=False):
-    since: Date
-    until: Date
-    period: str | pd.Period | int | None
+class AppointmentsOptions(DatedOptions, total=False):
     calendar: str | Sequence[str] | None
     calendar_id: str | Sequence[str] | None
     confirm: bool
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
 
 
-class AppointmentsOptions(AppointmentsFilters, total=False):
-    limit: int | None
-
-
-class AppointmentsEndpoint:
-    """Every appointment in every calendar, past and upcoming."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[AppointmentsOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[AppointmentsOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[AppointmentsOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[AppointmentsFilters]) -> list[dict[str, Any]]: ...
-
-
-class TasksFilters(TypedDict, total=False):
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
-
-
-class TasksOptions(TasksFilters, total=False):
-    limit: int | None
-
-
-class TasksEndpoint:
-    """Tasks, with owner and due date."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[TasksOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[TasksOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[TasksOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[TasksFilters]) -> list[dict[str, Any]]: ...
-
-
-class NotesFilters(TypedDict, total=False):
+class NotesOptions(Options, total=False):
     contact_id: str | Sequence[str] | None
     confirm: bool
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
 
 
-class NotesOptions(NotesFilters, total=False):
-    limit: int | None
-
-
-class NotesEndpoint:
-    """Notes about contacts."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[NotesOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[NotesOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[NotesOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[NotesFilters]) -> list[dict[str, Any]]: ...
-
-
-class FormsFilters(TypedDict, total=False):
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
-
-
-class FormsOptions(FormsFilters, total=False):
-    limit: int | None
-
-
-class FormsEndpoint:
-    """Forms, one row each."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[FormsOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[FormsOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[FormsOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[FormsFilters]) -> list[dict[str, Any]]: ...
-
-
-class FormSubmissionsFilters(TypedDict, total=False):
-    since: Date
-    until: Date
-    period: str | pd.Period | int | None
+class FormSubmissionsOptions(DatedOptions, total=False):
     form: str | None
     form_id: str | None
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
 
 
-class FormSubmissionsOptions(FormSubmissionsFilters, total=False):
-    limit: int | None
-
-
-class FormSubmissionsEndpoint:
-    """Form submissions, all-time."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[FormSubmissionsOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[FormSubmissionsOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[FormSubmissionsOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[FormSubmissionsFilters]) -> list[dict[str, Any]]: ...
-
-
-class SurveysFilters(TypedDict, total=False):
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
-
-
-class SurveysOptions(SurveysFilters, total=False):
-    limit: int | None
-
-
-class SurveysEndpoint:
-    """Surveys, one row each."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[SurveysOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[SurveysOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[SurveysOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[SurveysFilters]) -> list[dict[str, Any]]: ...
-
-
-class SurveySubmissionsFilters(TypedDict, total=False):
-    since: Date
-    until: Date
-    period: str | pd.Period | int | None
+class SurveySubmissionsOptions(DatedOptions, total=False):
     survey: str | None
     survey_id: str | None
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
 
 
-class SurveySubmissionsOptions(SurveySubmissionsFilters, total=False):
-    limit: int | None
-
-
-class SurveySubmissionsEndpoint:
-    """Survey submissions, all-time."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[SurveySubmissionsOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[SurveySubmissionsOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[SurveySubmissionsOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[SurveySubmissionsFilters]) -> list[dict[str, Any]]: ...
-
-
-class InvoicesFilters(TypedDict, total=False):
-    since: Date
-    until: Date
-    period: str | pd.Period | int | None
+class InvoicesOptions(DatedOptions, total=False):
     status: str | None
     contact_id: str | None
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
 
 
-class InvoicesOptions(InvoicesFilters, total=False):
-    limit: int | None
-
-
-class InvoicesEndpoint:
-    """Invoices, each in its own currency."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[InvoicesOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[InvoicesOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[InvoicesOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[InvoicesFilters]) -> list[dict[str, Any]]: ...
-
-
-class OrdersFilters(TypedDict, total=False):
-    since: Date
-    until: Date
-    period: str | pd.Period | int | None
+class OrdersOptions(DatedOptions, total=False):
     status: str | None
     contact_id: str | None
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
 
 
-class OrdersOptions(OrdersFilters, total=False):
-    limit: int | None
-
-
-class OrdersEndpoint:
-    """Orders."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[OrdersOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[OrdersOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[OrdersOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[OrdersFilters]) -> list[dict[str, Any]]: ...
-
-
-class TransactionsFilters(TypedDict, total=False):
-    since: Date
-    until: Date
-    period: str | pd.Period | int | None
+class TransactionsOptions(DatedOptions, total=False):
     subscription_id: str | None
     contact_id: str | None
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
 
 
-class TransactionsOptions(TransactionsFilters, total=False):
-    limit: int | None
-
-
-class TransactionsEndpoint:
-    """Payments, including failed ones."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[TransactionsOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[TransactionsOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[TransactionsOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[TransactionsFilters]) -> list[dict[str, Any]]: ...
-
-
-class SubscriptionsFilters(TypedDict, total=False):
-    since: Date
-    until: Date
-    period: str | pd.Period | int | None
+class SubscriptionsOptions(DatedOptions, total=False):
     contact_id: str | None
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
-
-
-class SubscriptionsOptions(SubscriptionsFilters, total=False):
-    limit: int | None
-
-
-class SubscriptionsEndpoint:
-    """Recurring subscriptions."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[SubscriptionsOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[SubscriptionsOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[SubscriptionsOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[SubscriptionsFilters]) -> list[dict[str, Any]]: ...
-
-
-class ProductsFilters(TypedDict, total=False):
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
-
-
-class ProductsOptions(ProductsFilters, total=False):
-    limit: int | None
-
-
-class ProductsEndpoint:
-    """Products for sale."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[ProductsOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[ProductsOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[ProductsOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[ProductsFilters]) -> list[dict[str, Any]]: ...
-
-
-class WorkflowsFilters(TypedDict, total=False):
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
-
-
-class WorkflowsOptions(WorkflowsFilters, total=False):
-    limit: int | None
-
-
-class WorkflowsEndpoint:
-    """Workflows."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[WorkflowsOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[WorkflowsOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[WorkflowsOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[WorkflowsFilters]) -> list[dict[str, Any]]: ...
-
-
-class CampaignsFilters(TypedDict, total=False):
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
-
-
-class CampaignsOptions(CampaignsFilters, total=False):
-    limit: int | None
-
-
-class CampaignsEndpoint:
-    """Legacy campaigns."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[CampaignsOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[CampaignsOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[CampaignsOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[CampaignsFilters]) -> list[dict[str, Any]]: ...
-
-
-class LinksFilters(TypedDict, total=False):
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
-
-
-class LinksOptions(LinksFilters, total=False):
-    limit: int | None
-
-
-class LinksEndpoint:
-    """Trigger links: short links that record who clicked them."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[LinksOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[LinksOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[LinksOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[LinksFilters]) -> list[dict[str, Any]]: ...
-
-
-class LocationFilters(TypedDict, total=False):
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
-
-
-class LocationOptions(LocationFilters, total=False):
-    limit: int | None
-
-
-class LocationEndpoint:
-    """The location: its name, time zone, currency and company."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[LocationOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[LocationOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[LocationOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[LocationFilters]) -> list[dict[str, Any]]: ...
-
-
-class UsersFilters(TypedDict, total=False):
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
-
-
-class UsersOptions(UsersFilters, total=False):
-    limit: int | None
-
-
-class UsersEndpoint:
-    """Current users."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[UsersOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[UsersOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[UsersOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[UsersFilters]) -> list[dict[str, Any]]: ...
-
-
-class CustomFieldsFilters(TypedDict, total=False):
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
-
-
-class CustomFieldsOptions(CustomFieldsFilters, total=False):
-    limit: int | None
-
-
-class CustomFieldsEndpoint:
-    """Definitions of the custom fields: their names and data types."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[CustomFieldsOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[CustomFieldsOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[CustomFieldsOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[CustomFieldsFilters]) -> list[dict[str, Any]]: ...
-
-
-class CustomValuesFilters(TypedDict, total=False):
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
-
-
-class CustomValuesOptions(CustomValuesFilters, total=False):
-    limit: int | None
-
-
-class CustomValuesEndpoint:
-    """Custom values: constants that templates refer to by key."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[CustomValuesOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[CustomValuesOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[CustomValuesOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[CustomValuesFilters]) -> list[dict[str, Any]]: ...
-
-
-class TagsFilters(TypedDict, total=False):
-    refresh: bool
-    expire_after: float | pd.Timedelta | None
-    progress: Progress | None
-
-
-class TagsOptions(TagsFilters, total=False):
-    limit: int | None
-
-
-class TagsEndpoint:
-    """Tags of the location."""
-
-    resource: Resource
-    columns: pd.DataFrame
-
-    def __call__(self, **options: Unpack[TagsOptions]) -> pd.DataFrame: ...
-    def pages(self, **options: Unpack[TagsOptions]) -> Iterator[pd.DataFrame]: ...
-    def count(self, **options: Unpack[TagsOptions]) -> int: ...
-    def raw(self, limit: int | None = 20, **options: Unpack[TagsFilters]) -> list[dict[str, Any]]: ...
 
 
 class Resources:
     """The resources of a location, by name."""
 
-    contacts: ContactsEndpoint
-    opportunities: OpportunitiesEndpoint
-    pipelines: PipelinesEndpoint
-    stages: StagesEndpoint
-    businesses: BusinessesEndpoint
-    messages: MessagesEndpoint
-    conversations: ConversationsEndpoint
-    calendars: CalendarsEndpoint
-    appointments: AppointmentsEndpoint
-    tasks: TasksEndpoint
-    notes: NotesEndpoint
-    forms: FormsEndpoint
-    form_submissions: FormSubmissionsEndpoint
-    surveys: SurveysEndpoint
-    survey_submissions: SurveySubmissionsEndpoint
-    invoices: InvoicesEndpoint
-    orders: OrdersEndpoint
-    transactions: TransactionsEndpoint
-    subscriptions: SubscriptionsEndpoint
-    products: ProductsEndpoint
-    workflows: WorkflowsEndpoint
-    campaigns: CampaignsEndpoint
-    links: LinksEndpoint
-    location: LocationEndpoint
-    users: UsersEndpoint
-    custom_fields: CustomFieldsEndpoint
-    custom_values: CustomValuesEndpoint
-    tags: TagsEndpoint
+    @Endpoint
+    def contacts(self, **options: Unpack[ContactsOptions]) -> pd.DataFrame:
+        """Every contact (person or company), one row each."""
+
+    @Endpoint
+    def opportunities(self, **options: Unpack[OpportunitiesOptions]) -> pd.DataFrame:
+        """Every deal, in its current stage."""
+
+    @Endpoint
+    def pipelines(self, **options: Unpack[Options]) -> pd.DataFrame:
+        """Sales pipelines, one row each."""
+
+    @Endpoint
+    def stages(self, **options: Unpack[Options]) -> pd.DataFrame:
+        """Stages of every pipeline, one row each, in order."""
+
+    @Endpoint
+    def businesses(self, **options: Unpack[Options]) -> pd.DataFrame:
+        """Companies that contacts belong to."""
+
+    @Endpoint
+    def messages(self, **options: Unpack[MessagesOptions]) -> pd.DataFrame:
+        """Every message, call and activity, one row each."""
+
+    @Endpoint
+    def conversations(self, **options: Unpack[ConversationsOptions]) -> pd.DataFrame:
+        """One conversation per contact ever messaged or called, with its last message."""
+
+    @Endpoint
+    def calendars(self, **options: Unpack[Options]) -> pd.DataFrame:
+        """Calendars that appointments are booked in."""
+
+    @Endpoint
+    def appointments(self, **options: Unpack[AppointmentsOptions]) -> pd.DataFrame:
+        """Every appointment in every calendar, past and upcoming."""
+
+    @Endpoint
+    def tasks(self, **options: Unpack[Options]) -> pd.DataFrame:
+        """Tasks, with owner and due date."""
+
+    @Endpoint
+    def notes(self, **options: Unpack[NotesOptions]) -> pd.DataFrame:
+        """Notes about contacts."""
+
+    @Endpoint
+    def forms(self, **options: Unpack[Options]) -> pd.DataFrame:
+        """Forms, one row each."""
+
+    @Endpoint
+    def form_submissions(self, **options: Unpack[FormSubmissionsOptions]) -> pd.DataFrame:
+        """Form submissions, all-time."""
+
+    @Endpoint
+    def surveys(self, **options: Unpack[Options]) -> pd.DataFrame:
+        """Surveys, one row each."""
+
+    @Endpoint
+    def survey_submissions(self, **options: Unpack[SurveySubmissionsOptions]) -> pd.DataFrame:
+        """Survey submissions, all-time."""
+
+    @Endpoint
+    def invoices(self, **options: Unpack[InvoicesOptions]) -> pd.DataFrame:
+        """Invoices, each in its own currency."""
+
+    @Endpoint
+    def orders(self, **options: Unpack[OrdersOptions]) -> pd.DataFrame:
+        """Orders."""
+
+    @Endpoint
+    def transactions(self, **options: Unpack[TransactionsOptions]) -> pd.DataFrame:
+        """Payments, including failed ones."""
+
+    @Endpoint
+    def subscriptions(self, **options: Unpack[SubscriptionsOptions]) -> pd.DataFrame:
+        """Recurring subscriptions."""
+
+    @Endpoint
+    def products(self, **options: Unpack[Options]) -> pd.DataFrame:
+        """Products for sale."""
+
+    @Endpoint
+    def workflows(self, **options: Unpack[Options]) -> pd.DataFrame:
+        """Workflows."""
+
+    @Endpoint
+    def campaigns(self, **options: Unpack[Options]) -> pd.DataFrame:
+        """Legacy campaigns."""
+
+    @Endpoint
+    def links(self, **options: Unpack[Options]) -> pd.DataFrame:
+        """Trigger links: short links that record who clicked them."""
+
+    @Endpoint
+    def location(self, **options: Unpack[Options]) -> pd.DataFrame:
+        """The location: its name, time zone, currency and company."""
+
+    @Endpoint
+    def users(self, **options: Unpack[Options]) -> pd.DataFrame:
+        """Current users."""
+
+    @Endpoint
+    def custom_fields(self, **options: Unpack[Options]) -> pd.DataFrame:
+        """Definitions of the custom fields: their names and data types."""
+
+    @Endpoint
+    def custom_values(self, **options: Unpack[Options]) -> pd.DataFrame:
+        """Custom values: constants that templates refer to by key."""
+
+    @Endpoint
+    def tags(self, **options: Unpack[Options]) -> pd.DataFrame:
+        """Tags of the location."""
