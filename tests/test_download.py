@@ -395,9 +395,8 @@ NUMBERED = Resource(
 )
 
 
-@pytest.mark.parametrize(("numbers", "requests"), [([1, 2, 3, 4, 5], 2), ([0, 1, 2, 3, 4, 5], 5), ([2, 3, 4, 5], 4)])
-def test_pages_by_number_are_resumed_only_while_the_total_is_the_same(clock, numbers, requests):
-    rows, fails = [1, 2, 3, 4, 5], [False, True]
+def numbered(rows, fails):
+    """A server of *rows* by page number, two a page, whose next requests fail where *fails* says so."""
 
     def reply(request):
         if fails and fails.pop(0):
@@ -405,7 +404,13 @@ def test_pages_by_number_are_resumed_only_while_the_total_is_the_same(clock, num
         first = 2 * int(re.search(r"page=(\d+)", request.path)[1]) - 2
         return answer({"submissions": [row(number) for number in rows[first : first + 2]], "total": len(rows)})
 
-    with Scripted(by=reply) as server:
+    return Scripted(by=reply)
+
+
+@pytest.mark.parametrize(("numbers", "requests"), [([1, 2, 3, 4, 5], 2), ([0, 1, 2, 3, 4, 5], 5), ([2, 3, 4, 5], 4)])
+def test_pages_by_number_are_resumed_only_while_the_total_is_the_same(clock, numbers, requests):
+    rows = [1, 2, 3, 4, 5]
+    with numbered(rows, [False, True]) as server:
         session = session_to(server, cache=Cache(None, Token(TOKEN), now=clock))
         broken(download_of(session, NUMBERED), InvalidToken)
         before = len(server.requests)
@@ -417,6 +422,22 @@ def test_pages_by_number_are_resumed_only_while_the_total_is_the_same(clock, num
         assert sorted(ids(pages[-download.pages :])) == [f"c{number}" for number in numbers]
         assert download.restarts == (len(numbers) != 5)
         assert len(server.requests) - before == requests
+
+
+def test_a_restart_uses_no_page_of_an_earlier_refresh(clock):
+    rows, fails = [1, 2, 3, 4, 5], [False, False, True, False, True]
+    with numbered(rows, fails) as server:
+        session = session_to(server, cache=Cache(None, Token(TOKEN), now=clock))
+        broken(download_of(session, NUMBERED), InvalidToken)  # has two pages
+        broken(download_of(session, NUMBERED, refresh=True), InvalidToken)  # has one
+        rows.remove(1)
+        clock.now += DAYS
+        download = download_of(session, NUMBERED)
+        pages = list(download)
+
+        assert ids(pages[-download.pages :]) == ["c2", "c3", "c4", "c5"]
+        assert download.from_cache == 2
+        assert download.restarts == 1
 
 
 def test_after_an_exhausted_daily_quota_only_the_missing_pages_are_requested(server, session, contacts):

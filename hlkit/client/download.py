@@ -387,6 +387,8 @@ class Download:
         resource, policy = self.query.resource, self.cache_policy
         query_id = self._query_id()
         records, record = self._find_record(query_id)
+        if self.restarts and not policy.offline:
+            record = None  # pages of an earlier refresh do not fit those to come either
         if record is None:
             if policy.offline:
                 raise NotCached(
@@ -412,11 +414,13 @@ class Download:
             started = duration(seconds_since_start)
             self.progress.on_note(f"{resource.name} · resumed: {record.pages:,} pages cached, started {started} ago")
 
-    def _create_record(self, query_id: str, records: list[Record]) -> Record:
+    def _create_record(self, query_id: str, records: list[Record] | None) -> Record:
         """A new record, or one that another thread or program created since *records* were read."""
-        earlier = {record.generation for record in records}
+        earlier = {record.generation for record in records or ()}
 
         def choose(current: list[Record]) -> Record | None:
+            if records is None:  # so any of them may be an old one
+                return None
             return next(
                 (record for record in current if record.generation not in earlier and self._can_continue(record)),
                 None,
@@ -436,13 +440,13 @@ class Download:
         # begin() passes the query's current records to choose(), and saves *new* only if that returns None.
         return self._cache.begin(new, choose)
 
-    def _find_record(self, query_id: str) -> tuple[list[Record], Record | None]:
-        """The records of the query, and the one to use. Both are empty while another program holds the cache file.
+    def _find_record(self, query_id: str) -> tuple[list[Record] | None, Record | None]:
+        """The records of the query, and the one to use. Both are ``None`` while another program holds the cache file.
 
         Raises ``CacheLocked`` offline, where there is no server to use instead.
         """
 
-        def read() -> tuple[list[Record], Record | None]:
+        def read() -> tuple[list[Record] | None, Record | None]:
             records = self._cache.downloads(query_id)
             return records, self._best_record(records)
 
@@ -451,7 +455,7 @@ class Download:
         try:
             return read()
         except CacheLocked:
-            return [], None
+            return None, None
 
     def _when_unlocked(self, read: Callable[[], T]) -> T:
         """What *read* returns, once no other program holds the cache file. Raises ``CacheLocked`` after a while."""
