@@ -43,9 +43,7 @@ def login(
     """
     profiles.check_name(name)
     profiles.default()  # raises if the file is damaged, before any prompt
-    problem = profiles.keyring_problem(name)
-    if problem is not None:
-        raise problem
+    profiles.check_keyring(name)
     print(GUIDE)
     text = location_id or _prompt(ask, "Location ID, or the location's address in the browser: ")
     problem = location_id_problem(text)

@@ -175,7 +175,7 @@ def test_every_command_is_in_the_help(capsys):
 
 
 def test_login_where_nobody_answers_says_so(capsys, monkeypatch):
-    monkeypatch.setattr("hlkit.client.profiles.keyring_problem", lambda name: None)
+    monkeypatch.setattr("hlkit.client.profiles.check_keyring", lambda name: None)
     monkeypatch.setattr("sys.stdin", io.StringIO())
 
     assert run("login", "acme") == 1

@@ -276,6 +276,34 @@ def test_comments_stay():
     assert profiles.default() == "new"
 
 
+def test_comments_stay_when_a_profile_is_saved_again_and_when_the_last_is_removed():
+    write_file(
+        '# my note\n[profiles.acme] # old\n# the id\nlocation_id = "A"\ntimezone = "UTC"\ncolor = "red"\n\n# end\n'
+    )
+
+    profiles.save(ACME, TOKEN)
+    text = profiles.path().read_text()
+    assert '[profiles.acme] # old\nlocation_id = "LocAcme1"\ntimezone = "America/Chicago"\n# the id\n' in text
+    assert tomllib.loads(text)["profiles"]["acme"]["color"] == "red"
+
+    profiles.remove("acme")
+    assert profiles.path().read_text() == "# my note\n\n# end\n"
+
+
+def test_a_file_that_is_rewritten_keeps_every_value():
+    values = 'n = [1, 1e400, true]\nday = 2026-01-01\nat = 2026-01-01T10:00:00Z\n"a b" = "\\u007f\\"é\\\\\\n"\n'
+    write_file(values + "default = 'b'\n[profiles]\na = {location_id = 'A'}\nb = {location_id = 'B', '' = {x = 1}}\n")
+    expected = tomllib.loads(profiles.path().read_text())
+    del expected["profiles"]["a"]
+
+    profiles.remove("a")
+    assert tomllib.loads(profiles.path().read_text()) == expected
+
+    profiles.save(ACME, TOKEN)
+    expected["profiles"]["acme"] = {"location_id": "LocAcme1", "timezone": "America/Chicago"}
+    assert tomllib.loads(profiles.path().read_text()) == expected
+
+
 def test_lines_in_a_string_that_look_like_a_profile_stay():
     write_file(
         '[profiles.b]\nlocation_id = "B"\nnote = """\n[profiles.a]\n[x]\n"""\n[profiles.a]\nlocation_id = "A"\n'
@@ -473,10 +501,8 @@ def test_without_a_keyring_the_error_names_the_environment(backend):
 def test_without_a_keyring_nobody_is_asked_for_a_token(backend):
     keyring.set_keyring(backend)
 
-    problem = profiles.keyring_problem("acme")
-
-    assert isinstance(problem, InvalidToken)
-    assert "the token cannot be saved: this system has no keyring" in str(problem)
+    with pytest.raises(InvalidToken, match="the token cannot be saved: this system has no keyring"):
+        profiles.check_keyring("acme")
 
 
 def test_a_keyring_that_does_not_store_a_token_is_detected(memory_keyring, monkeypatch):

@@ -115,10 +115,11 @@ def _cache() -> Finding:
 
 
 def _keyring() -> Finding:
-    problem = profiles.keyring_problem("doctor")
-    if problem is None:
-        return Finding("keyring", "the system keyring can store tokens")
-    return Finding("keyring", problem.message, ok=False, hint=problem.hint)
+    try:
+        profiles.check_keyring("doctor")
+    except HlkitError as error:
+        return Finding("keyring", error.message, ok=False, hint=error.hint)
+    return Finding("keyring", "the system keyring can store tokens")
 
 
 def _saved_locations() -> Finding:

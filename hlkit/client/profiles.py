@@ -9,11 +9,12 @@ unlock them, and over SSH, in cron or on a server nobody can.
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import threading
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def check_name(name: object) -> None:
 
 def all_profiles() -> list[Profile]:
     """All profiles, sorted by name. Raises ``InvalidRequest`` if the file is damaged."""
-    return [_profile(name, entry) for name, entry in sorted(_entries(_read()).items())]
+    return [_profile(name, entry) for name, entry in sorted(_read()["profiles"].items())]
 
 
 def names() -> list[str]:
@@ -94,7 +95,7 @@ def default() -> str | None:
 def find(name: str) -> Profile:
     """The profile with that name, without its token. Raises ``NotFound``, ``InvalidRequest``."""
     check_name(name)
-    entries = _entries(_read())
+    entries = _read()["profiles"]
     if name in entries:
         return _profile(name, entries[name])
     saved = f"saved profiles: {', '.join(sorted(entries))}" if entries else "none is saved yet"
@@ -110,18 +111,14 @@ def save(profile: Profile, token: Token) -> None:
     Raises ``InvalidRequest`` or ``InvalidToken``; nothing has changed then.
     """
     check_name(profile.name)
-    _entries(_read())
     with _file_lock():
         old_text = _read_text() if path().exists() else None
-        _edit_file(lambda document: _set_entry(document, profile))
+        _edit_file(profile.name, profile)
         try:
-            problem = _save_token(profile.name, token)
+            _save_token(profile.name, token)
         except BaseException:
             _write_text(old_text)
             raise
-        if problem is not None:
-            _write_text(old_text)
-            raise problem
 
 
 def load(name: str) -> tuple[Profile, Token]:
@@ -144,9 +141,9 @@ def remove(name: str) -> None:
     not confirm that the token was.
     """
     check_name(name)
-    if name in _entries(_read()):
+    if name in _read()["profiles"]:
         with _file_lock():
-            _edit_file(lambda document: _remove_entry(document, name), removed=name)
+            _edit_file(name, None)
     elif _ask_keyring("get_password", name)[1] is None:
         find(name)  # raises NotFound
     problem = _delete_token(name)
@@ -164,19 +161,21 @@ _NO_KEYRING = "this system has no keyring that hlkit can use"
 _KeyringResult = tuple[str, Token | HlkitError | None]  # the problem, if any; the token, if one was requested
 
 
-def keyring_problem(name: str) -> InvalidToken | None:
-    """The error if the keyring cannot store a token, so that nobody is asked for one in vain; else ``None``."""
-    problem, _ = _ask_keyring("get_password", name)
-    return InvalidToken(f"the token cannot be saved: {problem}", hint=_USE_ENVIRONMENT) if problem else None
+def check_keyring(name: str) -> None:
+    """Raise ``InvalidToken`` if the keyring cannot store a token, so that nobody is asked for one in vain."""
+    _refuse(_ask_keyring("get_password", name)[0])
 
 
-def _save_token(name: str, token: Token) -> InvalidToken | None:
-    problem, _ = _ask_keyring("set_password", name, token)
-    if not problem:
-        problem, saved = _ask_keyring("get_password", name)  # some keyrings accept a token without storing it
-        is_same = isinstance(saved, Token) and saved.fingerprint == token.fingerprint
-        problem = problem or ("" if is_same else "the keyring did not store it")
-    return InvalidToken(f"the token cannot be saved: {problem}", hint=_USE_ENVIRONMENT) if problem else None
+def _save_token(name: str, token: Token) -> None:
+    _refuse(_ask_keyring("set_password", name, token)[0])
+    problem, saved = _ask_keyring("get_password", name)  # some keyrings accept a token without storing it
+    is_same = isinstance(saved, Token) and saved.fingerprint == token.fingerprint
+    _refuse(problem or ("" if is_same else "the keyring did not store it"))
+
+
+def _refuse(problem: str) -> None:
+    if problem:
+        raise InvalidToken(f"the token cannot be saved: {problem}", hint=_USE_ENVIRONMENT)
 
 
 def _delete_token(name: str) -> str:
@@ -223,7 +222,7 @@ def _call_keyring(method: str, name: str, token: Token | None) -> _KeyringResult
         return f"the keyring failed ({type(error).__name__})", None
 
 
-# ---- the file. Errors are raised outside ``except``, since the original error may quote the file.
+# ---- the file. Errors that may quote it are not the context of those raised here.
 
 
 def _read() -> dict[str, Any]:
@@ -240,22 +239,27 @@ def _read_text() -> str:
     except (FileNotFoundError, NotADirectoryError):  # HOME may be /dev/null
         return ""
     except PermissionError as error:
-        problem = InvalidRequest(
+        raise InvalidRequest(
             f"the profiles in {file} cannot be read: {error.strerror}",
             hint=f"check the permissions of the file, set HOME to another folder, or {_USE_ENVIRONMENT}",
-        )
-        raise problem from None
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
     raise _damaged_file(str(reason))
 
 
 def _parse(text: str) -> dict[str, Any]:
+    """The file as a dictionary, with a dictionary of profiles."""
     try:
-        return tomllib.loads(text)
+        document = {"profiles": {}} | tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         position = re.search(r"\(at .*\)$", str(error))  # not the whole message, which may quote the file
-    raise _damaged_file("it is not valid TOML" + (f" {position[0]}" if position else ""))
+        reason = f"it is not valid TOML {position[0] if position else ''}".rstrip()
+    else:
+        if isinstance(document["profiles"], dict):
+            return document
+        reason = "profiles is not a table"
+    raise _damaged_file(reason)
 
 
 def _damaged_file(reason: str) -> InvalidRequest:
@@ -265,13 +269,6 @@ def _damaged_file(reason: str) -> InvalidRequest:
     )
 
 
-def _entries(document: Mapping[str, Any]) -> dict[str, Any]:
-    entries = document.get("profiles", {})
-    if not isinstance(entries, dict):
-        raise _damaged_file("profiles is not a table")
-    return entries
-
-
 def _profile(name: str, entry: Any) -> Profile:
     fields: dict[str, Any] = {field: entry.get(field) for field in _FIELDS} if isinstance(entry, dict) else {}
     if not fields.get("location_id") or not all(value is None or isinstance(value, str) for value in fields.values()):
@@ -279,61 +276,69 @@ def _profile(name: str, entry: Any) -> Profile:
     return Profile(name, **fields)
 
 
-def _set_entry(document: Any, profile: Profile) -> None:
-    import tomlkit
+def _edit_file(name: str, profile: Profile | None) -> None:
+    """Save a profile in the file, or remove it if *profile* is ``None``.
 
-    entries = document.setdefault("profiles", tomlkit.table())
-    if not isinstance(entries.get(profile.name), Mapping):
-        entries[profile.name] = {}
-    entry = entries[profile.name]
-    for field in _FIELDS:
-        value = getattr(profile, field)
-        if value is not None:
-            entry[field] = value
-        else:
-            entry.pop(field, None)
-    if "default" not in document:
-        document["default"] = profile.name
-
-
-def _remove_entry(document: Any, name: str) -> None:
-    document["profiles"].pop(name, None)
-    if document.get("default") == name:
-        del document["default"]
-
-
-def _edit_file(edit: Callable[[Any], None], *, removed: str | None = None) -> None:
-    """Apply *edit* to the parsed file, and replace the file atomically. Comments stay.
-
-    tomlkit has two bugs that matter here, so its output is checked against what tomllib reads.
+    Only the lines of the profile change, so comments stay. A file in which that goes wrong, such as one with all
+    profiles in one line, is rewritten.
     """
-    import tomlkit
-
     text = _read_text()
-    _entries(_parse(text))
-    document = tomlkit.parse(text)
-    edit(document)
-    edited = tomlkit.dumps(document)
-    if _parse(edited) != document.unwrap():  # bug 1: lines below dotted keys can get into the wrong table
-        edited = tomlkit.dumps(document.unwrap())
-    if removed is not None:  # bug 2: a table takes the comment above the next table with it
-        without_lines = _without_profile(text, removed)
-        with contextlib.suppress(InvalidRequest):
-            edited = without_lines if _parse(without_lines) == _parse(edited) else edited
-    _write_text(edited)
+    document = _parse(text)
+    entries = document["profiles"]
+    fields: dict[str, str] = {}
+    if profile is None:
+        entries.pop(name, None)
+        if document.get("default") == name:
+            del document["default"]
+    else:
+        entry = entries.get(name)
+        fields = {field: value for field in _FIELDS if (value := getattr(profile, field)) is not None}
+        others = {key: value for key, value in entry.items() if key not in _FIELDS} if isinstance(entry, dict) else {}
+        entries[name] = others | fields
+        document.setdefault("default", name)
+    edited = _edit_lines(text, name, fields)
+    try:
+        is_correct = _parse(edited) == document
+    except InvalidRequest:
+        is_correct = False
+    _write_text(edited if is_correct else _as_toml(document))
 
 
-def _without_profile(text: str, name: str) -> str:
-    """The text without the lines of one profile. Comments above the next table stay."""
-    lines = [
-        line for line in text.splitlines(keepends=True) if not re.match(rf"default\s*=\s*[\"']{name}[\"']", line)
-    ]
+def _edit_lines(text: str, name: str, fields: Mapping[str, str]) -> str:
+    """The text with new lines for one profile, or without it if there are no fields. All other lines stay."""
+    lines = [f"{line}\n" for line in text.splitlines()]
     headers = [index for index, line in enumerate(lines) if line.lstrip().startswith("[")]
     start = next((index for index in headers if re.match(rf"\s*\[profiles\.{name}\]", lines[index])), len(lines))
     end = next((index for index in headers if index > start), len(lines))
     while end > start and lines[end - 1].lstrip()[:1] in ("", "#"):
         end -= 1
-    return "".join(lines[:start] + lines[end:])
+    if not fields:
+        del lines[start:end]
+        return "".join(line for line in lines if not re.match(rf"default\s*=\s*[\"']{name}[\"']", line))
+    header = lines[start : start + 1] or ["\n", f"[profiles.{name}]\n"]
+    others = [line for line in lines[start + 1 : end] if not re.match(rf"\s*({'|'.join(_FIELDS)})\s*=", line)]
+    lines[start:end] = [*header, *(f"{key} = {_toml(value)}\n" for key, value in fields.items()), *others]
+    first = headers[0] if headers else start
+    if not any(re.match(r"default\s*=", line) for line in lines[:first]):
+        lines.insert(first, f'default = "{name}"\n')
+    return "".join(lines)
+
+
+def _as_toml(document: Mapping[str, Any]) -> str:
+    """The document without comments, one line for each profile."""
+    keys = {_toml(key): value for key, value in document.items() if key != "profiles"}
+    keys |= {f"profiles.{_toml(name)}": entry for name, entry in document["profiles"].items()}
+    return "".join(f"{key} = {_toml(value)}\n" for key, value in keys.items())
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml(key)} = {_toml(part)}" for key, part in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    if isinstance(value, (str, bool)):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return str(value)  # a number, a date or a time
 
 
 def _write_text(text: str | None) -> None:
@@ -343,14 +348,13 @@ def _write_text(text: str | None) -> None:
             path().resolve().unlink()
         else:
             disk.replace_file(path(), lambda part: str(part.write_text(text, encoding="utf-8", newline="")))
-        return
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-    raise _write_error(reason)
+        raise _write_error(error) from None
 
 
-def _write_error(reason: str, hint: str = "check the permissions of the folder") -> InvalidRequest:
-    return InvalidRequest(f"{path()} cannot be written: {reason}", hint=hint)
+def _write_error(error: OSError) -> InvalidRequest:
+    reason = error.strerror or type(error).__name__
+    return InvalidRequest(f"{path()} cannot be written: {reason}", hint="check the permissions of the folder")
 
 
 @contextlib.contextmanager
@@ -358,18 +362,18 @@ def _file_lock() -> Iterator[None]:
     """Let one program of this user at a time read, change and write the file."""
     from filelock import FileLock, Timeout
 
-    lock, problem = FileLock(path().with_suffix(".lock"), timeout=_LOCK_TIMEOUT, mode=0o600), None
+    lock = FileLock(path().with_suffix(".lock"), timeout=_LOCK_TIMEOUT, mode=0o600)
     try:
         path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        problem = _write_error("another program is writing it", "try again when that program is done")
+        raise InvalidRequest(
+            f"{path()} cannot be written: another program is writing it", hint="try again when that program is done"
+        ) from None
     except OSError as error:
-        problem = _write_error(error.strerror or type(error).__name__)
+        raise _write_error(error) from None
     except NotImplementedError:  # a drive that does not support locks
         pass
-    if problem is not None:
-        raise problem
     try:
         yield
     finally:
