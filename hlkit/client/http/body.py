@@ -22,7 +22,6 @@ MAX_LENIENT_BYTES = 16 * 2**20  # lenient parsing needs several copies of the bo
 _STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _HIGH, _LOW = r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _LONE_SURROGATE = re.compile(f"{_HIGH}(?!{_LOW})|(?<!{_HIGH}){_LOW}")
-_TOO_DEEP = f"the response is nested deeper than {MAX_DEPTH} levels"
 _TO_SQUARE_BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -84,15 +83,13 @@ def decode(body: bytes) -> dict[str, Any]:
     """
     if _is_huge(body) and _is_huge(_STRINGS.sub(b"", body)):
         raise _too_much("the response has more data than any page of rows")
+    if _is_deep(body) and _is_deep(_STRINGS.sub(b"", body)):
+        raise _too_much(f"the response is nested deeper than {MAX_DEPTH} levels")
     try:
         with without_garbage_collection():
             payload = msgspec.json.decode(body)
-    except RecursionError:
-        raise _too_much(_TOO_DEEP) from None
-    except (ValueError, msgspec.MsgspecError):
+    except (ValueError, RecursionError, msgspec.MsgspecError):  # RecursionError: brackets that are never closed
         payload = _decode_leniently(body)
-    if _may_be_deep(body) and not _is_shallow(payload):
-        raise _too_much(_TOO_DEEP)
     if isinstance(payload, list):
         payload = {"$": payload}
     if not isinstance(payload, dict):
@@ -120,31 +117,15 @@ def _is_huge(body: bytes) -> bool:
     return body.count(b"{") + body.count(b"[") > MAX_OBJECTS or body.count(b",") > MAX_VALUES
 
 
-def _may_be_deep(body: bytes) -> bool:
-    """A quick check of the brackets alone, even those in strings: removes the innermost pairs, level by level."""
+def _is_deep(body: bytes) -> bool:
+    """Whether brackets are nested deeper than ``MAX_DEPTH``: removes the innermost pairs, level by level."""
     brackets = body.translate(_TO_SQUARE_BRACKETS, _NOT_BRACKETS)
     for _ in range(MAX_DEPTH):
         outer = brackets.replace(b"[]", b"")
         if len(outer) == len(brackets):
             return False
         brackets = outer
-    return True
-
-
-def _is_shallow(value: Any) -> bool:
-    """Whether lists and objects are nested at most ``MAX_DEPTH`` levels deep."""
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, (dict, list))
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, (dict, list))
-        ]
-        if not level:
-            return True
-    return False
+    return b"[]" in brackets
 
 
 def _decode_leniently(body: bytes) -> Any:
