@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gzip
+import io
 import os
 import socket
 import ssl
@@ -32,6 +34,7 @@ from hlkit.client.http.token import Token
 
 MAX_BODY_BYTES = 64 * 2**20  # decompressed; a page of 500 rows has about 1 MB
 _CHUNK_BYTES = 65_536
+_GZIP_START = b"\x1f\x8b\x08"
 _MAX_GZIP_MEMBERS = 1000  # of a response body; servers send one
 _PROXY_HINT = (
     "check HTTPS_PROXY and ALL_PROXY, or the system's settings: http://proxy.example.com:8080, with characters such "
@@ -279,25 +282,16 @@ def _decompress(body: bytes, encoding: str) -> bytes | Failure:
         return body
     if encoding not in ("gzip", "x-gzip"):
         return Failure("broken", f"the response has a compression that was not requested ({encoding[:20]})")
-    parts, size, position = [], 0, 0
-    for _ in range(_MAX_GZIP_MEMBERS):
-        stream = zlib.decompressobj(wbits=31)  # 31: gzip
-        while not stream.eof:
-            chunk = body[position : position + _CHUNK_BYTES]
-            if not chunk:
-                return Failure("broken", "the compressed response is truncated")
-            try:
-                part = stream.decompress(chunk, MAX_BODY_BYTES - size + 1)
-            except zlib.error:
-                return Failure("broken", "the compressed response is damaged")
-            position += len(chunk) - len(stream.unused_data)
-            size += len(part)
-            if size > MAX_BODY_BYTES:
-                return _TOO_LARGE
-            parts.append(part)
-        if position == len(body):
-            return b"".join(parts)
-    return Failure("broken", "the compressed response has too many parts")
+    if body.count(_GZIP_START) > _MAX_GZIP_MEMBERS:
+        return Failure("broken", "the compressed response has too many parts")
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(body)) as file:
+            decompressed = file.read(MAX_BODY_BYTES + 1)
+    except EOFError:
+        return Failure("broken", "the compressed response is truncated")
+    except (OSError, zlib.error):
+        return Failure("broken", "the compressed response is damaged")
+    return _TOO_LARGE if len(decompressed) > MAX_BODY_BYTES else decompressed
 
 
 def _failure_from(error: Exception) -> Failure:
