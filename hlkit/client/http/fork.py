@@ -2,11 +2,6 @@
 
 On a shared socket, each process would read the other's responses. SQLite forbids using a connection that was opened
 before the fork. A lock that another thread held at that moment is never released in the child, which has one thread.
-
-An object that holds such a thing registers in one of two ways, for as long as it lives:
-
-- ``reset_in_child``: its ``after_fork()`` runs in the child before anything else does.
-- ``pause_for_fork``: its ``pause()`` runs before the fork and its ``resume()`` after it, in parent and child.
 """
 
 from __future__ import annotations
@@ -14,58 +9,48 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-
-class ResetInChild(Protocol):
-    def after_fork(self) -> None:
-        """Replace what belongs to the parent. Runs in the child, which has one thread."""
-
-
-class PauseForFork(Protocol):
-    def pause(self) -> None:
-        """Finish the current work of every thread and start no more. Runs in the parent, before the fork."""
-
-    def resume(self) -> None:
-        """Allow work again. Runs after the fork, in parent and child."""
-
-
+T = TypeVar("T")
 _FORK_LOCK = threading.RLock()  # one fork at a time
-_RESET: weakref.WeakSet[ResetInChild] = weakref.WeakSet()
-_PAUSE: weakref.WeakSet[PauseForFork] = weakref.WeakSet()
-_paused: list[PauseForFork] = []
+_HOLDERS: weakref.WeakKeyDictionary[Any, tuple[Callable[[Any], object], ...]] = weakref.WeakKeyDictionary()
+_current: list[tuple[Any, tuple[Callable[[Any], object], ...]]] = []  # during a fork
 
 
-def reset_in_child(holder: ResetInChild) -> None:
-    """Call ``holder.after_fork()`` in every child process from now on."""
+def register(
+    holder: T,
+    *,
+    in_child: Callable[[T], object] = lambda _: None,
+    before: Callable[[T], object] = lambda _: None,
+    after: Callable[[T], object] = lambda _: None,
+) -> None:
+    """For as long as *holder* lives, call *before* with it before each fork and *after* after it.
+
+    In the child, every holder's *in_child* is called first, before anything else runs.
+    """
     with _FORK_LOCK:
-        _RESET.add(holder)
-
-
-def pause_for_fork(holder: PauseForFork) -> None:
-    """Call ``holder.pause()`` before and ``holder.resume()`` after every fork from now on."""
-    with _FORK_LOCK:
-        _PAUSE.add(holder)
+        _HOLDERS[holder] = before, in_child, after
 
 
 def _before_fork() -> None:
     _FORK_LOCK.acquire()
-    _paused.extend(_PAUSE)
-    for holder in _paused:
-        holder.pause()
-
-
-def _after_fork() -> None:
-    for holder in _paused:
-        holder.resume()
-    _paused.clear()
-    _FORK_LOCK.release()
+    _current.extend(_HOLDERS.items())
+    for holder, (before, _, _) in _current:
+        before(holder)
 
 
 def _after_fork_in_child() -> None:
-    for holder in list(_RESET):
-        holder.after_fork()
+    for holder, (_, in_child, _) in _current:
+        in_child(holder)
     _after_fork()
+
+
+def _after_fork() -> None:
+    for holder, (_, _, after) in _current:
+        after(holder)
+    _current.clear()
+    _FORK_LOCK.release()
 
 
 if hasattr(os, "register_at_fork"):  # Windows has no fork

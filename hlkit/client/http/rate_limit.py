@@ -87,9 +87,9 @@ class RateLimiter:
         self._free_at: list[float] = []  # for each slot in use, when it is free again, by ``clock``
         self._day_ends_at = 0.0  # by ``clock``: until then, an empty daily quota stays empty
         self.quota = Quota()
-        fork.reset_in_child(self)
+        fork.register(self, in_child=RateLimiter._after_fork_in_child)
 
-    def after_fork(self) -> None:
+    def _after_fork_in_child(self) -> None:
         """The responses to requests in flight go to the parent, so count their slots as used now."""
         self._lock = threading.Lock()
         next_interval = self._clock() + self._interval

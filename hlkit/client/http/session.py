@@ -315,11 +315,8 @@ class Session(CacheMixin, _RateLimitedSession):
         )
         self.headers.clear()
         self._reset_in_flight()
-        fork.reset_in_child(self)  # calls after_fork() in every child process
-
-    def after_fork(self) -> None:
-        """Start with nothing in flight: the threads that run the parent's requests do not exist in the child."""
-        self._reset_in_flight()
+        # The threads that run the parent's requests do not exist in the child.
+        fork.register(self, in_child=Session._reset_in_flight)
 
     def _reset_in_flight(self) -> None:
         self._in_flight_lock = threading.Lock()

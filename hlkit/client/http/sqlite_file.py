@@ -70,15 +70,15 @@ class File:
         weakref.finalize(self, self._handle.close)
         with contextlib.suppress(CacheLocked):
             self.run(lambda db: None)
-        fork.pause_for_fork(self)
+        fork.register(self, before=File._pause, after=File._resume)
 
-    def pause(self) -> None:
+    def _pause(self) -> None:
         """Wait for the current transaction, then close the file: SQLite connections must not cross a fork."""
         self._handle.lock.acquire()
         if self._path is not None:
             self._handle.disconnect()
 
-    def resume(self) -> None:
+    def _resume(self) -> None:
         self._handle.lock.release()
 
     @property

@@ -119,11 +119,7 @@ class Adapter(HTTPAdapter):
 
     def __init__(self) -> None:
         super().__init__()
-        fork.reset_in_child(self)
-
-    def after_fork(self) -> None:
-        """The open connections belong to the parent: start with none."""
-        self.__init__()  # type: ignore[misc]
+        fork.register(self, in_child=Adapter.__init__)  # the open connections belong to the parent: start with none
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
