@@ -19,9 +19,8 @@ location's time zone, and so is today. Any other value raises ``InvalidRequest``
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from numbers import Real
 from types import NoneType
@@ -31,6 +30,7 @@ import numpy as np
 import pandas as pd
 
 from hlkit.client.errors import InvalidRequest
+from hlkit.client.text import did_you_mean, shorten
 
 Zone = Callable[[], dt.tzinfo]
 Today = Callable[[], dt.date]
@@ -142,7 +142,7 @@ def from_epochs(numbers: pd.Series) -> pd.Series:
 def short(value: Any) -> str:
     """A value for an error message. A long or complex one, which may hold personal data, shows only its type."""
     if isinstance(value, str):
-        return repr(str(value) if len(value) <= 40 else f"{value[:39]}…")
+        return repr(shorten(str(value), 40))
     try:
         text = str(value) if isinstance(value, _SHOWN_TYPES) else ""
     except ValueError:  # an int of more than 4,300 digits
@@ -203,7 +203,7 @@ def _span(name: str, value: Any, zone: Zone, today: Today | None) -> tuple[pd.Ti
     if (last_n := _LAST_N.fullmatch(phrase)) and int(last_n[1]):
         end, length = pd.Timestamp(get_today()), cast("dict[str, Any]", {_UNITS[last_n[2][0]]: int(last_n[1])})
         return _checked(name, value, lambda: end - pd.DateOffset(**length)), end
-    raise _not_a_date(name, value, difflib.get_close_matches(phrase, _NAMED, n=1, cutoff=0.75))
+    raise _not_a_date(name, value, did_you_mean(phrase, _NAMED, '"{}"'))
 
 
 def _calendar_range(text: str) -> tuple[tuple[int, int, int], dict[str, Any]] | None:
@@ -237,9 +237,8 @@ def _in_utc(moment: pd.Timestamp, zone: Zone) -> pd.Timestamp:
     return moment.tz_convert("UTC")
 
 
-def _not_a_date(name: str, value: Any, suggestions: Sequence[str] = ()) -> InvalidRequest:
-    is_number = _NUMBER.fullmatch(_text(value) or "")
-    hint = (
-        NUMBERS if is_number else f'did you mean "{suggestions[0]}"? Otherwise {GRAMMAR}' if suggestions else GRAMMAR
-    )
+def _not_a_date(name: str, value: Any, suggestion: str = "") -> InvalidRequest:
+    hint = f"{suggestion} Otherwise {GRAMMAR}" if suggestion else GRAMMAR
+    if _NUMBER.fullmatch(_text(value) or ""):
+        hint = NUMBERS
     return InvalidRequest(f"{name}={short(value)} is not a date or time", hint=hint)

@@ -42,7 +42,6 @@ with a new record.
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections import Counter
@@ -73,6 +72,7 @@ from hlkit.client.http.retry import RetryBudget
 from hlkit.client.http.session import RequestSpec, Session
 from hlkit.client.pagination import Offset, Page, PageNumber, Position, SearchAfter, SeenRows
 from hlkit.client.schema import Resource
+from hlkit.client.text import canonical_json
 from hlkit.client.warning import warn
 
 # Seconds to wait for another program that holds the cache file. Used offline, and for the
@@ -586,7 +586,7 @@ class Download:
         """The request for the page at *position*. Counts it in *occurrences*."""
         resource, record = self.query.resource, self._current_record
         request_parameters = self.query.request_parameters(parameters, position)
-        position_json = json.dumps(position, sort_keys=True, default=str)
+        position_json = canonical_json(position)
         occurrences[position_json] += 1
         is_search = resource.method == "POST"
         return RequestSpec(

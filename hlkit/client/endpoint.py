@@ -24,6 +24,7 @@ from hlkit.client.lookup import report_empty, resolve_names
 from hlkit.client.options import ReadOptions, docstring, of_resource, refuse_positional, signature, validate
 from hlkit.client.pagination import NoPaging, PageNumber
 from hlkit.client.schema import Resource
+from hlkit.client.text import canonical_json
 from hlkit.client.warning import warn
 
 if TYPE_CHECKING:
@@ -362,7 +363,7 @@ class Endpoint:
             self.resource,
             self._context.location_id,
             self._parameter_sets(options),
-            family=json.dumps([all_parents, dict(options.filters)], sort_keys=True, default=str),
+            family=canonical_json([all_parents, dict(options.filters)]),
             since=None if options.since is None else options.since.timestamp(),
             until=None if options.until is None else options.until.timestamp(),
         )

@@ -267,7 +267,7 @@ def _value(name: str, kind: Kind, given: Any) -> str:
     if kind.choices and text.casefold() not in spelled:
         raise InvalidRequest(
             f"{name} has no value {short(text)}",
-            hint=f"{did_you_mean(text.casefold(), kind.choices)} it has {', '.join(kind.choices)}".lstrip(),
+            hint=f"{did_you_mean(text, kind.choices)} it has {', '.join(kind.choices)}".lstrip(),
         )
     return spelled.get(text.casefold(), text)
 

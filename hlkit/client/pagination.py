@@ -7,7 +7,6 @@ Each paging style is a class; its docstring shows the JSON it is for. A style kn
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any, ClassVar
 
 from hlkit.client.errors import IncompleteDownload
 from hlkit.client.seen_ids import SeenIds
+from hlkit.client.text import canonical_json
 
 Position = dict[str, Any]
 
@@ -482,15 +482,11 @@ class SeenRows:
 
     def _loop_error(self, reason: str, position: Position) -> IncompleteDownload:
         return IncompleteDownload(
-            f"pagination loop in {self.resource}: {reason} (at {_as_json(position)})",
+            f"pagination loop in {self.resource}: {reason} (at {canonical_json(position)})",
             hint="try again later; if it happens again, send HighLevel support the trace id",
             resource=self.resource,
         )
 
 
 def _key(position: Position) -> int:
-    return hash(_as_json(position))
-
-
-def _as_json(position: Position) -> str:
-    return json.dumps(position, sort_keys=True, default=str)
+    return hash(canonical_json(position))

@@ -1,8 +1,9 @@
-"""Text that is safe to print: no control characters, no lone surrogates; counts with their noun; near misses."""
+"""Texts: safe to print, shortened, compared, counts with their noun, near misses, JSON as a key."""
 
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterable
 
@@ -28,7 +29,23 @@ def many(count: float, noun: str) -> str:
     return f"{count:,.0f} {noun}{'' if count == 1 else 's'}"
 
 
-def did_you_mean(name: str, known: Iterable[str], form: str = "{!r}") -> str:
+def shorten(text: str, length: int) -> str:
+    """*text*, with an ellipsis in place of what exceeds *length* characters."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def fold(text: object) -> str:
+    """Text to compare by, ignoring case and spaces."""
+    return " ".join(str(text).split()).casefold()
+
+
+def did_you_mean(name: object, known: Iterable[str], form: str = "{!r}") -> str:
     """The question "did you mean 'won'?" with the closest of *known*, or nothing."""
-    closest = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {form.format(closest[0])}?" if closest else ""
+    by_folded = {fold(candidate): candidate for candidate in known}
+    closest = difflib.get_close_matches(fold(name), list(by_folded), n=1)
+    return f"did you mean {form.format(by_folded[closest[0]])}?" if closest else ""
+
+
+def canonical_json(value: object) -> str:
+    """Equal values give equal text, in whatever order their keys are."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)

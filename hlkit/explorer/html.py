@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from hlkit.client.errors import HlkitError, advice
-from hlkit.client.text import BREAKS, printable
+from hlkit.client.text import BREAKS, printable, shorten
 from hlkit.display.html import INK, pairs_html
 
 _BOX_STYLE = f"{INK};padding:8px 12px;border-radius:4px;line-height:1.4;overflow-x:auto;max-width:100%;"
@@ -29,8 +29,7 @@ _CELL_LENGTH = 60  # characters
 
 def one_line(value: object, max_length: int = _CELL_LENGTH) -> str:
     """*value* as one escaped line of text, truncated to *max_length* characters."""
-    text = BREAKS.sub(" ", printable(str(value)))
-    return escape(text if len(text) <= max_length else text[: max_length - 1] + "…")
+    return escape(shorten(BREAKS.sub(" ", printable(str(value))), max_length))
 
 
 def box(html: str) -> str:

@@ -22,6 +22,7 @@ import pandas as pd
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import COUNT, FLAG, SHARE, TEXT, Column
+from hlkit.client.text import shorten
 
 _KEY = secrets.token_bytes(32)
 _LISTS = (list, tuple, set, frozenset, np.ndarray)
@@ -245,4 +246,4 @@ def _text(value: Any) -> str:
 def _printable(text: str) -> str:
     """At most 40 characters of *text*, on one line, without control characters."""
     text = "".join(character if character.isprintable() else " " for character in text[:80])
-    return text if len(text) <= 40 else text[:39] + "…"
+    return shorten(text, 40)

@@ -16,7 +16,7 @@ from hlkit.analysis.core.groups import ALL, NONE, SMALL, UNNAMED
 from hlkit.client.frames.names import NAMED_BY
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import ID
-from hlkit.client.text import BREAKS, many, printable
+from hlkit.client.text import BREAKS, many, printable, shorten
 
 Template = Callable[[pd.DataFrame], str]
 _MAX_NAME, _MAX_HEADLINE = 40, 300  # characters
@@ -96,8 +96,7 @@ def _shorten(text: object, limit: int) -> object:
     """*text* in one line of at most *limit* characters."""
     if not isinstance(text, str):
         return text
-    line = " ".join(printable(BREAKS.sub(" ", text)).split())
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+    return shorten(" ".join(printable(BREAKS.sub(" ", text)).split()), limit)
 
 
 def option_value(table: pd.DataFrame, name: str) -> Any:

@@ -20,7 +20,7 @@ from hlkit.analysis.core.registry import Analysis
 from hlkit.client.disk import expand_path
 from hlkit.client.frames.names import NAMED_BY
 from hlkit.client.schema import COUNT, NUMBER, Kind
-from hlkit.client.text import BREAKS, many, printable
+from hlkit.client.text import BREAKS, many, printable, shorten
 from hlkit.display.html import INK, pairs_html
 from hlkit.files.export import checked_target, write, write_bytes
 
@@ -233,5 +233,4 @@ def _text(value: Any, kind: str, digits: int) -> str:
         spec = ".3f" if kind == "SHARE" else ",.2f" if kind == "MONEY" else f",.{digits}f"
         number = f"{value:{',.0f' if abs(value) >= 1000 else spec}}"
         return number.removeprefix("-") if float(number.replace(",", "")) == 0 else number
-    text = printable(BREAKS.sub(" ", str(value)))
-    return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + "…"
+    return shorten(printable(BREAKS.sub(" ", str(value))), _MAX_TEXT)

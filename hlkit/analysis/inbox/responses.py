@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -60,7 +59,7 @@ from hlkit.analysis.core.survival import kaplan_meier, survival_quantiles
 from hlkit.client.dates import short
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.schema import COUNT, FLAG, ID, INSTANT, NUMBER, SHARE, TEXT
-from hlkit.client.text import many
+from hlkit.client.text import did_you_mean, many
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -232,13 +231,12 @@ def _targets(target_min: int | dict[str, int]) -> dict[str, float]:
     """The target in minutes by channel, in lowercase; empty if all channels have the same target."""
     if not isinstance(target_min, dict):
         return {}
-    names = {name.lower(): name for name in CHANNEL_NAMES}
+    names = {name.lower() for name in CHANNEL_NAMES}
     for name, value in target_min.items():
         if str(name).strip().lower() not in names:
-            near = difflib.get_close_matches(str(name).lower(), names, n=1)
             raise InvalidRequest(
                 f"target_min has no channel {short(name)}",
-                hint=f"did you mean {names[near[0]]!r}?" if near else f"there are {', '.join(CHANNEL_NAMES)}",
+                hint=did_you_mean(name, CHANNEL_NAMES) or f"there are {', '.join(CHANNEL_NAMES)}",
             )
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
             raise InvalidRequest(

@@ -51,7 +51,7 @@ from hlkit.client.dates import instant, short
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.frames.names import id_named, near_names
 from hlkit.client.schema import COUNT, FLAG, ID, MONEY, SHARE, TEXT
-from hlkit.client.text import many
+from hlkit.client.text import many, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -505,8 +505,7 @@ def _label_steps(ax: Axes, pipelines: list[pd.DataFrame]) -> list[Array]:
 
 
 def _one_line(name: str) -> str:
-    line = name.replace("\n", " ")
-    return line if len(line) <= 28 else f"{line[:27]}…"
+    return shorten(name.replace("\n", " "), 28)
 
 
 def _axis_label(several: bool, by: str | None, table: pd.DataFrame) -> str:

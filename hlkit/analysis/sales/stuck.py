@@ -39,7 +39,7 @@ from hlkit.analysis.core.headlines import compare_groups, largest_group
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.run_log import as_mask, remark
 from hlkit.client.schema import COUNT, FLAG, ID, INSTANT, MONEY, NUMBER, SHARE, TEXT
-from hlkit.client.text import many
+from hlkit.client.text import many, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -402,8 +402,7 @@ def _shorten_both(name: str) -> str:
 
 
 def _shorten(name: str) -> str:
-    line = " ".join(name.split())
-    return line if len(line) <= 20 else f"{line[:19]}…"
+    return shorten(" ".join(name.split()), 20)
 
 
 @stuck.chart("stuck_share", show="stages")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 
 import pandas as pd
@@ -10,6 +9,7 @@ import pandas as pd
 from hlkit.client.dates import short
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.schema import TEXT
+from hlkit.client.text import did_you_mean, fold
 
 # id column: (name column, the resource that has the names)
 NAMED_BY = {
@@ -32,8 +32,8 @@ def id_named(noun: str, name_or_id: str, names: pd.Series, alternative: str = ""
     """
     if name_or_id in names.index:
         return name_or_id
-    folded = names.dropna().astype(str).map(_fold)
-    matches = folded.index[(folded == _fold(name_or_id)).to_numpy(dtype=bool)].drop_duplicates()
+    folded = names.dropna().astype(str).map(fold)
+    matches = folded.index[(folded == fold(name_or_id)).to_numpy(dtype=bool)].drop_duplicates()
     if len(matches) > 1:
         exact = matches[(names.loc[matches] == name_or_id).to_numpy(dtype=bool)]
         matches = exact if len(exact) == 1 else matches
@@ -47,15 +47,8 @@ def id_named(noun: str, name_or_id: str, names: pd.Series, alternative: str = ""
 
 def near_names(name: str, names: pd.Series) -> str:
     """A hint with the closest of *names*, or the first 20 if none is close."""
-    by_folded = {_fold(candidate): str(candidate) for candidate in names.dropna()}
-    near = difflib.get_close_matches(_fold(name), list(by_folded), n=1)
-    if near:
-        return f"did you mean {by_folded[near[0]]!r}?"
-    return f"choose from {', '.join(list(by_folded.values())[:20])}"
-
-
-def _fold(name: object) -> str:
-    return " ".join(str(name).split()).casefold()
+    known = list(dict.fromkeys(names.dropna().astype(str)))
+    return did_you_mean(name, known) or f"choose from {', '.join(known[:20])}"
 
 
 def with_names(frame: pd.DataFrame, names: Callable[[str], pd.Series | None]) -> pd.DataFrame:

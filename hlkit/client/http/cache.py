@@ -13,7 +13,6 @@ requests-cache decides what to store and when to serve it. Unlike its own SQLite
 from __future__ import annotations
 
 import contextlib
-import json
 import sqlite3
 import time
 import uuid
@@ -32,6 +31,7 @@ from hlkit.client.http import download_records
 from hlkit.client.http.download_records import CHECKS, DAY, HOUR, SCHEMA, Record
 from hlkit.client.http.sqlite_file import CacheWarning, File
 from hlkit.client.http.token import Token
+from hlkit.client.text import canonical_json
 from hlkit.client.warning import warn
 
 MAX_BYTES = 2_000_000_000  # in all files of the cache folder; above it, the oldest downloads are deleted
@@ -182,7 +182,7 @@ class Cache(BaseCache):
     def new_record(self, query_id: str, resource: str, parameters: object, **values: Any) -> Record:
         """A record for a download that begins now, not yet written. *values* are other fields of ``Record``."""
         now, generation = self._now(), uuid.uuid4().hex
-        text = json.dumps(parameters, sort_keys=True, default=str)
+        text = canonical_json(parameters)
         values = {"family": query_id, "started_at": now, "fetched_at": now, "read_at": now, **values}
         return Record(generation, self.prefix(generation), query_id, resource=resource, parameters=text, **values)
 

@@ -22,7 +22,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
-import json
 import logging
 import re
 import threading
@@ -54,6 +53,7 @@ from hlkit.client.http.responses import error_for, retry_after
 from hlkit.client.http.retry import RetryBudget, RetryState
 from hlkit.client.http.token import Token, same_host
 from hlkit.client.http.transport import Adapter, Failure, RawResponse, send_once
+from hlkit.client.text import canonical_json
 
 # A server that normally states the length of its responses, and omits it once, may have been cut off: such a response
 # is requested up to this many times, and the longest is used.
@@ -356,7 +356,7 @@ class Session(CacheMixin, _RateLimitedSession):
 
     def query_id(self, method: str, path: str, version: str, parameters: object) -> str:
         """A hash of a query, in hex: equal for the same method, path, parameters and version under one token."""
-        return self._token.digest("query", method, path, version, _canonical_json(parameters))
+        return self._token.digest("query", method, path, version, canonical_json(parameters))
 
     def forget(self, spec: RequestSpec) -> None:
         """Delete the response from the cache."""
@@ -377,7 +377,7 @@ class Session(CacheMixin, _RateLimitedSession):
             spec.method,
             self.base_url + spec.path,
             params={name: _query_value(value) for name, value in spec.params.items() if value is not None},
-            data=None if spec.body is None else _canonical_json(spec.body),
+            data=None if spec.body is None else canonical_json(spec.body),
             headers={
                 "Version": spec.version,
                 "Accept": "application/json",
@@ -484,11 +484,6 @@ def _cacheable(request: requests.PreparedRequest, raw: RawResponse) -> requests.
 def _query_value(value: Any) -> Any:
     """A query parameter as the API expects it: ``true``, not ``True``."""
     return ("true" if value else "false") if isinstance(value, bool) else value
-
-
-def _canonical_json(value: object) -> str:
-    """Equal values give equal text, in whatever order their keys are."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
 
 
 @functools.cache
