@@ -37,16 +37,13 @@ _DAY_LENGTH = dt.timedelta(days=1) // _US
 _YEAR_1, _YEAR_9999 = range(-62135596800, -62104060800), range(253370764800, 253402300801)  # seconds since 1970
 _BEGIN, _END = ((dt.datetime(year, 1, 1) - _EPOCH) // _US for year in (YEARS[0], YEARS[1] + 1))
 _MINUTE = 60_000  # ms: dates in milliseconds are whole minutes; dates in seconds almost never look like it
-_MIN_EPOCH_S = 100_000_000  # smaller numbers are a day in eight digits (20250301), or not a date
+_MIN_EPOCH_S = 100_000_000  # a smaller number is a day in eight digits (20250301), or not a date
+_LONG_NUMBER = re.compile(r"-?\d{9,}(\.\d*)?")
 _NUMBER = re.compile(r"-?\d+(\.\d*)?")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 _DAY_AND_TIME = r"^\d{4}-\d\d-\d\d([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?(Z|[+-][01]\d:?[0-5]\d)?)?$"
 _RECORD_KEYS = {"id", "_id", "url", "email", "phone"}  # an object with one of these is one item, not a list
 _EMPTY = ("", None)
-
-
-class _MisfitError(Exception):
-    """The value does not fit its kind."""
 
 
 def convert(wire_values: list[Any], kind: Kind, *, epoch_ms: bool = False) -> tuple[Any, int]:
@@ -58,38 +55,26 @@ def convert(wire_values: list[Any], kind: Kind, *, epoch_ms: bool = False) -> tu
         return [as_list(value) for value in wire_values], 0
     try:
         return _convert_all(wire_values, kind.name), 0
-    except (
-        pa.ArrowInvalid,
-        pa.ArrowTypeError,
-        pa.ArrowNotImplementedError,
-        TypeError,
-        ValueError,
-        OverflowError,
-    ):
+    except (TypeError, ValueError, OverflowError, NotImplementedError):
         return _convert_each(wire_values, kind.name, epoch_ms)
 
 
 def _convert_all(wire_values: list[Any], kind: str) -> Any:
     """Convert the values at once. Raises if any of them does not fit."""
-    if kind == "TEXT":
-        return pa.array(wire_values, pa.string())
-    if kind in ("ID", "CHOICE"):
-        array = pa.array(wire_values, pa.string())
-        return pc.if_else(pc.equal(array, ""), None, array) if "" in wire_values else array
     if kind in ("INSTANT", "DAY"):
         texts = pa.array(wire_values, pa.string())
         if kind == "DAY" and pc.all(pc.match_substring_regex(texts, _DAY_AND_TIME)).as_py() is False:
             raise ValueError
         times = texts.cast(_INSTANT) if kind == "INSTANT" else pc.utf8_slice_codeunits(texts, 0, 10).cast(_DAY)
-        if not all(end is None or _is_plausible(end) for end in pc.min_max(times.cast(pa.int64())).as_py().values()):
-            raise OverflowError
+        for end in pc.min_max(times.cast(pa.int64())).as_py().values():
+            _check_year(end)
         return times
-    if kind == "FLAG":
-        return pa.array(wire_values, pa.bool_())
-    rejected = (bool, float) if kind == "COUNT" else bool  # Arrow would read True as 1, and 3.5 as 3
-    if any(isinstance(value, rejected) for value in wire_values):
-        raise TypeError
-    return pa.array(wire_values, _ARROW[kind])
+    if kind in ("NUMBER", "MONEY", "SHARE", "COUNT"):
+        rejected = (bool, float) if kind == "COUNT" else bool  # Arrow would read True as 1, and 3.5 as 3
+        if any(isinstance(value, rejected) for value in wire_values):
+            raise TypeError
+    array = pa.array(wire_values, _ARROW[kind])
+    return pc.if_else(pc.equal(array, ""), None, array) if kind in ("ID", "CHOICE") and "" in wire_values else array
 
 
 def _convert_each(wire_values: list[Any], kind: str, epoch_ms: bool) -> tuple[Any, int]:
@@ -100,12 +85,11 @@ def _convert_each(wire_values: list[Any], kind: str, epoch_ms: bool) -> tuple[An
     for value in wire_values:
         try:
             converted.append(read(value))
-        except (_MisfitError, TypeError, ValueError, OverflowError):
+        except (TypeError, ValueError, OverflowError):
             converted.append(None)
             misfits += 1
-    if kind in ("INSTANT", "DAY"):
-        return pa.array(converted, pa.int64()).cast(_ARROW[kind]), misfits
-    return pa.array(converted, _ARROW[kind]), misfits
+    is_time = kind in ("INSTANT", "DAY")
+    return pa.array(converted, pa.int64() if is_time else _ARROW[kind]).cast(_ARROW[kind]), misfits
 
 
 def join(chunks: list[Any], kind: Kind) -> Any:
@@ -117,18 +101,11 @@ def join(chunks: list[Any], kind: Kind) -> Any:
 
 def to_pandas(joined: Any, kind: Kind) -> Any:
     """A column with the dtype of its kind, copied where needed: Arrow's own memory is read-only."""
-    name = kind.name
-    if name == "LIST":
-        series = pd.Series([None] * len(joined), dtype="object")
-        series[:] = joined
-        return series
-    if name in ("ID", "TEXT", "CHOICE", "COUNT", "FLAG"):
-        return pd.Series(kind.dtype.__from_arrow__(joined))
-    if name in ("INSTANT", "DAY"):
-        stamps = joined.combine_chunks().cast(_DAY).to_numpy(zero_copy_only=False)
-        series = pd.Series(stamps.astype("datetime64[us]"))
-        return series.dt.tz_localize("UTC") if name == "INSTANT" else series
-    return pd.Series(joined.to_numpy().astype(np.float64))
+    if kind.name == "LIST":
+        return pd.Series(joined, dtype="object")
+    if isinstance(kind.dtype, np.dtype):
+        return pd.Series(joined.to_numpy().astype(kind.dtype))
+    return pd.Series(kind.dtype.__from_arrow__(joined), copy=kind.name == "INSTANT")
 
 
 # ---- one value
@@ -151,7 +128,7 @@ def _text(value: Any) -> str | None:
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()  # replaces lone surrogates
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise _MisfitError
+        raise ValueError
     is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
     return str(int(value) if is_whole else value)  # ids, phones, ZIP codes: 60601.0 is 60601
 
@@ -166,94 +143,84 @@ def _number(value: Any) -> float | None:
     if value in _EMPTY:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise _MisfitError
+        raise ValueError
     try:
         number = float(value)
     except ValueError:
         number = parsing.amount(str(value))
     if not math.isfinite(number) or (isinstance(value, str) and "_" in value):  # only Python reads 1_000 as a number
-        raise _MisfitError
+        raise ValueError
     return number
 
 
 def _count(value: Any) -> int | None:
-    number: float | None
     if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
-        number = int(value)  # through float, digits after the 15th would be lost
-    else:
-        number = value if isinstance(value, int) and not isinstance(value, bool) else _number(value)
+        value = int(value)  # through float, digits after the 15th would be lost
+    number: float | None = value if type(value) is int else _number(value)
     if number is None:
         return None
     if number != int(number) or abs(number) >= 2**63:
-        raise _MisfitError
+        raise ValueError
     return int(number)
 
 
 def _flag(value: Any) -> bool | None:
     if value is None or isinstance(value, bool):
         return value
-    if not isinstance(value, str):
-        raise _MisfitError
-    text = value.strip().lower()
+    text = value.strip().lower() if isinstance(value, str) else None
     if text not in ("true", "false", ""):
-        raise _MisfitError
+        raise ValueError
     return text == "true" if text else None
 
 
 def _instant(value: Any, *, epoch_ms: bool = False) -> int | None:
     """Microseconds since 1970, from an ISO text (UTC if it has no zone) or from epoch seconds or milliseconds."""
     moment = _moment(value, epoch_ms)
-    if moment is not None and not isinstance(moment, int):
-        if moment.tzinfo is not None:
-            moment = moment.astimezone(dt.UTC).replace(tzinfo=None)
-        moment = (moment - _EPOCH) // _US
-    return _check_year(moment)
+    if isinstance(moment, dt.datetime) and moment.tzinfo is not None:
+        moment = moment.astimezone(dt.UTC)
+    return _microseconds(moment)
 
 
 def _day(value: Any, *, epoch_ms: bool = False) -> int | None:
     """Microseconds since 1970 of the calendar day as written, ignoring its time and zone."""
-    moment = _moment(value, epoch_ms)
-    if moment is not None and not isinstance(moment, int):
-        moment = (moment.replace(tzinfo=None) - _EPOCH) // _US
-    return None if moment is None else _check_year(moment - moment % _DAY_LENGTH)
+    microseconds = _microseconds(_moment(value, epoch_ms))
+    return None if microseconds is None else microseconds - microseconds % _DAY_LENGTH
 
 
 def _moment(value: Any, epoch_ms: bool) -> dt.datetime | int | None:
     """A datetime, from text; or microseconds since 1970, from a number."""
-    if type(value) is int and abs(value) < _MIN_EPOCH_S and not (epoch_ms and value % _MINUTE == 0):
+    if type(value) is int and abs(value) < _MIN_EPOCH_S:
         value = str(value)
     if isinstance(value, str):
         value = value.strip()
-        if value and (not _NUMBER.fullmatch(value) or len(value.lstrip("-")) < 9):
+        if value and not _LONG_NUMBER.fullmatch(value):
             try:
                 return dt.datetime.fromisoformat(value)
             except ValueError:
                 if not _NUMBER.fullmatch(value):
                     return parsing.date(value)
-                if not epoch_ms:
-                    raise
     number = _number(value)
     if number is None:
         return None
-    is_placeholder = int(number) in _YEAR_1 or int(number) in _YEAR_9999
     if epoch_ms and number % _MINUTE == 0:
         return int(number * 1_000)
-    if epoch_ms and (is_placeholder or abs(number) < _DAY_LENGTH / 1000):
-        raise _MisfitError  # a placeholder year in seconds, or a count
-    if abs(number) < _MIN_EPOCH_S:
-        raise _MisfitError
+    if abs(number) < _MIN_EPOCH_S or int(number) in _YEAR_1 or int(number) in _YEAR_9999:
+        raise ValueError
     # Up to 5e9 (the year 2128) it is seconds; above, milliseconds. So only two months around January 1970 misread.
-    return int(number * (1_000_000 if is_placeholder or abs(number) < 5e9 else 1_000))
+    return int(number * (1_000_000 if abs(number) < 5e9 else 1_000))
+
+
+def _microseconds(moment: dt.datetime | int | None) -> int | None:
+    """Microseconds since 1970, of a datetime without regard to its zone."""
+    if isinstance(moment, dt.datetime):
+        moment = (moment.replace(tzinfo=None) - _EPOCH) // _US
+    return _check_year(moment)
 
 
 def _check_year(microseconds: int | None) -> int | None:
-    if microseconds is not None and not _is_plausible(microseconds):
-        raise _MisfitError
+    if microseconds is not None and not _BEGIN <= microseconds < _END:
+        raise ValueError
     return microseconds
-
-
-def _is_plausible(microseconds: int) -> bool:
-    return _BEGIN <= microseconds < _END
 
 
 _READERS: dict[str, Callable[..., Any]] = {
