@@ -70,12 +70,9 @@ class HlkitError(Exception):
         resource: str | None = None,
         retry_after: float | None = None,
     ) -> None:
-        self.message = message
-        self.hint = hint
-        self.status = status
-        self.trace_id = trace_id
-        self.resource = resource
-        self.retry_after = retry_after
+        self.message, self.hint = message, hint
+        self.status, self.trace_id = status, trace_id
+        self.resource, self.retry_after = resource, retry_after
         Exception.__init__(self, message)
 
     def __str__(self) -> str:
@@ -96,8 +93,8 @@ class HlkitError(Exception):
         return "".join([*traceback.format_list(user_frames), f"{type(self).__name__}: {self}"]).splitlines()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        fields = {name: getattr(self, name) for name in _FIELDS}
-        return _unpickle, (type(self), fields, self.retryable, self.partial)
+        state = {name: value for name, value in vars(self).items() if name != "_resume"}
+        return type(self), (self.message,), state
 
     def resume(self) -> pd.DataFrame:
         """Continue the download from where it was interrupted. Pages that arrived are not requested again.
@@ -115,17 +112,6 @@ class HlkitError(Exception):
 def advice(hint: str) -> str:
     """A hint as a sentence."""
     return f"What to do: {hint}" + ("" if hint.endswith("?") else ".")
-
-
-_FIELDS = ("message", "hint", "status", "trace_id", "resource", "retry_after")
-
-
-def _unpickle(
-    kind: type[HlkitError], fields: dict[str, Any], retryable: bool, partial: pd.DataFrame | None
-) -> HlkitError:
-    error = kind(**fields)
-    error.retryable, error.partial = retryable, partial
-    return error
 
 
 class InvalidToken(HlkitError, PermissionError):
