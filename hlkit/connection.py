@@ -249,12 +249,13 @@ class _Credentials:
 def _credentials(token: object, location_id: object, profile: str | None) -> _Credentials:
     """From the arguments, else the named profile, else the environment, else the default profile.
 
-    A token without a location ID, or the reverse, is an error; the next source is not tried. Errors are returned, not
-    raised: a frame here holds the token's text, which a traceback would show.
+    A token without a location ID, or the reverse, is an error; the next source is not tried. While a frame here holds
+    the token's text, which a traceback would show, errors are returned and not raised.
     """
     if token is not None or location_id is not None:
         if profile is not None:
-            return _Credentials(_refused("token and profile cannot be used together", "use one of them"), None, "")
+            problem = InvalidToken("token and profile cannot be used together", hint="use one of them")
+            return _Credentials(problem, None, "")
         return _pair("arguments", "the arguments token and location_id", token, location_id)
     if profile is not None:
         return _from_profile(profile)
@@ -266,33 +267,26 @@ def _credentials(token: object, location_id: object, profile: str | None) -> _Cr
     if default is not None:
         return _from_profile(default)
     if saved:
-        message = f"no token: none of the saved profiles ({', '.join(saved)}) is the default"
-        hint = f'name one: profile="{saved[0]}", or --profile {saved[0]}'
-        return _Credentials(_refused(message, hint), None, "")
-    message = (
+        raise InvalidToken(
+            f"no token: none of the saved profiles ({', '.join(saved)}) is the default",
+            hint=f'name one: profile="{saved[0]}", or --profile {saved[0]}',
+        )
+    raise InvalidToken(
         "no token: tried the arguments token and location_id, the environment variables HIGHLEVEL_PIT and "
-        "HIGHLEVEL_LOCATION_ID, and the saved profiles"
+        "HIGHLEVEL_LOCATION_ID, and the saved profiles",
+        hint=f"create a Private Integration Token in {MENU} and run hlkit login NAME; to try hlkit without one, use "
+        "hlkit.demo() or --demo",
     )
-    hint = (
-        f"create a Private Integration Token in {MENU} and run hlkit login NAME; to try hlkit without one, use "
-        "hlkit.demo() or --demo"
-    )
-    return _Credentials(_refused(message, hint), None, "")
 
 
 def _pair(source: str, names: str, text: object, location_id: object) -> _Credentials:
+    problem = location_id_problem(location_id)
     if text is None or location_id is None:
         missing = "token" if text is None else "location id"
-        message = f"{names} must be set together; the {missing} is missing"
-        return _Credentials(_refused(message, "set both"), None, source)
-    problem = location_id_problem(location_id)
+        problem = InvalidToken(f"{names} must be set together; the {missing} is missing", hint="set both")
     if problem is not None:
         return _Credentials(problem, None, source)
     return _Credentials(read_token(text), location_id, source)
-
-
-def _refused(message: str, hint: str) -> InvalidToken:
-    return InvalidToken(message, hint=hint)
 
 
 def _from_profile(name: str) -> _Credentials:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from hlkit.client.dates import short
-from hlkit.client.errors import HlkitError, InvalidRequest, MissingScope, NotCached, NotEnabled, NotFound, advice
+from hlkit.client.errors import InvalidRequest, MissingScope, NotCached, NotEnabled, NotFound, advice
 from hlkit.client.frames.names import NAMED_BY, id_named, near_names
 from hlkit.client.options import ReadOptions
 from hlkit.client.resources import CATALOG
@@ -152,20 +152,17 @@ class _NameIndex:
 
         Raises ``InvalidRequest`` if there is none, and the error of reading the names if a name cannot be looked up.
         """
-        unreadable: HlkitError | None = None
         try:
             names = self.names()
         except _UNREADABLE as error:
-            unreadable = error
-        if unreadable is not None:
             if self.key == "tag" or _ID.fullmatch(name_or_id):
                 return name_or_id
-            raise type(unreadable)(
-                f"cannot look up {self.option}={short(name_or_id)} in {self.resource}: {unreadable.message}",
-                hint=f"{unreadable.hint}; or give {self.key}",
-                status=unreadable.status,
+            raise type(error)(
+                f"cannot look up {self.option}={short(name_or_id)} in {self.resource}: {error.message}",
+                hint=f"{error.hint}; or give {self.key}",
+                status=error.status,
                 resource=self.resource,
-            )
+            ) from None
         is_any_pipeline = self.key == "stage_id" and self.pipeline_id is None
         alternative = "add pipeline=, or " if is_any_pipeline else ""
         matched_id = id_named(self.noun, name_or_id, names, alternative)
