@@ -11,20 +11,19 @@ from hlkit.client import profiles
 from hlkit.client.access import requests_for_all
 from hlkit.client.errors import HlkitError, InvalidRequest, MissingScope
 from hlkit.client.http.rate_limit import duration
-from hlkit.client.http.token import location_id_problem
+from hlkit.client.http.token import MENU, location_id_problem
 from hlkit.client.http.token import read as read_token
 from hlkit.client.resources import CATALOG
 from hlkit.connection import location_with, parse_location_id
 from hlkit.location import Location
 
-_SCOPES = sorted({resource.scope for resource in CATALOG.values()})
-GUIDE = f"""A Private Integration Token lets hlkit read one sub-account (a location), and nothing else.
-
-1. Open that sub-account in HighLevel, then Settings > Private Integrations > Create new integration.
-2. Check the scopes hlkit should read. It never writes, so it needs no .write scope. It can use all of these:
-{textwrap.fill(", ".join(_SCOPES), 96, initial_indent="   ", subsequent_indent="   ")}
-3. Copy the token. HighLevel shows it only once.
-"""
+STEPS = (
+    "A Private Integration Token lets hlkit read one sub-account (a location), and nothing else.",
+    f"1. In HighLevel, open {MENU} and click Create new integration.",
+    "2. Check the scopes that hlkit should read. It never writes, so it needs no .write scope. It can use all of "
+    f"these: {', '.join(sorted({resource.scope for resource in CATALOG.values()}))}.",
+    "3. Copy the token. HighLevel shows it only once.",
+)
 
 
 def login(
@@ -44,7 +43,7 @@ def login(
     profiles.check_name(name)
     profiles.default()  # raises if the file is damaged, before any prompt
     profiles.check_keyring(name)
-    print(GUIDE)
+    print(*(textwrap.fill(step, 96, subsequent_indent="   ") for step in STEPS), "", sep="\n")
     text = location_id or _prompt(ask, "Location ID, or the location's address in the browser: ")
     problem = location_id_problem(text)
     if problem is not None:

@@ -11,24 +11,21 @@ import pandas as pd
 from hlkit.analysis.core.registry import ANALYSES
 from hlkit.client import profiles
 from hlkit.client.errors import HlkitError
-from hlkit.client.http.token import MENU
 from hlkit.connection import connect, demo
 from hlkit.explorer import html
 from hlkit.explorer.background_task import BackgroundTask
 from hlkit.explorer.controls import LABEL_STYLE
 from hlkit.explorer.view import CONNECT_CODE, ExplorerState, View
 from hlkit.location import Location
+from hlkit.login_guide import STEPS
 
 # Values of the picker that are not the name of a saved location.
 NO_CHOICE, INITIAL, DEMO = "(choose)", "(initial)", "(demo)"
-SETUP_STEPS = (
-    f"1. In HighLevel, open {MENU} and click Create new integration.",
-    "2. Check the scopes that hlkit should read (their names end in .readonly). Copy the token: HighLevel shows it "
-    "only once.",
-    '3. Run hlkit login NAME in a terminal, or hl.login("NAME") in the next cell. It asks for the token, stores it '
+LOGIN_STEP = (
+    '4. Run hlkit login NAME in a terminal, or hl.login("NAME") in the next cell. It asks for the token, stores it '
     "in your system's keyring, and tests it. Then click Refresh. Without a keyring, set the environment variables "
     "HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID before you start Jupyter. Never type a token into a notebook cell or a "
-    "widget: the saved notebook can contain it.",
+    "widget: the saved notebook can contain it."
 )
 
 
@@ -66,7 +63,7 @@ class LocationView(View):
         self.check_button.on_click(self.callback(self.start))
         self.task.observe(self.callback(self._show_progress), ["status", "message"])
         self.state.observe(self.callback(self._show_card), "read_count")
-        setup = widgets.HTML(html.paragraphs(*SETUP_STEPS))
+        setup = widgets.HTML(html.paragraphs(*STEPS, LOGIN_STEP))
         return widgets.VBox(
             [
                 widgets.HBox([self.picker, self.refresh_button]),
