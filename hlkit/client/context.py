@@ -14,7 +14,7 @@ import pandas as pd
 from hlkit.client.dates import short
 from hlkit.client.download import CachePolicy, Download, Query
 from hlkit.client.errors import HlkitError, MissingScope, NotCached, advice
-from hlkit.client.frames.builder import CustomFields, column_values
+from hlkit.client.frames.builder import CustomFields, RowReader
 from hlkit.client.http.cache import Cache
 from hlkit.client.http.download_records import Record
 from hlkit.client.http.progress import Progress
@@ -214,12 +214,12 @@ class Context:
     def are_cached(self, name: str, ids: Collection[str]) -> bool:
         """Whether all *ids* are ids of cached rows of a resource. No request."""
         rows = self._cached_rows(name)
-        return bool(rows) and set(ids) <= set(column_values(rows, CATALOG[name].columns[0]))
+        return bool(rows) and set(ids) <= set(RowReader(rows).values(CATALOG[name].columns[0]))
 
     def _cached_value(self, column: str) -> str | None:
         """A text of the location, if it is cached."""
         rows = self._cached_rows("location")
-        value = column_values(rows, CATALOG["location"].column(column))[0] if rows else None
+        value = RowReader(rows).values(CATALOG["location"].column(column))[0] if rows else None
         return value if isinstance(value, str) and value else None
 
     def _warn_once(self, message: str, hint: str) -> None:

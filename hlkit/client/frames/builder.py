@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +41,7 @@ _FIELD_KINDS = {
     "SIGNATURE": LIST,
     "DATE": DAY,
 }
+_CUSTOM_FIELDS = Column("custom_fields", "customFields", LIST, private=True)  # all of them, without their names
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class CustomFields:
         }
         name_counts = Counter(_clean_text(definition, "name") for definition in fields.values())
         taken = {column.name for column in declared}
-        columns: dict[str, Column] = {}
+        columns, readers = dict[str, Column](), dict[str, Callable[[Any], Any]]()
         for field_id, definition in fields.items():
             name, key = _clean_text(definition, "name"), _clean_text(definition, "fieldKey")
             if not name or name_counts[name] > 1 or name in taken:
@@ -69,9 +71,8 @@ class CustomFields:
             taken.add(name)
             kind = _FIELD_KINDS.get(str(definition.get("dataType")), TEXT)
             columns[field_id] = Column(name, "customFields", kind, private=True, doc=key, epoch_ms=kind is DAY)
-        return cls(
-            columns, {field_id: _reader(fields[field_id], column.kind) for field_id, column in columns.items()}
-        )
+            readers[field_id] = _reader(definition, kind)
+        return cls(columns, readers)
 
 
 def _clean_text(row: Row, key: str) -> str:
@@ -85,8 +86,10 @@ def _reader(definition: Row, kind: Kind) -> Callable[[Any], Any]:
     if definition.get("dataType") in ("FILE_UPLOAD", "SIGNATURE"):
         return _read_files
     options = _pick_member(definition.get("picklistOptions"), "label")
-    labels = {option.strip() for option in options if isinstance(option, str)} if isinstance(options, list) else ()
-    return functools.partial(_read_options, options=frozenset(labels))
+    labels = {option.strip() for option in options if isinstance(option, str)} if isinstance(options, list) else set()
+    longest_first = sorted(map(re.escape, labels - {""}), key=len, reverse=True)
+    option = re.compile(rf"\s*({'|'.join(longest_first)})\s*(?:,|\Z)") if longest_first else None
+    return functools.partial(_read_options, option=option)
 
 
 @dataclass
@@ -104,15 +107,14 @@ class FrameBuilder:
     custom_as_list: bool = False
     misfits: Counter[str] = field(default_factory=Counter)
     unknown_fields: Counter[str] = field(default_factory=Counter)
-    rows: int = 0
     skipped: int = 0
-    _chunks: dict[str, list[Any]] = field(default_factory=dict)
+    _chunks: defaultdict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
 
     @property
     def all_columns(self) -> list[Column]:
         extra = list(self.custom.columns.values()) if self.custom else []
         if self.custom_as_list:
-            extra.append(Column("custom_fields", "customFields", LIST, private=True))
+            extra.append(_CUSTOM_FIELDS)
         return [*self.columns, *extra]
 
     def empty_copy(self) -> FrameBuilder:
@@ -122,22 +124,21 @@ class FrameBuilder:
     def add(self, rows: Sequence[Row], skipped: int = 0) -> None:
         """Convert the rows of one page; *skipped* is how many more entries it had that are not objects."""
         with without_garbage_collection():
-            nested = NestedObjects()
+            reader = RowReader(rows)
             for column in self.columns:
-                wire_values = column_values(rows, column, nested)
+                wire_values = reader.values(column)
                 self._append(column, wire_values)
-                self._count_misfits(column.name, nested.count_lost(column, wire_values))
+                self._count_misfits(column.name, reader.count_lost(column, wire_values))
             if self.custom:
                 for field_id, wire_values in self._custom_values(rows, self.custom).items():
                     self._append(self.custom.columns[field_id], wire_values)
             if self.custom_as_list:
-                self._chunks.setdefault("custom_fields", []).append([_id_value_pairs(row) for row in rows])
-            self.rows += len(rows)
+                self._append(_CUSTOM_FIELDS, [_id_value_pairs(row) for row in rows])
             self.skipped += skipped
 
     def _append(self, column: Column, wire_values: list[Any]) -> None:
         chunk, misfits = values.convert(wire_values, column.kind, epoch_ms=column.epoch_ms)
-        self._chunks.setdefault(column.name, []).append(chunk)
+        self._chunks[column.name].append(chunk)
         self._count_misfits(column.name, misfits)
 
     def _count_misfits(self, name: str, count: int) -> None:
@@ -148,8 +149,8 @@ class FrameBuilder:
         """The values of each custom field, by field id, one per row."""
         by_field: dict[str, list[Any]] = {field_id: [None] * len(rows) for field_id in custom.columns}
         for number, row in enumerate(rows):
-            items = _custom_field_items(row)
-            self._count_misfits("customFields", _count_invalid_items(row, items))
+            items, invalid = _custom_field_items(row)
+            self._count_misfits("customFields", invalid)
             for item in items:
                 field_id = _clean_text(item, "id")
                 if field_id not in by_field:
@@ -169,10 +170,8 @@ class FrameBuilder:
         return frame[~is_replaced].reset_index(drop=True) if is_replaced.any() else frame
 
     def _series(self, column: Column) -> Any:
-        chunks = self._chunks.pop(column.name, [])
-        joined = values.join(chunks, column.kind)
-        if chunks:
-            self._chunks[column.name] = [joined]
+        joined = values.join(self._chunks.pop(column.name, []), column.kind)
+        self._chunks[column.name] = [joined]
         return values.to_pandas(joined, column.kind)
 
     def warn(self, resource: str) -> None:
@@ -199,43 +198,61 @@ def skipped_message(count: int, resource: str) -> str:
     return f"left out {entries} not a row of {resource} (null or text, for example)"
 
 
-@dataclass
-class NestedObjects:
-    """The objects nested in a page's rows, found once for all columns that read from them.
+class RowReader:
+    """Reads the values of one column after another from a page's rows.
 
-    ``objects`` holds them by path, one per row (``None`` for a path that no row has); ``invalid``, by path, the
-    numbers of the rows with something else in their place.
+    ``_objects`` holds the objects nested in the rows by path, one per row, found once for all columns; ``_invalid``,
+    by path, the numbers of the rows with something else in their place.
     """
 
-    objects: dict[str, Sequence[Row | None] | None] = field(default_factory=dict)
-    invalid: dict[str, set[int]] = field(default_factory=dict)
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._objects: dict[str, Sequence[Row]] = {"": rows}
+        self._invalid: dict[str, set[int]] = {"": set()}
+
+    def values(self, column: Column) -> list[Any]:
+        """The unconverted values of one column, each from the first of the column's paths that holds one."""
+        wire_values = self._values_at(column.paths[0])
+        for path in column.paths[1:]:
+            if (None in wire_values or "" in wire_values) and any(self._objects_at(_parent(path))):
+                pairs = zip(wire_values, self._values_at(path), strict=True)
+                wire_values = [value if other is None or value not in (None, "") else other for value, other in pairs]
+        if column.without:
+            wire_values = [[pair for pair in pairs if pair["field"] not in column.without] for pairs in wire_values]
+        if column.item:
+            wire_values = [_pick_member(value, column.item) if value else value for value in wire_values]
+        if column.cased_as:
+            parts = zip(*(self._values_at(path) for path in column.cased_as), strict=True)
+            wire_values = [_with_capitals(name, texts) for name, texts in zip(wire_values, parts, strict=True)]
+        return wire_values
 
     def count_lost(self, column: Column, wire_values: Sequence[Any]) -> int:
         """How many values of *column* are missing because the object around them is not an object."""
-        rows = set[int]().union(*(self.invalid.get(path.rpartition(".")[0], ()) for path in column.paths))
+        rows = set[int]().union(*(self._invalid.get(_parent(path), ()) for path in column.paths))
         return sum(wire_values[row] in (None, "", []) for row in rows)
 
+    def _values_at(self, path: str) -> list[Any]:
+        """The value at *path* in each row."""
+        objects, name = self._objects_at(_parent(path)), path.rpartition(".")[2]
+        if name == "*":
+            return [[{"field": key, "value": value} for key, value in members.items()] for members in objects]
+        return [members.get(name) for members in objects]
 
-def column_values(rows: Sequence[Row], column: Column, nested: NestedObjects | None = None) -> list[Any]:
-    """The unconverted values of one column, each from the first of the column's paths that holds one."""
-    nested = nested or NestedObjects()
-    wire_values = _values_at(rows, column.paths[0], nested)
-    for path in column.paths[1:]:
-        if (None in wire_values or "" in wire_values) and _objects_around(rows, path, nested) is not None:
-            fallbacks = _values_at(rows, path, nested)
-            pairs = zip(wire_values, fallbacks, strict=True)
-            wire_values = [value if other is None or value not in (None, "") else other for value, other in pairs]
-    if column.without:
-        wire_values = [
-            [pair for pair in answers or () if pair["field"] not in column.without] for answers in wire_values
-        ]
-    if column.item:
-        wire_values = [_pick_member(value, column.item) if value else value for value in wire_values]
-    if column.cased_as and any(_lacks_capitals(name) for name in wire_values):
-        parts = zip(*(_values_at(rows, path, nested) for path in column.cased_as), strict=True)
-        pairs = zip(wire_values, parts, strict=True)
-        wire_values = [_with_capitals(name, texts) if _lacks_capitals(name) else name for name, texts in pairs]
-    return wire_values
+    def _objects_at(self, path: str) -> Sequence[Row]:
+        """The object at *path* in each row; an empty one if there is none."""
+        if path not in self._objects:
+            list_path, _, flag = path.partition("[")
+            wire_values = self._values_at(list_path)
+            expected = list if flag else dict
+            invalid = {row for row, value in enumerate(wire_values) if value and not isinstance(value, expected)}
+            self._invalid[path] = invalid | self._invalid[_parent(list_path)]
+            if flag:
+                wire_values = [_first_flagged(value, flag.rstrip("]")) for value in wire_values]
+            self._objects[path] = [value if isinstance(value, dict) else {} for value in wire_values]
+        return self._objects[path]
+
+
+def _parent(path: str) -> str:
+    return path.rpartition(".")[0]
 
 
 def _pick_member(value: Any, name: str) -> Any:
@@ -247,52 +264,13 @@ def _pick_member(value: Any, name: str) -> Any:
     return [item.get(name, item) if isinstance(item, dict) else item for item in value]
 
 
-def _lacks_capitals(name: Any) -> bool:
-    return name is None or (isinstance(name, str) and name == name.lower())
-
-
-def _with_capitals(name: str | None, parts: Sequence[Any]) -> str | None:
-    """*name* with the capitals of *parts* (first and last name) if they spell the same name; without it, *parts*."""
+def _with_capitals(name: Any, parts: Sequence[Any]) -> Any:
+    """*name*, with the capitals of *parts* (first and last name) if it has none; without a name, *parts*."""
+    if name is not None and not (isinstance(name, str) and name == name.lower()):
+        return name
     joined = " ".join(part.strip() for part in parts if isinstance(part, str) and part.strip())
-    if not name:
-        return joined or name
-    is_same = name.casefold().split() == joined.casefold().split()
-    return joined if is_same and joined != joined.lower() else name
-
-
-def _values_at(rows: Sequence[Row], path: str, nested: NestedObjects) -> list[Any]:
-    """The value at *path* in each row."""
-    objects, name = _objects_around(rows, path, nested), path.rpartition(".")[2]
-    if objects is None:
-        return [None] * len(rows)
-    if name == "*":
-        return [_field_value_pairs(members) for members in objects]
-    if objects is rows:
-        return [row.get(name) for row in rows]
-    return [None if members is None else members.get(name) for members in objects]
-
-
-def _objects_around(rows: Sequence[Row], path: str, nested: NestedObjects) -> Sequence[Row | None] | None:
-    """The object in each row that holds the last name of *path*; ``None`` if no row has one."""
-    prefix = path.rpartition(".")[0]
-    if not prefix:
-        return rows
-    if prefix not in nested.objects:
-        list_path, _, flag = prefix.partition("[")
-        wire_values = _values_at(rows, list_path, nested)
-        expected = list if flag else dict
-        invalid = {row for row, value in enumerate(wire_values) if value and not isinstance(value, expected)}
-        nested.invalid[prefix] = invalid | nested.invalid.get(list_path.rpartition(".")[0], set())
-        if flag:
-            wire_values = [_first_flagged(value, flag.rstrip("]")) for value in wire_values]
-        wire_values = [value if isinstance(value, dict) else None for value in wire_values]
-        nested.objects[prefix] = wire_values if any(value is not None for value in wire_values) else None
-    return nested.objects[prefix]
-
-
-def _field_value_pairs(members: Row | None) -> list[dict[str, Any]]:
-    """An object's members as a list of field and value."""
-    return [{"field": name, "value": value} for name, value in (members or {}).items()]
+    is_same = not name or name.casefold().split() == joined.casefold().split()
+    return joined or name if is_same else name
 
 
 def _first_flagged(value: Any, flag: str) -> Any:
@@ -306,12 +284,9 @@ def _first_flagged(value: Any, flag: str) -> Any:
 
 def field_value(item: Row) -> Any:
     """The value of a custom field in a row, from whichever of its wire names is not empty."""
-    value = item.get("value")
-    if value is not None and value not in ("", [], {}):
-        return value
-    names = ["value", "field_value", *(name for name in item if name.startswith("fieldValue"))]
-    candidates = [item[name] for name in names if item.get(name) is not None]
-    return next((value for value in candidates if value not in ("", [], {})), candidates[0] if candidates else None)
+    names = [name for name in item if name in ("value", "field_value") or name.startswith("fieldValue")]
+    found = [item[name] for name in names if item[name] is not None]
+    return next((value for value in found if value not in ("", [], {})), found[0] if found else None)
 
 
 def _read_single(value: Any, kind: Kind) -> Any:
@@ -332,30 +307,26 @@ def _read_files(value: Any) -> list[Any]:
     return [{"url": item} if isinstance(item, str) else item for item in values.as_list(value)]
 
 
-def _read_options(value: Any, options: frozenset[str]) -> list[Any]:
+def _read_options(value: Any, option: re.Pattern[str] | None) -> list[Any]:
     """The selected options, or the texts of several boxes. Options joined in one text are split."""
     selected: list[Any] = []
     for item in values.as_list(value):
         if isinstance(item, str):
-            selected += _split_options(item, options)
+            selected += _split_options(item, option) if option and item else [item]
         else:
             selected.append(item if isinstance(item, (dict, list)) or item is None else str(_as_text(item)))
     return selected
 
 
-def _split_options(text: str, options: frozenset[str]) -> list[str]:
-    """Split a text into *options* at its commas. Options may contain commas; if a part is not one, keep it whole."""
-    if "," not in text or not options:
-        return [text.strip() if text.strip() in options else text]
-    pieces, selected, start = text.split(","), list[str](), 0
-    max_pieces = 1 + max((option.count(",") for option in options), default=0)
-    while start < len(pieces):  # the longest option that starts here
-        candidates = {end: ",".join(pieces[start:end]).strip() for end in range(start + max_pieces, start, -1)}
-        end = next((end for end, part in candidates.items() if part in options and end <= len(pieces)), None)
-        if end is None:
+def _split_options(text: str, option: re.Pattern[str]) -> list[str]:
+    """Split a text at the commas after its options. If a part of it is not an option, keep it whole."""
+    selected, end = list[str](), 0
+    while end < len(text):
+        match = option.match(text, end)
+        if not match:
             return [text]
-        selected.append(candidates[end])
-        start = end
+        selected.append(match[1])
+        end = match.end()
     return selected
 
 
@@ -371,16 +342,13 @@ def _as_text(value: Any) -> Any:
 
 
 def _id_value_pairs(row: Row) -> list[dict[str, Any]]:
-    return [{"id": item.get("id"), "value": field_value(item)} for item in _custom_field_items(row)]
+    return [{"id": item.get("id"), "value": field_value(item)} for item in _custom_field_items(row)[0]]
 
 
-def _custom_field_items(row: Row) -> list[Row]:
-    """A row's custom fields: objects with an id and a value."""
-    items = row.get("customFields")
-    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
-
-
-def _count_invalid_items(row: Row, items: Sequence[Row]) -> int:
-    """How many of a row's custom fields are not objects."""
-    custom_fields = row.get("customFields")
-    return len(custom_fields) - len(items) if isinstance(custom_fields, list) else int(bool(custom_fields))
+def _custom_field_items(row: Row) -> tuple[list[Row], int]:
+    """A row's custom fields, which are objects with an id and a value, and how many more entries are not objects."""
+    entries = row.get("customFields") or []
+    if not isinstance(entries, list):
+        return [], 1
+    items: list[Row] = [entry for entry in entries if isinstance(entry, dict)]
+    return items, len(entries) - len(items)
