@@ -29,13 +29,13 @@ import pandas as pd
 from scripted import LOCATION, Scripted, answer, hang_up, limits, silent
 
 import hlkit as hl
-from hlkit.client import download
+from hlkit.client import cached_downloads
 from hlkit.client.http import sqlite_file as file_module
 from hlkit.client.http.progress import Progress
 from hlkit.client.http.session import RequestSpec
 
 LOG = io.StringIO()
-file_module.LOCK_TIMEOUT = download.LOCK_TIMEOUT = 0.05
+file_module.LOCK_TIMEOUT = cached_downloads.LOCK_TIMEOUT = 0.05
 
 
 def refusal(status: int, message: str, **options: Any) -> bytes:

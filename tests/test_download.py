@@ -11,14 +11,8 @@ from dataclasses import replace
 import pytest
 from scripted import LOCATION, TOKEN, Scripted, answer, limits, session_to
 
-from hlkit.client.download import (
-    CachePolicy,
-    DamagedDownload,
-    Download,
-    MissingRowsWarning,
-    Query,
-    StaleWarning,
-)
+from hlkit.client.cached_downloads import CachePolicy, Query, StaleWarning
+from hlkit.client.download import DamagedDownload, Download, MissingRowsWarning
 from hlkit.client.errors import (
     Canceled,
     IncompleteDownload,
@@ -325,7 +319,7 @@ def test_its_age_counts_from_its_last_page(server, session, contacts, clock):
     assert ids(again) == SEVEN
     assert again.requests == 0
     clock.now += 3600
-    assert download_of(session)._find_record(again._query_id())[1] is None
+    assert download_of(session).cached.find() is None
 
 
 def test_a_download_dated_in_the_future_does_not_block_others(session, contacts, clock):
@@ -391,18 +385,22 @@ NUMBERED = Resource(
     doc="",
     columns=(Column("submission_id", "id", ID),),
     total="total",
-    paging=PageNumber(size="limit", most=2, total="total"),
+    paging=PageNumber(size="limit", most=2),
 )
 
 
-def numbered(rows, fails):
-    """A server of *rows* by page number, two a page, whose next requests fail where *fails* says so."""
+def numbered(rows, fails=(), move=lambda request: None):
+    """A server of *rows* by page number, two a page. Its next requests fail where *fails* says so; *move* is called
+    after each."""
+    fails = list(fails)
 
     def reply(request):
         if fails and fails.pop(0):
             return answer({"message": "Invalid JWT"}, 401)
         first = 2 * int(re.search(r"page=(\d+)", request.path)[1]) - 2
-        return answer({"submissions": [row(number) for number in rows[first : first + 2]], "total": len(rows)})
+        page = answer({"submissions": [row(number) for number in rows[first : first + 2]], "total": len(rows)})
+        move(request)
+        return page
 
     return Scripted(by=reply)
 
@@ -422,6 +420,39 @@ def test_pages_by_number_are_resumed_only_while_the_total_is_the_same(clock, num
         assert sorted(ids(pages[-download.pages :])) == [f"c{number}" for number in numbers]
         assert download.restarts == (len(numbers) != 5)
         assert len(server.requests) - before == requests
+
+
+@pytest.mark.parametrize(
+    ("change", "requests"),
+    [
+        (lambda rows: rows.pop(0), 2 + 3),  # page 2 has another total; then two full pages and an empty one
+        (lambda rows: rows.insert(0, rows.pop()), 4 + 3),  # only page 4, which is empty, shows that a row is missing
+    ],
+    ids=["deleted", "moved"],
+)
+def test_by_page_number_all_pages_are_read_once_more_if_rows_move(change, requests):
+    rows, changes = [1, 2, 3, 4, 5], [change]
+    with numbered(rows, move=lambda request: changes and changes.pop()(rows)) as server:
+        download = download_of(session_to(server), NUMBERED)
+        pages = list(download)
+
+        assert ids(pages[-download.pages :]) == [f"c{number}" for number in rows]
+        assert download.complete
+        assert len(server.requests) == requests
+
+
+def test_by_page_number_rows_that_move_both_times_are_an_error_and_none_of_the_pages_is_used_again():
+    rows, calm = [1, 2, 3, 4, 5], []
+    with numbered(rows, move=lambda request: calm or rows.insert(0, rows.pop())) as server:
+        session = session_to(server)
+        broken(download_of(session, NUMBERED), IncompleteDownload)
+        assert len(server.requests) == 3 + 3
+        calm.append(True)
+
+        download = download_of(session, NUMBERED)
+
+        assert ids(download) == [f"c{number}" for number in rows]
+        assert download.from_cache == 0
 
 
 def test_a_restart_uses_no_page_of_an_earlier_refresh(clock):
@@ -552,10 +583,7 @@ def cached_keys(session):
 
 def test_a_page_changed_on_disk_ends_the_download_or_restarts_it(server, session):
     def spoil(number):
-        keys = [
-            key for (key,) in session.cache._file.run(lambda db: db.execute("SELECT key FROM pages ORDER BY rowid"))
-        ]
-        session.cache.responses[keys[number]] = b"spoilt"
+        session.cache.responses[cached_keys(session)[number]] = b"spoilt"
 
     ids(download_of(session))
     spoil(0)
@@ -566,6 +594,17 @@ def test_a_page_changed_on_disk_ends_the_download_or_restarts_it(server, session
     row_ids, _ = broken(download_of(session), DamagedDownload)
     assert row_ids == SEVEN[:6]
     assert ids(download_of(session)) == SEVEN
+
+
+def test_a_caller_that_can_start_over_gets_all_pages_again_if_one_was_changed_on_disk(server, session):
+    ids(download_of(session))
+    session.cache.responses[cached_keys(session)[2]] = b"spoilt"
+    download = download_of(session, can_start_over=True)
+    pages = list(download)
+
+    assert ids(pages[: -download.pages]) == SEVEN[:6]
+    assert ids(pages[-download.pages :]) == SEVEN
+    assert len(server.requests) == 8
 
 
 # ---- loops and missing rows

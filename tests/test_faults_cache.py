@@ -10,8 +10,8 @@ import pytest
 from faultkit import faults
 from trial import PAGES, ROWS, Counting, every_variant, one_warning
 
-from hlkit.client import download
-from hlkit.client.download import StaleWarning
+from hlkit.client import cached_downloads
+from hlkit.client.cached_downloads import StaleWarning
 from hlkit.client.errors import CacheLocked
 from hlkit.client.http import sqlite_file as file
 from hlkit.client.http.sqlite_file import CacheWarning
@@ -67,7 +67,7 @@ def test_offline_waits_for_a_locked_file(trial, monkeypatch):
 @pytest.mark.fault("locked")
 def test_a_file_that_stays_locked_raises_cache_locked(trial, monkeypatch):
     monkeypatch.setattr(file, "LOCK_TIMEOUT", 0.01)
-    monkeypatch.setattr(download, "LOCK_TIMEOUT", 0.01)
+    monkeypatch.setattr(cached_downloads, "LOCK_TIMEOUT", 0.01)
     trial.read("users")
     with closing(sqlite3.connect(file_of(trial), isolation_level=None)) as store:
         store.execute("PRAGMA locking_mode = EXCLUSIVE")

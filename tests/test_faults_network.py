@@ -8,7 +8,7 @@ import pytest
 from faultkit import faults
 from trial import PAGES, ROWS, every_variant, one_warning
 
-from hlkit.client.download import StaleWarning
+from hlkit.client.cached_downloads import StaleWarning
 from hlkit.client.errors import ConnectionFailed, Timeout, UnexpectedResponse
 
 NOWHERE = {"port": faults.closed_port, "host": lambda: "https://nowhere.invalid"}

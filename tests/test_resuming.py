@@ -9,7 +9,7 @@ import pytest
 from faultkit import faults
 from trial import PAGES, ROWS, arrived, question
 
-from hlkit.client.download import StaleWarning
+from hlkit.client.cached_downloads import StaleWarning
 from hlkit.client.errors import QuotaExhausted
 
 A_DAY = 86_400

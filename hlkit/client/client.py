@@ -10,8 +10,9 @@ from urllib.parse import quote
 import pandas as pd
 
 from hlkit.client import access
+from hlkit.client.cached_downloads import CachePolicy, Query
 from hlkit.client.context import Context
-from hlkit.client.download import CachePolicy, Download, Query
+from hlkit.client.download import Download
 from hlkit.client.endpoint import Endpoint
 from hlkit.client.errors import InvalidRequest, MissingScope, NotCached, WrongLocation
 from hlkit.client.frames.names import with_names

@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from hlkit.client.cached_downloads import CachePolicy, Query
 from hlkit.client.dates import short
-from hlkit.client.download import CachePolicy, Download, Query
+from hlkit.client.download import Download
 from hlkit.client.errors import HlkitError, MissingScope, NotCached, advice
 from hlkit.client.frames.builder import CustomFields, RowReader
 from hlkit.client.http.cache import Cache
@@ -188,8 +189,7 @@ class Context:
             unfiltered = [record for record in records if self._is_unfiltered(resource, record)]
             return sorted(unfiltered, key=lambda record: -len(json.loads(record.parameters)))
         query = Query(resource, self.location_id, resource.parameter_sets)
-        query_id = self.session.query_id(resource.method, query.path, resource.version, query.first_page_parameters)
-        return cache.downloads(query_id)
+        return cache.downloads(query.id_in(self.session))
 
     def _is_unfiltered(self, resource: Resource, record: Record) -> bool:
         """Whether the download sent nothing but the ids of its parents."""

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pandas as pd
 
-from hlkit.client.download import CachePolicy, DamagedDownload, Download, Query
+from hlkit.client.cached_downloads import CachePolicy, Query
+from hlkit.client.download import Download
 from hlkit.client.errors import CacheLocked, HlkitError, InvalidRequest, InvalidToken, UnexpectedResponse
 from hlkit.client.frames.builder import DataWarning, FrameBuilder, skipped_message
 from hlkit.client.http.progress import current_progress
@@ -133,17 +134,13 @@ class Endpoint:
     def raw(self, limit: int | None = 20, **options: Any) -> list[dict[str, Any]]:
         """The unchanged JSON rows, with as few requests as *limit* needs (``None``: all rows)."""
         read_options = self._validated({**options, "limit": limit})
-        download = self._download(read_options)
+        download = self._download(read_options, can_start_over=True)
         try:
             pages = list(download)
-            pages = pages[len(pages) - download.pages :]  # drops those from before a restart at page 1
+            pages = pages[len(pages) - download.pages :]  # drops those from before it started over
             if skipped := sum(page.skipped for page in pages):
                 warn(skipped_message(skipped, self.resource.name), DataWarning)
             rows = [dict(row) for page in pages for row in page.rows][: read_options.limit]
-        except DamagedDownload:
-            if self._context.offline and not download.is_replaced():
-                raise
-            return self.raw(limit, **options)
         except HlkitError as error:
             error.hint = self._resume_hint(error, download, read_options)
             raise
@@ -200,25 +197,19 @@ class Endpoint:
                 all_parents = options.all_parents or options.parents is None
                 parents = self._parent_ids(options, resume_parents)
                 options = replace(options, parents=parents, all_parents=all_parents)
-            download = self._download(options, generation=generation)
+            download = self._download(options, generation=generation, can_start_over=True)
         except HlkitError as error:  # while reading the custom fields' definitions or the parents
             if error.status is not None or error.retryable or error._resume is not None:
                 error.partial = FrameBuilder(self.resource.columns, self.resource.key).frame()
                 error._resume = functools.partial(self._resume, options, None, error._resume or resume_parents)
             raise
         try:
-            restarts = 0
             for page in download:
-                if download.restarts > restarts:  # the rows before a restart do not count
-                    restarts, builder = download.restarts, builder.empty_copy()
+                if download.pages == 1:  # it may start over: the rows before do not count
+                    builder = builder.empty_copy()
                 builder.add(page.rows, page.skipped)
                 if self._has_reached_limit(builder, options):
                     break
-        except DamagedDownload as error:
-            if not self._context.offline or download.is_replaced():
-                return self._frame(options)
-            self._attach_partial(error, builder, download, options)
-            raise
         except HlkitError as error:
             self._attach_partial(error, builder, download, options)
             raise
@@ -321,6 +312,7 @@ class Endpoint:
         *,
         generation: str | None = None,
         first_page_only: bool = False,
+        can_start_over: bool = False,
         checks_cost: bool = True,
     ) -> Download:
         context = self._context
@@ -333,6 +325,7 @@ class Endpoint:
             limit=options.limit,
             has_extra_rows=self._has_extra_rows(options),
             first_page_only=first_page_only,
+            can_start_over=can_start_over,
         )
         if self.resource.parent is not None and checks_cost:
             self._check_cost(download, options)
@@ -344,7 +337,8 @@ class Endpoint:
             return
         parent = self.resource.parent
         assert parent is not None
-        requests = len(download.query.parameter_sets) - download.count_cached_pages()
+        record = download.cached.find()
+        requests = len(download.query.parameter_sets) - (0 if record is None else record.pages)
         seconds = self._context.session.rate_limiter.time_for(requests)
         cost = f"{requests:,} requests, about {duration(seconds)}"
         if requests > CONFIRM_ABOVE and not options.confirm:
@@ -420,16 +414,11 @@ class Endpoint:
         assert parent is not None
         download = self._download(replace(options, parents=(), all_parents=True), checks_cost=False)
         try:
-            records = download.related_records()
+            record = download.cached.find_related()
         except CacheLocked:
             return None
-        newest_complete = next((record for record in records if record.finished_at is not None), None)
-        for record in records:
-            if download.can_use(record):
-                return tuple(str(first[parent.param]) for first in json.loads(record.parameters))
-            if record is newest_complete:
-                break
-        return None
+        first_pages = [] if record is None else json.loads(record.parameters)
+        return None if record is None else tuple(str(first_page[parent.param]) for first_page in first_pages)
 
 
 def _datetime(instant: pd.Timestamp | None) -> dt.datetime | None:

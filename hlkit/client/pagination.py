@@ -65,8 +65,7 @@ class Paging:
 
     ``guarantee``: what the style promises if rows change during a download. ``ends_on_overlap``: a page with only
     known rows is the last. ``max_stale_pages``: a loop is reported after this many full pages in a row without a
-    new row. ``verifies_total``: rows are counted, and all pages read again if the count is wrong. ``tracks_gaps``:
-    rows are joined to the rows before by an overlap.
+    new row.
     """
 
     size: str | None = None
@@ -76,8 +75,6 @@ class Paging:
     guarantee: ClassVar[str] = "One response holds every row."
     ends_on_overlap: ClassVar[bool] = False
     max_stale_pages: ClassVar[int] = 1
-    verifies_total: ClassVar[bool] = False
-    tracks_gaps: ClassVar[bool] = False
 
     def first(self) -> Position:
         """The position of page 1."""
@@ -285,7 +282,6 @@ class Offset(Paging):
         "it goes back a page. A row that keeps its position in the order is returned exactly once."
     )
     max_stale_pages: ClassVar[int] = 10  # going back reads known rows again
-    tracks_gaps: ClassVar[bool] = True
 
     def first(self) -> Position:
         return super().first() | {self.param: 0}
@@ -295,13 +291,15 @@ class Offset(Paging):
 
     def after(self, position: Position, page: Page, seen: SeenRows) -> Position | None:
         offset, size = position[self.param], self.most or len(page)
-        if offset and not seen.joins_on(page):
+        ids = seen.ids_on(page)
+        if offset and not ids - seen.new_ids - seen.unjoined:
+            seen.unjoined |= seen.new_ids
             return self.first() | {self.param: max(0, offset - size)}
-        seen.join(page)
+        seen.unjoined -= ids
         if not page.rows or not (self.is_full(page) or (seen.new_count and seen.is_short(page))):
             return None
-        usable = len(page) - seen.unjoinable_tail(page)
-        next_offset = offset + (max(usable // 2, 1) if seen.has_gap else usable - 1)
+        usable = len(page) - page.trailing - seen.trailing_without_id(page)  # up to the last row with an id
+        next_offset = offset + (max(usable // 2, 1) if seen.unjoined else usable - 1)
         return self.first() | {self.param: next_offset} if next_offset > offset else None
 
 
@@ -311,12 +309,11 @@ class PageNumber(Paging):
 
     ``{"submissions": [{"id": "a"}, {"id": "b"}], "meta": {"total": 812, "currentPage": 1, "nextPage": 2}}``
 
-    A row that moves between two requests can be missed, so rows are counted at the end. If the count is not
-    ``total`` (a path), or the total changed, all pages are read once more.
+    A row that moves between two requests can be missed, so rows are counted at the end. If the count is not the
+    total, or the total changed, ``IncompleteDownload`` is raised; ``download`` then reads all pages once more.
     """
 
     param: str = "page"
-    total: str | None = None
 
     style: ClassVar[str] = "page"
     guarantee: ClassVar[str] = (
@@ -325,7 +322,6 @@ class PageNumber(Paging):
         "case is not noticed: a row is missed while another is added and deleted, so that the count is right."
     )
     max_stale_pages: ClassVar[int] = 2
-    verifies_total: ClassVar[bool] = True
 
     def first(self) -> Position:
         return super().first() | {self.param: 1}
@@ -336,25 +332,22 @@ class PageNumber(Paging):
     def after(self, position: Position, page: Page, seen: SeenRows) -> Position | None:
         if page.rows and (self.is_full(page) or (seen.new_count and seen.is_short(page))):
             return self.first() | {self.param: position[self.param] + 1}
-        total = page.total(self.total)
-        if total is None or seen.matches_total(total):
+        total = page.total(seen.total)
+        if total is None or (seen.row_count == total and seen.totals == {total}):
             return None
-        if seen.attempt > 1:
-            raise IncompleteDownload(
-                f"{seen.resource}: rows moved during both attempts to read them: {total:,} are announced, "
-                f"{seen.row_count:,} were read",
-                hint="try again when the location is less busy",
-            )
-        seen.start_next_attempt()
-        return self.first()
+        raise IncompleteDownload(
+            f"{seen.resource}: rows moved while they were read: {total:,} announced, {seen.row_count:,} read",
+            hint="try again when the location is less busy",
+        )
 
 
 @dataclass
 class SeenRows:
     """The row ids and positions that a download has seen.
 
-    ``row_count`` counts distinct rows; ``new_count``, those that were new on the last page; ``attempt`` is 2 after
-    all pages were requested a second time. A row without an id counts as new each time.
+    ``row_count`` counts distinct rows; a row without an id counts as new each time. ``new_ids`` and ``new_count`` are
+    those of the last page. ``totals`` has every total that a page announced. ``unjoined`` has the ids that come after
+    a gap: the pages so far do not connect them to the rows before (``Offset``).
     """
 
     resource: str
@@ -363,29 +356,27 @@ class SeenRows:
     total: str | None = None
     row_count: int = 0
     new_count: int = 0
-    attempt: int = 1
-    ids: SeenIds = field(default_factory=SeenIds)
-    _positions: Counter[int] = field(default_factory=Counter)
+    new_ids: set[str] = field(default_factory=set)
+    totals: set[int] = field(default_factory=set)
+    unjoined: set[str] = field(default_factory=set)
+    _ids: SeenIds = field(default_factory=SeenIds)
+    _arrived: Counter[int] = field(default_factory=Counter)  # pages, by position
     _stale_pages: int = 0
     _repeats_last_page: bool = False
     _last_ids: list[str | None] = field(default_factory=list)
-    _unjoined: set[str] = field(default_factory=set)  # ids not yet joined to the rows before by an overlap
-    _ids_of_attempt: SeenIds | None = None  # of the second attempt; in the first, they are ``ids``
-    _without_id: int = 0  # rows of this attempt
-    _totals: set[int] = field(default_factory=set)  # all that were announced in this attempt
+
+    def times_arrived(self, position: Position) -> int:
+        """How often a page arrived for this position."""
+        return self._arrived[_key(position)]
 
     def next_position(self, position: Position, page: Page) -> Position | None:
         """The position after *page*, which was requested at *position*; ``None`` after the last page.
 
         Raises ``IncompleteDownload`` on a pagination loop: a cursor that repeats, or full pages without new rows.
         """
-        self._positions[_key(position)] += 1
-        attempt, progress = self.attempt, self._progress
-        self._add(page)
-        following = self.paging.after(position, page, self)
-        if self.attempt != attempt:
-            return following
-        if page.rows and self._progress == progress and self.attempt == 1:
+        progress = self.row_count, len(self.unjoined)
+        following = self.next_position_after_repeat(position, page)
+        if page.rows and progress == (self.row_count, len(self.unjoined)):
             self._stale_pages = self.paging.max_stale_pages if self._repeats_last_page else self._stale_pages + 1
             is_stale = self._stale_pages >= self.paging.max_stale_pages
             if following is not None and self.paging.is_full(page) and is_stale:
@@ -394,12 +385,13 @@ class SeenRows:
                 return None
         else:
             self._stale_pages = 0
-        if following is not None and self._positions[_key(following)] >= self.paging.max_stale_pages:
+        if following is not None and self.times_arrived(following) >= self.paging.max_stale_pages:
             raise self._loop_error("the cursor repeats", following)
         return following
 
     def next_position_after_repeat(self, position: Position, page: Page) -> Position | None:
-        """The position after a page that was requested a second time because rows were missing."""
+        """The same for a page that was requested a second time because rows were missing. It is not a loop."""
+        self._arrived[_key(position)] += 1
         self._add(page)
         return self.paging.after(position, page, self)
 
@@ -407,78 +399,37 @@ class SeenRows:
         """The row's id as text, from the first of ``row_ids`` that it has."""
         return next((str(row[name]) for name in self.row_ids if isinstance(row.get(name), str | int)), None)
 
+    def ids_on(self, page: Page) -> set[str]:
+        return {row_id for row in page.rows if (row_id := self.id_of(row)) is not None}
+
     def new_rows(self, previous: Page, page: Page) -> list[Mapping[str, Any]]:
         """The rows of a page that are not, unchanged, on the previous page too."""
         previous_rows = {row_id: row for row in previous.rows if (row_id := self.id_of(row)) is not None}
         rows = [row for row in page.rows if previous_rows.get(self.id_of(row) or "") != row]
         if not isinstance(self.paging, Offset):
             return rows
-        overlap = previous.rows[len(previous.rows) - self._trailing_without_id(previous) :]
+        overlap = previous.rows[len(previous.rows) - self.trailing_without_id(previous) :]
         return [row for row in rows if row not in overlap]
 
-    def _trailing_without_id(self, page: Page) -> int:
+    def trailing_without_id(self, page: Page) -> int:
         """How many rows without an id follow the last row with one."""
         return next((n for n, row in enumerate(reversed(page.rows)) if self.id_of(row) is not None), 0)
-
-    def unjoinable_tail(self, page: Page) -> int:
-        """How many entries follow the last row with an id; the next page cannot be joined on them."""
-        return page.trailing + self._trailing_without_id(page)
-
-    def joins_on(self, page: Page) -> bool:
-        """Whether the page has a row of those that were read without a gap."""
-        ids = (self.id_of(row) for row in page.rows)
-        return any(row_id is not None and row_id not in self._unjoined for row_id in ids)
-
-    def join(self, page: Page) -> None:
-        """Record that the page's rows follow those before without a gap."""
-        self._unjoined.difference_update(row_id for row in page.rows if (row_id := self.id_of(row)) is not None)
-
-    @property
-    def has_gap(self) -> bool:
-        """Whether some rows are not yet joined to those before."""
-        return bool(self._unjoined)
 
     def is_short(self, page: Page) -> bool:
         """Whether fewer rows were read than the page announces."""
         total = page.total(self.total)
         return total is not None and self.row_count < total
 
-    def matches_total(self, total: int) -> bool:
-        """Whether this attempt read *total* rows, and every page announced that total."""
-        ids = self.ids if self._ids_of_attempt is None else self._ids_of_attempt
-        return len(ids) + self._without_id == total and self._totals == {total}
-
-    def start_next_attempt(self) -> None:
-        """Forget positions and counts, before all pages are read again. ``ids`` and ``row_count`` stay."""
-        self.attempt += 1
-        self._positions.clear()
-        self._ids_of_attempt = SeenIds()
-        self._without_id = 0
-        self._totals.clear()
-
-    @property
-    def _progress(self) -> int:
-        """Grows with every row that is new, or is joined to those before."""
-        return self.row_count + len(self.ids) - len(self._unjoined)
-
     def _add(self, page: Page) -> None:
         """Add the ids of a page, and count its new rows."""
         page_ids = [self.id_of(row) for row in page.rows]
-        distinct = {row_id for row_id in page_ids if row_id is not None}
         self._repeats_last_page, self._last_ids = page_ids == self._last_ids, page_ids
-        without_id = page_ids.count(None) + page.skipped
-        new_ids = self.ids.add(distinct)
-        self.new_count = len(new_ids) + without_id
+        self.new_ids = self._ids.add(self.ids_on(page))
+        self.new_count = len(self.new_ids) + page_ids.count(None) + page.skipped
         self.row_count += self.new_count
-        if self.paging.tracks_gaps:
-            self._unjoined |= new_ids
-        if self.paging.verifies_total:
-            if self._ids_of_attempt is not None:
-                self._ids_of_attempt.add(distinct)
-            self._without_id += without_id
-            total = page.total(self.total)
-            if total is not None:
-                self._totals.add(total)
+        total = page.total(self.total)
+        if total is not None:
+            self.totals.add(total)
 
     def _loop_error(self, reason: str, position: Position) -> IncompleteDownload:
         return IncompleteDownload(

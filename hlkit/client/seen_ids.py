@@ -20,10 +20,6 @@ class SeenIds:
         self._long_runs: list[npt.NDArray[np.int64]] = []
         self._short_runs: list[npt.NDArray[np.int64]] = []
         self._open_run = np.empty(0, np.int64)
-        self._count = 0
-
-    def __len__(self) -> int:
-        return self._count
 
     def add(self, ids: set[str]) -> set[str]:
         """Add the ids. Returns those that are new."""
@@ -36,7 +32,6 @@ class SeenIds:
         return {row_id for row_id, seen in zip(ids, is_seen.tolist(), strict=True) if not seen}
 
     def _insert(self, hashes: npt.NDArray[np.int64]) -> None:
-        self._count += len(hashes)
         self._open_run = np.sort(np.concatenate((self._open_run, hashes)))
         if len(self._open_run) >= _RUN_SIZE:
             self._short_runs.append(self._open_run)

@@ -21,7 +21,7 @@ _PAGE_FIELDS = frozenset(
         "Timezone",
     }
 )
-_SUBMISSIONS = PageNumber(size="limit", most=100, param="page", total="meta.total")
+_SUBMISSIONS = PageNumber(size="limit", most=100, param="page")
 
 FORMS = Resource(
     name="forms",
