@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from scripted import LOCATION, TOKEN, Scripted, answer, limits, session_to
 
-from hlkit.client.cached_downloads import CachePolicy, Query, StaleWarning
+from hlkit.client.cached_downloads import CachePolicy, StaleWarning
 from hlkit.client.download import DamagedDownload, Download, MissingRowsWarning
 from hlkit.client.errors import (
     Canceled,
@@ -28,6 +28,7 @@ from hlkit.client.http.cache import Cache
 from hlkit.client.http.progress import Progress
 from hlkit.client.http.token import Token
 from hlkit.client.pagination import Cursor, NoPaging, PageNumber, SearchAfter, StartAfterDate
+from hlkit.client.query import Query
 from hlkit.client.schema import ID, Column, Resource
 
 CONTACTS = Resource(

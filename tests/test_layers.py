@@ -16,8 +16,9 @@ LAYERS = [
     for name in (
         *("client.errors", "client.warning", "client.memory", "client.text", "client.dates", "client.timezones"),
         *("client.disk", "client.paths", "client.seen_ids", "client.pagination", "client.schema"),
-        *("client.resources", "client.catalog", "client.http", "client.cached_downloads", "client.download"),
-        *("client.frames", "client.options", "client.profiles", "client.context", "client.lookup", "client.endpoint"),
+        *("client.resources", "client.catalog", "client.http", "client.query", "client.cached_downloads"),
+        *("client.download", "client.frames", "client.options", "client.profiles", "client.context"),
+        *("client.lookup", "client.endpoint"),
         *("client.typed", "client.access", "client.client"),
         *("display", "files", "analysis.core", "analysis.people", "analysis"),
         *("location", "connection", "login_guide", "explorer", "app", "cli"),

@@ -452,7 +452,7 @@ def test_count_is_one_request_and_its_page_is_cached_for_the_frame(sim, loc):
 
 
 def test_count_of_messages_includes_email(loc):
-    assert loc.messages.count() == len(loc.messages())
+    assert loc.messages.count() == loc.messages.count(limit=1) == len(loc.messages())
 
 
 def test_count_without_a_total_is_the_number_of_rows(loc):
@@ -485,6 +485,17 @@ def test_a_limit_reads_only_the_pages_it_needs_and_is_not_complete(sim, loc):
     assert len(few[0]) == 10
     assert few[0].attrs["hlkit"]["complete"] is False
     assert few[0]["contact_id"].tolist() == loc.contacts()["contact_id"].tolist()[:10]
+
+
+def test_a_limit_reads_only_the_pages_it_needs_if_the_server_widens_the_date_range(sim, loc):
+    loc.timezone.key  # noqa: B018 - reads the location
+    transactions, options = loc.transactions, {"since": "2020-01-01", "limit": 10, "refresh": True}
+    rows = []
+
+    assert requests_during(sim, lambda: rows.append(transactions(**options))) == 1
+    assert requests_during(sim, lambda: rows.extend(transactions.pages(**options))) == 1
+    assert requests_during(sim, lambda: rows.append(transactions.raw(**options))) == 1
+    assert [len(part) for part in rows] == [10, 10, 10]
 
 
 def test_a_date_range_is_half_open_and_in_the_locations_time_zone(loc):

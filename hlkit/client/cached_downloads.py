@@ -1,13 +1,8 @@
-"""Queries, and the cached downloads of a query: which of them a call uses.
+"""The cached downloads of a query, and which of them a call uses.
 
-Terms:
-
-- A *query* is a resource of one location with one or more *parameter sets*. Each set is paged through to its end
-  before the next: for example, all non-email messages and then email, or the notes of one contact after the other.
-- A *record* is what the cache knows of a download: when it started, how many pages and rows arrived, and whether it
-  is finished. It is written before page 1. Its ``generation`` is the download's unique id.
-- To *resume* a download is to start at page 1 with its record. Cached pages cost no request, so the first request is
-  for the first missing page.
+A *record* is what the cache knows of a download: when it started, how many pages and rows arrived, and whether it is
+finished. It is written before page 1. Its ``generation`` is the download's unique id. To *resume* a download is to
+start at page 1 with its record. Cached pages cost no request, so the first request is for the first missing page.
 
 Which record is used: the first that applies.
 
@@ -29,13 +24,11 @@ Offline, after rule 1, only a finished download whose pages are all in the cache
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Any, TypeVar
-from urllib.parse import quote
+from typing import TypeVar
 
 from hlkit.client.errors import CacheLocked, NotCached
 from hlkit.client.http.cache import Cache
@@ -43,8 +36,7 @@ from hlkit.client.http.download_records import RESUMED_WITHIN, Record
 from hlkit.client.http.progress import Progress
 from hlkit.client.http.rate_limit import duration
 from hlkit.client.http.session import Session
-from hlkit.client.pagination import Position
-from hlkit.client.schema import Resource
+from hlkit.client.query import Query
 from hlkit.client.warning import warn
 
 # Seconds to wait for another program that holds the cache file. Used offline, and for the
@@ -56,54 +48,6 @@ T = TypeVar("T")
 
 class StaleWarning(UserWarning):
     """Offline: rows from the cache that may be out of date. The message gives their age."""
-
-
-@dataclass(frozen=True)
-class Query:
-    """What to download: a resource of one location, with one or more parameter sets.
-
-    Queries that differ only in their dates and parents share a ``family``, by which related cached downloads are
-    found. ``since`` and ``until`` are the dates, in Unix seconds.
-    """
-
-    resource: Resource
-    location_id: str
-    parameter_sets: tuple[Mapping[str, Any], ...] = ({},)
-    family: str | None = None
-    since: float | None = None
-    until: float | None = None
-
-    @property
-    def path(self) -> str:
-        return self.resource.path.replace("{locationId}", self.location_id)
-
-    def path_for(self, parameters: Mapping[str, Any]) -> str:
-        """The path for one parameter set, which may fill a placeholder: ``/contacts/{contactId}/notes``."""
-        return re.sub(r"\{(\w+)\}", lambda placeholder: quote(str(parameters[placeholder[1]]), safe=""), self.path)
-
-    def request_parameters(self, parameters: Mapping[str, Any], position: Position) -> dict[str, Any]:
-        """The parameters of one request: the location, the resource's constants, the parameter set and the page."""
-        resource = self.resource
-        location = {resource.location_parameter: self.location_id} if resource.location_parameter else {}
-        not_in_path = {name: value for name, value in parameters.items() if f"{{{name}}}" not in resource.path}
-        return {**location, **resource.constant_parameters, **not_in_path, **position}
-
-    @property
-    def first_page_parameters(self) -> list[dict[str, Any]]:
-        """The parameters of page 1 of each parameter set, including those in the path."""
-        first = self.resource.paging.first()
-        return [{**parameters, **self.request_parameters(parameters, first)} for parameters in self.parameter_sets]
-
-    def id_in(self, session: Session) -> str:
-        """The id under which the session's cache has the records of this query."""
-        resource = self.resource
-        return session.query_id(resource.method, self.path, resource.version, self.first_page_parameters)
-
-    def family_id_in(self, session: Session) -> str:
-        """The id of the query's family, or the query's own id if it has no family."""
-        if self.family is None:
-            return self.id_in(session)
-        return session.query_id(self.resource.method, self.path, "family", self.family)
 
 
 @dataclass(frozen=True)

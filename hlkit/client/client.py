@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from hlkit.client import access
-from hlkit.client.cached_downloads import CachePolicy, Query
+from hlkit.client.cached_downloads import CachePolicy
 from hlkit.client.context import Context
 from hlkit.client.download import Download
 from hlkit.client.endpoint import Endpoint
@@ -20,6 +20,7 @@ from hlkit.client.http.body import decode
 from hlkit.client.http.progress import Progress, current_progress
 from hlkit.client.http.session import Session
 from hlkit.client.paths import SPELLINGS, location_parameter
+from hlkit.client.query import Query
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import Resource
 from hlkit.client.text import did_you_mean
@@ -112,11 +113,10 @@ class Client(Context, Resources):
             name=f"GET {path}", path=path, rows="$", doc="", columns=(), location_parameter=None, version=version
         )
         download = Download(
-            Query(resource, self.location_id, (parameters,)),
+            Query(resource, self.location_id, (parameters,), parse=decode),
             self.session,
             CachePolicy(self.expire_after, refresh, self.offline),
             progress=current_progress(),
-            parse=decode,
         )
         try:
             (page,) = download

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from hlkit.client.cached_downloads import CachePolicy, Query
+from hlkit.client.cached_downloads import CachePolicy
 from hlkit.client.dates import short
 from hlkit.client.download import Download
 from hlkit.client.errors import HlkitError, MissingScope, NotCached, advice
@@ -22,6 +22,7 @@ from hlkit.client.http.progress import Progress
 from hlkit.client.http.rate_limit import Quota
 from hlkit.client.http.session import Session
 from hlkit.client.options import seconds
+from hlkit.client.query import Query
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import Resource
 from hlkit.client.timezones import lazy_zone, zone_named

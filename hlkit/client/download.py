@@ -15,12 +15,12 @@ pages are requested by number and their total changes or is not the number of ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from hlkit.client.cached_downloads import CachedDownloads, CachePolicy, Query
+from hlkit.client.cached_downloads import CachedDownloads, CachePolicy
 from hlkit.client.errors import (
     CacheLocked,
     HlkitError,
@@ -33,25 +33,18 @@ from hlkit.client.errors import (
     UnexpectedResponse,
     WrongLocation,
 )
-from hlkit.client.http.body import read_page
 from hlkit.client.http.cache import Cache
 from hlkit.client.http.download_records import Record
 from hlkit.client.http.progress import Progress, ProgressUpdate
 from hlkit.client.http.retry import RetryBudget
 from hlkit.client.http.session import RequestSpec, Session
 from hlkit.client.pagination import Offset, Page, PageNumber, Position, SearchAfter, SeenRows
+from hlkit.client.query import Query
 from hlkit.client.warning import warn
 
 # This many parents failing in a row means that the problem is not specific to one parent, so the download gives up.
 MAX_CONSECUTIVE_FAILURES = 5
-_FAILURES_OF_ONE_PARENT = (
-    IncompleteDownload,
-    InvalidRequest,
-    ServerError,
-    Timeout,
-    UnexpectedResponse,
-    WrongLocation,
-)
+_PARENT_FAILURES = (IncompleteDownload, InvalidRequest, ServerError, Timeout, UnexpectedResponse, WrongLocation)
 
 
 class MissingRowsWarning(UserWarning):
@@ -75,12 +68,10 @@ class Download:
     query, session, cache_policy : what to download, through what, and which cached pages may be used
     progress : receives progress and wait-time updates; can cancel the download
     limit : stop after the page that reaches this many rows; ``None`` for all
-    has_extra_rows : the server also sends rows that the caller will drop, so ``limit`` is left to the caller
     first_page_only : stop after the first page of each parameter set
     can_start_over : the caller forgets earlier pages when page 1 arrives again. So if the cache loses a page, all are
         read again; otherwise ``DamagedDownload`` is raised, unless no page was returned yet.
     lock_timeout : seconds to wait for another program that holds the cache file, if not the usual 30
-    parse : a custom parser of response bodies, for endpoints that do not return rows
 
     Results
     -------
@@ -100,11 +91,9 @@ class Download:
     cache_policy: CachePolicy = field(default_factory=CachePolicy)
     progress: Progress = field(default_factory=Progress)
     limit: int | None = None
-    has_extra_rows: bool = False
     first_page_only: bool = False
     can_start_over: bool = False
     lock_timeout: float | None = None
-    parse: Callable[[bytes], Any] | None = None
 
     record: Record | None = None
     pages: int = 0
@@ -175,7 +164,7 @@ class Download:
                     break
             if not seen.row_count:
                 self.without_rows.append(parameters)
-            total = None if page is None else self._total(page)
+            total = None if page is None else self.query.total(page)
             self._announced_rows = self._announced_plus(total)
         if has_skipped_pages:
             return
@@ -186,7 +175,7 @@ class Download:
             self.record = self._cache.finish(self._current_record)
 
     def _has_reached_limit(self) -> bool:
-        return self.limit is not None and not self.has_extra_rows and self.rows >= self.limit
+        return self.limit is not None and self.rows >= self.limit
 
     def _announced_plus(self, total: int | None) -> int | None:
         """The rows announced for earlier parameter sets plus *total* for this one; ``None`` if either is unknown."""
@@ -206,7 +195,7 @@ class Download:
         except NotFound:  # the parent was deleted meanwhile, or never existed
             self._consecutive_failures = 0
             self.not_found.append(parameters)
-        except _FAILURES_OF_ONE_PARENT as error:
+        except _PARENT_FAILURES as error:
             self._failed_parents += 1
             self._consecutive_failures += 1
             if self._consecutive_failures >= MAX_CONSECUTIVE_FAILURES:
@@ -256,7 +245,7 @@ class Download:
         next_position: Position | None = paging.first()
         while next_position is not None:
             position = next_position
-            spec = self._request_spec(parameters, position, seen)
+            spec = self._request(parameters, position, seen)
             try:
                 page = self._fetch(spec)
             except InvalidRequest:
@@ -279,7 +268,7 @@ class Download:
             is_end = next_position is None and failure is None
             brought_rows_since_repeat = seen.row_count != rows_at_last_repeat
             if is_end and seen.is_short(page) and brought_rows_since_repeat:
-                repeat = self._request_spec(parameters, position, seen)
+                repeat = self._request(parameters, position, seen)
                 repeated = self._fetch(repeat)
                 from_network = from_network or repeat.from_network
                 next_position = seen.next_position_after_repeat(position, repeated)
@@ -302,44 +291,22 @@ class Download:
                 raise failure
             previous = page
 
-    def _request_spec(self, parameters: Mapping[str, Any], position: Position, seen: SeenRows) -> RequestSpec:
+    def _request(self, parameters: Mapping[str, Any], position: Position, seen: SeenRows) -> RequestSpec:
         """The request for the page at *position*.
 
         If it was requested before, it gets a cache entry of its own, so that a cached download yields the same pages
         in the same order.
         """
-        resource, record = self.query.resource, self._current_record
-        request_parameters = self.query.request_parameters(parameters, position)
-        is_search = resource.method == "POST"
-        return RequestSpec(
-            method=resource.method,
-            path=self.query.path_for(parameters),
-            version=resource.version,
-            params={} if is_search else request_parameters,
-            body=request_parameters if is_search else None,
-            parse=self._parse,
-            resource=resource.name,
-            scope=resource.scope,
+        record = self._current_record
+        return self.query.request(
+            parameters,
+            position,
             key_prefix=record.prefix,
             occurrence=seen.times_arrived(position) + 1,
             cache_only=record.finished_at is not None or self.cache_policy.offline,
             progress=self.progress,
             retry_budget=self._retry_budget,
-            may_be_truncated=self._may_be_truncated,
         )
-
-    def _parse(self, body: bytes) -> Page:
-        if self.parse is not None:
-            return Page((), self.parse(body))
-        return read_page(body, self.query.resource, self.query.location_id)
-
-    def _may_be_truncated(self, page: Page) -> bool:
-        """Whether this page may lack rows without any later page or total exposing it."""
-        paging = self.query.resource.paging
-        # With ends_on_overlap, each page starts at the last row received: rows missing from one page arrive with the
-        # next, and rows missing at the end show up against the total.
-        is_revealed_later = self._total(page) is not None and paging.ends_on_overlap
-        return self.parse is None and not paging.is_full(page) and not is_revealed_later
 
     def _fetch(self, spec: RequestSpec) -> Page:
         """One page, from the cache or the server."""
@@ -400,17 +367,13 @@ class Download:
                 resource=self.query.resource.name,
                 pages=self.pages,
                 rows=self.rows,
-                total=self._announced_plus(self._total(page)),
+                total=self._announced_plus(self.query.total(page)),
                 requests=self.requests,
                 from_cache=self.from_cache,
                 requests_left=quota.burst,
                 burst_limit=quota.burst_limit,
             )
         )
-
-    def _total(self, page: Page) -> int | None:
-        """The number of rows that a page announces for its parameter set."""
-        return page.total(self.query.resource.total)
 
     # ---- for the caller
 

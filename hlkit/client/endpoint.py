@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pandas as pd
 
-from hlkit.client.cached_downloads import CachePolicy, Query
+from hlkit.client.cached_downloads import CachePolicy
 from hlkit.client.download import Download
 from hlkit.client.errors import CacheLocked, HlkitError, InvalidRequest, InvalidToken, UnexpectedResponse
 from hlkit.client.frames.builder import DataWarning, FrameBuilder, skipped_message
@@ -24,6 +24,7 @@ from hlkit.client.http.rate_limit import duration
 from hlkit.client.lookup import report_empty, resolve_names
 from hlkit.client.options import ReadOptions, docstring, of_resource, refuse_positional, signature, validate
 from hlkit.client.pagination import NoPaging, PageNumber
+from hlkit.client.query import Query
 from hlkit.client.schema import Resource
 from hlkit.client.text import canonical_json
 from hlkit.client.warning import warn
@@ -84,7 +85,7 @@ class Endpoint:
         options = self._validated(keywords)
         builder = self._builder(options)
         remaining = options.limit
-        download = self._download(options)
+        download = self._download(options, limit=self._limit_for_server(options))
         try:
             for page in download:
                 builder = builder.empty_copy()
@@ -95,6 +96,9 @@ class Endpoint:
                     remaining -= len(frame)
                 builder.warn(self.resource.name)
                 yield frame
+                if remaining == 0 and self._has_extra_rows(options):
+                    download.stop_early()
+                    break
         except HlkitError as error:
             self._attach_partial(error, builder.empty_copy(), download, options)
             raise
@@ -134,7 +138,7 @@ class Endpoint:
     def raw(self, limit: int | None = 20, **options: Any) -> list[dict[str, Any]]:
         """The unchanged JSON rows, with as few requests as *limit* needs (``None``: all rows)."""
         read_options = self._validated({**options, "limit": limit})
-        download = self._download(read_options, can_start_over=True)
+        download = self._download(read_options, limit=read_options.limit, can_start_over=True)
         try:
             pages = list(download)
             pages = pages[len(pages) - download.pages :]  # drops those from before it started over
@@ -197,7 +201,8 @@ class Endpoint:
                 all_parents = options.all_parents or options.parents is None
                 parents = self._parent_ids(options, resume_parents)
                 options = replace(options, parents=parents, all_parents=all_parents)
-            download = self._download(options, generation=generation, can_start_over=True)
+            limit = self._limit_for_server(options)
+            download = self._download(options, limit=limit, generation=generation, can_start_over=True)
         except HlkitError as error:  # while reading the custom fields' definitions or the parents
             if error.status is not None or error.retryable or error._resume is not None:
                 error.partial = FrameBuilder(self.resource.columns, self.resource.key).frame()
@@ -209,6 +214,7 @@ class Endpoint:
                     builder = builder.empty_copy()
                 builder.add(page.rows, page.skipped)
                 if self._has_reached_limit(builder, options):
+                    download.stop_early()
                     break
         except HlkitError as error:
             self._attach_partial(error, builder, download, options)
@@ -263,6 +269,10 @@ class Endpoint:
         """Whether the server also sends rows outside the date range."""
         return options.has_span and not (self.resource.span is not None and self.resource.span.exact)
 
+    def _limit_for_server(self, options: ReadOptions) -> int | None:
+        """The limit, if every row that the server sends counts. Otherwise the frames are counted."""
+        return None if self._has_extra_rows(options) else options.limit
+
     def _has_reached_limit(self, builder: FrameBuilder, options: ReadOptions) -> bool:
         """Whether the rows inside the date range reach the limit. Without extra rows, the download checks that."""
         if options.limit is None or not self._has_extra_rows(options):
@@ -310,6 +320,7 @@ class Endpoint:
         self,
         options: ReadOptions,
         *,
+        limit: int | None = None,
         generation: str | None = None,
         first_page_only: bool = False,
         can_start_over: bool = False,
@@ -322,8 +333,7 @@ class Endpoint:
             context.session,
             CachePolicy(age, options.refresh, context.offline, generation),
             progress=options.progress or current_progress(),
-            limit=options.limit,
-            has_extra_rows=self._has_extra_rows(options),
+            limit=limit,
             first_page_only=first_page_only,
             can_start_over=can_start_over,
         )
