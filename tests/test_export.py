@@ -26,7 +26,6 @@ from hlkit.client.errors import InvalidRequest
 from hlkit.client.frames.builder import DataWarning, FrameBuilder
 from hlkit.client.schema import COUNT, DAY, FLAG, INSTANT, LIST, MONEY, TEXT, Column
 from hlkit.client.text import printable
-from hlkit.files import export
 from hlkit.files.export import write
 from hlkit.files.spreadsheet import harmless
 
@@ -704,7 +703,7 @@ def test_a_write_that_is_stopped_leaves_nothing(tmp_path, monkeypatch):
     def stopped(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(export, "_fill", stopped)
+    monkeypatch.setattr(xlsxwriter.workbook.Workbook, "add_worksheet", stopped)
 
     with pytest.raises(KeyboardInterrupt):
         write(frame(ANN), tmp_path / "a.xlsx")
