@@ -16,11 +16,10 @@ import time
 import urllib.request
 from pathlib import Path
 
-import nbformat
+import notebook_files
 import pandas as pd
 import pytest
 from faultkit import FaultySimulation, hostile
-from nbclient import NotebookClient
 
 import hlkit as hl
 from hlkit import app
@@ -85,9 +84,7 @@ def lab(home, source):
     """JupyterLab on a notebook of one cell: its address and the notebook."""
     folder = home / f"lab-{time.monotonic_ns()}"
     folder.mkdir()
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(notebook, folder / "explorer.ipynb")
+    (folder / "explorer.ipynb").write_text(notebook_files.text(notebook_files.new(source)), encoding="utf-8")
     settings = home / "jupyter_config_dir" / "lab" / "user-settings" / "@jupyterlab"
     for place, told in (
         ("apputils-extension/notification", {"fetchNews": "false", "checkForUpdates": False}),
@@ -302,15 +299,15 @@ def test_a_notebook_run_by_nbclient_holds_no_token_and_beside_the_widget_state_n
     slow.latency = 0
     then = "app = hl.explore(loc)\napp.contacts.start()\napp.contacts.task.join()\n"
     then += f"app.contacts.search.value = {TYPED!r}"
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell(then + "\napp", tmp_path, slow.url))])
-    NotebookClient(notebook, timeout=120, kernel_name="python3", store_widget_state=True).execute()
-    notebook.cells[0].source = ""
+    made = notebook_files.new(cell(then + "\napp", tmp_path, slow.url))
+    notebook_files.run(made, tmp_path, store_widget_state=True)
+    made.cells[0].source = ""
 
-    assert slow.token not in nbformat.writes(notebook)
-    assert "hlkit explorer" in nbformat.writes(notebook)
+    assert slow.token not in notebook_files.text(made)
+    assert "hlkit explorer" in notebook_files.text(made)
     # The state holds all that was on the screen: our own notebooks are run without, and have none in their metadata.
-    assert TYPED in json.dumps(notebook.metadata.pop("widgets"))
-    assert TYPED not in nbformat.writes(notebook)
+    assert TYPED in json.dumps(made.metadata.pop("widgets"))
+    assert TYPED not in notebook_files.text(made)
 
 
 MARK = "document.title='owned'"

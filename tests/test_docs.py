@@ -11,9 +11,8 @@ import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import nbformat
+import notebook_files
 import pytest
-from nbclient import NotebookClient
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
@@ -21,6 +20,8 @@ import hlkit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from nbformat import NotebookNode
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -78,7 +79,7 @@ def test_a_notebook_runs_from_top_to_bottom(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_is_kept_without_outputs(path):
-    notebook = nbformat.read(path, as_version=4)
+    notebook = notebook_files.read(path)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
 
     assert notebook.cells[0].source.startswith("# ")
@@ -86,13 +87,7 @@ def test_a_notebook_is_kept_without_outputs(path):
     assert set(notebook.metadata) <= {"kernelspec", "language_info"}
 
 
-def run(path: Path) -> nbformat.NotebookNode:
-    notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(
-        notebook,
-        timeout=300,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(path.parent)}},
-        store_widget_state=False,  # a widget's state may hold what was typed into it
-    )
-    return client.execute()
+def run(path: Path) -> NotebookNode:
+    return notebook_files.run(
+        notebook_files.read(path), path.parent, store_widget_state=False
+    )  # it may hold what was typed
