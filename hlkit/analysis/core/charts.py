@@ -49,7 +49,8 @@ def new_axes(figure: Figure) -> Axes:
     ax.tick_params(labelleft=True, labelbottom=True, labelright=False, labeltop=False)
     ax.spines[:].set(visible=True, linewidth=0.8)
     for part in (ax, *ax.get_children(), figure.patch):
-        part.set(sketch_params=None, path_effects=[])
+        part.set_sketch_params(None)
+        part.set_path_effects([])
     return ax
 
 
@@ -120,7 +121,7 @@ def _set_look(ax: Axes) -> None:
         axis.labelpad = 4
 
 
-_TICKS = 16  # created in advance: ticks that matplotlib adds while it draws take the settings of that moment
+_TICKS = 11  # created in advance: ticks that matplotlib adds while it draws take the settings of that moment
 
 
 def _detach_from_settings(ax: Axes, existing: Collection[object] = ()) -> None:
@@ -137,7 +138,8 @@ def _detach_from_settings(ax: Axes, existing: Collection[object] = ()) -> None:
             parts.update(tick.findobj())
     fonts = list(_fonts())
     for part in parts:
-        part.set(sketch_params=None, path_effects=[])
+        part.set_sketch_params(None)
+        part.set_path_effects([])
         if isinstance(part, Text):
             part.set(usetex=False, parse_math=True, fontfamily=fonts, fontstyle="normal", fontvariant="normal")
     ax.xaxis.label.set(x=0.5, ha="center")

@@ -43,8 +43,9 @@ def numbered(frame: pd.DataFrame, name: str, wanted: Collection[Hashable]) -> pd
 def typed(frame: pd.DataFrame, kinds: Mapping[str, Kind], name: str) -> pd.DataFrame:
     """*frame* with the dtypes of *kinds*. Raises ``InvalidRequest`` if the values of a column do not fit."""
     changed: dict[str, pd.Series] = {}
+    dtypes = dict(frame.dtypes)
     for column, kind in kinds.items():
-        if column not in frame or frame[column].dtype == kind.dtype:
+        if column not in dtypes or dtypes[column] == kind.dtype:
             continue
         problem = None
         try:

@@ -46,6 +46,8 @@ def drop_rows(frame: pd.DataFrame, where: Any, reason: str) -> pd.DataFrame:
 
 def as_mask(values: Any) -> npt.NDArray[np.bool_]:
     """A boolean array; nulls become False."""
+    if getattr(values, "dtype", None) == np.bool_:
+        return np.array(values)
     return pd.Series(values).astype("boolean").to_numpy(dtype=bool, na_value=False)
 
 
