@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from hlkit.client import profiles
-from hlkit.client.dates import as_text, instant, short
+from hlkit.client.arguments import seconds, short, whole_number
+from hlkit.client.dates import as_text, instant
 from hlkit.client.disk import absolute_path, user_folder
 from hlkit.client.errors import HlkitError, InvalidRequest, InvalidToken, advice
 from hlkit.client.http.cache import Cache
@@ -25,7 +26,6 @@ from hlkit.client.http.session import Session
 from hlkit.client.http.sqlite_file import CacheWarning
 from hlkit.client.http.token import MENU, Token, checked_base_url, location_id_problem
 from hlkit.client.http.token import read as read_token
-from hlkit.client.options import seconds, whole_number
 from hlkit.client.resources import CATALOG
 from hlkit.client.timezones import zone
 from hlkit.client.warning import warn

@@ -14,8 +14,9 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [
     f"hlkit.{name}"
     for name in (
-        *("client.errors", "client.warning", "client.memory", "client.text", "client.dates", "client.timezones"),
-        *("client.disk", "client.paths", "client.seen_ids", "client.pagination", "client.schema"),
+        *("client.errors", "client.warning", "client.memory", "client.text", "client.arguments"),
+        *("client.dates", "client.timezones", "client.disk", "client.paths", "client.seen_ids"),
+        *("client.pagination", "client.schema"),
         *("client.resources", "client.catalog", "client.http", "client.query", "client.cached_downloads"),
         *("client.download", "client.frames", "client.options", "client.profiles", "client.context"),
         *("client.lookup", "client.endpoint"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hlkit.client.dates import short
+from hlkit.client.arguments import short
 from hlkit.client.errors import (
     Canceled,
     ConnectionFailed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from hlkit.client.dates import short
+from hlkit.client.arguments import short
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.resources import AREAS, CATALOG
 from hlkit.client.schema import Column, Resource

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from hlkit.client.arguments import seconds, short
 from hlkit.client.cached_downloads import CachePolicy
-from hlkit.client.dates import short
 from hlkit.client.download import Download
 from hlkit.client.errors import HlkitError, MissingScope, NotCached, advice
 from hlkit.client.frames.builder import CustomFields, RowReader
@@ -21,7 +21,6 @@ from hlkit.client.http.download_records import Record
 from hlkit.client.http.progress import Progress
 from hlkit.client.http.rate_limit import Quota
 from hlkit.client.http.session import Session
-from hlkit.client.options import seconds
 from hlkit.client.query import Query
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import Resource

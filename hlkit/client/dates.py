@@ -21,16 +21,14 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal
-from numbers import Real
-from types import NoneType
 from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
+from hlkit.client.arguments import number, short
 from hlkit.client.errors import InvalidRequest
-from hlkit.client.text import did_you_mean, shorten
+from hlkit.client.text import did_you_mean
 
 Zone = Callable[[], dt.tzinfo]
 Today = Callable[[], dt.date]
@@ -66,7 +64,6 @@ _TIME = re.compile(
 )
 _NUMBER = re.compile(r"[0-9]+([.][0-9]+)?")
 _EPOCHS = ((1e8, 1e10, 1000), (1e11, 1e13, 1))  # from (inclusive), to (exclusive), milliseconds per unit
-_SHOWN_TYPES = (Real, Decimal, dt.date, dt.timedelta, np.generic, pd.Period, NoneType)
 _MIN_YEAR, _MAX_YEAR = 1000, 9998  # one day before or after is still a valid date
 
 
@@ -139,17 +136,6 @@ def from_epochs(numbers: pd.Series) -> pd.Series:
     raise ValueError("the numbers are neither epoch seconds nor milliseconds")
 
 
-def short(value: Any) -> str:
-    """A value for an error message. A long or complex one, which may hold personal data, shows only its type."""
-    if isinstance(value, str):
-        return repr(shorten(str(value), 40))
-    try:
-        text = str(value) if isinstance(value, _SHOWN_TYPES) else ""
-    except ValueError:  # an int of more than 4,300 digits
-        text = ""
-    return text if 0 < len(text) <= 40 else f"<{type(value).__name__}>"
-
-
 # ---- parsing
 
 
@@ -158,13 +144,10 @@ def _text(value: Any) -> str | None:
     if isinstance(value, str):
         text = " ".join(value.split())
         return re.sub(r"[.]0+$", "", text) if _NUMBER.fullmatch(text) else text
-    if not isinstance(value, (Real, Decimal)) or isinstance(value, (bool, np.timedelta64)):
+    found = number(value)
+    if found is None:
         return None
-    try:
-        number = float(value)
-    except (OverflowError, ValueError):
-        return "not a number"
-    return f"{number:.0f}" if number.is_integer() else repr(number)
+    return f"{found:.0f}" if found.is_integer() else repr(found)
 
 
 def _time(name: str, value: Any) -> pd.Timestamp | None:

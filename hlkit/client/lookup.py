@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hlkit.client.dates import short
+from hlkit.client.arguments import short
 from hlkit.client.errors import InvalidRequest, MissingScope, NotCached, NotEnabled, NotFound, advice
 from hlkit.client.frames.names import NAMED_BY, id_named, near_names
 from hlkit.client.options import ReadOptions

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import inspect
-import math
 import re
 import typing
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
-from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from hlkit.client.dates import DATES, PERIOD, Today, Zone, bounds, short
+from hlkit.client.arguments import number, seconds, short, truth, whole_number
+from hlkit.client.dates import DATES, PERIOD, Today, Zone, bounds
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.frames.names import NAMED_BY
 from hlkit.client.http.progress import Progress
@@ -197,59 +195,6 @@ def validate(resource: Resource, given: Mapping[str, Any], zone: Zone, today: To
     )
     since, until = bounds(given, zone, today)
     return replace(options, since=since, until=until)
-
-
-def plain(value: Any) -> Any:
-    """A numpy value as a Python one, also inside a mapping; anything else unchanged."""
-    if isinstance(value, dict):
-        return {plain(name): plain(part) for name, part in value.items()}
-    if isinstance(value, np.ndarray) and value.ndim == 0:
-        value = value[()]
-    if isinstance(value, np.timedelta64):  # numpy calls it a number
-        return value if np.datetime_data(value)[0] in ("generic", "Y", "M") else pd.Timedelta(value)
-    return value.item() if isinstance(value, (np.bool_, np.number, np.str_)) else value
-
-
-def number(given: Any) -> float | None:
-    """The value as a float, whatever its numeric type; ``None`` if it is not a number."""
-    given = plain(given)
-    if isinstance(given, (bool, np.timedelta64)) or not isinstance(given, (Real, Decimal)):
-        return None
-    try:
-        return float(given)
-    except OverflowError:
-        return math.inf
-    except ValueError:  # decimal's signaling NaN
-        return math.nan
-
-
-def whole_number(name: str, given: Any, least: int, hint: str) -> int:
-    """A whole number of at least *least*. Raises ``InvalidRequest`` with *hint*."""
-    found = number(given)
-    if found is None or not found.is_integer() or found < least:
-        raise InvalidRequest(f"{name}={short(given)} is not a whole number of at least {least}", hint=hint)
-    return int(given)
-
-
-def seconds(name: str, given: Any) -> float:
-    """A number of seconds, or a Timedelta in seconds. Raises ``InvalidRequest``."""
-    value = plain(given)
-    if isinstance(value, dt.timedelta):
-        value = value.total_seconds()
-    found = number(value)
-    if found is None or not found >= 0:
-        raise InvalidRequest(
-            f"{name}={short(given)} is not a number of seconds", hint=f"write it like {name}=600, or leave it out"
-        )
-    return found
-
-
-def truth(name: str, given: Any) -> bool:
-    """True or False. Raises ``InvalidRequest``."""
-    value = plain(given)
-    if not isinstance(value, bool):
-        raise InvalidRequest(f"{name}={short(given)} is neither True nor False", hint=f"write {name}=True")
-    return value
 
 
 def _value(name: str, kind: Kind, given: Any) -> str:

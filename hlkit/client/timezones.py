@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from hlkit.client.dates import short
+from hlkit.client.arguments import short
 from hlkit.client.errors import InvalidRequest
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hlkit.client.dates import bounds, days, short
+from hlkit.client.arguments import short
+from hlkit.client.dates import bounds, days
 from hlkit.client.errors import InvalidRequest
 
 ALL_TIME, CUSTOM = "All time", "Custom dates"

@@ -14,8 +14,8 @@ import pandas as pd
 from hlkit.analysis.core.registry import ANALYSES
 from hlkit.analysis.core.result import Result
 from hlkit.client import profiles
+from hlkit.client.arguments import truth
 from hlkit.client.errors import InvalidRequest
-from hlkit.client.options import truth
 from hlkit.explorer import html
 from hlkit.explorer.analysis_tab import DEFAULT_ANALYSIS, AnalysesView, check_options
 from hlkit.explorer.contacts_tab import ContactsView, check_filters

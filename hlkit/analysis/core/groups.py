@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from hlkit.analysis.core.run_log import frame_name, record_overlap, remark
-from hlkit.client.dates import short
+from hlkit.client.arguments import short
 from hlkit.client.errors import InvalidRequest, MissingColumn, MissingExtra
 from hlkit.client.schema import TEXT, Kind
 from hlkit.client.text import did_you_mean

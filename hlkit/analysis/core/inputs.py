@@ -11,9 +11,9 @@ from typing import Any, Literal
 import pandas as pd
 
 from hlkit.analysis.core.run_log import remark
-from hlkit.client.dates import from_epochs, short
+from hlkit.client.arguments import number, short
+from hlkit.client.dates import from_epochs
 from hlkit.client.errors import InvalidRequest
-from hlkit.client.options import number
 from hlkit.client.schema import DAY, INSTANT, LIST, YEARS, Kind
 from hlkit.client.text import did_you_mean, many
 

@@ -44,9 +44,10 @@ from hlkit.analysis.core.inputs import (
     without_impossible_dates,
 )
 from hlkit.analysis.core.run_log import CURRENT_RUN, RunLog, drop_rows
+from hlkit.client.arguments import plain
 from hlkit.client.dates import DATES, as_text, instant
 from hlkit.client.errors import InvalidRequest
-from hlkit.client.options import Option, plain, refuse_unknown
+from hlkit.client.options import Option, refuse_unknown
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import NUMBER, TEXT, Kind
 from hlkit.client.text import did_you_mean

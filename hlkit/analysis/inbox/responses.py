@@ -56,7 +56,7 @@ from hlkit.analysis.core.messages import Reply, classify_messages, normalize_cod
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.run_log import as_mask, drop_rows, record_left_out, remark
 from hlkit.analysis.core.survival import kaplan_meier, survival_quantiles
-from hlkit.client.dates import short
+from hlkit.client.arguments import short
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.schema import COUNT, FLAG, ID, INSTANT, NUMBER, SHARE, TEXT
 from hlkit.client.text import did_you_mean, many

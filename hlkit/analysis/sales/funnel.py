@@ -47,7 +47,8 @@ from hlkit.analysis.core.groups import (
 from hlkit.analysis.core.headlines import compare_win_rates, largest_group, option_value
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.run_log import as_mask, drop_rows, remark
-from hlkit.client.dates import instant, short
+from hlkit.client.arguments import short
+from hlkit.client.dates import instant
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.frames.names import id_named, near_names
 from hlkit.client.schema import COUNT, FLAG, ID, MONEY, SHARE, TEXT

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from hlkit.client.dates import short
+from hlkit.client.arguments import short
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.schema import TEXT
 from hlkit.client.text import did_you_mean, fold
