@@ -15,7 +15,7 @@ import hlkit as hl
 from hlkit.analysis.core.bound_analysis import BoundAnalysis, of_analysis
 from hlkit.analysis.core.groups import per_group
 from hlkit.analysis.core.registry import Analysis, analysis
-from hlkit.cli import commands
+from hlkit.cli import commands, reading
 from hlkit.client.errors import InvalidRequest, MissingColumn, MissingScope, NotCached
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import COUNT
@@ -303,7 +303,7 @@ def test_every_choice_of_an_analysis_is_explained_where_it_is_offered(loc, name)
 
 def test_a_new_analysis_is_a_function_and_nothing_else(loc, monkeypatch, capsys):
     monkeypatch.setattr(hl.analyses, "_known", dict(hl.analyses._all()))
-    monkeypatch.setattr("hlkit.cli.commands._location", lambda profile, demo: loc)
+    monkeypatch.setattr("hlkit.cli.reading.open_location", lambda profile, demo: loc)
 
     @analysis("How many contacts are there?", columns={"n": COUNT}, definition="They are counted.")
     def how_many(contacts: pd.DataFrame, *, by: str | None = None) -> pd.DataFrame:
@@ -320,7 +320,7 @@ def test_a_new_analysis_is_a_function_and_nothing_else(loc, monkeypatch, capsys)
     with pytest.raises(SystemExit, match="0"):
         commands.main(["run", "how_many", "--by", "source"])
     assert "How many contacts are there?" in capsys.readouterr().out
-    del commands.run["how_many"]
+    del reading.run["how_many"]
 
 
 def test_dates_of_every_kind_choose_alike(loc):

@@ -9,7 +9,7 @@ import pytest
 from faultkit import FaultySimulation
 
 import hlkit as hl
-from hlkit.cli import commands, demo
+from hlkit.cli import commands, demo, reading
 from hlkit.client.options import COMMON, of_resource
 from hlkit.client.resources import CATALOG
 
@@ -197,7 +197,7 @@ def test_check_names_the_scope_that_is_missing_and_goes_on_with_the_same_profile
     with FaultySimulation(size=20, as_of="2026-01-01", burst=(5000, 10_000)) as sim:
         sim.fault("status_5xx", match=lambda logged: logged.path.startswith("/users"))
         loc = hl.connect(sim.token, sim.location_id, base_url=sim.url, cache=tmp_path, deadline=0.2)
-        monkeypatch.setattr(commands, "_location", lambda profile, demo: loc)
+        monkeypatch.setattr(reading, "open_location", lambda profile, demo: loc)
 
         run("check", "--profile", "acme")
         said = capsys.readouterr().out
@@ -310,7 +310,7 @@ def test_the_command_is_there_and_starts():
     ],
 )
 def test_an_unusable_target_file_is_refused_before_anything_is_read(words, said, capsys, monkeypatch):
-    monkeypatch.setattr(commands, "_location", lambda profile, demo: pytest.fail("a location is opened"))
+    monkeypatch.setattr(reading, "open_location", lambda profile, demo: pytest.fail("a location is opened"))
 
     assert run(*words, "--demo") == 1
     assert said in capsys.readouterr().err
@@ -393,4 +393,4 @@ def test_a_wrong_word_of_run_is_said_in_two_lines(small, capsys, words, code, sa
 def small(monkeypatch):
     """A demo of few people."""
     loc = hl.demo(as_of="2026-01-01", size=200)
-    monkeypatch.setattr(commands, "_location", lambda profile, demo: loc)
+    monkeypatch.setattr(reading, "open_location", lambda profile, demo: loc)

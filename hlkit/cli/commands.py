@@ -6,29 +6,23 @@ for a closed pipe, as by ``| head``. The last two are what shells report for any
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
-from cyclopts import App, Parameter
+from cyclopts import App
 from cyclopts.exceptions import CycloptsError
 
-from hlkit.cli import console
+from hlkit.cli import console, reading
+from hlkit.cli.reading import Demo, Json, Profile
 from hlkit.client.errors import HlkitError, InvalidRequest
-from hlkit.client.resources import CATALOG
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hlkit.client.options import Option
-    from hlkit.client.schema import Resource
-    from hlkit.location import Location
 
 app = App(
     name="hlkit",
@@ -37,36 +31,10 @@ app = App(
     version_flags=["--version"],
     suppress_keyboard_interrupt=False,  # cyclopts would exit without a message
 )
-fetch = App(
-    name="fetch",
-    usage="Usage: hlkit fetch RESOURCE --out FILE [OPTIONS]",
-    group_commands="Resources",
-    help="Download a resource to a file: Parquet, CSV, Excel or JSON Lines.",
-)
-run = App(
-    name="run",
-    usage="Usage: hlkit run ANALYSIS [OPTIONS]",
-    group_commands="Analyses",
-    help="Run an analysis of a location: prints its headline, table and definition.",
-)
 cache = App(name="cache", help="Show or clear the cache on this machine.")
-app.command(fetch)
-app.command(run)
+app.command(reading.fetch)
+app.command(reading.run)
 app.command(cache)
-
-
-def _flag(annotation: Any, doc: str, default: Any = None) -> Any:
-    """The type of a flag with its help. A flag that is off by default has no ``--no-`` form and shows no default."""
-    negative, show_default = None if default is True else "", False if default is False else None
-    return Annotated[annotation, Parameter(help=doc, negative=negative, show_default=show_default)]
-
-
-Profile = Annotated[
-    str | None, Parameter(help="A location saved by hlkit login. Default: the environment, then the default profile.")
-]
-Demo = Annotated[bool, Parameter(help="Use the simulated location.", negative="", show_default=False)]
-Json = Annotated[bool, Parameter(name="--json", help="Print JSON.", negative="", show_default=False)]
-_TABLE_FILE = "a file ending in .parquet, .csv, .xlsx or .jsonl."
 
 
 @app.command
@@ -155,15 +123,7 @@ def list_profiles(*, as_json: Json = False) -> None:
     """List the saved locations."""
     from hlkit.client import profiles
 
-    rows = [
-        {
-            "name": profile.name,
-            "location_id": profile.location_id,
-            "timezone": profile.timezone,
-            "base_url": profile.base_url,
-        }
-        for profile in profiles.all_profiles()
-    ]
+    rows = [asdict(profile) for profile in profiles.all_profiles()]
     if as_json:
         print(json.dumps(rows))
     elif not rows:
@@ -178,7 +138,7 @@ def list_profiles(*, as_json: Json = False) -> None:
 @app.command
 def check(*, profile: Profile = None, demo: Demo = False, as_json: Json = False) -> None:
     """Show what the token may read, how much data there is, and the cost of reading it."""
-    loc = _location(profile, demo)
+    loc = reading.open_location(profile, demo)
     table = loc.check()
     if as_json:
         print(table.to_json(orient="records"))
@@ -205,7 +165,7 @@ def explorer(*, demo: Demo = False, profile: Profile = None, port: int = 0, brow
     """
     from hlkit.app import serve
 
-    _refuse_both(profile, demo)
+    reading.refuse_both(profile, demo)
     serve(demo=demo, profile=profile, port=port, browser=browser)
 
 
@@ -277,161 +237,6 @@ def cache_clear() -> None:
     print(f"deleted {many(len(files), 'file')}, {size / 1e6:,.1f} MB")
 
 
-def _refuse_both(profile: str | None, demo: bool) -> None:
-    if demo and profile is not None:
-        raise InvalidRequest("--demo and --profile cannot be used together", hint="use one of them")
-
-
-def _location(profile: str | None, demo: bool) -> Location:
-    import hlkit
-
-    _refuse_both(profile, demo)
-    return hlkit.demo() if demo else hlkit.connect(profile=profile)
-
-
-# ---- hlkit fetch: one command per resource, made from its catalog entry
-
-
-def _fetch_command(resource: Resource) -> Callable[..., None]:
-    """The command that downloads *resource* to a file."""
-    from hlkit.client.options import of_resource
-
-    def command(
-        *, out: Path, raw: bool = False, profile: str | None = None, demo: bool = False, **options: Any
-    ) -> None:
-        from hlkit.client.text import many
-        from hlkit.files.export import FORMATS, checked_target, write
-
-        checked_target(out, FORMATS)  # before any request
-        loc = _location(profile, demo)
-        frame = getattr(loc, resource.name)(**_without_none(options))
-        path = write(frame, out, timezone=loc.timezone.key, raw=raw)
-        stats = frame.attrs["hlkit"]
-        print(
-            f"{path}: {many(len(frame), 'row')}, {many(frame.shape[1], 'column')}; "
-            f"{many(stats['requests'], 'request')}, {many(stats['from_cache'], 'page')} from the cache"
-        )
-
-    types = {
-        "out": _flag(Path, f"Write to {_TABLE_FILE}"),
-        "raw": _flag(bool, "Keep text unchanged, even if a spreadsheet would run it as a formula.", False),
-        "profile": Profile,
-        "demo": Demo,
-    }
-    doc = f"{resource.doc}\n\nRequires the scope {resource.scope}."
-    return _with_flags(command, resource.name, doc, types, of_resource(resource))
-
-
-def _with_flags(
-    command: Callable[..., None], name: str, doc: str, types: Mapping[str, Any], options: Iterable[Option]
-) -> Callable[..., None]:
-    """Give *command* its name, its help, and a flag for each of its parameters (*types*) and each of *options*."""
-    *fixed, _ = inspect.signature(command).parameters.values()
-    parameters = [parameter.replace(annotation=types[parameter.name]) for parameter in fixed]
-    parameters += [
-        option.parameter.replace(annotation=_flag(option.flag_type, option.doc, option.default))
-        for option in options
-        if option.flag_type is not None
-    ]
-    command.__name__, command.__doc__ = name, doc
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return command
-
-
-def _without_none(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
-
-
-for _resource in CATALOG.values():
-    fetch.command(_fetch_command(_resource), name=_resource.name.replace("_", "-"))
-
-
-# ---- hlkit run: one command per analysis, made from its signature
-
-
-@run.default
-def list_analyses() -> None:
-    """List the analyses."""
-    from hlkit.analysis.core.registry import ANALYSES, listing
-
-    print(listing(ANALYSES, "hlkit run "))
-    print("\nnext: hlkit run speed_to_lead --by source --demo")
-
-
-def _run_command(name: str) -> Callable[..., None]:
-    """The command that runs the analysis *name*."""
-    from hlkit.analysis.core.bound_analysis import of_analysis
-    from hlkit.analysis.core.registry import ANALYSES
-    from hlkit.analysis.core.result import CHART_FORMATS
-    from hlkit.files.export import FORMATS, checked_target
-
-    analysis = ANALYSES[name]
-    options = {option.name: option for option in of_analysis(analysis)}
-    mappings = {key for key, option in options.items() if _takes_a_mapping(option.type)}
-    for key in mappings:
-        doc = f"{options[key].doc} Write a number, or NAME=NUMBER,NAME=NUMBER."
-        options[key] = replace(options[key], doc=doc, flag=str | None)
-
-    def command(
-        *,
-        out: Path | None = None,
-        chart: Path | None = None,
-        profile: str | None = None,
-        demo: bool = False,
-        as_json: bool = False,
-        **options: Any,
-    ) -> None:
-        for path, endings in ((out, FORMATS), (chart, CHART_FORMATS)):
-            if path is not None:
-                checked_target(path, endings)  # before any request
-        values = _without_none(options)
-        values |= {key: _numbers(key, values[key]) for key in mappings if key in values}
-        loc = _location(profile, demo)
-        result = loc.analyses[name](**values)
-        print(result.table.to_json(orient="records", date_format="iso") if as_json else result)
-        if out is not None:
-            print(f"wrote {result.write(out)}", file=sys.stderr)
-        if chart is not None:
-            print(f"wrote {result.save(chart)}", file=sys.stderr)
-
-    types = {
-        "out": _flag(Path | None, f"Write the table to {_TABLE_FILE}"),
-        "chart": _flag(Path | None, "Write the chart to a file ending in .png, .svg or .pdf."),
-        "profile": Profile,
-        "demo": Demo,
-        "as_json": Json,
-    }
-    summary = (inspect.getdoc(analysis.function) or "").partition("\n\n")[0]
-    return _with_flags(command, name, f"{analysis.question}\n\n{summary}", types, options.values())
-
-
-def _takes_a_mapping(annotation: Any) -> bool:
-    return any(get_origin(kind) is dict for kind in get_args(annotation))
-
-
-def _numbers(name: str, text: Any) -> Any:
-    """The number in *text*, or the mapping that ``SMS=3,Email=30`` spells. Raises ``InvalidRequest``."""
-    try:
-        if "=" not in str(text):
-            return int(text)
-        pairs = (part.split("=") for part in str(text).split(","))
-        return {key.strip(): int(number) for key, number in pairs}
-    except ValueError:
-        pass
-    flag = f"--{name.replace('_', '-')}"
-    raise InvalidRequest(f"{flag} {text!r} is not a number", hint=f"write {flag} 60, or {flag} SMS=3,Email=30")
-
-
-def _add_run_commands() -> None:
-    """Add a command per analysis. Not done at import, because it loads pandas."""
-    from hlkit.analysis.core.registry import ANALYSES
-
-    for name in ANALYSES:
-        if name not in run:
-            run.command(_run_command(name), name=name)
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Run a command. Raises ``SystemExit`` with the exit code if it is not 0."""
     console.prepare()
@@ -456,8 +261,8 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(arguments: list[str]) -> None:
     try:
         if arguments[:1] == ["run"]:
-            _add_run_commands()
-            if arguments[1:] and not arguments[1].startswith("-") and arguments[1] not in run:
+            reading.add_run_commands()
+            if arguments[1:] and not arguments[1].startswith("-") and arguments[1] not in reading.run:
                 from hlkit.analysis.core.registry import ANALYSES, unknown
 
                 _exit_with(2, unknown(arguments[1], ANALYSES), "hlkit run lists all analyses")
