@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import textwrap
-import warnings
 from collections.abc import Callable
 
 from hlkit.client import profiles
@@ -14,6 +13,7 @@ from hlkit.client.http.rate_limit import duration
 from hlkit.client.http.token import MENU, location_id_problem
 from hlkit.client.http.token import read as read_token
 from hlkit.client.resources import CATALOG
+from hlkit.client.warning import collect_warnings
 from hlkit.connection import location_with, parse_location_id
 from hlkit.location import Location
 
@@ -87,7 +87,6 @@ def _check(loc: Location) -> str:
 
 
 def _timezone(loc: Location) -> str | None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with collect_warnings():
         zone = loc.timezone.key
     return zone if zone != "UTC" else None
