@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -111,34 +111,22 @@ def _join(ids: list[str]) -> str:
     return ", ".join(map(short, ids[:_MAX_SHOWN])) + (f" and {more:,} more" if more > 0 else "")
 
 
-@dataclass
 class _NameIndex:
     """The names, by id, that a filter on *key* can take. Tags have no ids: theirs are the names themselves.
 
     ``pipeline_id`` limits stages to those of one pipeline.
     """
 
-    context: Context
-    key: str
-    pipeline_id: str | None = None
-    _cached_names: pd.Series | None = None
-
-    @property
-    def option(self) -> str:
-        return NAMED_BY[self.key][0] if self.key in NAMED_BY else self.key
-
-    @property
-    def resource(self) -> str:
-        return NAMED_BY[self.key][1] if self.key in NAMED_BY else f"{self.key}s"
-
-    @property
-    def noun(self) -> str:
-        return self.resource.removesuffix("s")
+    def __init__(self, context: Context, key: str, pipeline_id: str | None = None) -> None:
+        self.context, self.key, self.pipeline_id = context, key, pipeline_id
+        self.option, self.resource = NAMED_BY.get(key, (key, f"{key}s"))
+        self.noun = self.resource.removesuffix("s")
+        self._names: pd.Series | None = None
 
     def names(self, refresh: bool = False) -> pd.Series:
-        if self._cached_names is None or refresh:
-            self._cached_names = self._read(refresh)
-        return self._cached_names
+        if self._names is None or refresh:
+            self._names = self._read(refresh)
+        return self._names
 
     def _read(self, refresh: bool) -> pd.Series:
         frame: pd.DataFrame = self.context.resources[self.resource](refresh=refresh)

@@ -90,15 +90,15 @@ def of_resource(resource: Resource) -> list[Option]:
         how = f"Filters {resource.when} ({field_name} in the API), {where} and once more after the download."
         since = COMMON["since"]
         options = [replace(since, doc=f"{since.doc} {how}"), COMMON["until"], COMMON["period"]]
-    names = {key: name for name, key in named_options(resource).items()}
     for key, entry in resource.filters.items():
         doc, values = f"{entry.doc[:1].upper()}{entry.doc[1:]}", entry.kind.choices
-        if key in names:
-            options.append(Option(names[key], f"{doc}, by name or id."))
+        if key in NAMED_BY:
+            options.append(Option(NAMED_BY[key][0], f"{doc}, by name or id."))
         options.append(Option(key, f"{doc}.", Literal[values] | None if values else str | None))
     if resource.parent:
         key, parents = resource.parent.key, resource.parent.resource
-        for name, what in [(names[key], "name or id"), (key, "id")] if key in names else [(key, "id")]:
+        names = [(NAMED_BY[key][0], "name or id")] if key in NAMED_BY else []
+        for name, what in (*names, (key, "id")):
             doc = f"One {what} or several, of {parents}; all of them by default. One request each."
             options.append(Option(name, doc, str | Sequence[str] | None, flag=list[str] | None))
         options.append(COMMON["confirm"])
