@@ -44,6 +44,7 @@ HOSTILE = [
     "\x1b]8;;http://x.example\x1b\\click\x1b]8;;\x1b\\",
     "NUL\0here",
     'a "quoted", name',
+    "{=1+1}",
 ]
 
 COLUMNS = (

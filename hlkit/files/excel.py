@@ -113,8 +113,7 @@ def _write_workbook(file: Path, columns: list[_ExcelColumn]) -> None:
 
     scratch = disk.scratch_folder(file)  # for the temporary files of xlsxwriter
     scratch.mkdir(mode=0o700)
-    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    book = xlsxwriter.Workbook(str(file), {"tmpdir": str(scratch), **options})
+    book = xlsxwriter.Workbook(str(file), {"constant_memory": True, "tmpdir": str(scratch)})
     try:
         _fill(book, columns)
         book.close()
@@ -129,6 +128,7 @@ def _write_workbook(file: Path, columns: list[_ExcelColumn]) -> None:
 
 def _fill(book: Any, columns: list[_ExcelColumn]) -> None:
     sheet = book.add_worksheet("data")
+    sheet.add_write_handler(str, _write_text)
     sheet.freeze_panes(1, 0)
     sheet.autofilter(0, 0, len(columns[0].cells), len(columns) - 1)
     headings = distinct(column.heading for column in columns)
@@ -141,3 +141,8 @@ def _fill(book: Any, columns: list[_ExcelColumn]) -> None:
     for number, row in enumerate(zip(*(column.cells for column in columns), strict=True), 1):
         sheet.write_blank(number, 0, None, formats[_DAY])  # so that an empty row still counts as a row
         sheet.write_row(number, 0, row)
+
+
+def _write_text(sheet: Any, row: int, column: int, text: str, *style: Any) -> Any:
+    """Write text as text. By default, xlsxwriter looks for formulas and links in it."""
+    return sheet.write_string(row, column, text, *style) if text else None  # None: xlsxwriter writes a blank cell
