@@ -55,8 +55,7 @@ def _sent(resource):
         names.add("searchAfter")
     if resource.parent and f"{{{resource.parent.param}}}" not in resource.path:
         names.add(resource.parent.param)
-    for end in ("start", "end"):
-        names |= {getattr(resource.span, end)} if hasattr(resource.span, end) else set()
+    names |= {getattr(resource.span, end, None) for end in ("start", "end")} - {None}
     if any(entry.operator for entry in resource.filters.values()):
         names.add("filters")
     return names

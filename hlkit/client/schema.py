@@ -11,9 +11,9 @@ with ``.dt.as_unit("us")`` first.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -100,21 +100,12 @@ class Column:
         return (self.wire,) if isinstance(self.wire, str) else self.wire
 
 
-class Span(Protocol):
-    """How a request limits rows to a date range. ``exact``: the server needs no second filter after download."""
-
-    @property
-    def exact(self) -> bool: ...
-
-    def parameters(self, since: dt.datetime | None, until: dt.datetime | None) -> dict[str, Any]: ...
-
-
 @dataclass(frozen=True)
 class FilterRange:
-    """A range in the ``filters`` of a search, on a date field, both ends inclusive."""
+    """A date range in the ``filters`` of a search, on a date field, both ends inclusive."""
 
     field: str
-    exact: bool = True
+    exact = True  # the rows need no second filter after the download
 
     def parameters(self, since: dt.datetime | None, until: dt.datetime | None) -> dict[str, Any]:
         ends = {"gte": since, "lte": until}
@@ -123,63 +114,42 @@ class FilterRange:
 
 
 @dataclass(frozen=True)
-class StartDate:
-    """A start time in the query. It is sent one day early, because the server may use days of its own time zone."""
+class QueryRange:
+    """A date range in the query, its ends written by ``write``.
 
-    start: str
-    exact: bool = False
-
-    def parameters(self, since: dt.datetime | None, until: dt.datetime | None) -> dict[str, Any]:
-        return {self.start: wire_time(since - _ONE_DAY)} if since is not None else {}
-
-
-@dataclass(frozen=True)
-class DayRange:
-    """Days in the query, one more on each side, because they have no time zone.
-
-    ``default_start`` is sent without ``since``, to servers whose own default hides older rows. It is constant: a
-    start that moves would make each day's request different, and never cached.
+    ``margin`` widens it, for servers whose days are in a time zone of their own. ``default`` is sent for the ends
+    that are not given, to servers whose own default hides rows. It is constant: a start that moves would make each
+    day's request different, and never cached.
     """
 
-    start: str = "startAt"
-    end: str = "endAt"
-    default_start: str | None = None
-    exact: bool = False
-
-    def parameters(self, since: dt.datetime | None, until: dt.datetime | None) -> dict[str, Any]:
-        start = self.default_start if since is None else f"{since - _ONE_DAY:%Y-%m-%d}"
-        end = None if until is None else f"{until + _ONE_DAY:%Y-%m-%d}"
-        return {name: day for name, day in ((self.start, start), (self.end, end)) if day is not None}
-
-
-@dataclass(frozen=True)
-class MillisecondRange:
-    """Epoch milliseconds in the query. ``default`` is sent for the ends that are not given."""
-
     start: str
-    end: str
-    default: tuple[int, int] | None = None
-    exact: bool = False
+    end: str | None
+    write: Callable[[dt.datetime], str | int]
+    margin: dt.timedelta = dt.timedelta(0)
+    default: tuple[Any, Any] = (None, None)
+    exact = False
 
     def parameters(self, since: dt.datetime | None, until: dt.datetime | None) -> dict[str, Any]:
-        first, last = self.default or (None, None)
-        ends = {
-            self.start: first if since is None else _milliseconds(since),
-            self.end: last if until is None else _milliseconds(until),
-        }
-        return {name: value for name, value in ends.items() if value is not None}
+        start = self.default[0] if since is None else self.write(since - self.margin)
+        end = self.default[1] if until is None else self.write(until + self.margin)
+        return {name: value for name, value in ((self.start, start), (self.end, end)) if name and value is not None}
 
 
-_ONE_DAY = dt.timedelta(days=1)
-
-
-def _milliseconds(instant: dt.datetime) -> int:
-    return (instant - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)
+Span = FilterRange | QueryRange
+ONE_DAY = dt.timedelta(days=1)
 
 
 def wire_time(instant: dt.datetime) -> str:
     """An instant in HighLevel's format: ``2025-07-01T05:00:00.000Z``."""
     return instant.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
+
+
+def wire_milliseconds(instant: dt.datetime) -> int:
+    return (instant - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)
+
+
+def wire_day(instant: dt.datetime) -> str:
+    return f"{instant:%Y-%m-%d}"
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from hlkit.client.schema import (
     NUMBER,
     TEXT,
     Column,
-    MillisecondRange,
     Parent,
+    QueryRange,
     Resource,
+    wire_milliseconds,
 )
 
 CALENDARS = Resource(
@@ -50,7 +51,8 @@ APPOINTMENTS = Resource(
     scope="calendars/events.readonly",
     parent=Parent("calendars", "calendar_id", "calendarId"),
     when="starts_at",
-    span=MillisecondRange("startTime", "endTime", default=(0, 4_102_444_800_000)),  # 1970 to 2100, in one response
+    # Both ends are required: 1970 to 2100, in one response.
+    span=QueryRange("startTime", "endTime", wire_milliseconds, default=(0, 4_102_444_800_000)),
     columns=(
         Column("appointment_id", "id", ID),
         Column("title", "title", TEXT, private=True),

@@ -9,12 +9,14 @@ from hlkit.client.schema import (
     INSTANT,
     LIST,
     NUMBER,
+    ONE_DAY,
     TEXT,
     Column,
     Filter,
-    MillisecondRange,
+    QueryRange,
     Resource,
-    StartDate,
+    wire_milliseconds,
+    wire_time,
 )
 
 MESSAGES = Resource(
@@ -26,7 +28,8 @@ MESSAGES = Resource(
         "everything except email, then email."
     ),
     when="sent_at",
-    span=StartDate("startDate"),  # which field it filters is undocumented (June 2026): no end date is sent
+    # Which field it filters is undocumented (June 2026): no end date is sent.
+    span=QueryRange("startDate", None, wire_time, margin=ONE_DAY),
     version="2021-04-15",
     scope="conversations/message.readonly",
     paging=Cursor(size="limit", most=500),
@@ -75,7 +78,7 @@ CONVERSATIONS = Resource(
     rows="conversations",
     doc="One conversation per contact ever messaged or called, with its last message.",
     when="created_at",
-    span=MillisecondRange("startDate", "endDate"),  # they filter by dateAdded only (June 2026)
+    span=QueryRange("startDate", "endDate", wire_milliseconds),  # they filter by dateAdded only (June 2026)
     version="2021-04-15",
     scope="conversations.readonly",
     paging=StartAfterDate(size="limit", most=100),

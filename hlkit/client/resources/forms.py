@@ -1,10 +1,10 @@
 """Forms and surveys, and their submissions."""
 
 from hlkit.client.pagination import Offset, PageNumber
-from hlkit.client.schema import ID, INSTANT, LIST, TEXT, Column, DayRange, Filter, Resource
+from hlkit.client.schema import ID, INSTANT, LIST, ONE_DAY, TEXT, Column, Filter, QueryRange, Resource, wire_day
 
 # Without a start date the server returns only the last month (June 2026), so one before any account is sent.
-_ALL_TIME = DayRange("startAt", "endAt", default_start="2010-01-01")
+_ALL_TIME = QueryRange("startAt", "endAt", wire_day, margin=ONE_DAY, default=("2010-01-01", None))
 # Fields that the web page adds to the answers (seen in 2026).
 _PAGE_FIELDS = frozenset(
     {

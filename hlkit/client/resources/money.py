@@ -13,14 +13,17 @@ from hlkit.client.schema import (
     INSTANT,
     LIST,
     MONEY,
+    ONE_DAY,
     TEXT,
     Column,
-    DayRange,
     Filter,
+    QueryRange,
     Resource,
+    wire_day,
 )
 
 _BY_100 = Offset(size="limit", most=100, param="offset")
+_DAYS = QueryRange("startAt", "endAt", wire_day, margin=ONE_DAY)
 _ALT_TYPE = {"altType": "location"}
 _CONTACT = {"contact_id": Filter(ID, "contactId", operator=None, doc="the contact who pays")}
 _PAYER = (
@@ -48,7 +51,7 @@ INVOICES = Resource(
     paging=_BY_100,
     total="total",
     when="created_at",
-    span=DayRange(),
+    span=_DAYS,
     filters={"status": Filter(TEXT, "status", operator=None, doc="a status, such as paid"), **_CONTACT},
     columns=(
         Column("invoice_id", "_id", ID),
@@ -82,7 +85,7 @@ ORDERS = Resource(
     paging=_BY_100,
     total="totalCount",
     when="created_at",
-    span=DayRange(),
+    span=_DAYS,
     filters={"status": Filter(TEXT, "status", operator=None, doc="a status, such as completed"), **_CONTACT},
     columns=(
         Column("order_id", "_id", ID),
@@ -117,7 +120,7 @@ TRANSACTIONS = Resource(
     paging=_BY_100,
     total="totalCount",
     when="created_at",
-    span=DayRange(),
+    span=_DAYS,
     filters={
         "subscription_id": Filter(ID, "subscriptionId", operator=None, doc="the subscription it pays"),
         **_CONTACT,
@@ -155,7 +158,7 @@ SUBSCRIPTIONS = Resource(
     paging=_BY_100,
     total="totalCount",
     when="created_at",
-    span=DayRange(),
+    span=_DAYS,
     filters=_CONTACT,
     columns=(
         Column("subscription_row_id", "_id", ID),
