@@ -56,7 +56,7 @@ class Endpoint(Generic[P]):
 '''
 OF_ANALYSES = """\
 import datetime as dt
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
 import pandas as pd
 
@@ -80,10 +80,6 @@ def source(annotation: object) -> str:
 
 def first_sentence(text: str) -> str:
     return textwrap.shorten(text.partition(". ")[0].rstrip("."), 100, placeholder=" ...") + "."
-
-
-def parameters(options: Iterable[Option]) -> str:
-    return ", ".join(f"{option.name}: {source(option.type)} = {option.default!r}" for option in options)
 
 
 def typed_dict(name: str, base: str, options: Iterable[Option]) -> str:
@@ -113,11 +109,17 @@ def resources() -> str:
 
 def analyses() -> str:
     """The analyses of a location with their options, and the pure functions."""
+    all_options = {name: of_analysis(analysis) for name, analysis in hl.analyses.items()}
+    first, *others = all_options.values()
+    shared = [option for option in first if all(option in options for options in others)]
     lines = [HEAD.format(title="The types of all analyses and their options") + OF_ANALYSES]
+    lines += [typed_dict("Options", "TypedDict", shared)]
     lines += ["class BoundMethods:", '    """The analyses of a location, by name."""', ""]
-    for name, analysis in hl.analyses.items():
-        lines.append(f"    def {name}(self, *, {parameters(of_analysis(analysis))}) -> Result:")
-        lines += [f'        """{analysis.question}"""', ""]
+    for name, options in all_options.items():
+        own = [f"{one.name}: {source(one.type)} = {one.default!r}" for one in options if one not in shared]
+        parameters = ", ".join(["self", *(["*"] if own else []), *own, "**options: Unpack[Options]"])
+        lines.append(f"    def {name}({parameters}) -> Result:")
+        lines += [f'        """{hl.analyses[name].question}"""', ""]
     lines += ["class PureAnalyses(Analyses):", '    """The analyses as functions of DataFrames, by name."""', ""]
     lines += [f"    {name}: Analysis" for name in hl.analyses]
     return "\n".join(lines)

@@ -41,6 +41,7 @@ loc.nonsense()  # type: ignore[attr-defined]
 loc.contacts(limitt=5)  # type: ignore[call-arg]
 loc.contacts.raw(limitt=5)  # type: ignore[call-arg]
 loc.pipelines(since="2025")  # type: ignore[call-arg]
+loc.analyses.funnel(periodd="2025")  # type: ignore[call-arg]
 loc.analyses.speed_to_leed()  # type: ignore[attr-defined]
 loc.analyses.funnel(match="highlevell")  # type: ignore[arg-type]
 hl.analyses.speed_to_leed  # type: ignore[attr-defined]  # noqa: B018

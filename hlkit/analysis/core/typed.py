@@ -7,7 +7,7 @@ It is imported for type checkers alone.
 from __future__ import annotations
 
 import datetime as dt
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
 import pandas as pd
 
@@ -15,6 +15,15 @@ from hlkit.analysis.core.registry import Analyses, Analysis
 from hlkit.analysis.core.result import Result
 from hlkit.client.http.progress import Progress
 from hlkit.client.options import Date
+
+
+class Options(TypedDict, total=False):
+    since: Date
+    until: Date
+    period: str | pd.Period | int | None
+    as_of: Date
+    refresh: bool
+    progress: Progress | None
 
 
 class BoundMethods:
@@ -25,13 +34,8 @@ class BoundMethods:
         *,
         show: Literal["groups", "heatmap"] = "groups",
         by: str | None = "hour",
-        since: Date = None,
-        until: Date = None,
-        period: str | pd.Period | int | None = None,
-        as_of: Date = None,
         timezone: str | dt.tzinfo | None = None,
-        refresh: bool = False,
-        progress: Progress | None = None,
+        **options: Unpack[Options],
     ) -> Result:
         """Who shows up to appointments, and when?"""
 
@@ -44,12 +48,7 @@ class BoundMethods:
         imports: Literal["exclude", "include"] = "exclude",
         currency: str | None = None,
         website: str | None = None,
-        since: Date = None,
-        until: Date = None,
-        period: str | pd.Period | int | None = None,
-        as_of: Date = None,
-        refresh: bool = False,
-        progress: Progress | None = None,
+        **options: Unpack[Options],
     ) -> Result:
         """Which sources bring leads, deals and cash?"""
 
@@ -61,13 +60,8 @@ class BoundMethods:
         days: int = 180,
         abandoned: Literal["lost", "exclude"] = "lost",
         imports: Literal["exclude", "include"] = "exclude",
-        since: Date = None,
-        until: Date = None,
-        period: str | pd.Period | int | None = None,
-        as_of: Date = None,
         timezone: str | dt.tzinfo | None = None,
-        refresh: bool = False,
-        progress: Progress | None = None,
+        **options: Unpack[Options],
     ) -> Result:
         """How many deals are won, and how long does it take?"""
 
@@ -78,12 +72,7 @@ class BoundMethods:
         by: str | None = None,
         key_column: str | None = None,
         show: Literal["contacts", "pairs", "evidence", "summary"] = "contacts",
-        since: Date = None,
-        until: Date = None,
-        period: str | pd.Period | int | None = None,
-        as_of: Date = None,
-        refresh: bool = False,
-        progress: Progress | None = None,
+        **options: Unpack[Options],
     ) -> Result:
         """Which contacts are duplicates?"""
 
@@ -97,13 +86,8 @@ class BoundMethods:
         changed_until: str | None = None,
         abandoned: Literal["lost", "exclude"] = "lost",
         currency: str | None = None,
-        since: Date = None,
-        until: Date = None,
-        period: str | pd.Period | int | None = None,
-        as_of: Date = None,
         timezone: str | dt.tzinfo | None = None,
-        refresh: bool = False,
-        progress: Progress | None = None,
+        **options: Unpack[Options],
     ) -> Result:
         """Where do deals stall or drop out?"""
 
@@ -113,13 +97,8 @@ class BoundMethods:
         by: str | None = None,
         show: Literal["days", "weeks"] = "days",
         imports: Literal["exclude", "include"] = "exclude",
-        since: Date = None,
-        until: Date = None,
-        period: str | pd.Period | int | None = None,
-        as_of: Date = None,
         timezone: str | dt.tzinfo | None = None,
-        refresh: bool = False,
-        progress: Progress | None = None,
+        **options: Unpack[Options],
     ) -> Result:
         """How many leads do we get each day, and which days were unusual?"""
 
@@ -129,12 +108,7 @@ class BoundMethods:
         by: str | None = None,
         show: Literal["channels", "contacts", "fields"] = "channels",
         country: str | None = None,
-        since: Date = None,
-        until: Date = None,
-        period: str | pd.Period | int | None = None,
-        as_of: Date = None,
-        refresh: bool = False,
-        progress: Progress | None = None,
+        **options: Unpack[Options],
     ) -> Result:
         """Who can we reach, by channel?"""
 
@@ -149,13 +123,8 @@ class BoundMethods:
         clock: Literal["office", "wall"] = "office",
         office: str = "Mon-Fri 8-18",
         holidays: str | None = None,
-        since: Date = None,
-        until: Date = None,
-        period: str | pd.Period | int | None = None,
-        as_of: Date = None,
         timezone: str | dt.tzinfo | None = None,
-        refresh: bool = False,
-        progress: Progress | None = None,
+        **options: Unpack[Options],
     ) -> Result:
         """How fast do we reply?"""
 
@@ -170,13 +139,8 @@ class BoundMethods:
         reply: Literal["attempt", "connected", "any"] = "attempt",
         abandoned: Literal["lost", "exclude"] = "lost",
         imports: Literal["exclude", "include"] = "exclude",
-        since: Date = None,
-        until: Date = None,
-        period: str | pd.Period | int | None = None,
-        as_of: Date = None,
         timezone: str | dt.tzinfo | None = None,
-        refresh: bool = False,
-        progress: Progress | None = None,
+        **options: Unpack[Options],
     ) -> Result:
         """How fast do we answer new leads?"""
 
@@ -186,13 +150,8 @@ class BoundMethods:
         days: int = 14,
         by: str | None = "stage_id",
         show: Literal["deals", "stages"] = "deals",
-        since: Date = None,
-        until: Date = None,
-        period: str | pd.Period | int | None = None,
-        as_of: Date = None,
         timezone: str | dt.tzinfo | None = None,
-        refresh: bool = False,
-        progress: Progress | None = None,
+        **options: Unpack[Options],
     ) -> Result:
         """Which open deals have stopped moving?"""
 
