@@ -55,17 +55,11 @@ LIST = Kind("LIST")
 # First and last year of a valid date: the range of nanoseconds. Years 1 and 9999 are placeholders, not dates.
 YEARS = (1678, 2261)
 
-_TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
-
 _DTYPES: dict[str, Any] = {
-    "ID": _TEXT,
-    "TEXT": _TEXT,
-    "CHOICE": _TEXT,
+    **dict.fromkeys(("ID", "TEXT", "CHOICE"), pd.StringDtype("pyarrow", na_value=np.nan)),
+    **dict.fromkeys(("NUMBER", "MONEY", "SHARE"), np.dtype("float64")),
     "INSTANT": pd.DatetimeTZDtype("us", "UTC"),
     "DAY": np.dtype("datetime64[us]"),
-    "NUMBER": np.dtype("float64"),
-    "MONEY": np.dtype("float64"),
-    "SHARE": np.dtype("float64"),
     "COUNT": pd.Int64Dtype(),
     "FLAG": pd.BooleanDtype(),
     "LIST": np.dtype("object"),

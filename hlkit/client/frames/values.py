@@ -20,14 +20,10 @@ from hlkit.client.schema import YEARS, Kind
 _INSTANT = pa.timestamp("us", "UTC")
 _DAY = pa.timestamp("us")
 _ARROW: dict[str, Any] = {
-    "ID": pa.string(),
-    "TEXT": pa.string(),
-    "CHOICE": pa.string(),
+    **dict.fromkeys(("ID", "TEXT", "CHOICE"), pa.string()),
+    **dict.fromkeys(("NUMBER", "MONEY", "SHARE"), pa.float64()),
     "INSTANT": _INSTANT,
     "DAY": _DAY,
-    "NUMBER": pa.float64(),
-    "MONEY": pa.float64(),
-    "SHARE": pa.float64(),
     "COUNT": pa.int64(),
     "FLAG": pa.bool_(),
 }
@@ -224,14 +220,11 @@ def _check_year(microseconds: int | None) -> int | None:
 
 
 _READERS: dict[str, Callable[..., Any]] = {
-    "ID": _id,
+    **dict.fromkeys(("ID", "CHOICE"), _id),
+    **dict.fromkeys(("NUMBER", "MONEY", "SHARE"), _number),
     "TEXT": _text,
-    "CHOICE": _id,
     "INSTANT": _instant,
     "DAY": _day,
-    "NUMBER": _number,
-    "MONEY": _number,
-    "SHARE": _number,
     "COUNT": _count,
     "FLAG": _flag,
 }
