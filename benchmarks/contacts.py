@@ -129,7 +129,8 @@ def bodies(folder: str) -> list[bytes]:
 
 def from_bodies(folder: str, _: int) -> None:
     """The path that every read takes: check a body, turn its rows into columns, give the frame."""
-    from hlkit.client.frames.builder import CustomFields, FrameBuilder
+    from hlkit.client.frames.builder import FrameBuilder
+    from hlkit.client.frames.custom_fields import CustomFields
     from hlkit.client.http.body import read_page
     from hlkit.client.resources import CATALOG
 

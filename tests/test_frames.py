@@ -1,7 +1,8 @@
 import pandas as pd
 import pytest
 
-from hlkit.client.frames.builder import CustomFields, DataWarning, FrameBuilder
+from hlkit.client.frames.builder import DataWarning, FrameBuilder
+from hlkit.client.frames.custom_fields import CustomFields
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import DAY, LIST, MONEY, NUMBER, TEXT, Column
 

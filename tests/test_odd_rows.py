@@ -10,7 +10,8 @@ from seeded import data
 
 import hlkit as hl
 from hlkit.client.errors import HlkitError
-from hlkit.client.frames.builder import CustomFields, FrameBuilder
+from hlkit.client.frames.builder import FrameBuilder
+from hlkit.client.frames.custom_fields import CustomFields
 from hlkit.client.frames.names import with_names
 from hlkit.client.resources import CATALOG
 

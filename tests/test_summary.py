@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 
 from hlkit.client.errors import InvalidRequest
-from hlkit.client.frames.builder import CustomFields, FrameBuilder
+from hlkit.client.frames.builder import FrameBuilder
+from hlkit.client.frames.custom_fields import CustomFields
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import LIST
 from hlkit.files.summary import pseudonym, summarize

@@ -15,7 +15,8 @@ from hlkit.client.arguments import seconds, short
 from hlkit.client.cached_downloads import CachePolicy
 from hlkit.client.download import Download
 from hlkit.client.errors import HlkitError, MissingScope, NotCached, advice
-from hlkit.client.frames.builder import CustomFields, RowReader
+from hlkit.client.frames.builder import RowReader
+from hlkit.client.frames.custom_fields import CustomFields
 from hlkit.client.http.cache import Cache
 from hlkit.client.http.download_records import Record
 from hlkit.client.http.progress import Progress

@@ -7,20 +7,17 @@ one by one; those that do not fit become null and are counted.
 
 from __future__ import annotations
 
-import functools
-import json
-import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from hlkit.client.frames import values
+from hlkit.client.frames.custom_fields import ALL_IN_ONE, CustomFields, id_value_pairs
 from hlkit.client.memory import without_garbage_collection
-from hlkit.client.schema import DAY, LIST, MONEY, NUMBER, TEXT, Column, Kind
-from hlkit.client.text import SURROGATES
+from hlkit.client.schema import Column
 from hlkit.client.warning import warn
 
 Row = Mapping[str, Any]
@@ -28,68 +25,6 @@ Row = Mapping[str, Any]
 
 class DataWarning(UserWarning):
     """Some values did not fit their column, or belong to an unknown field. No row is lost."""
-
-
-_FIELD_KINDS = {
-    "NUMERICAL": NUMBER,
-    "FLOAT": NUMBER,
-    "MONETORY": MONEY,  # sic
-    "CHECKBOX": LIST,
-    "MULTIPLE_OPTIONS": LIST,
-    "TEXTBOX_LIST": LIST,
-    "FILE_UPLOAD": LIST,
-    "SIGNATURE": LIST,
-    "DATE": DAY,
-}
-_CUSTOM_FIELDS = Column("custom_fields", "customFields", LIST, private=True)  # all of them, without their names
-
-
-@dataclass(frozen=True)
-class CustomFields:
-    """The custom fields of one model, by field id: the column for each, and the function that reads its value."""
-
-    columns: Mapping[str, Column]
-    readers: Mapping[str, Callable[[Any], Any]]
-
-    @classmethod
-    def of(cls, definitions: Sequence[Row], model: str, declared: Sequence[Column]) -> CustomFields:
-        """One column per definition of *model*, with the field's name; its key if names collide."""
-        fields = {
-            _clean_text(row, "id"): row
-            for row in definitions
-            if (row.get("model") or model) == model and row.get("documentType") != "folder" and row.get("id")
-        }
-        name_counts = Counter(_clean_text(definition, "name") for definition in fields.values())
-        taken = {column.name for column in declared}
-        columns, readers = dict[str, Column](), dict[str, Callable[[Any], Any]]()
-        for field_id, definition in fields.items():
-            name, key = _clean_text(definition, "name"), _clean_text(definition, "fieldKey")
-            if not name or name_counts[name] > 1 or name in taken:
-                name = key or field_id
-            while name in taken:
-                name = f"{name} ({field_id})"
-            taken.add(name)
-            kind = _FIELD_KINDS.get(str(definition.get("dataType")), TEXT)
-            columns[field_id] = Column(name, "customFields", kind, private=True, doc=key, epoch_ms=kind is DAY)
-            readers[field_id] = _reader(definition, kind)
-        return cls(columns, readers)
-
-
-def _clean_text(row: Row, key: str) -> str:
-    return SURROGATES.sub("?", str(row.get(key) or "")).strip()
-
-
-def _reader(definition: Row, kind: Kind) -> Callable[[Any], Any]:
-    """The function that reads a value of this custom field."""
-    if kind is not LIST:
-        return functools.partial(_read_single, kind=kind)
-    if definition.get("dataType") in ("FILE_UPLOAD", "SIGNATURE"):
-        return _read_files
-    options = _pick_member(definition.get("picklistOptions"), "label")
-    labels = {option.strip() for option in options if isinstance(option, str)} if isinstance(options, list) else set()
-    longest_first = sorted(map(re.escape, labels - {""}), key=len, reverse=True)
-    option = re.compile(rf"\s*({'|'.join(longest_first)})\s*(?:,|\Z)") if longest_first else None
-    return functools.partial(_read_options, option=option)
 
 
 @dataclass
@@ -114,7 +49,7 @@ class FrameBuilder:
     def all_columns(self) -> list[Column]:
         extra = list(self.custom.columns.values()) if self.custom else []
         if self.custom_as_list:
-            extra.append(_CUSTOM_FIELDS)
+            extra.append(ALL_IN_ONE)
         return [*self.columns, *extra]
 
     def empty_copy(self) -> FrameBuilder:
@@ -130,10 +65,13 @@ class FrameBuilder:
                 self._append(column, wire_values)
                 self._count_misfits(column.name, reader.count_lost(column, wire_values))
             if self.custom:
-                for field_id, wire_values in self._custom_values(rows, self.custom).items():
+                by_field, invalid, unknown = self.custom.values(rows)
+                for field_id, wire_values in by_field.items():
                     self._append(self.custom.columns[field_id], wire_values)
+                self._count_misfits("customFields", invalid)
+                self.unknown_fields += unknown
             if self.custom_as_list:
-                self._append(_CUSTOM_FIELDS, [_id_value_pairs(row) for row in rows])
+                self._append(ALL_IN_ONE, [id_value_pairs(row) for row in rows])
             self.skipped += skipped
 
     def _append(self, column: Column, wire_values: list[Any]) -> None:
@@ -144,22 +82,6 @@ class FrameBuilder:
     def _count_misfits(self, name: str, count: int) -> None:
         if count:
             self.misfits[name] += count
-
-    def _custom_values(self, rows: Sequence[Row], custom: CustomFields) -> dict[str, list[Any]]:
-        """The values of each custom field, by field id, one per row."""
-        by_field: dict[str, list[Any]] = {field_id: [None] * len(rows) for field_id in custom.columns}
-        for number, row in enumerate(rows):
-            items, invalid = _custom_field_items(row)
-            self._count_misfits("customFields", invalid)
-            for item in items:
-                field_id = _clean_text(item, "id")
-                if field_id not in by_field:
-                    self.unknown_fields[field_id] += 1
-                    continue
-                value = custom.readers[field_id](field_value(item))
-                if value not in (None, []):
-                    by_field[field_id][number] = value
-        return by_field
 
     def frame(self) -> pd.DataFrame:
         """All rows added so far, with every column and dtype. Of rows with the same id, the last added stays."""
@@ -219,7 +141,7 @@ class RowReader:
         if column.without:
             wire_values = [[pair for pair in pairs if pair["field"] not in column.without] for pairs in wire_values]
         if column.item:
-            wire_values = [_pick_member(value, column.item) if value else value for value in wire_values]
+            wire_values = [values.pick_member(value, column.item) if value else value for value in wire_values]
         if column.cased_as:
             parts = zip(*(self._values_at(path) for path in column.cased_as), strict=True)
             wire_values = [_with_capitals(name, texts) for name, texts in zip(wire_values, parts, strict=True)]
@@ -255,15 +177,6 @@ def _parent(path: str) -> str:
     return path.rpartition(".")[0]
 
 
-def _pick_member(value: Any, name: str) -> Any:
-    """A list with each object replaced by its member *name*. A single object counts as a list of one."""
-    if isinstance(value, dict) and name in value:
-        value = [value]
-    if not isinstance(value, list):
-        return value
-    return [item.get(name, item) if isinstance(item, dict) else item for item in value]
-
-
 def _with_capitals(name: Any, parts: Sequence[Any]) -> Any:
     """*name*, with the capitals of *parts* (first and last name) if it has none; without a name, *parts*."""
     if name is not None and not (isinstance(name, str) and name == name.lower()):
@@ -277,78 +190,3 @@ def _first_flagged(value: Any, flag: str) -> Any:
     """The first object in a list whose *flag* is true."""
     elements = value if isinstance(value, list) else ()
     return next((item for item in elements if isinstance(item, dict) and item.get(flag) is True), None)
-
-
-# ---- custom fields
-
-
-def field_value(item: Row) -> Any:
-    """The value of a custom field in a row, from whichever of its wire names is not empty."""
-    names = [name for name in item if name in ("value", "field_value") or name.startswith("fieldValue")]
-    found = [item[name] for name in names if item[name] is not None]
-    return next((value for value in found if value not in ("", [], {})), found[0] if found else None)
-
-
-def _read_single(value: Any, kind: Kind) -> Any:
-    """The value of a custom field with one value, whichever shape it arrives in."""
-    while isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    if value in ([], {}):
-        return None
-    if kind is TEXT:
-        return _as_text(value)
-    if kind is MONEY and isinstance(value, dict):  # {"currency": "USD", "value": 1200}
-        return value.get("value", value)
-    return value
-
-
-def _read_files(value: Any) -> list[Any]:
-    """Files and signatures as objects with a ``url``, even if only the URL arrives."""
-    return [{"url": item} if isinstance(item, str) else item for item in values.as_list(value)]
-
-
-def _read_options(value: Any, option: re.Pattern[str] | None) -> list[Any]:
-    """The selected options, or the texts of several boxes. Options joined in one text are split."""
-    selected: list[Any] = []
-    for item in values.as_list(value):
-        if isinstance(item, str):
-            selected += _split_options(item, option) if option and item else [item]
-        else:
-            selected.append(item if isinstance(item, (dict, list)) or item is None else str(_as_text(item)))
-    return selected
-
-
-def _split_options(text: str, option: re.Pattern[str]) -> list[str]:
-    """Split a text at the commas after its options. If a part of it is not an option, keep it whole."""
-    selected, end = list[str](), 0
-    while end < len(text):
-        match = option.match(text, end)
-        if not match:
-            return [text]
-        selected.append(match[1])
-        end = match.end()
-    return selected
-
-
-def _as_text(value: Any) -> Any:
-    """A value as text: a list joined by commas, an object as JSON."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list) and not any(isinstance(item, (list, dict)) for item in value):
-        return ", ".join(str(_as_text(item)) for item in value if item is not None)
-    if isinstance(value, (list, dict)):
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return value
-
-
-def _id_value_pairs(row: Row) -> list[dict[str, Any]]:
-    return [{"id": item.get("id"), "value": field_value(item)} for item in _custom_field_items(row)[0]]
-
-
-def _custom_field_items(row: Row) -> tuple[list[Row], int]:
-    """A row's custom fields, which are objects with an id and a value, and how many more entries are not objects."""
-    entries = row.get("customFields") or []
-    if not isinstance(entries, list):
-        return [], 1
-    items: list[Row] = [entry for entry in entries if isinstance(entry, dict)]
-    return items, len(entries) - len(items)

@@ -118,6 +118,15 @@ def as_list(value: Any) -> list[Any]:
     return [_text(value) if isinstance(value, str) else value]
 
 
+def pick_member(value: Any, name: str) -> Any:
+    """A list with each object replaced by its member *name*. A single object counts as a list of one."""
+    if isinstance(value, dict) and name in value:
+        value = [value]
+    if not isinstance(value, list):
+        return value
+    return [item.get(name, item) if isinstance(item, dict) else item for item in value]
+
+
 def _text(value: Any) -> str | None:
     if value is None:
         return None
