@@ -11,8 +11,7 @@ import hashlib
 import json
 import re
 import secrets
-from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -182,27 +181,21 @@ _KINDS = {
 
 def _counts(series: pd.Series[Any], kind: str) -> tuple[int, int, list[tuple[Any, int]]]:
     """The number of rows with a value, of distinct values, and the three most common values with their counts."""
+    values = series.reset_index(drop=True)
     if kind == "list":
-        filled = 0
-        counts: Counter[Any] = Counter()
-        for value in series:
-            items = dict.fromkeys(_items(value))  # count each item once per row
-            filled += bool(items)
-            counts.update(items.keys())
-        return filled, len(counts), counts.most_common(3)
-    values = series.dropna()
-    if series.dtype == object:
+        values = values.map(_items).explode()
+    elif values.dtype == object:
         values = values.map(_hashable)
+    values = values.dropna()
     counted = values.value_counts()
     common = [(value, int(count)) for value, count in counted.head(3).items() if count]
-    return len(values), int((counted > 0).sum()), common
+    return values.index.nunique(), int((counted > 0).sum()), common
 
 
-def _items(value: Any) -> Iterator[Any]:
-    if isinstance(value, _LISTS):
-        yield from (_hashable(item) for item in value if item is not None)
-    elif not (pd.api.types.is_scalar(value) and pd.isna(value)):
-        yield _hashable(value)
+def _items(value: Any) -> list[Any]:
+    """The distinct items of a list; any other value is its only item."""
+    items = value if isinstance(value, _LISTS) else [value]
+    return list(dict.fromkeys(_hashable(item) for item in items))
 
 
 def _hashable(value: Any) -> Any:
