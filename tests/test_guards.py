@@ -12,7 +12,6 @@ import requests
 from scripted import LOCATION, OTHER_TOKEN, TOKEN, Scripted, answer, limits, session_to, silent, spec
 from test_download import CONTACTS, Contacts, download_of, ids
 
-from hlkit.client import download
 from hlkit.client.download import MissingRowsWarning
 from hlkit.client.errors import HlkitError
 from hlkit.client.http import body as bodies
@@ -22,6 +21,7 @@ from hlkit.client.http.progress import Progress
 from hlkit.client.http.rate_limit import RateLimiter
 from hlkit.client.http.retry import RetryState
 from hlkit.client.http.token import Token
+from hlkit.client.pagination import Paging
 
 PAGE = answer({"users": [{"id": "u1"}]})
 
@@ -109,7 +109,7 @@ def test_cursor_check(is_guarded, monkeypatch):
     """Pages that go in a circle never end."""
     if not is_guarded:
         monkeypatch.setattr(
-            download.SeenRows, "next_position", lambda self, position, page: self.paging.after(position, page, self)
+            Paging, "next_position", lambda self, position, page, seen: self.after(position, page, seen)
         )
     contacts = Contacts(1, 2, 3)
     with Scripted(answer(contacts.page([1, 2, 3]))) as server:

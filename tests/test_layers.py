@@ -16,7 +16,7 @@ LAYERS = [
     for name in (
         *("client.errors", "client.warning", "client.memory", "client.text", "client.arguments"),
         *("client.dates", "client.timezones", "client.disk", "client.paths", "client.seen_ids"),
-        *("client.pagination", "client.schema"),
+        *("client.seen_rows", "client.pagination", "client.schema"),
         *("client.resources", "client.catalog", "client.http", "client.query", "client.cached_downloads"),
         *("client.download", "client.frames", "client.options", "client.profiles", "client.context"),
         *("client.lookup", "client.endpoint"),

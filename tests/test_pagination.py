@@ -10,14 +10,12 @@ from hlkit.client.pagination import (
     LastId,
     NoPaging,
     Offset,
-    Page,
     PageNumber,
     SearchAfter,
-    SeenRows,
     StartAfterDate,
     StartAfterPair,
-    get_path,
 )
+from hlkit.client.seen_rows import Page, SeenRows, get_path
 
 SEARCH = SearchAfter(size="limit", most=2, order=("date_added", "asc"))
 EXPORT = Cursor(size="limit", most=2)
@@ -25,7 +23,7 @@ BY_DATE = StartAfterDate(size="limit", most=2)
 
 
 def after(paging, position, page):
-    return SeenRows("rows", paging).next_position(position, page)
+    return paging.next_position(position, page, SeenRows("rows"))
 
 
 def rows(*ids, **same):
@@ -110,39 +108,40 @@ def test_ties_are_no_problem_for_a_cursor_with_the_id():
 
 
 def test_a_full_page_without_a_new_row_is_a_loop():
-    seen = SeenRows("contacts", SEARCH)
-    following = seen.next_position(SEARCH.first(), page("a", "b"))
+    seen = SeenRows("contacts")
+    following = SEARCH.next_position(SEARCH.first(), page("a", "b"), seen)
 
     with pytest.raises(IncompleteDownload, match="pagination loop in contacts"):
-        seen.next_position(following, page("a", "b"))
+        SEARCH.next_position(following, page("a", "b"), seen)
 
 
 def test_a_cursor_that_repeats_is_a_loop_even_if_rows_are_new():
-    seen = SeenRows("messages", EXPORT)
+    seen = SeenRows("messages")
     for cursor, ids in (("A", "ab"), ("B", "cd")):
-        following = seen.next_position({"cursor": cursor}, page(*ids, nextCursor="B" if cursor == "A" else "C"))
+        first = page(*ids, nextCursor="B" if cursor == "A" else "C")
+        following = EXPORT.next_position({"cursor": cursor}, first, seen)
 
     with pytest.raises(IncompleteDownload, match="the cursor repeats"):
-        seen.next_position(following, page("e", "f", nextCursor="C"))
+        EXPORT.next_position(following, page("e", "f", nextCursor="C"), seen)
 
 
 def test_a_short_page_of_known_rows_is_the_last_for_a_cursor_by_rows():
-    seen = SeenRows("contacts", SEARCH)
-    following = seen.next_position(SEARCH.first(), page("a", "b"))
+    seen = SeenRows("contacts")
+    following = SEARCH.next_position(SEARCH.first(), page("a", "b"), seen)
 
-    assert seen.next_position(following, page("b")) is None
+    assert SEARCH.next_position(following, page("b"), seen) is None
 
 
 def test_an_empty_page_with_a_new_cursor_is_not_the_last():
-    seen = SeenRows("messages", EXPORT)
+    seen = SeenRows("messages")
 
-    assert seen.next_position({}, page(nextCursor="x")) == {"limit": 2, "cursor": "x"}
+    assert EXPORT.next_position({}, page(nextCursor="x"), seen) == {"limit": 2, "cursor": "x"}
 
 
 def test_rows_are_counted_once_and_rows_without_an_id_each_time():
-    seen = SeenRows("contacts", SEARCH)
-    following = seen.next_position(SEARCH.first(), page("a", "b"))
-    seen.next_position(following, Page([{"id": "b", "sort": [2, "b"]}, {"id": None, "sort": [3, ""]}], {}))
+    seen = SeenRows("contacts")
+    following = SEARCH.next_position(SEARCH.first(), page("a", "b"), seen)
+    SEARCH.next_position(following, Page([{"id": "b", "sort": [2, "b"]}, {"id": None, "sort": [3, ""]}], {}), seen)
 
     assert seen.row_count == 3
 
@@ -165,13 +164,13 @@ PAGED = PageNumber(size="limit", most=10)
 
 def download(paging, serve, before_page=lambda number: None, max_pages=200):
     """The ids downloaded from *serve(position)*, and the number of pages."""
-    seen, position, pages, ids = SeenRows("rows", paging, total="meta.total"), paging.first(), 0, []
+    seen, position, pages, ids = SeenRows("rows", total="meta.total"), paging.first(), 0, []
     while position is not None:
         assert pages < max_pages
         before_page(pages)
         page = serve(position)
         ids += [row["id"] for row in page.rows]
-        position, pages = seen.next_position(position, page), pages + 1
+        position, pages = paging.next_position(position, page, seen), pages + 1
     return ids, pages
 
 
@@ -267,8 +266,8 @@ def test_entries_that_are_not_rows_or_have_no_id_lose_no_other_row(paging, posit
 def test_a_row_without_an_id_that_two_pages_share_is_returned_once():
     before, page = Page([{"id": "a"}, {"x": 1}], {}), Page([{"id": "a"}, {"x": 1}, {"x": 2}], {})
 
-    assert SeenRows("rows", SKIP).new_rows(before, page) == [{"x": 2}]
-    assert SeenRows("rows", EXPORT).new_rows(before, page) == [{"x": 1}, {"x": 2}]
+    assert SKIP.new_rows(before, page, SeenRows("rows")) == [{"x": 2}]
+    assert EXPORT.new_rows(before, page, SeenRows("rows")) == [{"x": 1}, {"x": 2}]
 
 
 @pytest.mark.parametrize(

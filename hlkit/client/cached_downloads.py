@@ -132,6 +132,25 @@ class CachedDownloads:
                 return record
         return None
 
+    def count_resumable_pages(self, record: Record) -> int:
+        """The pages that the same call, made again within 7 days by any program, will not have to request."""
+        can_resume = self._cache.supports_resume and self._cache.path is not None
+        if not record.is_interrupted or not can_resume:
+            return 0
+        try:
+            return self._cache.count_pages(record)
+        except CacheLocked:
+            return 0
+
+    def stop_early(self, record: Record) -> None:
+        """Call this when the caller exits the loop over the pages early. The download then counts as partial.
+
+        A download that started more than ``expire_after`` ago still counts as interrupted, and can be resumed: such a
+        long loop more likely ended with an error.
+        """
+        if record.finished_at is None and self._cache.elapsed(record.started_at) < self.policy.expire_after:
+            self._cache.accept_partial(record)
+
     def when_unlocked(self, read: Callable[[], T]) -> T:
         """What *read* returns, once no other program holds the cache file. Raises ``CacheLocked`` after a while."""
         end = time.monotonic() + (LOCK_TIMEOUT if self.lock_timeout is None else self.lock_timeout)

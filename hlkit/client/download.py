@@ -22,7 +22,6 @@ from typing import Any
 
 from hlkit.client.cached_downloads import CachedDownloads, CachePolicy
 from hlkit.client.errors import (
-    CacheLocked,
     HlkitError,
     IncompleteDownload,
     InvalidRequest,
@@ -38,8 +37,9 @@ from hlkit.client.http.download_records import Record
 from hlkit.client.http.progress import Progress, ProgressUpdate
 from hlkit.client.http.retry import RetryBudget
 from hlkit.client.http.session import RequestSpec, Session
-from hlkit.client.pagination import Offset, Page, PageNumber, Position, SearchAfter, SeenRows
+from hlkit.client.pagination import Offset, PageNumber, SearchAfter
 from hlkit.client.query import Query
+from hlkit.client.seen_rows import Page, Position, SeenRows
 from hlkit.client.warning import warn
 
 # This many parents failing in a row means that the problem is not specific to one parent, so the download gives up.
@@ -134,13 +134,11 @@ class Download:
                 yield from self._read_all()
                 return
             except _Restart:
-                pass
+                self._cache.delete_download(self._current_record)
+                self.restarts += 1
             except DamagedDownload:
                 if (self.pages and not self.can_start_over) or not self._has_replacement():
                     raise
-                continue
-            self._cache.delete_download(self._current_record)
-            self.restarts += 1
 
     def _read_all(self) -> Iterator[Page]:
         """Choose a record, yield every page, then mark the record as finished."""
@@ -153,11 +151,12 @@ class Download:
         resource, has_skipped_pages = self.query.resource, False
         for number, parameters in enumerate(self.query.parameter_sets, start=1):
             is_last_set = number == len(self.query.parameter_sets)
-            seen = SeenRows(resource.name, resource.paging, resource.row_ids, resource.total)
+            seen = SeenRows(resource.name, resource.row_ids, resource.total)
             page: Page | None = None
             for page in self._skipping_failed_parents(parameters, self._read_set(parameters, seen)):
                 yield page
-                if self._has_reached_limit() and (self._has_next_page or not is_last_set):
+                has_reached_limit = self.limit is not None and self.rows >= self.limit
+                if has_reached_limit and (self._has_next_page or not is_last_set):
                     return
                 if self.first_page_only and self._has_next_page:
                     has_skipped_pages = True
@@ -173,9 +172,6 @@ class Download:
         self.complete = True
         if self._current_record.finished_at is None:
             self.record = self._cache.finish(self._current_record)
-
-    def _has_reached_limit(self) -> bool:
-        return self.limit is not None and self.rows >= self.limit
 
     def _announced_plus(self, total: int | None) -> int | None:
         """The rows announced for earlier parameter sets plus *total* for this one; ``None`` if either is unknown."""
@@ -258,7 +254,7 @@ class Download:
 
             failure: IncompleteDownload | None = None
             try:
-                next_position = seen.next_position(position, page)
+                next_position = paging.next_position(position, page, seen)
             except IncompleteDownload as error:  # the pages repeat or have moved: yield this one, then raise
                 next_position, failure = None, error
                 self.session.forget(spec)  # so that .resume() requests it again
@@ -271,7 +267,8 @@ class Download:
                 repeat = self._request(parameters, position, seen)
                 repeated = self._fetch(repeat)
                 from_network = from_network or repeat.from_network
-                next_position = seen.next_position_after_repeat(position, repeated)
+                seen.add(position, repeated)
+                next_position = paging.after(position, repeated, seen)  # it may repeat known rows: this is no loop
                 rows_at_last_repeat = seen.row_count
                 page = _merge_repeat(page, repeated)
 
@@ -283,7 +280,7 @@ class Download:
             if previous is None:
                 yield page
             else:
-                new_rows = seen.new_rows(previous, page)
+                new_rows = paging.new_rows(previous, page, seen)
                 yield Page(new_rows, page.envelope, page.skipped)
             if failure is not None:
                 if self.restarts and isinstance(paging, PageNumber):  # rows have moved, so .resume() starts anew too
@@ -379,25 +376,12 @@ class Download:
 
     def count_resumable_pages(self) -> int:
         """The pages that the same call, made again within 7 days by any program, will not have to request."""
-        can_resume = self._cache.supports_resume and self._cache.path is not None
-        if self.record is None or not self.record.is_interrupted or not can_resume:
-            return 0
-        try:
-            return self._cache.count_pages(self.record)
-        except CacheLocked:
-            return 0
+        return 0 if self.record is None else self.cached.count_resumable_pages(self.record)
 
     def stop_early(self) -> None:
-        """Call this when the caller exits the loop over the pages early. It then counts as partial.
-
-        A download that started more than ``expire_after`` ago still counts as interrupted, and can be resumed: such a
-        long loop more likely ended with an error.
-        """
-        record = self.record
-        if record is None or record.finished_at is not None:
-            return
-        if self._cache.elapsed(record.started_at) < self.cache_policy.expire_after:
-            self._cache.accept_partial(record)
+        """Call this when leaving the loop over the pages early."""
+        if self.record is not None:
+            self.cached.stop_early(self.record)
 
     def _has_replacement(self) -> bool:
         """Whether the same call would now use another download, in place of one that has lost a page."""

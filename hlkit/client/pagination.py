@@ -2,61 +2,20 @@
 
 Each paging style is a class; its docstring shows the JSON it is for. A style knows the parameters of page 1
 (``first``) and, from a page, those of the next (``after``). A *position* is a dictionary of paging parameters.
-``SeenRows`` records what a download has seen, and detects pagination loops.
+``next_position`` also detects pagination loops.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from hlkit.client.errors import IncompleteDownload
-from hlkit.client.seen_ids import SeenIds
+from hlkit.client.seen_rows import Page, Position, SeenRows, get_path
 from hlkit.client.text import canonical_json
 
-Position = dict[str, Any]
-
 MAX_NUMBERED_ROWS = 10_000  # beyond these, the searches answer 422 to a page number
-
-
-def get_path(data: Any, path: str | None) -> Any:
-    """The value at a dotted path, in which digits are a list index; ``None`` if there is none.
-
-    >>> get_path({"total": [{"total": 12}]}, "total.0.total")
-    12
-    """
-    for name in path.split(".") if path else [None]:
-        if isinstance(data, dict) and name is not None:
-            data = data.get(name)
-        elif isinstance(data, list) and name is not None and name.isdigit() and int(name) < len(data):
-            data = data[int(name)]
-        else:
-            return None
-    return data
-
-
-@dataclass(frozen=True)
-class Page:
-    """One response: its rows, and the envelope around them.
-
-    ``skipped`` counts the entries among the rows that are not JSON objects and were left out; ``trailing``, how
-    many of them followed the last row.
-    """
-
-    rows: Sequence[Mapping[str, Any]]
-    envelope: Mapping[str, Any]
-    skipped: int = 0
-    trailing: int = 0
-
-    def __len__(self) -> int:
-        return len(self.rows) + self.skipped
-
-    def total(self, path: str | None) -> int | None:
-        """The number of rows that the server announces; ``None`` if it is missing or not a count, which is normal."""
-        total = get_path(self.envelope, path)
-        return total if isinstance(total, int) and not isinstance(total, bool) and total >= 0 else None
 
 
 @dataclass(frozen=True)
@@ -84,12 +43,45 @@ class Paging:
         """The position after *page*, which was requested at *position*; ``None`` after the last page."""
         return None
 
+    def next_position(self, position: Position, page: Page, seen: SeenRows) -> Position | None:
+        """Add the page to *seen*, and return the position after it; ``None`` after the last page.
+
+        Raises ``IncompleteDownload`` on a pagination loop: a cursor that repeats, or full pages without new rows.
+        """
+        progress = seen.progress
+        repeats_last_page = seen.add(position, page)
+        following = self.after(position, page, seen)
+        if page.rows and seen.progress == progress:
+            seen.stale_pages = self.max_stale_pages if repeats_last_page else seen.stale_pages + 1
+            if following is not None and self.is_full(page) and seen.stale_pages >= self.max_stale_pages:
+                raise _loop_error(seen, "a full page has no new row", position)
+            if self.ends_on_overlap:
+                return None
+        else:
+            seen.stale_pages = 0
+        if following is not None and seen.times_arrived(following) >= self.max_stale_pages:
+            raise _loop_error(seen, "the cursor repeats", following)
+        return following
+
+    def new_rows(self, previous: Page, page: Page, seen: SeenRows) -> list[Mapping[str, Any]]:
+        """The rows of a page that are not, unchanged, on the previous page too."""
+        previous_rows = {row_id: row for row in previous.rows if (row_id := seen.id_of(row)) is not None}
+        return [row for row in page.rows if previous_rows.get(seen.id_of(row) or "") != row]
+
     def requests_for(self, rows: int) -> int:
         """How many requests it takes to read this many rows."""
         return 1 if not self.most else max(1, -(-rows // self.most)) + self.ends_on_overlap
 
     def is_full(self, page: Page) -> bool:
         return self.most is not None and len(page) >= self.most
+
+
+def _loop_error(seen: SeenRows, reason: str, position: Position) -> IncompleteDownload:
+    return IncompleteDownload(
+        f"pagination loop in {seen.resource}: {reason} (at {canonical_json(position)})",
+        hint="try again later; if it happens again, send HighLevel support the trace id",
+        resource=seen.resource,
+    )
 
 
 class NoPaging(Paging):
@@ -302,6 +294,10 @@ class Offset(Paging):
         next_offset = offset + (max(usable // 2, 1) if seen.unjoined else usable - 1)
         return self.first() | {self.param: next_offset} if next_offset > offset else None
 
+    def new_rows(self, previous: Page, page: Page, seen: SeenRows) -> list[Mapping[str, Any]]:
+        overlap = previous.rows[len(previous.rows) - seen.trailing_without_id(previous) :]
+        return [row for row in super().new_rows(previous, page, seen) if row not in overlap]
+
 
 @dataclass(frozen=True)
 class PageNumber(Paging):
@@ -339,105 +335,3 @@ class PageNumber(Paging):
             f"{seen.resource}: rows moved while they were read: {total:,} announced, {seen.row_count:,} read",
             hint="try again when the location is less busy",
         )
-
-
-@dataclass
-class SeenRows:
-    """The row ids and positions that a download has seen.
-
-    ``row_count`` counts distinct rows; a row without an id counts as new each time. ``new_ids`` and ``new_count`` are
-    those of the last page. ``totals`` has every total that a page announced. ``unjoined`` has the ids that come after
-    a gap: the pages so far do not connect them to the rows before (``Offset``).
-    """
-
-    resource: str
-    paging: Paging
-    row_ids: tuple[str, ...] = ("id",)
-    total: str | None = None
-    row_count: int = 0
-    new_count: int = 0
-    new_ids: set[str] = field(default_factory=set)
-    totals: set[int] = field(default_factory=set)
-    unjoined: set[str] = field(default_factory=set)
-    _ids: SeenIds = field(default_factory=SeenIds)
-    _arrived: Counter[int] = field(default_factory=Counter)  # pages, by position
-    _stale_pages: int = 0
-    _repeats_last_page: bool = False
-    _last_ids: list[str | None] = field(default_factory=list)
-
-    def times_arrived(self, position: Position) -> int:
-        """How often a page arrived for this position."""
-        return self._arrived[_key(position)]
-
-    def next_position(self, position: Position, page: Page) -> Position | None:
-        """The position after *page*, which was requested at *position*; ``None`` after the last page.
-
-        Raises ``IncompleteDownload`` on a pagination loop: a cursor that repeats, or full pages without new rows.
-        """
-        progress = self.row_count, len(self.unjoined)
-        following = self.next_position_after_repeat(position, page)
-        if page.rows and progress == (self.row_count, len(self.unjoined)):
-            self._stale_pages = self.paging.max_stale_pages if self._repeats_last_page else self._stale_pages + 1
-            is_stale = self._stale_pages >= self.paging.max_stale_pages
-            if following is not None and self.paging.is_full(page) and is_stale:
-                raise self._loop_error("a full page has no new row", position)
-            if self.paging.ends_on_overlap:
-                return None
-        else:
-            self._stale_pages = 0
-        if following is not None and self.times_arrived(following) >= self.paging.max_stale_pages:
-            raise self._loop_error("the cursor repeats", following)
-        return following
-
-    def next_position_after_repeat(self, position: Position, page: Page) -> Position | None:
-        """The same for a page that was requested a second time because rows were missing. It is not a loop."""
-        self._arrived[_key(position)] += 1
-        self._add(page)
-        return self.paging.after(position, page, self)
-
-    def id_of(self, row: Mapping[str, Any]) -> str | None:
-        """The row's id as text, from the first of ``row_ids`` that it has."""
-        return next((str(row[name]) for name in self.row_ids if isinstance(row.get(name), str | int)), None)
-
-    def ids_on(self, page: Page) -> set[str]:
-        return {row_id for row in page.rows if (row_id := self.id_of(row)) is not None}
-
-    def new_rows(self, previous: Page, page: Page) -> list[Mapping[str, Any]]:
-        """The rows of a page that are not, unchanged, on the previous page too."""
-        previous_rows = {row_id: row for row in previous.rows if (row_id := self.id_of(row)) is not None}
-        rows = [row for row in page.rows if previous_rows.get(self.id_of(row) or "") != row]
-        if not isinstance(self.paging, Offset):
-            return rows
-        overlap = previous.rows[len(previous.rows) - self.trailing_without_id(previous) :]
-        return [row for row in rows if row not in overlap]
-
-    def trailing_without_id(self, page: Page) -> int:
-        """How many rows without an id follow the last row with one."""
-        return next((n for n, row in enumerate(reversed(page.rows)) if self.id_of(row) is not None), 0)
-
-    def is_short(self, page: Page) -> bool:
-        """Whether fewer rows were read than the page announces."""
-        total = page.total(self.total)
-        return total is not None and self.row_count < total
-
-    def _add(self, page: Page) -> None:
-        """Add the ids of a page, and count its new rows."""
-        page_ids = [self.id_of(row) for row in page.rows]
-        self._repeats_last_page, self._last_ids = page_ids == self._last_ids, page_ids
-        self.new_ids = self._ids.add(self.ids_on(page))
-        self.new_count = len(self.new_ids) + page_ids.count(None) + page.skipped
-        self.row_count += self.new_count
-        total = page.total(self.total)
-        if total is not None:
-            self.totals.add(total)
-
-    def _loop_error(self, reason: str, position: Position) -> IncompleteDownload:
-        return IncompleteDownload(
-            f"pagination loop in {self.resource}: {reason} (at {canonical_json(position)})",
-            hint="try again later; if it happens again, send HighLevel support the trace id",
-            resource=self.resource,
-        )
-
-
-def _key(position: Position) -> int:
-    return hash(canonical_json(position))

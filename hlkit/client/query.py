@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 from hlkit.client.http.body import read_page
 from hlkit.client.http.session import RequestSpec, Session
-from hlkit.client.pagination import Page, Position
 from hlkit.client.schema import Resource
+from hlkit.client.seen_rows import Page, Position
 
 
 @dataclass(frozen=True)

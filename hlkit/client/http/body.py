@@ -11,8 +11,8 @@ import msgspec
 
 from hlkit.client.errors import UnexpectedResponse, WrongLocation
 from hlkit.client.memory import without_garbage_collection
-from hlkit.client.pagination import Page, get_path
 from hlkit.client.schema import Resource
+from hlkit.client.seen_rows import Page, get_path
 
 MAX_OBJECTS = 500_000  # objects and lists in one response; a page of 500 rows has a tenth of that
 MAX_VALUES = 3_000_000
