@@ -45,13 +45,7 @@ _COST_COLUMNS = {"resource": TEXT, "rows": COUNT, "age_s": NUMBER, "requests": C
 
 
 def check(context: Context, progress: Progress | None = None) -> pd.DataFrame:
-    """One cheap call per resource: can the token read it, and what would all of it cost?
-
-    Returns one row per resource: ``readable`` (null if the server failed), ``rows`` (null if the server does not
-    report them), ``requests`` and ``minutes`` to download all of it, the ``scope`` it needs (null if no scope
-    helps) and the ``problem``, if any. A resource that cannot be read does not stop the check. A rejected token, a
-    lost connection or an exhausted daily quota does.
-    """
+    """The frame of ``Client.check``."""
     rows = [_check_resource(context, resource, progress) for resource in CATALOG.values()]
     frame = pd.DataFrame(rows, columns=list(_CHECK_COLUMNS))
     return frame.astype({name: kind.dtype for name, kind in _CHECK_COLUMNS.items()})
@@ -100,11 +94,7 @@ def requests_for_all(context: Context, resource: Resource, rows: int | None) -> 
 
 
 def costs(context: Context, names: Iterable[str]) -> pd.DataFrame:
-    """What reading each of these resources would cost now, according to the cache. No request.
-
-    Returns one row per resource: ``rows`` and ``age_s`` (seconds) of the cached data, and ``requests``: 0 while it
-    is fresh, what it cost last time if it has expired, null if it was never read completely.
-    """
+    """The frame of ``Client.costs``."""
     rows = []
     for name in names:
         if not isinstance(name, str) or name not in CATALOG:

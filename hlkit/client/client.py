@@ -154,11 +154,12 @@ class Client(Context, Resources):
         return re.sub(r"\{(\w+)\}", value_of, path)
 
     def check(self, *, progress: Progress | None = None) -> pd.DataFrame:
-        """Which resources the token can read, how many rows they have, and what they cost. One cheap call each.
+        """One cheap call per resource: can the token read it, and what would all of it cost?
 
-        Returns one row per resource: ``readable`` (null if the server failed), ``rows``, ``requests`` and
-        ``minutes`` to download all of it, the ``scope`` it needs and the ``problem``, if any. Compare the cost with
-        ``loc.quota``.
+        Returns one row per resource: ``readable`` (null if the server failed), ``rows`` (null if the server does not
+        report them), ``requests`` and ``minutes`` to download all of it, the ``scope`` it needs (null if no scope
+        helps) and the ``problem``, if any. Compare the cost with ``loc.quota``. A resource that cannot be read does
+        not stop the check. A rejected token, a lost connection or an exhausted daily quota does.
         """
         return access.check(self, progress)
 
@@ -166,7 +167,8 @@ class Client(Context, Resources):
         """What reading each of these resources (default: all) would cost now, according to the cache. No request.
 
         Returns one row per resource: ``rows`` and ``age_s`` (seconds) of the cached data, and ``requests``: 0 while
-        it is fresh, null if it was never read completely. ``loc.check()`` asks the server instead.
+        it is fresh, what it cost last time if it has expired, null if it was never read completely. ``loc.check()``
+        asks the server instead.
         """
         return access.costs(self, names or CATALOG)
 

@@ -17,12 +17,11 @@ from hlkit.client.download import Download
 from hlkit.client.errors import HlkitError, MissingScope, NotCached, advice
 from hlkit.client.frames.builder import RowReader
 from hlkit.client.frames.custom_fields import CustomFields
-from hlkit.client.http.cache import Cache
 from hlkit.client.http.download_records import Record
 from hlkit.client.http.progress import Progress
 from hlkit.client.http.rate_limit import Quota
 from hlkit.client.http.session import Session
-from hlkit.client.query import Query
+from hlkit.client.query import Query, family_of
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import Resource
 from hlkit.client.timezones import lazy_zone, zone_named
@@ -167,9 +166,8 @@ class Context:
     def cache_info(self, name: str) -> CacheInfo | None:
         """What the cache has of a resource; ``None`` if it has no rows. No request. Raises ``CacheLocked``."""
         resource = CATALOG[name]
-        records = [record for record in self._records(resource) if record.resource == resource.name and record.pages]
-        finished = [record for record in records if record.finished_at is not None]
-        best = next(iter(finished or records), None)
+        records = self._unfiltered_records(resource)
+        best = next((record for record in records if record.finished_at is not None), next(iter(records), None))
         if best is None:
             return None
         complete = best.finished_at is not None and self._covers_all_parents(resource, best)
@@ -182,24 +180,18 @@ class Context:
         parents = self.cache_info(resource.parent.resource)
         return parents is not None and len(json.loads(record.parameters)) >= parents.rows
 
-    def _records(self, resource: Resource) -> list[Record]:
-        """The downloads of a resource without filters: newest first; with one request per parent, largest first."""
-        cache: Cache = self.session.cache
-        if resource.parent is not None:
-            records = [record for record in cache.downloads() if record.resource == resource.name]
-            unfiltered = [record for record in records if self._is_unfiltered(resource, record)]
-            return sorted(unfiltered, key=lambda record: -len(json.loads(record.parameters)))
-        query = Query(resource, self.location_id, resource.parameter_sets)
-        return cache.downloads(query.id_in(self.session))
-
-    def _is_unfiltered(self, resource: Resource, record: Record) -> bool:
-        """Whether the download sent nothing but the ids of its parents."""
-        assert resource.parent is not None
-        param, first_page_parameters = resource.parent.param, json.loads(record.parameters)
-        span = {} if resource.span is None else resource.span.parameters(None, None)
-        parameter_sets = tuple({param: parameters.get(param), **span} for parameters in first_page_parameters)
-        expected = Query(resource, self.location_id, parameter_sets).first_page_parameters
-        return expected == first_page_parameters  # type: ignore[no-any-return]
+    def _unfiltered_records(self, resource: Resource) -> list[Record]:
+        """The downloads with pages but without filters and dates: those of most parents first, then the newest."""
+        families = [family_of({}, all_parents=all_parents) for all_parents in (True, False)]
+        queries = [Query(resource, self.location_id, family=family) for family in families]
+        family_ids = {query.family_id_in(self.session) for query in queries}
+        records = [
+            record
+            for record in self.session.cache.downloads()
+            if record.resource == resource.name and record.family in family_ids and record.pages
+            if record.since is None and record.until is None
+        ]
+        return sorted(records, key=lambda record: -len(json.loads(record.parameters)))
 
     def _cached_rows(self, name: str) -> Any:
         """The cached JSON rows of a resource; ``None`` if they are not all cached."""

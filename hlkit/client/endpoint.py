@@ -15,18 +15,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pandas as pd
 
-from hlkit.client.cached_downloads import CachePolicy
+from hlkit.client.cached_downloads import CachedDownloads, CachePolicy
 from hlkit.client.download import Download
 from hlkit.client.errors import CacheLocked, HlkitError, InvalidRequest, InvalidToken, UnexpectedResponse
 from hlkit.client.frames.builder import DataWarning, FrameBuilder, skipped_message
-from hlkit.client.http.progress import current_progress
+from hlkit.client.http.progress import Progress, current_progress
 from hlkit.client.http.rate_limit import duration
 from hlkit.client.lookup import report_empty, resolve_names
 from hlkit.client.options import ReadOptions, docstring, of_resource, refuse_positional, signature, validate
 from hlkit.client.pagination import NoPaging, PageNumber
-from hlkit.client.query import Query
+from hlkit.client.query import Query, family_of
 from hlkit.client.schema import Resource
-from hlkit.client.text import canonical_json
 from hlkit.client.warning import warn
 
 if TYPE_CHECKING:
@@ -320,26 +319,27 @@ class Endpoint:
         self,
         options: ReadOptions,
         *,
-        limit: int | None = None,
         generation: str | None = None,
+        limit: int | None = None,
         first_page_only: bool = False,
         can_start_over: bool = False,
-        checks_cost: bool = True,
     ) -> Download:
-        context = self._context
-        age = context.expire_after if options.expire_after is None else options.expire_after
         download = Download(
             self._query(options),
-            context.session,
-            CachePolicy(age, options.refresh, context.offline, generation),
+            self._context.session,
+            self._cache_policy(options, generation),
             progress=options.progress or current_progress(),
             limit=limit,
             first_page_only=first_page_only,
             can_start_over=can_start_over,
         )
-        if self.resource.parent is not None and checks_cost:
+        if self.resource.parent is not None:
             self._check_cost(download, options)
         return download
+
+    def _cache_policy(self, options: ReadOptions, generation: str | None = None) -> CachePolicy:
+        age = self._context.expire_after if options.expire_after is None else options.expire_after
+        return CachePolicy(age, options.refresh, self._context.offline, generation)
 
     def _check_cost(self, download: Download, options: ReadOptions) -> None:
         """Report the number of requests, one per parent, before the first. Raises above 500 without confirm=True."""
@@ -367,7 +367,7 @@ class Endpoint:
             self.resource,
             self._context.location_id,
             self._parameter_sets(options),
-            family=canonical_json([all_parents, dict(options.filters)]),
+            family=family_of(options.filters, all_parents=all_parents),
             since=None if options.since is None else options.since.timestamp(),
             until=None if options.until is None else options.until.timestamp(),
         )
@@ -422,13 +422,20 @@ class Endpoint:
         """The parents of the download that this call will resume or, offline, read. They may have changed since."""
         parent = self.resource.parent
         assert parent is not None
-        download = self._download(replace(options, parents=(), all_parents=True), checks_cost=False)
+        cached = CachedDownloads(
+            self._query(replace(options, parents=(), all_parents=True)),
+            self._context.session,
+            self._cache_policy(options),
+            options.progress or Progress(),
+            self._limit_for_server(options),
+        )
         try:
-            record = download.cached.find_related()
+            record = cached.find_related()
         except CacheLocked:
             return None
-        first_pages = [] if record is None else json.loads(record.parameters)
-        return None if record is None else tuple(str(first_page[parent.param]) for first_page in first_pages)
+        if record is None:
+            return None
+        return tuple(str(first_page[parent.param]) for first_page in json.loads(record.parameters))
 
 
 def _datetime(instant: pd.Timestamp | None) -> dt.datetime | None:

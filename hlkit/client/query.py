@@ -16,15 +16,21 @@ from hlkit.client.http.body import read_page
 from hlkit.client.http.session import RequestSpec, Session
 from hlkit.client.schema import Resource
 from hlkit.client.seen_rows import Page, Position
+from hlkit.client.text import canonical_json
+
+
+def family_of(filters: Mapping[str, Any], *, all_parents: bool = True) -> str:
+    """The family of the queries with these filters, for all parents (or without parents) or for selected ones."""
+    return canonical_json([all_parents, dict(filters)])
 
 
 @dataclass(frozen=True)
 class Query:
     """What to download: a resource of one location, with one or more parameter sets.
 
-    Queries that differ only in their dates and parents share a ``family``, by which related cached downloads are
-    found. ``since`` and ``until`` are the dates, in Unix seconds. ``parse`` reads the responses of an endpoint that
-    does not return rows.
+    Queries that differ only in their dates and parents share a ``family`` (see ``family_of``), by which related
+    cached downloads are found. ``since`` and ``until`` are the dates, in Unix seconds. ``parse`` reads the responses
+    of an endpoint that does not return rows.
     """
 
     resource: Resource
