@@ -277,11 +277,7 @@ class Download:
             self.rows = rows_before + seen.row_count
             self._save_record(from_network)
             self._report_progress(page)
-            if previous is None:
-                yield page
-            else:
-                new_rows = paging.new_rows(previous, page, seen)
-                yield Page(new_rows, page.envelope, page.skipped)
+            yield page if previous is None else replace(page, rows=paging.new_rows(previous, page, seen))
             if failure is not None:
                 if self.restarts and isinstance(paging, PageNumber):  # rows have moved, so .resume() starts anew too
                     self._cache.delete_download(self._current_record)
