@@ -40,7 +40,7 @@ _READ_ONLY_POST_PATHS = frozenset(
     for resource in CATALOG.values()
     if resource.method == "POST"
 )
-_CACHE_FORMAT = "1"
+_CACHE_FORMAT = "2"
 _RATE_LIMITERS: weakref.WeakValueDictionary[tuple[str, str], RateLimiter] = weakref.WeakValueDictionary()
 
 

@@ -169,14 +169,12 @@ def everything_shown(loc: hl.location.Location, error: BaseException | None) -> 
             return f"{type(problem).__name__}: {problem}"
 
     things = [loc, loc.users, loc.session, loc.session._token, loc.session.cache, loc.session.rate_limiter, loc.quota]
-    things += [loc.session.get_adapter(loc.session.base_url), loc.users.resource]
+    things += [loc.session._adapter, loc.users.resource]
     views = (repr, str, vars, pickle.dumps, copy.copy, copy.deepcopy, pprint.pformat)
     objects = [attempt(lambda view=view, thing=thing: view(thing)) for thing in things for view in views]
     objects += [
         attempt(loc._repr_html_),
         str(dir(loc)),
-        str(list(loc.session.cookies)),
-        str(loc.session.headers),
     ]
     places = {"objects": "\n".join(objects), "log": LOG.getvalue(), "attempts": attempt(threading.enumerate)}
     if error is None:
@@ -224,7 +222,7 @@ def report(case: str, folder: Path) -> None:
     print(error)
     if error is not None:
         traceback.print_exception(error)
-    loc.session.close()
+    loc.session.cache.close()
 
 
 def main(folder: str, *cases: str) -> None:

@@ -169,6 +169,18 @@ def session_to(server: Any, *, cache: Cache | None = None, token: Token | None =
     return Session(server.url, token, cache or Cache(None, token), **options)
 
 
+def cached_keys(cache: Cache) -> list[str]:
+    """The keys of the cached pages, in the order in which they arrived."""
+    return [
+        key for (key,) in cache._file.run(lambda db: db.execute("SELECT key FROM pages ORDER BY rowid").fetchall())
+    ]
+
+
+def overwrite_page(cache: Cache, key: str, value: bytes) -> None:
+    """Store *value* as it is, signature included."""
+    cache._file.write(lambda db: db.execute("INSERT OR REPLACE INTO pages (key, value) VALUES (?, ?)", (key, value)))
+
+
 def spec(path: str = "/users/", method: str = "GET", **options: Any) -> RequestSpec:
     """A request whose response is any JSON object."""
     defaults = {"method": method, "path": path, "version": "2021-07-28", "parse": decode, "resource": "users"}

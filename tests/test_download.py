@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from scripted import LOCATION, TOKEN, Scripted, answer, limits, session_to
+from scripted import LOCATION, TOKEN, Scripted, answer, cached_keys, limits, overwrite_page, session_to
 
 from hlkit.client.cached_downloads import CachePolicy, StaleWarning
 from hlkit.client.download import DamagedDownload, Download, MissingRowsWarning
@@ -166,7 +166,7 @@ def test_an_hour_later_all_pages_are_requested_again_and_the_old_ones_deleted(se
 
     assert ids(download_of(session)) == ["c1", "c3", "c4", "c5", "c6", "c7"]
     assert len(session.cache.downloads()) == 1
-    assert len(session.cache.responses) == 3
+    assert len(cached_keys(session.cache)) == 3
 
 
 def test_the_caller_chooses_how_old_the_pages_may_be(server, session, clock):
@@ -542,13 +542,12 @@ def test_offline_names_what_was_never_downloaded_completely(server, session):
 
 def test_offline_sends_and_deletes_nothing_if_a_page_is_missing(server, session):
     ids(download_of(session))
-    keys = list(session.cache.responses)
-    session.cache.delete(keys[0])
+    session.cache.delete_page(min(cached_keys(session.cache)))
 
     with pytest.raises(NotCached):
         ids(download_of(session, offline=True))
     assert len(server.requests) == 4
-    assert len(session.cache.responses) == 3
+    assert len(cached_keys(session.cache)) == 3
     assert len(session.cache.downloads()) == 1
 
 
@@ -570,21 +569,15 @@ def test_offline_sends_nothing_to_resume_either(server, session, contacts):
 
 def test_a_download_with_a_missing_page_is_read_again(server, session):
     ids(download_of(session))
-    session.cache.delete(list(session.cache.responses)[1])
+    session.cache.delete_page(cached_keys(session.cache)[1])
 
     assert ids(download_of(session)) == SEVEN
     assert len(server.requests) == 8
 
 
-def cached_keys(session):
-    """The keys of the cached pages, in the order in which they arrived."""
-    keys = session.cache._file.run(lambda db: db.execute("SELECT key FROM pages ORDER BY rowid").fetchall())
-    return [key for (key,) in keys]
-
-
 def test_a_page_changed_on_disk_ends_the_download_or_restarts_it(server, session):
     def spoil(number):
-        session.cache.responses[cached_keys(session)[number]] = b"spoilt"
+        overwrite_page(session.cache, cached_keys(session.cache)[number], b"spoilt")
 
     ids(download_of(session))
     spoil(0)
@@ -599,7 +592,7 @@ def test_a_page_changed_on_disk_ends_the_download_or_restarts_it(server, session
 
 def test_a_caller_that_can_start_over_gets_all_pages_again_if_one_was_changed_on_disk(server, session):
     ids(download_of(session))
-    session.cache.responses[cached_keys(session)[2]] = b"spoilt"
+    overwrite_page(session.cache, cached_keys(session.cache)[2], b"spoilt")
     download = download_of(session, can_start_over=True)
     pages = list(download)
 
@@ -777,7 +770,7 @@ def test_a_response_without_rows_is_unexpected_and_never_cached(server, session,
 
     assert row_ids == SEVEN[:3]
     assert error.status == 200
-    assert len(session.cache.responses) == 1
+    assert len(cached_keys(session.cache)) == 1
 
 
 @pytest.mark.parametrize("body", [b"<html></html>", b"", b'{"contacts": [{"id"'])
@@ -858,7 +851,7 @@ def test_a_row_of_another_location_is_retried_once_then_ends_the_download(server
 
     assert row_ids == SEVEN[:3]
     assert len(server.requests) == 3
-    assert len(session.cache.responses) == 1
+    assert len(cached_keys(session.cache)) == 1
 
 
 def test_a_row_of_another_location_that_was_a_glitch_is_no_error(session, contacts):
@@ -932,13 +925,13 @@ def test_a_replaced_download_is_deleted_when_unread_or_replaced_twice(session, c
         ids(download_of(session, refresh=True))
         ids(download_of(session))
     assert len(session.cache.downloads()) == 2
-    assert len(session.cache.responses) == 8
+    assert len(cached_keys(session.cache)) == 8
 
     clock.now += 3601
     ids(download_of(session, refresh=True))
 
     assert len(session.cache.downloads()) == 1
-    assert len(session.cache.responses) == 4
+    assert len(cached_keys(session.cache)) == 4
 
 
 # ---- progress

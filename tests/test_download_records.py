@@ -4,7 +4,7 @@ import os
 from dataclasses import replace
 
 import pytest
-from scripted import OTHER_TOKEN, TOKEN
+from scripted import OTHER_TOKEN, TOKEN, cached_keys
 from test_cache import Clock, begin, download, page_key, store
 
 from hlkit.client.http import cache as module
@@ -144,7 +144,7 @@ def test_above_the_maximum_size_the_oldest_downloads_of_all_locations_are_delete
     assert questions_in(second) == []
     assert questions_in(first) == ["interrupted", "query_id 0", "last"]
     assert first.has_all_pages(interrupted)
-    assert len(second.responses) == 0
+    assert len(cached_keys(second)) == 0
 
 
 def test_a_download_that_took_hours_is_not_deleted_right_after_it_finished(open_cache, clock, monkeypatch):
@@ -183,7 +183,7 @@ def test_pages_are_deleted_in_batches_and_others_can_write_in_between(open_cache
     cache.delete_download(cache.downloads("contacts?")[0])
 
     assert len(calls) >= 5  # the record, and four batches
-    assert len(cache.responses) == len(calls)
+    assert len(cached_keys(cache)) == len(calls)
 
 
 def test_connecting_deletes_only_a_few_batches(open_cache, monkeypatch):
@@ -193,7 +193,7 @@ def test_connecting_deletes_only_a_few_batches(open_cache, monkeypatch):
     download(cache, pages=10)
     cache._file.write(lambda db: downloads.delete(db, cache.downloads()))
 
-    assert [len(open_cache("first").responses) for _ in range(3)] == [4, 0, 0]
+    assert [len(cached_keys(open_cache("first"))) for _ in range(3)] == [4, 0, 0]
 
 
 def test_the_file_shrinks_without_being_rewritten(open_cache, tmp_path):

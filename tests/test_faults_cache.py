@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 from faultkit import faults
+from scripted import cached_keys, overwrite_page
 from trial import PAGES, ROWS, Counting, every_variant, one_warning
 
 from hlkit.client import cached_downloads
@@ -224,9 +225,9 @@ def test_a_file_of_a_later_version_with_more_columns_is_read_and_written(trial):
 def test_pages_in_the_format_of_another_version_are_requested_again(trial):
     frame = trial.read()
     cache, token = trial.loc.session.cache, trial.loc.session._token
-    for key in list(cache.responses):
+    for key in cached_keys(cache):
         packed = b"\x93\x01\x02\x03"
-        cache.responses[key] = token.digest("page", key, packed).encode() + packed
+        overwrite_page(cache, key, token.digest("page", key, packed).encode() + packed)
 
     assert trial.read(loc=trial.connect()).equals(frame)
 

@@ -11,7 +11,19 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from scripted import OTHER_TOKEN, TOKEN, Scripted, answer, hang_up, limits, session_to, silent, slowly, spec
+from scripted import (
+    OTHER_TOKEN,
+    TOKEN,
+    Scripted,
+    answer,
+    cached_keys,
+    hang_up,
+    limits,
+    session_to,
+    silent,
+    slowly,
+    spec,
+)
 
 from hlkit.client.errors import (
     Canceled,
@@ -29,6 +41,7 @@ from hlkit.client.errors import (
 from hlkit.client.http.cache import Cache
 from hlkit.client.http.progress import Progress
 from hlkit.client.http.retry import RetryBudget
+from hlkit.client.http.session import Session
 from hlkit.client.http.token import Token
 
 ANSWER = answer({"users": [{"id": "u1"}]})
@@ -119,13 +132,11 @@ def test_an_address_on_another_host_is_never_sent():
         assert theirs.requests == ours.requests == []
 
 
-@pytest.mark.parametrize("verb", ["get", "post", "put", "patch", "delete", "head", "options"])
-def test_a_bare_session_sends_nothing(verb):
+def test_a_session_sends_only_by_fetch():
     with Scripted(ANSWER) as server:
-        with pytest.raises(NotReadOnly):
-            getattr(session_to(server), verb)(f"{server.url}/users/")
+        public = {name for name in dir(session_to(server)) if not name.startswith("_")}
 
-        assert server.requests == []
+    assert {name for name in public if callable(getattr(Session, name, None))} == {"fetch", "forget", "query_id"}
 
 
 def test_a_redirect_is_not_followed_and_not_repeated():
@@ -214,12 +225,24 @@ def test_two_tokens_never_share_a_response_in_a_thousand_calls(tmp_path):
         cache.close()
 
 
+def test_no_header_of_a_request_or_a_response_is_cached(tmp_path):
+    token = Token(TOKEN)
+    cache = Cache(tmp_path / "one.sqlite", token)
+    with Scripted(answer(PAGE, headers={"Set-Cookie": "secret"})) as server:
+        session_to(server, token=token, cache=cache).fetch(spec())
+    cache.close()
+
+    content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    for secret in (TOKEN.encode(), b"Authorization", b"Set-Cookie", b"secret"):
+        assert secret not in content
+
+
 def test_a_cache_key_is_hex_and_reveals_nothing():
     with Scripted(ANSWER) as server:
         session = session_to(server)
         session.fetch(spec(params={"query": "jane@example.com"}))
 
-        (key,) = session.cache.responses
+        (key,) = cached_keys(session.cache)
         assert len(key) == 32
         assert set(key) <= set("0123456789abcdef")
 
@@ -246,7 +269,7 @@ def test_a_false_success_is_retried_and_never_cached(body):
 
         assert session.fetch(spec()) == PAGE
         assert len(server.requests) == 3
-        assert len(session.cache.responses) == 1
+        assert len(cached_keys(session.cache)) == 1
 
 
 @pytest.mark.parametrize("body", FAKES.values(), ids=FAKES)
@@ -257,7 +280,7 @@ def test_a_lasting_false_success_is_unexpected_and_never_cached(body):
         with pytest.raises(UnexpectedResponse) as caught:
             session.fetch(spec())
         assert caught.value.status == 200
-        assert len(session.cache.responses) == 0
+        assert len(cached_keys(session.cache)) == 0
 
 
 def test_a_cached_response_that_another_caller_cannot_parse_is_requested_again():

@@ -1,11 +1,8 @@
-"""The response cache: pages and download records in one SQLite file, as a backend of requests-cache.
+"""The response cache: pages and download records in one SQLite file.
 
-requests-cache decides what to store and when to serve it. Unlike its own SQLite backend, this one
-
-- never hangs or fails a call. A write that another program's lock blocks is skipped, a damaged file is renamed,
-  and on a full disk the cache moves to memory. Each shows one warning;
-- signs each row with the token. A row that was changed, or written with another token, counts as not cached;
-- stores no pickles and no response headers.
+It never hangs or fails a call. A write that another program's lock blocks is skipped, a damaged file is renamed, and
+on a full disk the cache moves to memory. Each shows one warning. Each page is signed with the token: one that was
+changed, or written with another token, counts as not cached.
 
 ``download_records.py`` decides which downloads are deleted, and when.
 """
@@ -16,15 +13,13 @@ import contextlib
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 import pyarrow as pa
-from requests_cache.backends.base import BaseCache, BaseStorage, DictStorage
-from requests_cache.models.response import CachedResponse
 
 from hlkit.client.errors import CacheLocked
 from hlkit.client.http import download_records
@@ -36,47 +31,11 @@ from hlkit.client.warning import warn
 
 MAX_BYTES = 2_000_000_000  # in all files of the cache folder; above it, the oldest downloads are deleted
 _BATCHES_ON_OPEN = 20  # page batches deleted at most while connecting
-_INSERT_PAGE = "INSERT OR REPLACE INTO pages (key, value) VALUES (?, ?)"
 _ZSTD = pa.Codec("zstd", compression_level=1)
 T = TypeVar("T")
 
 
-class _StoredResponse(msgspec.Struct, forbid_unknown_fields=True):
-    status: int
-    length: int  # bytes of the body before compression
-    body: bytes
-
-
-class _Pages(BaseStorage[str, bytes]):
-    """The ``pages`` table, as the mapping that requests-cache expects."""
-
-    def __init__(self, file: File) -> None:
-        super().__init__()
-        self._file = file
-
-    def __getitem__(self, key: str) -> bytes:
-        row = self._file.run(lambda db: db.execute("SELECT value FROM pages WHERE key = ?", (key,)).fetchone())
-        if row is None:
-            raise KeyError(key)
-        return bytes(row[0])
-
-    def __setitem__(self, key: str, value: bytes) -> None:
-        self._file.write(lambda db: db.execute(_INSERT_PAGE, (key, value)))
-
-    def __delitem__(self, key: str) -> None:
-        self._file.write(lambda db: db.execute("DELETE FROM pages WHERE key = ?", (key,)))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter([key for (key,) in self._file.run(lambda db: db.execute("SELECT key FROM pages").fetchall())])
-
-    def __len__(self) -> int:
-        return int(self._file.run(lambda db: db.execute("SELECT count(*) FROM pages").fetchone())[0])
-
-    def clear(self) -> None:
-        self._file.write(lambda db: db.execute("DELETE FROM pages"))
-
-
-class Cache(BaseCache):
+class Cache:
     """The cached pages and download records of one server, location and token.
 
     With ``keep_all``, nothing is deleted, however old. ``supports_resume`` is whether the next call for the same
@@ -92,15 +51,11 @@ class Cache(BaseCache):
         supports_resume: bool = True,
         now: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(cache_name="hlkit")
         self._file = File(path, SCHEMA, CHECKS)
         self._token = token
         self._now = now
         self.keep_all, self.supports_resume = keep_all, supports_resume
         self._has_warned_of_lock = False
-        self._pages = _Pages(self._file)
-        self.responses = self._pages  # type: ignore[assignment]
-        self.redirects = DictStorage()  # type: ignore[no-untyped-call]
         if path is not None:
             self._clean_up(_BATCHES_ON_OPEN)
 
@@ -112,29 +67,27 @@ class Cache(BaseCache):
     def __repr__(self) -> str:
         return f"<Cache in {self.path or 'memory'}>"
 
-    __str__ = __repr__
+    # ---- pages: the bodies of responses
 
-    # ---- responses: the interface of requests-cache
+    def store_page(self, key: str, body: bytes) -> None:
+        """Store the body of a response, compressed and signed."""
+        packed = msgspec.msgpack.encode((len(body), _ZSTD.compress(body, asbytes=True)))
+        values = (key, self._sign(key, packed) + packed)
+        self._write_or_skip(lambda db: db.execute("INSERT OR REPLACE INTO pages (key, value) VALUES (?, ?)", values))
 
-    def save_response(self, response: Any, cache_key: str | None = None, expires: Any = None) -> None:
-        """Store the status and the body, compressed and signed."""
-        assert cache_key is not None
-        body = response.content
-        stored = _StoredResponse(response.status_code, len(body), _ZSTD.compress(body, asbytes=True))
-        packed = msgspec.msgpack.encode(stored)
-        self._write_or_skip(lambda db: db.execute(_INSERT_PAGE, (cache_key, self._sign(cache_key, packed) + packed)))
-
-    def get_response(self, key: str, default: Any = None) -> CachedResponse | None:
-        """The cached response. ``None`` if there is none, or if its signature is wrong. Raises ``CacheLocked``."""
-        row = self._pages.get(key)
-        if row is None or row[:32] != self._sign(key, row[32:]):
+    def load_page(self, key: str) -> bytes | None:
+        """The cached body. ``None`` if there is none, or if its signature is wrong. Raises ``CacheLocked``."""
+        row = self._file.run(lambda db: db.execute("SELECT value FROM pages WHERE key = ?", (key,)).fetchone())
+        if row is None:
+            return None
+        signature, packed = row[0][:32], row[0][32:]
+        if signature != self._sign(key, packed):
             return None
         try:
-            stored = msgspec.msgpack.decode(row[32:], type=_StoredResponse)
-            body = _ZSTD.decompress(stored.body, stored.length, asbytes=True)
+            length, compressed = msgspec.msgpack.decode(packed, type=tuple[int, bytes])
+            return _ZSTD.decompress(compressed, length, asbytes=True)  # type: ignore[no-any-return]
         except (msgspec.MsgspecError, pa.ArrowException, OSError):  # written by another version of hlkit
             return None
-        return CachedResponse(status_code=stored.status, content=body, url="")
 
     def _sign(self, key: str, packed: bytes) -> bytes:
         return self._token.digest("page", key, packed).encode()
