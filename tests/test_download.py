@@ -575,6 +575,21 @@ def test_a_download_with_a_missing_page_is_read_again(server, session):
     assert len(server.requests) == 8
 
 
+def test_after_a_finished_download_lost_a_page_no_older_one_is_resumed(server, session, contacts, clock):
+    older = iter(download_of(session))
+    next(older)
+    clock.now += 1
+    ids(download_of(session, refresh=True))
+    contacts.numbers.remove(2)
+    next(older)  # its record is written again, beside the newer download
+    older.close()
+    (finished,) = [record for record in session.cache.downloads() if record.finished_at is not None]
+    assert len(session.cache.downloads()) == 2
+    session.cache.delete_page(next(key for key in cached_keys(session.cache) if key.startswith(finished.prefix)))
+
+    assert ids(download_of(session)) == ["c1", "c3", "c4", "c5", "c6", "c7"]
+
+
 def test_a_page_changed_on_disk_ends_the_download_or_restarts_it(server, session):
     def spoil(number):
         overwrite_page(session.cache, cached_keys(session.cache)[number], b"spoilt")
@@ -718,6 +733,22 @@ def test_a_server_that_announced_lengths_is_asked_until_it_does_again():
 
         assert ids(download_of(session, users, refresh=True)) == ["u0", "u1", "u2", "u3"]
         assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [(answer({"message": "Invalid JWT"}, 401), InvalidToken), (answer(b"", 503), ServerError)],
+)
+def test_a_response_that_cannot_be_compared_is_neither_returned_nor_cached(failure, kind):
+    whole = {"users": [{"id": f"u{number}"} for number in range(4)]}
+    users = replace(USERS, total=None)
+    with Scripted(answer(whole, length=False), failure) as server:
+        session = session_to(server, deadline=0.6)
+        assert broken(download_of(session, users), kind)[0] == []
+        assert cached_keys(session.cache) == []
+
+        server.then(answer(whole, length=False))
+        assert ids(download_of(session, users)) == ["u0", "u1", "u2", "u3"]
 
 
 def test_missing_rows_are_reported_with_both_counts(session, contacts):
