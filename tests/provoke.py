@@ -140,7 +140,7 @@ def provoke(case: str, loc: hl.location.Location) -> None:
     elif case == "locked":
         file = loc.session.cache.path
         assert file is not None
-        loc.session.cache._file._handle.disconnect()
+        loc.session.cache._file._disconnect()
         with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
             other.execute("PRAGMA locking_mode = EXCLUSIVE")
             other.execute("BEGIN EXCLUSIVE")

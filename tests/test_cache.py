@@ -633,7 +633,7 @@ def test_pages_that_are_damaged_in_use_are_moved_aside_with_one_warning(open_cac
     cache.close()
     content = path.read_bytes()
     path.write_bytes(content[:100] + b"\xff" * (len(content) - 100))
-    cache._file._handle.connection = sqlite3.connect(path, isolation_level=None)  # open, but nothing read yet
+    cache._file._connection = sqlite3.connect(path, isolation_level=None)  # open, but nothing read yet
 
     with pytest.warns(CacheWarning) as caught:
         assert works(cache)

@@ -12,7 +12,6 @@ import os
 import sqlite3
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -32,82 +31,53 @@ class CacheWarning(UserWarning):
     """The result is correct, but it could not be cached."""
 
 
-class _Handle:
-    """The connection of a ``File``. It is closed when the ``File`` is garbage-collected, and at exit."""
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.connection: sqlite3.Connection | None = None
-        self.identity: tuple[int, int] | None = None  # of the file on the disk
-        self.is_closed = False
-
-    def close(self) -> None:
-        with self.lock:
-            self.is_closed = True
-            if self.connection is not None:
-                self.connection.close()
-
-    def disconnect(self) -> None:
-        """Close the connection; the next call opens a new one."""
-        self.close()
-        self.connection, self.is_closed = None, False
-
-
 class File:
-    """A SQLite database in the file *path*, or in memory without one.
+    """A SQLite database in the file ``path``, or in memory if that is ``None``.
 
     ``schema`` is a script that creates missing tables. ``checks`` are queries that fail if the file has other
-    tables than these.
+    tables than these. The connection is closed when the object is garbage-collected, and at exit.
     """
 
     def __init__(self, path: Path | None, schema: str, checks: tuple[str, ...] = ()) -> None:
+        self.path = path
+        self.is_closed = False
         self._schema, self._checks = schema, checks
-        self._handle = _Handle()
-        self._path = path
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None  # of the file on the disk
+        self._lock_timeout = LOCK_TIMEOUT
         self._was_replaced = False  # after damage; once at most
-        self._is_locked = False  # by another program, as of the last call
         self._is_writing = False
-        weakref.finalize(self, self._handle.close)
         with contextlib.suppress(CacheLocked):
             self.run(lambda db: None)
         fork.register(self, before=File._pause, after=File._resume)
 
     def _pause(self) -> None:
         """Wait for the current transaction, then close the file: SQLite connections must not cross a fork."""
-        self._handle.lock.acquire()
-        if self._path is not None:
-            self._handle.disconnect()
+        self._lock.acquire()
+        if self.path is not None:
+            self._disconnect()
 
     def _resume(self) -> None:
-        self._handle.lock.release()
-
-    @property
-    def path(self) -> Path | None:
-        """The file, or ``None`` if the data is in memory."""
-        return self._path
-
-    @property
-    def is_closed(self) -> bool:
-        return self._handle.is_closed
+        self._lock.release()
 
     def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Call *work* with the connection. If the file fails, replace it and call again. Raises ``CacheLocked``."""
-        with self._handle.lock:
+        with self._lock:
             while True:
                 try:
                     result = work(self._open())
                 except (sqlite3.Error, OSError) as error:
-                    if self._path is None:
+                    if self.path is None:
                         raise
                     problem = error
                 else:
-                    if self._is_locked:
-                        self._set_locked(is_locked=False)
+                    self._set_lock_timeout(LOCK_TIMEOUT)
                     return result
                 if _code(problem) in _BUSY:
-                    self._set_locked(is_locked=True)
+                    self._set_lock_timeout(_REPEATED_LOCK_TIMEOUT)
                     raise _locked_error()
-                self._handle.disconnect()
+                self._disconnect()
                 warn(self._replace(problem), CacheWarning)
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -157,46 +127,52 @@ class File:
         self.run(checkpoint)
 
     def close(self) -> None:
-        self._handle.close()
+        with self._lock:
+            self.is_closed = True
+            if self._connection is not None:
+                self._connection.close()
+
+    __del__ = close
+
+    def _disconnect(self) -> None:
+        """Close the connection; the next call opens a new one."""
+        self.close()
+        self._connection, self.is_closed = None, False
 
     def _open(self) -> sqlite3.Connection:
         """The connection. It is new if another program has deleted or renamed the file."""
-        handle, path = self._handle, self._path
-        if path is not None and not handle.is_closed and _identity(path) != handle.identity:
-            handle.disconnect()
-        if handle.connection is None:
-            handle.connection = self._memory() if path is None else self._connect(path)
-        return handle.connection
+        path = self.path
+        if path is not None and not self.is_closed and _identity(path) != self._identity:
+            self._disconnect()
+        if self._connection is None:
+            self._connection = self._memory() if path is None else self._connect(path)
+        return self._connection
 
-    @property
-    def _lock_timeout(self) -> float:
-        """Seconds to wait for another program's lock."""
-        return _REPEATED_LOCK_TIMEOUT if self._is_locked else LOCK_TIMEOUT
-
-    def _set_locked(self, *, is_locked: bool) -> None:
-        """Use the short timeout while a lock lasts, and the long one again after it."""
-        self._is_locked = is_locked
-        if self._handle.connection is not None:
-            self._handle.connection.execute(f"PRAGMA busy_timeout = {self._lock_timeout * 1000:.0f}")
+    def _set_lock_timeout(self, seconds: float) -> None:
+        """Wait so long for another program's lock from now on."""
+        if seconds != self._lock_timeout:
+            self._lock_timeout = seconds
+            if self._connection is not None:
+                self._connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
 
     def _replace(self, problem: Exception) -> str:
         """Start a new file if this one is damaged; use memory if the disk is full or read-only.
 
         Returns the text of the warning.
         """
-        assert self._path is not None
+        assert self.path is not None
         if _is_damage(problem) and not self._was_replaced:
             self._was_replaced = True
             try:
-                new_name = _move_aside(self._path)
-                self._handle.connection = self._connect(self._path)
+                new_name = _move_aside(self.path)
+                self._connection = self._connect(self.path)
                 return f"the cache file was damaged ({problem}); it was renamed to {new_name}"
             except (sqlite3.Error, OSError) as second_problem:
                 problem = second_problem
                 if _code(second_problem) in _BUSY:  # another program is creating the new file
-                    self._handle.connection = None
+                    self._connection = None
                     return "the cache file was damaged; it was renamed"
-        self._path, self._handle.connection = None, self._memory()
+        self.path, self._connection = None, self._memory()
         return f"the cache file cannot be used ({problem}); caching continues in memory only"
 
     def _memory(self) -> sqlite3.Connection:
@@ -226,7 +202,7 @@ class File:
             connection.executescript(self._schema)
             for query in self._checks:
                 connection.execute(query).fetchone()
-            self._handle.identity = _identity(path)
+            self._identity = _identity(path)
         except BaseException:
             connection.close()
             raise
