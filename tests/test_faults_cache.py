@@ -260,13 +260,13 @@ def test_with_an_open_umask_only_the_owner_can_read_the_files(trial):
 def test_a_clock_that_jumps_makes_no_entry_that_never_expires(trial, variant):
     trial.read("users")
     store, spent = trial.loc.session.cache, len(trial.sim.log)
-    store._now = faults.shifted(time.time, faults.SHIFTS[variant])
+    store.now = faults.shifted(time.time, faults.SHIFTS[variant])
 
     trial.read("users")
     assert len(trial.sim.log) == spent + 1, "expired, or from the future: requested again"
-    store._now = time.time
+    store.now = time.time
     trial.read("users")
-    store._now = faults.shifted(time.time, 7200)
+    store.now = faults.shifted(time.time, 7200)
     trial.read("users")
 
     assert len(trial.sim.log) >= spent + 2

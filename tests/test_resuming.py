@@ -25,7 +25,7 @@ def connect(trial, day=0, **options):
         faults.shifted(time.monotonic, day * A_DAY),
         faults.shifted(time.time, day * A_DAY),
     )
-    cache._now = faults.shifted(time.time, day * A_DAY)
+    cache.now = faults.shifted(time.time, day * A_DAY)
     return loc
 
 

@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,7 +40,8 @@ class Cache:
     """The cached pages and download records of one server, location and token.
 
     With ``keep_all``, nothing is deleted, however old. ``supports_resume`` is whether the next call for the same
-    query continues a download that was interrupted. Without a *path* the cache is in memory.
+    query continues a download that was interrupted. Without a *path* the cache is in memory. ``now`` returns the
+    current time, in Unix seconds.
     """
 
     def __init__(
@@ -53,7 +55,7 @@ class Cache:
     ) -> None:
         self._file = File(path, SCHEMA, CHECKS)
         self._token = token
-        self._now = now
+        self.now = now
         self.keep_all, self.supports_resume = keep_all, supports_resume
         self._has_warned_of_lock = False
         if path is not None:
@@ -134,7 +136,7 @@ class Cache:
 
     def new_record(self, query_id: str, resource: str, parameters: object, **values: Any) -> Record:
         """A record for a download that begins now, not yet written. *values* are other fields of ``Record``."""
-        now, generation = self._now(), uuid.uuid4().hex
+        now, generation = self.now(), uuid.uuid4().hex
         text = canonical_json(parameters)
         values = {"family": query_id, "started_at": now, "fetched_at": now, "read_at": now, **values}
         return Record(generation, self.prefix(generation), query_id, resource=resource, parameters=text, **values)
@@ -159,14 +161,14 @@ class Cache:
         If one of its pages could not be cached, it stays unfinished. A call within ``expire_after`` then requests
         only that page.
         """
-        finished = replace(record, finished_at=record.fetched_at, read_at=self._now())
+        finished = replace(record, finished_at=record.fetched_at, read_at=self.now())
 
         def write_finished(db: sqlite3.Connection) -> None:
             if download_records.count_pages(db, record) < record.pages:
                 download_records.save(db, record)
                 download_records.accept_partial(db, record)
             else:
-                download_records.save(db, replace(finished, size=download_records.size(db, record)))
+                download_records.save(db, finished)
 
         self._write_or_skip(write_finished)
         self._clean_up()
@@ -175,11 +177,11 @@ class Cache:
     def downloads(self, query_id: str | None = None) -> list[Record]:
         """All records, or those of one query, newest first. Raises ``CacheLocked``."""
         records = self._file.run(lambda db: download_records.records(db, query_id))
-        return download_records.newest_first(records, self._now())
+        return download_records.newest_first(records, self.now())
 
     def mark_read(self, record: Record) -> Record:
         """Record that a complete download was read now, which keeps it for another 30 days."""
-        now = self._now()
+        now = self.now()
         if record.read_count and 0 <= now - record.read_at < HOUR / 6:
             return record
         updated = replace(record, read_at=now, read_count=record.read_count + 1)
@@ -190,14 +192,10 @@ class Cache:
             )
         return updated
 
-    def now(self) -> float:
-        """The current time, in Unix seconds."""
-        return self._now()
-
     def elapsed(self, moment: float) -> float:
         """Seconds since *moment*; infinite if it is in the future, that is, if the clock was set back."""
-        age = self._now() - moment
-        return age if age > -60 else float("inf")
+        age = self.now() - moment
+        return age if age > -60 else inf
 
     def age(self, record: Record) -> float:
         """Seconds since the last page of a download arrived."""
@@ -214,43 +212,28 @@ class Cache:
     def delete_download(self, record: Record) -> None:
         """Delete a download and its pages. Does nothing with ``keep_all``, or while the file is locked."""
         if not self.keep_all:
-            with contextlib.suppress(CacheLocked):
-                self._file.write(lambda db: download_records.delete(db, [record]))
-                self._delete_orphans()
+            _delete_from(self._file, [record])
 
     def clear(self) -> None:
         """Delete everything, from the disk too. Raises ``CacheLocked``."""
         self._file.write(lambda db: db.execute("DELETE FROM downloads"))
-        while self._file.write(download_records.delete_orphans):
-            pass
+        _delete_orphans(self._file)
         self._file.shrink(at_once=True)
 
-    def _clean_up(self, max_batches: int | None = None) -> None:
+    def _clean_up(self, max_batches: float = inf) -> None:
         """Delete obsolete downloads, and the oldest ones if the cache folder is too large."""
         if self.keep_all:
             return
-        now = self._now()
+        now = self.now()
         with contextlib.suppress(CacheLocked):
             records = self.downloads()
             if any(record.read_at > now + DAY for record in records):  # read while the clock was wrong
                 query = "UPDATE downloads SET read_at = ? WHERE read_at > ?"
                 self._file.write(lambda db: db.execute(query, (now, now + DAY)))
                 records = self.downloads()
-            obsolete = download_records.find_obsolete(records, now)
-            if obsolete:
-                self._file.write(lambda db: download_records.delete(db, obsolete))
-            self._delete_orphans(max_batches, has_deleted=bool(obsolete))
+            _delete_from(self._file, download_records.find_obsolete(records, now), max_batches)
         if self.path is not None:
             self._enforce_max_bytes(self.path)
-
-    def _delete_orphans(self, max_batches: int | None = None, *, has_deleted: bool = True) -> None:
-        """Delete pages that belong to no download, and return the space to the disk. Raises ``CacheLocked``."""
-        batches = 0
-        while (max_batches is None or batches < max_batches) and self._file.run(download_records.has_orphans):
-            self._file.write(download_records.delete_orphans)
-            batches += 1
-        if batches or has_deleted:
-            self._file.shrink()
 
     def _enforce_max_bytes(self, path: Path) -> None:
         """Delete the oldest downloads in the cache folder, of all locations, until it has at most ``MAX_BYTES``.
@@ -266,7 +249,7 @@ class Cache:
             if file.suffix == ".sqlite"
             for size, record in download_records.sizes_in_file(file)
         ]
-        total, now = sum(size for size, _, _ in downloads), self._now()
+        total, now = sum(size for size, _, _ in downloads), self.now()
         oldest: dict[Path, list[Record]] = {}
         for size, record, file in sorted(downloads, key=lambda download: download[1].fetched_at):
             if total <= MAX_BYTES:
@@ -285,9 +268,19 @@ def _file_size(file: Path) -> int:
         return 0
 
 
-def _delete_from(file: File, records: list[Record]) -> None:
+def _delete_from(file: File, records: list[Record], max_batches: float = inf) -> None:
+    """Delete downloads and orphans, and return the space to the disk. Stops if the file is locked."""
     with contextlib.suppress(CacheLocked):
-        file.write(lambda db: download_records.delete(db, records))
-        while file.write(download_records.delete_orphans):
-            pass
-        file.shrink()
+        if records:
+            file.write(lambda db: download_records.delete(db, records))
+        if _delete_orphans(file, max_batches) or records:
+            file.shrink()
+
+
+def _delete_orphans(file: File, max_batches: float = inf) -> int:
+    """Delete pages that belong to no download. Returns the number of batches. Raises ``CacheLocked``."""
+    batches = 0
+    while batches < max_batches and file.run(download_records.first_orphan) is not None:  # without a lock
+        file.write(download_records.delete_orphans)
+        batches += 1
+    return batches

@@ -27,8 +27,7 @@ class Record:
     ``fetched_at`` is when the last page arrived. ``finished_at`` is the same time once no page is missing, else
     ``None``. ``read_at`` is when the cached pages were last read, ``read_count`` how many times. ``wanted`` is the
     number of rows requested, ``None`` for all. ``family`` is equal for queries that differ only in ``since`` and
-    ``until``. ``fresh_for`` is how many seconds the download may be served from the cache. ``size`` is the bytes of
-    its pages, set when it is finished.
+    ``until``. ``fresh_for`` is how many seconds the download may be served from the cache.
     """
 
     generation: str
@@ -49,7 +48,6 @@ class Record:
     read_count: int = 0
     pages: int = 0
     rows: int = 0
-    size: int = 0
 
     @property
     def is_interrupted(self) -> bool:
@@ -73,7 +71,7 @@ INSERT INTO downloads ({_COLUMNS}) VALUES ({", ".join("?" * len(fields(Record)))
 ON CONFLICT (generation) DO UPDATE SET
     finished_at = excluded.finished_at,
     fetched_at = max(fetched_at, excluded.fetched_at), read_at = max(read_at, excluded.read_at),
-    pages = max(pages, excluded.pages), rows = max(rows, excluded.rows), size = excluded.size,
+    pages = max(pages, excluded.pages), rows = max(rows, excluded.rows),
     wanted = max(wanted, excluded.wanted)  -- null (all rows) if either is null
 WHERE finished_at IS NULL
 """
@@ -104,33 +102,20 @@ def count_pages(db: sqlite3.Connection, record: Record) -> int:
     return int(count)
 
 
-def size(db: sqlite3.Connection, record: Record) -> int:
-    """The bytes of its pages in the file."""
-    query = "SELECT coalesce(sum(length(value)), 0) FROM pages WHERE key >= ? AND key < ?"
-    return int(db.execute(query, record.key_range).fetchone()[0])
-
-
 def delete(db: sqlite3.Connection, obsolete: Iterable[Record]) -> None:
     """Delete records. ``delete_orphans`` deletes their pages."""
     db.executemany("DELETE FROM downloads WHERE generation = ?", [(record.generation,) for record in obsolete])
 
 
-def delete_orphans(db: sqlite3.Connection) -> bool:
-    """Delete one batch of pages that belong to no download. Returns whether there were any."""
-    first = _first_orphan(db)
-    if first is None:
-        return False
-    batch = "SELECT key FROM pages WHERE key >= ? AND key < ? LIMIT ?"
-    db.execute(f"DELETE FROM pages WHERE key IN ({batch})", (first, f"{first[:32]}g", BATCH))
-    return True
+def delete_orphans(db: sqlite3.Connection) -> None:
+    """Delete one batch of pages that belong to no download."""
+    first = first_orphan(db)
+    if first is not None:
+        batch = "SELECT key FROM pages WHERE key >= ? AND key < ? LIMIT ?"
+        db.execute(f"DELETE FROM pages WHERE key IN ({batch})", (first, f"{first[:32]}g", BATCH))
 
 
-def has_orphans(db: sqlite3.Connection) -> bool:
-    """Whether there are pages that belong to no download."""
-    return _first_orphan(db) is not None
-
-
-def _first_orphan(db: sqlite3.Connection) -> str | None:
+def first_orphan(db: sqlite3.Connection) -> str | None:
     """The first key of a page that belongs to no download."""
     prefixes = {prefix for (prefix,) in db.execute("SELECT prefix FROM downloads")}
     start = ""
@@ -202,8 +187,9 @@ def sizes_in_file(path: Path) -> list[tuple[int, Record]]:
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0)
     except sqlite3.Error:
         return []
+    query = "SELECT coalesce(sum(length(value)), 0) FROM pages WHERE key >= ? AND key < ?"
     try:
-        return [(record.size or size(db, record), record) for record in records(db)]
+        return [(db.execute(query, record.key_range).fetchone()[0], record) for record in records(db)]
     except sqlite3.Error:
         return []
     finally:
