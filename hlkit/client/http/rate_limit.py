@@ -78,12 +78,15 @@ def duration(seconds: float) -> str:
 
 
 class RateLimiter:
-    """Hands out slots. Thread-safe. ``clock`` is monotonic seconds, ``now`` is Unix seconds."""
+    """Hands out slots. Thread-safe. ``clock`` is monotonic seconds, ``now`` is Unix seconds.
+
+    ``interval`` is the burst window, in seconds.
+    """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic, now: Callable[[], float] = time.time) -> None:
         self._clock, self._now = clock, now
         self._lock = threading.Lock()
-        self._size, self._interval = DEFAULT_IN_FLIGHT, INTERVAL
+        self._size, self.interval = DEFAULT_IN_FLIGHT, INTERVAL
         self._free_at: list[float] = []  # for each slot in use, when it is free again, by ``clock``
         self._day_ends_at = 0.0  # by ``clock``: until then, an empty daily quota stays empty
         self.quota = Quota()
@@ -92,17 +95,12 @@ class RateLimiter:
     def _after_fork_in_child(self) -> None:
         """The responses to requests in flight go to the parent, so count their slots as used now."""
         self._lock = threading.Lock()
-        next_interval = self._clock() + self._interval
+        next_interval = self._clock() + self.interval
         self._free_at = [min(free_at, next_interval) for free_at in self._free_at]
-
-    @property
-    def interval(self) -> float:
-        """The burst window, in seconds."""
-        return self._interval
 
     def time_for(self, requests: int) -> float:
         """Estimated seconds for a number of requests, by the limits that the server has reported so far."""
-        return max(requests * SECONDS_PER_REQUEST, (math.ceil(requests / self._size) - 1) * self._interval)
+        return max(requests * SECONDS_PER_REQUEST, (math.ceil(requests / self._size) - 1) * self.interval)
 
     def acquire(self, progress: Progress, max_wait: float = math.inf) -> None:
         """Wait for a free slot and take it.
@@ -133,7 +131,7 @@ class RateLimiter:
         with self._lock:
             reports_burst = headers is not None and self._read_limits(headers)
             self._free_at.remove(_IN_FLIGHT)
-            self._free_at.append(self._clock() + self._interval)
+            self._free_at.append(self._clock() + self.interval)
             if reports_burst and self.quota.burst is not None:
                 self._sync(self.quota.burst)
 
@@ -146,11 +144,22 @@ class RateLimiter:
 
     def daily_quota_error(self) -> QuotaExhausted | None:
         """The error to raise if the last response reported that no request is left today, else ``None``."""
-        return _daily_quota_error(self.quota, self._now()) if self.quota.day == 0 else None
+        quota = self.quota
+        if quota.day != 0:
+            return None
+        seconds = None if quota.day_resets_at is None else max(0.0, quota.day_resets_at - self._now())
+        when = "within 24 hours" if seconds is None else f"in {duration(seconds)}"
+        limit = "" if quota.day_limit is None else f" ({quota.day_limit:,})"
+        return QuotaExhausted(
+            f"today's requests{limit} are used up, by this program and others together; the quota is full again "
+            f"{when}",
+            hint="make the call again then",
+            retry_after=seconds,
+        )
 
     def _burst_exhausted(self, seconds: float) -> RateLimited:
         return RateLimited(
-            f"HighLevel allows {self._size:,} requests in {duration(self._interval)}, and they are used up; the next "
+            f"HighLevel allows {self._size:,} requests in {duration(self.interval)}, and they are used up; the next "
             f"is free in {duration(seconds)}",
             hint=f"make the call again then, or connect with deadline={math.ceil(seconds)}, which waits for it",
             retry_after=seconds,
@@ -166,16 +175,14 @@ class RateLimiter:
         """If the server reports fewer requests left than we count, mark the difference as used by others."""
         now = self._clock()
         free = self._size - sum(free_at > now for free_at in self._free_at)
-        self._free_at.extend([now + self._interval] * (free - left))
+        self._free_at.extend([now + self.interval] * (free - left))
 
     def _require_daily_quota(self) -> None:
-        """Raise ``QuotaExhausted`` if the daily quota is empty."""
-        # Check both clocks: the time of day may be set back, and the monotonic clock stops while a laptop sleeps.
-        quota = self.quota
-        if quota.day != 0 or self._clock() >= self._day_ends_at:
-            return
-        if quota.day_resets_at is None or self._now() < quota.day_resets_at:
-            raise _daily_quota_error(quota, self._now())
+        """Raise ``QuotaExhausted`` if the daily quota is empty, until it is full again by either clock."""
+        # The time of day may be set back, and the monotonic clock stops while a laptop sleeps.
+        error = self.daily_quota_error()
+        if error is not None and self._clock() < self._day_ends_at and error.retry_after != 0:
+            raise error
 
     def _read_limits(self, headers: Mapping[str, str]) -> bool:
         """Update the limits that the headers report. Returns whether they report ``burst``."""
@@ -185,10 +192,8 @@ class RateLimiter:
             return int(text) if text.isascii() and text.isdigit() and len(text) < 16 and int(text) <= most else None
 
         now = self._now()
-        interval_ms, reset_ms = (
-            number("interval-milliseconds", MAX_INTERVAL * 1000),
-            number("daily-reset", DAY * 1000),
-        )
+        interval_ms = number("interval-milliseconds", MAX_INTERVAL * 1000)
+        reset_ms = number("daily-reset", DAY * 1000)
         burst_limit, day_limit = number("max", MAX_BURST), number("limit-daily", 1e15)
         limits = {  # a limit of 0 is an error of the server's, and so is what it reports as left of it
             "burst": None if burst_limit == 0 else number("remaining", 1e15),
@@ -202,19 +207,8 @@ class RateLimiter:
         if reported:
             self.quota = replace(self.quota, **reported, reported_at=now)  # type: ignore[arg-type]
         self._size = self.quota.burst_limit or BURST
-        self._interval = self.quota.interval or INTERVAL
+        self.interval = self.quota.interval or INTERVAL
         if limits["day"] == 0:
             # If the server does not report when the day resets, send one request a minute to find out.
             self._day_ends_at = self._clock() + (60 if reset_ms is None else reset_ms / 1000)
         return limits["burst"] is not None
-
-
-def _daily_quota_error(quota: Quota, now: float) -> QuotaExhausted:
-    seconds = None if quota.day_resets_at is None else max(0.0, quota.day_resets_at - now)
-    when = "within 24 hours" if seconds is None else f"in {duration(seconds)}"
-    limit = "" if quota.day_limit is None else f" ({quota.day_limit:,})"
-    return QuotaExhausted(
-        f"today's requests{limit} are used up, by this program and others together; the quota is full again {when}",
-        hint="make the call again then",
-        retry_after=seconds,
-    )

@@ -82,24 +82,18 @@ class RetryState:
 
     def _delay(self, error: HlkitError, retry_after: float | None, interval: float) -> float | None:
         """Seconds to wait, or ``None`` if this error is not worth another attempt."""
-        if isinstance(error, WrongLocation):
-            return self._delay_for_wrong_location(error)
+        if isinstance(error, WrongLocation) and error.status is not None and error.status < 300:
+            # A row of another location in a successful response may be a glitch: request it once more, at once.
+            is_first, self._has_retried_wrong_location = not self._has_retried_wrong_location, True
+            return 0.0 if is_first else None
         if not error.retryable:
             return None
         longest = self.deadline / 60 * 2 ** (self.attempts - 1)
         backoff = self.jitter(longest / 2, longest)
         if isinstance(error, RateLimited) and retry_after is None:
-            retry_after = self.jitter(
-                interval, 1.1 * interval
-            )  # programs that share the limit should not return at once
+            # Programs that share the limit should not return at the same instant.
+            retry_after = self.jitter(interval, 1.1 * interval)
         return max(backoff, retry_after or 0.0)
-
-    def _delay_for_wrong_location(self, error: WrongLocation) -> float | None:
-        """A successful response with a row of another location may be a glitch: request it once more, at once."""
-        if self._has_retried_wrong_location or error.status is None or error.status >= 300:
-            return None
-        self._has_retried_wrong_location = True
-        return 0.0
 
 
 def _come_back_later(error: HlkitError, seconds: float) -> RateLimited:

@@ -28,16 +28,13 @@ class Token:
     ``format_warning`` says how the text differs from the usual format. It is empty if it does not.
     """
 
-    __slots__ = ("_hand_over", "_keyed_hash", "_redact", "_redact_text", "_set_header", "format_warning")
+    __slots__ = ("_hand_over", "_keyed_hash", "_redact", "_redact_text", "format_warning")
 
     def __init__(self, text: str, format_warning: str = "") -> None:
         self.format_warning = format_warning
         secret = text.encode()
         key = hashlib.blake2b(secret).digest()  # cannot be reversed, so stack frames may hold it
         pattern = re.compile(f"{re.escape(text)}|{_PIT.pattern}", re.IGNORECASE)
-
-        def set_header(headers: Any) -> None:
-            headers["Authorization"] = f"Bearer {text}"
 
         def hand_over(receive: Callable[[str], object]) -> None:
             receive(text)
@@ -51,12 +48,12 @@ class Token:
         def redact(body: bytes) -> bytes:
             return body.replace(secret, _MASK.encode()).replace(secret.upper(), _MASK.encode())
 
-        self._set_header, self._hand_over, self._keyed_hash = set_header, hand_over, keyed_hash
+        self._hand_over, self._keyed_hash = hand_over, keyed_hash
         self._redact_text, self._redact = redact_text, redact
 
     def sign(self, headers: Any) -> None:
         """Add the token to the headers of a request that is about to be sent."""
-        self._set_header(headers)
+        self._hand_over(lambda text: headers.update({"Authorization": f"Bearer {text}"}))
 
     def hand_to(self, receive: Callable[[str], object]) -> None:
         """Call *receive* (such as a keyring's) with the text. Catch errors inside: their traceback would show it."""
