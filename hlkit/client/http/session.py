@@ -100,43 +100,34 @@ class RequestSpec:
     from_network: bool = False
 
 
-class _SharedProgress(Progress):
-    """The progress of one request that several callers may wait for. It is canceled once all of them are.
+class _InFlight(Progress):
+    """A request in flight. It was started for ``spec``; callers with an identical request join it.
 
     ``waiters`` holds the progress of each caller by the id of its spec. The dict is only ever replaced as a whole, so
-    that it can be read without a lock. Waits are reported to the first caller.
-    """
-
-    def __init__(self, first: RequestSpec) -> None:
-        super().__init__()
-        self._first = first
-        self.waiters: dict[int, Progress] = {id(first): first.progress}
-
-    @property
-    def is_canceled(self) -> bool:
-        return super().is_canceled or all(progress.is_canceled for progress in self.waiters.values())
-
-    def on_wait(self, seconds: float, why: str) -> None:
-        self._first.progress.on_wait(seconds, why)
-
-
-class _InFlight:
-    """A request in flight. It was started for ``spec``; callers with an identical request join it.
+    that it can be read without a lock. The request is canceled once all callers are. It reports waits to the first.
 
     Once ``done`` is set, there is an ``error``, or the ``body`` and the ``result`` of parsing it with ``spec``. A
     caller who joined parses the body with its own spec.
     """
 
     def __init__(self, key: str, request: requests.PreparedRequest, spec: RequestSpec) -> None:
+        super().__init__()
         self.key, self.request, self.spec = key, request, spec
-        self.progress = _SharedProgress(spec)
+        self.waiters: dict[int, Progress] = {id(spec): spec.progress}
         self.requests_sent = 0
         self.done = threading.Event()
         self.error: BaseException | None = None
         self.body = b""
         self.result: Any = None
 
-    def wait(self, spec: RequestSpec) -> None:
+    @property
+    def is_canceled(self) -> bool:
+        return super().is_canceled or all(progress.is_canceled for progress in self.waiters.values())
+
+    def on_wait(self, seconds: float, why: str) -> None:
+        self.spec.progress.on_wait(seconds, why)
+
+    def wait_until_done(self, spec: RequestSpec) -> None:
         """Wait until done, or until the caller with this spec cancels.
 
         Raises ``Canceled`` or ``KeyboardInterrupt`` within ``CANCEL_GRACE`` seconds.
@@ -145,8 +136,8 @@ class _InFlight:
             while not self.done.wait(0.05):
                 spec.progress.raise_if_canceled()
         except (KeyboardInterrupt, Canceled):
-            if self.progress.waiters.keys() <= {id(spec)}:  # nobody else waits: make no further attempts
-                self.progress.cancel()
+            if self.waiters.keys() <= {id(spec)}:  # nobody else waits: make no further attempts
+                self.cancel()
                 self.done.wait(CANCEL_GRACE)
             raise
 
@@ -193,7 +184,7 @@ class _RateLimitedSession:
         while True:
             # A slot may be free only in the next rate-limit window, so allow at least one window, however short the
             # deadline is.
-            self.rate_limiter.acquire(in_flight.progress, max_wait=max(self.deadline, INTERVAL))
+            self.rate_limiter.acquire(in_flight, max_wait=max(self.deadline, INTERVAL))
             in_flight.requests_sent += 1
             self.requests_sent += 1
             started = self._clock()
@@ -202,16 +193,17 @@ class _RateLimitedSession:
             result, error = self._parse(outcome, spec)
             if error is not None:
                 _log.debug("%s %s: %s, attempt %d", spec.method, spec.path, type(error).__name__, retry.attempts)
-                self._wait_to_retry(retry, error, outcome, in_flight.progress)
+                self._wait_to_retry(retry, error, outcome, in_flight)
                 continue
             assert isinstance(outcome, RawResponse)
             responses.append((outcome.body, result))
             if outcome.is_known_complete:
                 self._server_marks_end = True
                 in_flight.body, in_flight.result = outcome.body, result
-            elif len(responses) < self._max_reads(result, spec):
-                continue  # a success, but of unknown length: request it again, to compare
             else:
+                reads = 2 if spec.may_be_truncated(result) else 1
+                if len(responses) < (MAX_READS if self._server_marks_end else reads):
+                    continue  # a success, but of unknown length: request it again, to compare
                 in_flight.body, in_flight.result = max(responses, key=lambda response: len(response[0]))
             spec.retry_budget.deposit()  # a success earns back part of the retry budget
             return
@@ -239,12 +231,6 @@ class _RateLimitedSession:
         if error is not None:
             error.message = self._token.redact_text(error.message)
         return result, error
-
-    def _max_reads(self, result: Any, spec: RequestSpec) -> int:
-        """How many times to request a response of unknown length."""
-        if self._server_marks_end:  # this server normally states the length, so a response without one is suspicious
-            return MAX_READS
-        return 2 if spec.may_be_truncated(result) else 1
 
     def _wait_to_retry(
         self, retry: RetryState, error: HlkitError, outcome: RawResponse | Failure, progress: Progress
@@ -308,7 +294,7 @@ class Session(_RateLimitedSession):
         while True:
             in_flight = self._join(key, request, spec)
             try:
-                in_flight.wait(spec)
+                in_flight.wait_until_done(spec)
             finally:
                 self._detach(in_flight, spec)
             spec.from_network = in_flight.requests_sent > 0
@@ -370,10 +356,10 @@ class Session(_RateLimitedSession):
             in_flight = self._in_flight.get(key)
             # A cache-only caller must not start or wait for a request over the network, and a caller that may send
             # must not receive the NotCached error of a cache-only one.
-            if in_flight is None or in_flight.progress.is_canceled or in_flight.spec.cache_only != spec.cache_only:
+            if in_flight is None or in_flight.is_canceled or in_flight.spec.cache_only != spec.cache_only:
                 in_flight = self._in_flight[key] = _InFlight(key, request, spec)
                 threading.Thread(target=self._run, args=(in_flight,), name="hlkit-request", daemon=True).start()
-            in_flight.progress.waiters = {**in_flight.progress.waiters, id(spec): spec.progress}
+            in_flight.waiters = {**in_flight.waiters, id(spec): spec.progress}
             return in_flight
 
     def _detach(self, in_flight: _InFlight, spec: RequestSpec) -> None:
@@ -382,10 +368,10 @@ class Session(_RateLimitedSession):
         Also sets ``spec.requests_sent``, after a cancel too.
         """
         with self._in_flight_lock:
-            waiters = {key: value for key, value in in_flight.progress.waiters.items() if key != id(spec)}
-            in_flight.progress.waiters = waiters
+            waiters = {key: value for key, value in in_flight.waiters.items() if key != id(spec)}
+            in_flight.waiters = waiters
             if not waiters:
-                in_flight.progress.cancel()
+                in_flight.cancel()
         if in_flight.spec is spec:
             spec.requests_sent = in_flight.requests_sent
 
