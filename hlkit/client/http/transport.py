@@ -171,27 +171,24 @@ class _Attempt(threading.Thread):
 
     def _read_response(self, response: requests.Response) -> RawResponse | Failure:
         headers = {name.lower(): self._token.redact_text(text) for name, text in response.headers.items()}
-        body: bytes | Failure
         try:
-            body = self._read_body(response.raw)
+            body = self._read_body(response.raw, headers.get("content-encoding", ""))
         except Exception as error:
             body = self._failure(error)
-        if isinstance(body, bytes):
-            body = _decompress(body, headers.get("content-encoding", ""))
-        if isinstance(body, bytes):
-            return RawResponse(response.status_code, headers, self._token.redact(body))
-        if response.status_code == 429 or response.status_code >= 500:  # the status is enough to act on
-            return RawResponse(response.status_code, headers, b"")
-        return body
+        if isinstance(body, Failure):
+            if response.status_code != 429 and response.status_code < 500:
+                return body
+            body = b""  # the status is enough to act on
+        return RawResponse(response.status_code, headers, self._token.redact(body))
 
-    def _read_body(self, stream: Any) -> bytes | Failure:
+    def _read_body(self, stream: Any, encoding: str) -> bytes | Failure:
         chunks, size = [], 0
         while chunk := stream.read(_CHUNK_BYTES, decode_content=False):
             size += len(chunk)
             if size > MAX_BODY_BYTES or self.abandoned:
                 return _TOO_LARGE
             chunks.append(chunk)
-        return b"".join(chunks)
+        return _decompress(b"".join(chunks), encoding)
 
     def _failure(self, error: Exception) -> Failure:
         failure = _failure_from(error)
