@@ -183,17 +183,12 @@ def _is_superseded(record: Record, newer: Record) -> bool:
 
 def sizes_in_file(path: Path) -> list[tuple[int, Record]]:
     """The bytes and the record of each download in a cache file. Empty if the file cannot be read."""
-    try:
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0)
-    except sqlite3.Error:
-        return []
     query = "SELECT coalesce(sum(length(value)), 0) FROM pages WHERE key >= ? AND key < ?"
     try:
-        return [(db.execute(query, record.key_range).fetchone()[0], record) for record in records(db)]
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0)) as db:
+            return [(db.execute(query, record.key_range).fetchone()[0], record) for record in records(db)]
     except sqlite3.Error:
         return []
-    finally:
-        db.close()
 
 
 def delete_all_records(path: Path) -> None:
