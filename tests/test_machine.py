@@ -120,7 +120,7 @@ class Machine(RuleBasedStateMachine):
         self.loc = self.trial.connect()
 
         now = time.time()  # fixed for the cache, however slow the machine is
-        with mock.patch.object(self.loc.session.cache, "_now", return_value=now):
+        with mock.patch.object(self.loc.session.cache, "now", return_value=now):
             self.check_complete(name, lambda: self.call(name, expire_after=now - start))  # none older than start
 
         if CATALOG[name].paging.style in BY_A_CURSOR and pages:
