@@ -36,7 +36,7 @@ def test_it_shows_what_is_installed_and_what_to_do(capsys):
     rows = json.loads(rows)
 
     names = {row["name"] for row in rows}
-    assert {"Python", "hlkit", "pandas", "pyarrow", "requests", "msgspec", "ipywidgets"} <= names
+    assert {"Python", "hlkit", "pandas", "pyarrow", "requests", "requests-cache", "ipywidgets"} <= names
     assert {"jupyterlab", "voila", "holidays", "rapidfuzz"} <= names, "of every extra"
     assert {"browser", "keyring", "cache", "saved locations"} <= names
     assert all(row["name"] in said for row in rows)

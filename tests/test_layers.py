@@ -26,8 +26,8 @@ LAYERS = [
     )
 ]
 STARTS_THE_SIMULATION = {"hlkit.connection", "hlkit.cli.commands"}
-HTTP = {"requests", "urllib3", "http", "httpx", "aiohttp"}
-SPEAKS_HTTP = {f"hlkit.client.http.{name}" for name in ("session", "transport")}
+HTTP = {"requests", "requests_cache", "urllib3", "http", "httpx", "aiohttp"}
+SPEAKS_HTTP = {f"hlkit.client.http.{name}" for name in ("cache", "session", "transport")}
 
 
 def modules(folder: Path = ROOT / "hlkit") -> dict[str, Path]:

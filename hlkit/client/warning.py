@@ -26,7 +26,7 @@ def collect_warnings() -> Iterator[list[str]]:
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn at the line outside hlkit that called into it, however deep in hlkit this is.
 
-    The outermost frame of hlkit decides, because other packages can stand between two of its
+    The outermost frame of hlkit decides, because other packages (requests-cache) can stand between two of its
     frames. A functools frame directly above belongs to hlkit too: it is a cached property.
     """
     collected = _COLLECTED.get()

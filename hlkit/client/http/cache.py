@@ -1,8 +1,9 @@
-"""The response cache: pages and download records in one SQLite file.
+"""The response cache: pages and download records in one SQLite file, as a backend of requests-cache.
 
-It never hangs or fails a call. A write that another program's lock blocks is skipped, a damaged file is renamed, and
-on a full disk the cache moves to memory. Each shows one warning. Each page is signed with the token: one that was
-changed, or written with another token, counts as not cached.
+Unlike the SQLite backend of requests-cache, it never hangs or fails a call. A write that another program's lock
+blocks is skipped, a damaged file is renamed, and on a full disk the cache moves to memory. Each shows one warning.
+Each page is signed with the token: one that was changed, or written with another token, counts as not cached. No
+pickle and no header is stored.
 
 ``download_records.py`` decides which downloads are deleted, and when.
 """
@@ -21,6 +22,8 @@ from typing import Any, TypeVar
 
 import msgspec
 import pyarrow as pa
+from requests_cache.backends.base import BaseCache
+from requests_cache.models.response import CachedResponse
 
 from hlkit.client.errors import CacheLocked
 from hlkit.client.http import download_records
@@ -36,7 +39,7 @@ _ZSTD = pa.Codec("zstd", compression_level=1)
 T = TypeVar("T")
 
 
-class Cache:
+class Cache(BaseCache):
     """The cached pages and download records of one server, location and token.
 
     With ``keep_all``, nothing is deleted, however old. ``supports_resume`` is whether the next call for the same
@@ -53,6 +56,7 @@ class Cache:
         supports_resume: bool = True,
         now: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__(cache_name="hlkit")
         self._file = File(path, SCHEMA, CHECKS)
         self._token = token
         self.now = now
@@ -68,6 +72,18 @@ class Cache:
 
     def __repr__(self) -> str:
         return f"<Cache in {self.path or 'memory'}>"
+
+    __str__ = __repr__
+
+    # ---- the interface of requests-cache
+
+    def save_response(self, response: Any, cache_key: str | None = None, expires: Any = None) -> None:
+        assert cache_key is not None
+        self.store_page(cache_key, response.content)
+
+    def get_response(self, key: str, default: Any = None) -> CachedResponse | None:
+        body = self.load_page(key)
+        return None if body is None else CachedResponse(status_code=200, content=body, url="")
 
     # ---- pages: the bodies of responses
 

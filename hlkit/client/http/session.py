@@ -10,10 +10,11 @@
 6. Send once, and parse the body. The step fails unless the response is complete and its body parses.
 7. Retry: if step 6 failed and may succeed later, wait and go back to step 5. Raise when the attempts or the deadline
    of this request, or the retry budget of its download, are used up.
-8. Return: the response is cached, and every caller who joined receives it.
+8. Return: requests-cache stores the response, and every caller who joined receives it.
 
-``_RateLimitedSession`` does steps 4 to 7, ``Session`` the others. Each request has its own thread, so that Ctrl-C and
-Cancel take effect at once, and a response that is already on its way is still cached.
+``_RateLimitedSession`` does steps 4 to 7. ``Session`` does the others, with requests-cache for step 3. Each request
+has its own thread, so that Ctrl-C and Cancel take effect at once, and a response that is already on its way is still
+cached.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import requests
+from requests_cache import CacheMixin
 
 from hlkit.client.errors import (
     CacheLocked,
@@ -142,7 +144,7 @@ class _InFlight(Progress):
             raise
 
 
-class _RateLimitedSession:
+class _RateLimitedSession(requests.Session):
     """Sends a request until its response is complete and parses: steps 4 to 7 above.
 
     ``read_only_post_paths`` are regular expressions for the POST endpoints that only read. ``deadline`` is the number
@@ -159,7 +161,9 @@ class _RateLimitedSession:
         clock: Callable[[], float] = time.monotonic,
         rate_limiter: RateLimiter | None = None,
     ) -> None:
-        self._adapter = Adapter()
+        super().__init__()
+        self.mount("https://", Adapter())
+        self.mount("http://", Adapter())
         self.base_url, self._token, self.deadline = base_url, token, deadline
         self._read_only_post_paths = read_only_post_paths
         self._clock = clock
@@ -169,18 +173,22 @@ class _RateLimitedSession:
         self.requests_sent = 0  # since this session began
         self.from_cache = 0  # pages that needed no request; download.py counts them
 
-    def _send(self, in_flight: _InFlight) -> None:
-        """Send a request until it succeeds, and set its ``body`` and ``result``.
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """Send the request of ``options["in_flight"]`` until it succeeds, and set its ``result``.
 
         If the server does not state the length of a response, a truncated one may look complete. Such a response may
         be requested up to ``MAX_READS`` times; the longest is used. If that fails, so does the request: one response
         alone may lack rows, and nothing would show it.
         """
-        spec, request = in_flight.spec, in_flight.request
+        # CacheMixin.send passes on the keyword arguments that it does not use itself.
+        in_flight: _InFlight = options["in_flight"]
+        spec = in_flight.spec
+        if spec.cache_only:  # CacheMixin calls this method only if it has no usable response
+            raise NotCached("a cached page can no longer be read", hint="read it again")
         self._require_read_only(request)
         self._require_api_host(request)
         retry = RetryState(self.deadline, spec.retry_budget)
-        responses: list[tuple[bytes, Any]] = []  # bodies and results
+        responses: list[tuple[RawResponse, Any]] = []  # with their results
         while True:
             # A slot may be free only in the next rate-limit window, so allow at least one window, however short the
             # deadline is.
@@ -196,22 +204,24 @@ class _RateLimitedSession:
                 self._wait_to_retry(retry, error, outcome, in_flight)
                 continue
             assert isinstance(outcome, RawResponse)
-            responses.append((outcome.body, result))
+            responses.append((outcome, result))
             if outcome.is_known_complete:
                 self._server_marks_end = True
-                in_flight.body, in_flight.result = outcome.body, result
             else:
                 reads = 2 if spec.may_be_truncated(result) else 1
                 if len(responses) < (MAX_READS if self._server_marks_end else reads):
                     continue  # a success, but of unknown length: request it again, to compare
-                in_flight.body, in_flight.result = max(responses, key=lambda response: len(response[0]))
+                outcome, result = max(responses, key=lambda response: len(response[0].body))
+            in_flight.result = result
             spec.retry_budget.deposit()  # a success earns back part of the retry budget
-            return
+            return _cacheable(request, outcome)
 
     def _send_once(self, request: requests.PreparedRequest, seconds: float) -> RawResponse | Failure:
+        adapter = self.get_adapter(request.url or "")
+        assert isinstance(adapter, Adapter)
         headers = None
         try:
-            outcome = send_once(self._adapter, request, self._token, seconds)
+            outcome = send_once(adapter, request, self._token, seconds)
             headers = outcome.headers if isinstance(outcome, RawResponse) else None
             return outcome
         finally:
@@ -268,12 +278,27 @@ class _RateLimitedSession:
             )
 
 
-class Session(_RateLimitedSession):
-    """A session with a cache. ``fetch`` is its only way to read."""
+class Session(CacheMixin, _RateLimitedSession):
+    """A session with a cache. ``fetch`` is its only way to read.
+
+    requests-cache's ``CacheMixin.send`` returns a cached response, or calls ``_RateLimitedSession.send`` and caches
+    what that returns.
+    """
+
+    cache: Cache
 
     def __init__(self, base_url: str, token: Token, cache: Cache, **options: Any) -> None:
-        super().__init__(base_url, token, **options)
-        self.cache = cache
+        super().__init__(
+            backend=cache,
+            key_fn=self._in_flight_key,
+            allowable_methods=("GET", "POST"),
+            allowable_codes=tuple(range(200, 300)),
+            expire_after=-1,  # never: download.py decides which pages are fresh
+            base_url=base_url,
+            token=token,
+            **options,
+        )
+        self.headers.clear()
         self._reset_in_flight()
         # The threads that run the parent's requests do not exist in the child.
         fork.register(self, in_child=Session._reset_in_flight)
@@ -287,6 +312,10 @@ class Session(_RateLimitedSession):
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a session holds a token and cannot be pickled or copied; connect to the location again")
+
+    def request(self, method: Any, url: Any, *_: Any, **__: Any) -> NoReturn:
+        """Refuse: ``get``, ``post`` and the other methods of ``requests`` would bypass the checks of ``fetch``."""
+        raise _not_from_fetch()
 
     def fetch(self, spec: RequestSpec) -> Any:
         """What ``spec.parse`` returns for the response, from the cache or the server. Raises ``HlkitError``."""
@@ -378,43 +407,63 @@ class Session(_RateLimitedSession):
     def _run(self, in_flight: _InFlight) -> None:
         """Run in the thread of a request in flight. Always sets ``done`` at the end, even after an error."""
         try:
-            if not self._load_from_cache(in_flight):
-                self._send(in_flight)
-                self.cache.store_page(in_flight.key, in_flight.body)
+            self._load(in_flight)
         except BaseException as error:
             in_flight.error = _without_frames(error)
         finally:
-            with self._in_flight_lock:
-                if self._in_flight.get(in_flight.key) is in_flight:
-                    del self._in_flight[in_flight.key]
-            in_flight.done.set()
+            self._finish(in_flight)
 
-    def _load_from_cache(self, in_flight: _InFlight) -> bool:
-        """Set ``body`` and ``result`` if the response is cached. Returns whether it is.
+    def _finish(self, in_flight: _InFlight) -> None:
+        with self._in_flight_lock:
+            if self._in_flight.get(in_flight.key) is in_flight:
+                del self._in_flight[in_flight.key]
+        in_flight.done.set()
 
-        A cache-only request that is not cached raises ``NotCached``, or ``CacheLocked`` if the file is locked.
-        """
+    def _load(self, in_flight: _InFlight, *, force_refresh: bool = False) -> None:
+        """Set ``body`` and ``result``, from the cache or the server. *force_refresh* skips the cache."""
         spec = in_flight.spec
         try:
-            body = self.cache.load_page(in_flight.key)
+            response = self.send(in_flight.request, in_flight=in_flight, force_refresh=force_refresh)
         except CacheLocked:
-            if spec.cache_only:
+            # Only the lookup raises CacheLocked, so nothing was sent yet: request the response without the lookup. A
+            # locked write does not raise: Cache.save_response skips it.
+            if force_refresh or spec.cache_only:
                 raise
-            return False
-        if body is not None:
-            # Another resource may have cached it, and parse it differently.
-            with contextlib.suppress(UnexpectedResponse, WrongLocation):
-                in_flight.body, in_flight.result = body, spec.parse(body)
-                return True
-        if spec.cache_only:
-            raise NotCached("a cached page can no longer be read", hint="read it again")
-        return False
+            response = self.send(in_flight.request, in_flight=in_flight, force_refresh=True)
+        in_flight.body = response.content
+        if in_flight.requests_sent:  # _RateLimitedSession.send has already parsed the response
+            return
+        try:
+            in_flight.result = spec.parse(in_flight.body)
+        except (UnexpectedResponse, WrongLocation):  # another resource cached it, and parses it differently
+            self._load(in_flight, force_refresh=True)
+
+    def _in_flight_key(self, request: requests.PreparedRequest, in_flight: _InFlight | None = None, **_: Any) -> str:
+        """The cache key of a request, as requests-cache asks for it."""
+        if in_flight is None:
+            raise _not_from_fetch()
+        return in_flight.key
+
+
+def _not_from_fetch() -> NotReadOnly:
+    return NotReadOnly(
+        "a session sends only the requests of fetch(); nothing was sent", hint="use loc.get(path) to read"
+    )
 
 
 def _without_frames(error: BaseException) -> BaseException:
     """The error without traceback and cause: the frames hold the token, and error reporters show their variables."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
+
+
+def _cacheable(request: requests.PreparedRequest, raw: RawResponse) -> requests.Response:
+    """The response as requests-cache stores it: a status and a body, but no headers or cookies."""
+    response = requests.Response()
+    response.status_code = raw.status
+    response._content = raw.body
+    response.request, response.url = request, ""
+    return response
 
 
 def _query_value(value: Any) -> Any:
