@@ -132,7 +132,9 @@ class File:
             if self._connection is not None:
                 self._connection.close()
 
-    __del__ = close
+    def __del__(self) -> None:
+        if "_connection" in vars(self):  # not if __init__ never ran
+            self.close()
 
     def _disconnect(self) -> None:
         """Close the connection; the next call opens a new one."""
