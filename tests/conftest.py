@@ -1,5 +1,6 @@
 """What several files of tests share."""
 
+import gc
 import logging
 import os
 
@@ -18,6 +19,12 @@ def pytest_xdist_auto_num_workers():
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: SLOW.index(item.path.name) if item.path.name in SLOW else len(SLOW))
+
+
+def pytest_collection_finish():
+    """Let garbage collection skip what is loaded by now, modules and thousands of tests."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
