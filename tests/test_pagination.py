@@ -164,7 +164,7 @@ PAGED = PageNumber(size="limit", most=10)
 
 def download(paging, serve, before_page=lambda number: None, max_pages=200):
     """The ids downloaded from *serve(position)*, and the number of pages."""
-    seen, position, pages, ids = SeenRows("rows", total="meta.total"), paging.first(), 0, []
+    seen, position, pages, ids = SeenRows("rows", total_path="meta.total"), paging.first(), 0, []
     while position is not None:
         assert pages < max_pages
         before_page(pages)

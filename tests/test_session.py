@@ -302,7 +302,7 @@ def test_a_cache_only_request_is_never_sent():
     error, requests = refused(NotCached, ANSWER, cache_only=True)
 
     assert requests == []
-    assert "can no longer be read" in error.message
+    assert "is not in the cache" in error.message
 
 
 # ---- what is retried

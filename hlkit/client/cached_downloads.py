@@ -2,21 +2,22 @@
 
 A *record* is what the cache knows of a download: when it started, how many pages and rows arrived, and whether it is
 finished. It is written before page 1. Its ``generation`` is the download's unique id. To *resume* a download is to
-start at page 1 with its record. Cached pages cost no request, so the first request is for the first missing page.
+read it again from page 1 with the same record: its cached pages cost no request, so the first request is for the
+first missing page.
+
+An unfinished download is *partial* if its caller wanted no more (``limit=``, ``.count()``, or a ``for`` loop over
+``.pages()`` that was exited early), else *interrupted* (canceled, killed, failed, out of daily quota).
 
 Which record is used: the first that applies.
 
 1. The record of the requested ``generation``, at any age, if it still exists.
 2. The newest finished download whose last page is younger than ``expire_after`` and whose pages are all in the cache.
    Not with ``refresh``.
-3. An unfinished download that started after the newest finished one. If several qualify, the one with the most rows.
-   It has to be one of these:
+3. Of the following downloads that started after the newest finished one, the one with the most rows:
 
-   - An interrupted download (canceled, killed, failed, out of daily quota) if this call wants more rows than it has,
-     and its last page is younger than ``expire_after`` or 7 days, whichever is longer. ``refresh`` resumes only what
-     an earlier ``refresh`` started.
-   - Any that started less than ``expire_after`` ago, such as a partial download left behind by ``limit=``,
-     ``.count()`` or a ``for`` loop over ``.pages()`` that was exited early. Not with ``refresh``.
+   - An interrupted one if this call wants more rows than it has, and its last page is younger than ``expire_after``
+     or 7 days, whichever is longer. ``refresh`` resumes only what an earlier ``refresh`` started.
+   - Any unfinished one that started less than ``expire_after`` ago. Not with ``refresh``.
 4. A new record.
 
 Offline, after rule 1, only a finished download whose pages are all in the cache is used: the newest, at any age.
@@ -39,8 +40,8 @@ from hlkit.client.http.session import Session
 from hlkit.client.query import Query
 from hlkit.client.warning import warn
 
-# Seconds to wait for another program that holds the cache file. Used offline, and for the
-# pages of a finished download. Otherwise the server is asked.
+# Seconds to wait for another program that holds the cache file: offline, and for the pages of a finished download. In
+# all other cases the server is asked at once.
 LOCK_TIMEOUT = 30.0
 
 T = TypeVar("T")
@@ -68,7 +69,7 @@ class CachePolicy:
 class CachedDownloads:
     """The cached downloads of one query, for a call that needs some rows of it.
 
-    ``wanted_rows`` is how many: ``None`` for all, 0 if only first pages are needed.
+    ``wanted_rows`` is how many: ``None`` for all, 0 if the first page of each parameter set is enough.
     """
 
     query: Query
@@ -105,7 +106,7 @@ class CachedDownloads:
         if record.pages and seconds_since_start > policy.expire_after:
             started = duration(seconds_since_start)
             self.progress.on_note(f"{resource.name} · resumed: {record.pages:,} pages cached, started {started} ago")
-        # The record keeps the most rows that any call wanted (None: all). With fewer, it counts as interrupted.
+        # The most rows that any call wanted (None: all). A record that has fewer counts as interrupted.
         wanted = self.wanted_rows
         if wanted is not None:
             wanted = None if record.wanted is None else max(record.wanted, wanted)
@@ -127,7 +128,7 @@ class CachedDownloads:
             if (record.family, record.since, record.until) != kind:
                 continue
             if record.finished_at is not None:
-                return record if offline else None
+                return record if offline else None  # online, what started before a finished one is out of date
             if not offline and self._can_continue(record):
                 return record
         return None
@@ -182,8 +183,8 @@ class CachedDownloads:
     def _begin(self, records: list[Record] | None) -> Record:
         """A new record, or one that another thread or program created since *records* were read."""
 
-        def choose(current: list[Record]) -> Record | None:
-            if records is None:  # so any of them may be an old one
+        def created_meanwhile(current: list[Record]) -> Record | None:
+            if records is None:  # the file was locked, so it is not known which of them are new
                 return None
             earlier = {record.generation for record in records}
             new = (record for record in current if record.generation not in earlier and self._can_continue(record))
@@ -201,8 +202,8 @@ class CachedDownloads:
             is_refresh=self.policy.refresh,
             wanted=self.wanted_rows,
         )
-        # begin() passes the query's current records to choose(), and saves *record* only if that returns None.
-        return self._cache.begin(record, choose)
+        # begin() passes the query's current records to the function, and saves *record* only if that returns None.
+        return self._cache.begin(record, created_meanwhile)
 
     def _best(self, records: list[Record]) -> Record | None:
         """The best of the query's records (newest first), or ``None``.
@@ -222,8 +223,8 @@ class CachedDownloads:
             if cache.has_all_pages(record):
                 return record
             cache.delete_download(record)  # a page is missing, so this download is of no use to any call
-        # Continue only what started after the newest finished download. Ignore start times in the future (the clock
-        # was wrong): elapsed() returns inf for them.
+        # Continue only what started after the newest finished download, one that was just deleted included. Ignore
+        # start times in the future (the clock was wrong): elapsed() returns inf for them.
         starts = [record.started_at for record in finished if cache.elapsed(record.started_at) < inf]
         newest_start = max(starts, default=0.0)
         unfinished = [record for record in records if record.started_at > newest_start and self._can_continue(record)]

@@ -3,14 +3,15 @@
 The order of operations:
 
 1. Choose the record of an earlier download, or create a new one, by the rules in ``cached_downloads``.
-2. For each parameter set, page after page: get the next page from the cache or the server; save the record, report
-   progress, then yield the page. ``pagination`` says which page comes next, and raises if the pages repeat forever.
-3. If a set ends with fewer rows than the server announced, request its last page once more.
+2. For each parameter set (the notes of many contacts, for example, need one set per contact), page after page: get
+   the next page from the cache or the server; save the record, report progress, then yield the page. ``pagination``
+   says which page comes next. It raises if pages loop, or if rows have moved between numbered pages.
+3. If a set ends with fewer rows than the server announced, request its last page again, as long as that brings rows.
 4. If rows are still missing, warn; if rows were announced and none arrived, delete the record and raise. Then mark
    the record as finished.
 
 The download restarts once, with a new record, if the cursor has expired, if cached pages lead into a loop, or if
-pages are requested by number and their total changes or is not the number of rows that arrived.
+pages are requested by number and either their total changes or ``pagination`` finds that rows have moved.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ from hlkit.client.query import Query
 from hlkit.client.seen_rows import Page, Position, SeenRows
 from hlkit.client.warning import warn
 
-# This many parents failing in a row means that the problem is not specific to one parent, so the download gives up.
+# A parent is what a parameter set reads from, such as the contact of notes. If this many fail in a row, the problem
+# is not specific to one parent, so the download gives up.
 MAX_CONSECUTIVE_FAILURES = 5
 _PARENT_FAILURES = (IncompleteDownload, InvalidRequest, ServerError, Timeout, UnexpectedResponse, WrongLocation)
 
@@ -52,7 +54,7 @@ class MissingRowsWarning(UserWarning):
 
 
 class DamagedDownload(NotCached):
-    """A page of a finished download can no longer be read from the cache. All of it has to be downloaded again."""
+    """A page that should be in the cache is not. All of the download has to be read again."""
 
 
 class _Restart(Exception):
@@ -69,8 +71,8 @@ class Download:
     progress : receives progress and wait-time updates; can cancel the download
     limit : stop after the page that reaches this many rows; ``None`` for all
     first_page_only : stop after the first page of each parameter set
-    can_start_over : the caller forgets earlier pages when page 1 arrives again. So if the cache loses a page, all are
-        read again; otherwise ``DamagedDownload`` is raised, unless no page was returned yet.
+    can_start_over : what to do if the cache has lost a page. True: read all pages again; the caller must then forget
+        the earlier ones. False: raise ``DamagedDownload`` if any page was yielded already.
     lock_timeout : seconds to wait for another program that holds the cache file, if not the usual 30
 
     Results
@@ -117,7 +119,7 @@ class Download:
     @cached_property
     def cached(self) -> CachedDownloads:
         """The downloads of this query in the cache."""
-        wanted_rows = 0 if self.first_page_only else self.limit
+        wanted_rows = 0 if self.first_page_only else self.limit  # 0: any first page is enough
         return CachedDownloads(
             self.query, self.session, self.cache_policy, self.progress, wanted_rows, self.lock_timeout
         )
@@ -128,7 +130,7 @@ class Download:
         return max(0, (self.expected_rows or 0) - self.rows)
 
     def __iter__(self) -> Iterator[Page]:
-        """The pages. After a restart they begin again with page 1: check ``restarts``."""
+        """The pages. They may begin again at page 1, where ``pages`` is 1 again; the earlier ones are then void."""
         while True:
             try:
                 yield from self._read_all()
@@ -137,7 +139,7 @@ class Download:
                 self._cache.delete_download(self._current_record)
                 self.restarts += 1
             except DamagedDownload:
-                if (self.pages and not self.can_start_over) or not self._has_replacement():
+                if (self.pages and not self.can_start_over) or not self._can_read_again():
                     raise
 
     def _read_all(self) -> Iterator[Page]:
@@ -201,9 +203,9 @@ class Download:
             self._consecutive_failures = 0
 
     def _report_missing_rows(self) -> None:
-        """Raise if the rows of a parent are missing. Warn if others are, even after the last page was repeated.
+        """Raise if a parent failed, or if rows were announced and none arrived. Warn if only some are missing.
 
-        A total that is slightly off is common, so this is a warning. If no rows arrived at all, it is an error.
+        That is a warning, since totals that are slightly off are common.
         """
         name = self.query.resource.name
         if self._last_failure is not None:
@@ -219,7 +221,7 @@ class Download:
         if self.rows == 0:
             self._cache.delete_download(self._current_record)  # so that the next call requests it again
             raise IncompleteDownload(message, hint="try again in a minute", resource=name)
-        warn(f"{message} (requested twice)", MissingRowsWarning)
+        warn(f"{message} (its last page was requested twice)", MissingRowsWarning)
 
     @property
     def _cache(self) -> Cache:
@@ -236,7 +238,7 @@ class Download:
     def _read_set(self, parameters: Mapping[str, Any], seen: SeenRows) -> Iterator[Page]:
         """The pages of one parameter set. Rows that a page shares with the one before are left out."""
         paging, rows_before = self.query.resource.paging, self.rows
-        rows_at_last_repeat: int | None = None  # when the last page was requested again (step 3); None: not yet
+        rows_when_requested_again: int | None = None  # rows after the last page was requested again (step 3)
         previous: Page | None = None
         next_position: Position | None = paging.first()
         while next_position is not None:
@@ -250,27 +252,27 @@ class Download:
                 if is_cursor and self.rows > rows_before and self._can_restart:
                     raise _Restart from None
                 raise
-            from_network = spec.from_network  # set by fetch()
+            from_network = spec.from_network  # set by fetch(): whether this call or another caller's sent a request
 
             failure: IncompleteDownload | None = None
             try:
                 next_position = paging.next_position(position, page, seen)
-            except IncompleteDownload as error:  # the pages repeat or have moved: yield this one, then raise
+            except IncompleteDownload as error:  # pages loop, or rows have moved: yield this page, then raise
                 next_position, failure = None, error
                 self.session.forget(spec)  # so that .resume() requests it again
             if self._can_restart and self._is_contradictory(position, seen, failure):
                 raise _Restart
 
             is_end = next_position is None and failure is None
-            brought_rows_since_repeat = seen.row_count != rows_at_last_repeat
-            if is_end and seen.is_short(page) and brought_rows_since_repeat:
-                repeat = self._request(parameters, position, seen)
-                repeated = self._fetch(repeat)
-                from_network = from_network or repeat.from_network
-                seen.add(position, repeated)
-                next_position = paging.after(position, repeated, seen)  # it may repeat known rows: this is no loop
-                rows_at_last_repeat = seen.row_count
-                page = _merge_repeat(page, repeated)
+            if is_end and seen.is_short(page) and seen.row_count != rows_when_requested_again:
+                spec = self._request(parameters, position, seen)
+                second = self._fetch(spec)
+                from_network = from_network or spec.from_network
+                # Unlike next_position(), which also adds the page to *seen*, after() takes known rows for no loop.
+                seen.add(position, second)
+                next_position = paging.after(position, second, seen)
+                rows_when_requested_again = seen.row_count
+                page = _merge(page, second)
 
             self._has_next_page = next_position is not None
             self.pages += 1
@@ -279,7 +281,7 @@ class Download:
             self._report_progress(page)
             yield page if previous is None else replace(page, rows=paging.new_rows(previous, page, seen))
             if failure is not None:
-                if self.restarts and isinstance(paging, PageNumber):  # rows have moved, so .resume() starts anew too
+                if self.restarts and isinstance(paging, PageNumber):  # rows keep moving: let the next call start anew
                     self._cache.delete_download(self._current_record)
                 raise failure
             previous = page
@@ -312,7 +314,7 @@ class Download:
         finally:
             self.requests += spec.requests_sent
         if page is None and self.query.resource.parent is not None:
-            # 404s are not cached, so a missing page means the parent was already gone when this was downloaded.
+            # Most likely its response was a 404, which is never cached: a parent that was already deleted.
             raise NotFound("the parent was gone when its rows were cached", resource=spec.resource)
         if page is None:
             if not self.cache_policy.offline:
@@ -334,12 +336,12 @@ class Download:
     def _is_contradictory(self, position: Position, seen: SeenRows, failure: IncompleteDownload | None) -> bool:
         """Whether the pages so far may not fit together, so that a restart can help."""
         paging = self.query.resource.paging
-        is_numbered = isinstance(paging, PageNumber)
         if failure is not None:  # rows may have moved to other pages, or a cached page may have started the loop
-            return is_numbered or self._cached_pages > 0
+            return isinstance(paging, PageNumber) or self._cached_pages > 0
         # SearchAfter falls back to page numbers when rows have no cursor.
-        is_numbered = is_numbered or (isinstance(paging, SearchAfter) and position.get("page", 1) > 1)
-        return is_numbered and len(seen.totals) > 1 and self._current_record.finished_at is None
+        is_fallback = isinstance(paging, SearchAfter) and position.get("page", 1) > 1
+        has_changed_total = (isinstance(paging, PageNumber) or is_fallback) and len(seen.totals) > 1
+        return has_changed_total and self._current_record.finished_at is None  # a finished one is yielded as it is
 
     def _save_record(self, from_network: bool) -> None:
         """Save how far the download is; one finished by an earlier run is marked as read, for cleanup."""
@@ -379,19 +381,19 @@ class Download:
         if self.record is not None:
             self.cached.stop_early(self.record)
 
-    def _has_replacement(self) -> bool:
-        """Whether the same call would now use another download, in place of one that has lost a page."""
+    def _can_read_again(self) -> bool:
+        """Whether the same call would now use another download than the one that has lost a page, or start one."""
         replacement = self.cached.find()
         if replacement is None:
             return not self.cache_policy.offline
         return replacement.generation != self._current_record.generation
 
 
-def _merge_repeat(page: Page, repeated: Page) -> Page:
-    """The repeated page, with the rows of the first response added if it is shorter.
+def _merge(page: Page, second: Page) -> Page:
+    """The second response for a page, with the rows of the first one added if it is shorter.
 
     A row that is in both is there twice: ``SeenRows`` counts it once, and ``frames.builder`` drops the first.
     """
-    if len(repeated) >= len(page):
-        return repeated
-    return Page([*page.rows, *repeated.rows], repeated.envelope, repeated.skipped)
+    if len(second) >= len(page):
+        return second
+    return Page([*page.rows, *second.rows], second.envelope, second.skipped)

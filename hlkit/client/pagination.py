@@ -328,7 +328,7 @@ class PageNumber(Paging):
     def after(self, position: Position, page: Page, seen: SeenRows) -> Position | None:
         if page.rows and (self.is_full(page) or (seen.new_count and seen.is_short(page))):
             return self.first() | {self.param: position[self.param] + 1}
-        total = page.total(seen.total)
+        total = page.total(seen.total_path)
         if total is None or (seen.row_count == total and seen.totals == {total}):
             return None
         raise IncompleteDownload(

@@ -20,7 +20,11 @@ from hlkit.client.text import canonical_json
 
 
 def family_of(filters: Mapping[str, Any], *, all_parents: bool = True) -> str:
-    """The family of the queries with these filters, for all parents (or without parents) or for selected ones."""
+    """The family of the queries with these filters.
+
+    A parent is what rows belong to, such as the contact of notes. Queries for all parents, or of a resource without
+    parents, are one family; queries for selected parents are another.
+    """
     return canonical_json([all_parents, dict(filters)])
 
 
@@ -28,9 +32,9 @@ def family_of(filters: Mapping[str, Any], *, all_parents: bool = True) -> str:
 class Query:
     """What to download: a resource of one location, with one or more parameter sets.
 
-    Queries that differ only in their dates and parents share a ``family`` (see ``family_of``), by which related
-    cached downloads are found. ``since`` and ``until`` are the dates, in Unix seconds. ``parse`` reads the responses
-    of an endpoint that does not return rows.
+    Queries that differ only in their dates, or in which parents are selected, share a ``family`` (see ``family_of``),
+    by which related cached downloads are found. ``since`` and ``until`` are the dates, in Unix seconds. ``parse``
+    reads the responses of an endpoint that does not return rows.
     """
 
     resource: Resource
@@ -69,18 +73,22 @@ class Query:
 
     def total(self, page: Page) -> int | None:
         """The number of rows that a page announces for its parameter set."""
-        return page.total(self.resource.total)
+        return page.total(path=self.resource.total)
 
     def _read(self, body: bytes) -> Page:
-        return Page((), self.parse(body)) if self.parse else read_page(body, self.resource, self.location_id)
+        if self.parse:
+            return Page(rows=(), envelope=self.parse(body))
+        return read_page(body, self.resource, self.location_id)
 
     def _may_be_truncated(self, page: Page) -> bool:
-        """Whether this page may lack rows without any later page or total exposing it."""
+        """Whether rows may be missing from this page, and nothing later would show it."""
         paging = self.resource.paging
+        if self.parse is not None or paging.is_full(page):
+            return False
         # With ends_on_overlap, each page starts at the last row received: rows missing from one page arrive with the
         # next, and rows missing at the end show up against the total.
-        is_revealed_later = self.total(page) is not None and paging.ends_on_overlap
-        return self.parse is None and not paging.is_full(page) and not is_revealed_later
+        would_show_later = paging.ends_on_overlap and self.total(page) is not None
+        return not would_show_later
 
     def _request_parameters(self, parameters: Mapping[str, Any], position: Position) -> dict[str, Any]:
         """The parameters of one request: the location, the resource's constants, the parameter set and the page."""

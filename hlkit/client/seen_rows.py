@@ -10,7 +10,7 @@ from typing import Any
 from hlkit.client.seen_ids import SeenIds
 from hlkit.client.text import canonical_json
 
-Position = dict[str, Any]
+Position = dict[str, Any]  # the parameters that select a page: {"page": 2}
 
 
 def get_path(data: Any, path: str | None) -> Any:
@@ -19,10 +19,12 @@ def get_path(data: Any, path: str | None) -> Any:
     >>> get_path({"total": [{"total": 12}]}, "total.0.total")
     12
     """
-    for name in path.split(".") if path else [None]:
-        if isinstance(data, dict) and name is not None:
+    if not path:
+        return None
+    for name in path.split("."):
+        if isinstance(data, dict):
             data = data.get(name)
-        elif isinstance(data, list) and name is not None and name.isdigit() and int(name) < len(data):
+        elif isinstance(data, list) and name.isdigit() and int(name) < len(data):
             data = data[int(name)]
         else:
             return None
@@ -33,8 +35,8 @@ def get_path(data: Any, path: str | None) -> Any:
 class Page:
     """One response: its rows, and the envelope around them.
 
-    ``skipped`` counts the entries among the rows that are not JSON objects and were left out; ``trailing``, how
-    many of them followed the last row.
+    ``skipped`` counts the entries among the rows that are not JSON objects and were left out; ``trailing`` counts
+    those of them after the last row.
     """
 
     rows: Sequence[Mapping[str, Any]]
@@ -56,14 +58,15 @@ class SeenRows:
     """The row ids and positions that a download has seen.
 
     ``row_count`` counts distinct rows; a row without an id counts as new each time. ``new_ids`` and ``new_count`` are
-    those of the last page. ``totals`` has every total that a page announced. ``unjoined`` has the ids that come after
-    a gap: the pages so far do not connect them to the rows before. ``stale_pages`` counts the last pages that had no
-    new row.
+    those of the last page. ``totals`` has every total that a page announced, at the path ``total_path``.
+
+    The paging styles in ``pagination`` write two more: ``unjoined`` has the ids that come after a gap (page 3 does
+    not overlap page 2, so rows between them may be missing); ``stale_pages`` counts the last pages without a new row.
     """
 
     resource: str
     row_ids: tuple[str, ...] = ("id",)
-    total: str | None = None
+    total_path: str | None = None
     row_count: int = 0
     new_count: int = 0
     new_ids: set[str] = field(default_factory=set)
@@ -87,7 +90,7 @@ class SeenRows:
         self.new_ids = self._ids.add(self.ids_on(page))
         self.new_count = len(self.new_ids) + page_ids.count(None) + page.skipped
         self.row_count += self.new_count
-        total = page.total(self.total)
+        total = page.total(self.total_path)
         if total is not None:
             self.totals.add(total)
         return repeats_last_page
@@ -104,12 +107,12 @@ class SeenRows:
         return {row_id for row in page.rows if (row_id := self.id_of(row)) is not None}
 
     def trailing_without_id(self, page: Page) -> int:
-        """How many rows without an id follow the last row with one."""
+        """How many rows without an id follow the last row with one; 0 if no row has one."""
         return next((n for n, row in enumerate(reversed(page.rows)) if self.id_of(row) is not None), 0)
 
     def is_short(self, page: Page) -> bool:
-        """Whether fewer rows were read than the page announces."""
-        total = page.total(self.total)
+        """Whether fewer rows have arrived so far, on all pages, than this page announces in total."""
+        total = page.total(self.total_path)
         return total is not None and self.row_count < total
 
 

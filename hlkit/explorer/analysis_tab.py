@@ -98,7 +98,7 @@ class AnalysesView(View):
         self.progress_bar.layout.display = "none"
         self.status = widgets.HTML()
         self.stale_note = widgets.HTML()  # says that the output was computed from other options
-        for css_class, widget in (
+        for css_class, widget in (  # for the style sheet and for tests in a browser
             ("hlkit-analysis", self.picker),
             ("hlkit-run", self.run_button),
             ("hlkit-cancel", self.cancel_button),
@@ -185,8 +185,8 @@ class AnalysesView(View):
         self._controls = option_controls(self.analysis, self._group_columns(), options or {})
         for control in self._controls.values():
             control.observe(self.callback(self._show_stale_note), "value")
-        if "show" in self._controls:  # which table to show decides which resources are read
-            self._controls["show"].observe(self.callback(self._show_cost), "value")
+        if "show" in self._controls:  # this option selects the table, and so the resources that are read
+            self._controls["show"].observe(self.callback(self._update_run_button), "value")
         self.option_grid.children = tuple(self._controls.values())
         for control in previous_controls.values():
             close_all(control)
@@ -197,20 +197,23 @@ class AnalysesView(View):
         main_resource = CATALOG[self.analysis.main_resource]
         for date_control in (self.preset, self.since, self.until):
             date_control.disabled = main_resource.when is None  # its rows have no date to filter by
-        self._show_cost()
+        self._update_run_button()
         self._show_stale_note()
 
     def _group_columns(self) -> list[str]:
         names = groupable_columns(self.state.loc, self.analysis)
-        return [self.state.redact_column_name(name) for name in names]  # unchanged unless personal data is hidden
+        # If personal data is hidden, so are the names of custom fields, which may be personal too.
+        return [self.state.redact_column_name(name) for name in names]
 
     def _refresh_after_read(self) -> None:
-        """A read can reveal custom fields to group by, and makes the next run cheaper."""
+        """Update group suggestions and cost after any tab has read data, which may have added custom fields."""
         if "by" in self._controls:
-            self._controls["by"].options = group_suggestions(self.analysis.options["by"], self._group_columns())
-        self._show_cost()
+            by_option = self.analysis.options["by"]
+            self._controls["by"].options = group_suggestions(by_option, self._group_columns())
+        self._update_run_button()
 
-    def _show_cost(self) -> None:
+    def _update_run_button(self) -> None:
+        """Enable or disable the button, and show the cost of a run beside it."""
         loc = self.state.loc
         self.run_button.disabled = loc is None or self.task.status == "running"
         if loc is None:
@@ -240,7 +243,7 @@ class AnalysesView(View):
         dates = (self.since.value, self.until.value)
         if dates == (None, None):
             self.preset.value = ALL_TIME
-        elif dates != preset_range(self.preset.value, self.state.today):  # CUSTOM has no range, so it stays
+        elif dates != preset_range(self.preset.value, self.state.today):
             self.preset.value = CUSTOM
 
     # ---- running
@@ -272,7 +275,7 @@ class AnalysesView(View):
         self.progress_bar.value = self.task.fraction or 0.0
         self.progress_bar.layout.display = "" if is_running else "none"
         self.status.value = self.state.task_html(self.task, "hlkit-task-message")
-        if self.task.status == "failed":  # hide the result of an earlier run
+        if self.task.status == "failed":  # hide the earlier result, which stays in ``frame`` and ``code``
             self.output.layout.display = "none"
             self.stale_note.value = ""
 
@@ -283,7 +286,7 @@ class AnalysesView(View):
         self.code_html.value = html.code(self.code)
         self.export_panel.message.value = ""
         chart_index, table_index = _OUTPUT_TITLES.index("Chart"), _OUTPUT_TITLES.index("Table")
-        if self.output.selected_index not in (chart_index, table_index):
+        if self.output.selected_index not in (chart_index, table_index):  # the others do not show the new result
             self.output.selected_index = chart_index
         self.output.layout.display = ""
 
@@ -324,7 +327,7 @@ class AnalysesView(View):
 
     @property
     def code(self) -> str:
-        """Python that connects, runs the analysis and shows its table."""
+        """Python that connects, and runs and shows the analysis of the latest result or, before any, of the form."""
         return self.full_code(f"result = {self._result_code or self._call_code()}", "result.table")
 
     @property
@@ -348,10 +351,10 @@ def check_options(analysis: Analysis, options: Mapping[str, Any] | None, state: 
     options = dict(options or {})
     dates = {name: options.get(name) for name in DATE_OPTIONS}
     date_range(dates, state.zone, state.today)  # raises if a date is invalid
+    # What the location fills in when the analysis runs, such as as_of, is not an option here.
     available = [name for name in analysis.options if name not in analysis.filled_by_location]
+    refuse_unknown(analysis.name, options, [*available, *DATE_OPTIONS])
     analysis_options = {name: value for name, value in options.items() if name not in DATE_OPTIONS}
-    refuse_unknown(analysis.name, analysis_options, [*available, *DATE_OPTIONS])
-    # The location fills in as_of, the date of the report, when the analysis runs, so it was refused above.
-    # validate() requires it all the same for some analyses, and gets a placeholder.
+    # Some analyses cannot be validated without as_of. Any date will do.
     validated = analysis.validate({**analysis_options, "as_of": "2000-01-01"})
     return options | {name: validated[name] for name in analysis_options}

@@ -4,7 +4,7 @@
 
 1. Prepare: check the path, and build the HTTP request and its cache key.
 2. Join: if an identical request is in flight, wait for that one. Otherwise start this one in its own thread.
-3. Cache: if the response is cached, skip to step 8. This uses no quota.
+3. Cache: a cached response that parses is returned. This uses no quota.
 4. Check: refuse to send anything that may write, or that goes to a host other than HighLevel's.
 5. Rate limit: wait for a free slot.
 6. Send once, and parse the body. The step fails unless the response is complete and its body parses.
@@ -19,7 +19,6 @@ cached.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import functools
 import logging
@@ -55,8 +54,8 @@ from hlkit.client.http.token import Token, same_host
 from hlkit.client.http.transport import Adapter, Failure, RawResponse, send_once
 from hlkit.client.text import canonical_json
 
-# A server that normally states the length of its responses, and omits it once, may have been cut off: such a response
-# is requested up to this many times, and the longest is used.
+# A response that does not show where it ends, of a server that shows it otherwise, may be truncated. It is requested
+# up to this many times, and the longest is used.
 MAX_READS = 3
 CANCEL_GRACE = 0.5  # seconds that a canceled caller waits for a response that is already on its way
 _log = logging.getLogger("hlkit")
@@ -106,7 +105,8 @@ class _InFlight(Progress):
     """A request in flight. It was started for ``spec``; callers with an identical request join it.
 
     ``waiters`` holds the progress of each caller by the id of its spec. The dict is only ever replaced as a whole, so
-    that it can be read without a lock. The request is canceled once all callers are. It reports waits to the first.
+    that it can be read without a lock. The request is canceled once all callers are. As the progress of
+    the rate limiter and of retries, it reports their waits to the caller who started it.
 
     Once ``done`` is set, there is an ``error``, or the ``body`` and the ``result`` of parsing it with ``spec``. A
     caller who joined parses the body with its own spec.
@@ -139,7 +139,7 @@ class _InFlight(Progress):
                 spec.progress.raise_if_canceled()
         except (KeyboardInterrupt, Canceled):
             if self.waiters.keys() <= {id(spec)}:  # nobody else waits: make no further attempts
-                self.cancel()
+                self.cancel()  # now, not when this caller is detached: a response on its way may still arrive
                 self.done.wait(CANCEL_GRACE)
             raise
 
@@ -171,20 +171,19 @@ class _RateLimitedSession(requests.Session):
         # Whether any response so far showed where it ends: by a Content-Length, chunked encoding or compression.
         self._server_marks_end = False
         self.requests_sent = 0  # since this session began
-        self.from_cache = 0  # pages that needed no request; download.py counts them
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """Send the request of ``options["in_flight"]`` until it succeeds, and set its ``result``.
 
-        If the server does not state the length of a response, a truncated one may look complete. Such a response may
-        be requested up to ``MAX_READS`` times; the longest is used. If that fails, so does the request: one response
-        alone may lack rows, and nothing would show it.
+        A response that does not show where it ends may be truncated. If the server shows it otherwise, the response
+        is requested ``MAX_READS`` times; else twice, if ``spec.may_be_truncated``. The longest is used. If a further
+        request fails, so does the call: one response alone may lack rows, and nothing would show it.
         """
         # CacheMixin.send passes on the keyword arguments that it does not use itself.
         in_flight: _InFlight = options["in_flight"]
         spec = in_flight.spec
         if spec.cache_only:  # CacheMixin calls this method only if it has no usable response
-            raise NotCached("a cached page can no longer be read", hint="read it again")
+            raise NotCached("a page is not in the cache, or cannot be read there", hint="read it again")
         self._require_read_only(request)
         self._require_api_host(request)
         retry = RetryState(self.deadline, spec.retry_budget)
@@ -192,7 +191,7 @@ class _RateLimitedSession(requests.Session):
         while True:
             # A slot may be free only in the next rate-limit window, so allow at least one window, however short the
             # deadline is.
-            self.rate_limiter.acquire(in_flight, max_wait=max(self.deadline, INTERVAL))
+            self.rate_limiter.acquire(in_flight, max_wait=max(self.deadline, INTERVAL))  # _send_once releases it
             in_flight.requests_sent += 1
             self.requests_sent += 1
             started = self._clock()
@@ -208,8 +207,8 @@ class _RateLimitedSession(requests.Session):
             if outcome.is_known_complete:
                 self._server_marks_end = True
             else:
-                reads = 2 if spec.may_be_truncated(result) else 1
-                if len(responses) < (MAX_READS if self._server_marks_end else reads):
+                wanted = MAX_READS if self._server_marks_end else 2 if spec.may_be_truncated(result) else 1
+                if len(responses) < wanted:
                     continue  # a success, but of unknown length: request it again, to compare
                 outcome, result = max(responses, key=lambda response: len(response[0].body))
             in_flight.result = result
@@ -290,7 +289,7 @@ class Session(CacheMixin, _RateLimitedSession):
     def __init__(self, base_url: str, token: Token, cache: Cache, **options: Any) -> None:
         super().__init__(
             backend=cache,
-            key_fn=self._in_flight_key,
+            key_fn=self._key_for_requests_cache,
             allowable_methods=("GET", "POST"),
             allowable_codes=tuple(range(200, 300)),
             expire_after=-1,  # never: download.py decides which pages are fresh
@@ -298,9 +297,10 @@ class Session(CacheMixin, _RateLimitedSession):
             token=token,
             **options,
         )
-        self.headers.clear()
+        self.headers.clear()  # those of requests: _prepare sets all that are sent
+        self.from_cache = 0  # pages that needed no request; download.py counts them
         self._reset_in_flight()
-        # The threads that run the parent's requests do not exist in the child.
+        # After a fork, the threads that run the requests do not exist in the child process.
         fork.register(self, in_child=Session._reset_in_flight)
 
     def _reset_in_flight(self) -> None:
@@ -331,13 +331,14 @@ class Session(CacheMixin, _RateLimitedSession):
                 if in_flight.error is not None:
                     raise in_flight.error
                 return in_flight.result
-            if in_flight.error is None:
-                # If this caller cannot use the body, loop: it sends a request of its own.
-                with contextlib.suppress(UnexpectedResponse, WrongLocation):
-                    return spec.parse(in_flight.body)
-            # If it was canceled (its other callers gave up just as this one joined), loop and send our own request.
-            elif not isinstance(in_flight.error, Canceled):
+            if isinstance(in_flight.error, Canceled):  # its other callers gave up just as this one joined
+                continue
+            if in_flight.error is not None:
                 raise copy.copy(in_flight.error)  # several threads raise it, each with a traceback of its own
+            try:
+                return spec.parse(in_flight.body)
+            except (UnexpectedResponse, WrongLocation):  # of no use to this caller, who now becomes the first
+                continue
 
     def query_id(self, method: str, path: str, version: str, parameters: object) -> str:
         """A hash of a query, in hex: equal for the same method, path, parameters and version under one token."""
@@ -388,7 +389,8 @@ class Session(CacheMixin, _RateLimitedSession):
             if in_flight is None or in_flight.is_canceled or in_flight.spec.cache_only != spec.cache_only:
                 in_flight = self._in_flight[key] = _InFlight(key, request, spec)
                 threading.Thread(target=self._run, args=(in_flight,), name="hlkit-request", daemon=True).start()
-            in_flight.waiters = {**in_flight.waiters, id(spec): spec.progress}
+            else:
+                in_flight.waiters = {**in_flight.waiters, id(spec): spec.progress}
             return in_flight
 
     def _detach(self, in_flight: _InFlight, spec: RequestSpec) -> None:
@@ -435,11 +437,13 @@ class Session(CacheMixin, _RateLimitedSession):
             return
         try:
             in_flight.result = spec.parse(in_flight.body)
-        except (UnexpectedResponse, WrongLocation):  # another resource cached it, and parses it differently
+        except (UnexpectedResponse, WrongLocation):  # it was cached for another resource, which parses it differently
             self._load(in_flight, force_refresh=True)
 
-    def _in_flight_key(self, request: requests.PreparedRequest, in_flight: _InFlight | None = None, **_: Any) -> str:
-        """The cache key of a request, as requests-cache asks for it."""
+    def _key_for_requests_cache(
+        self, request: requests.PreparedRequest, in_flight: _InFlight | None = None, **_: Any
+    ) -> str:
+        """The cache key of a request. Raises ``NotReadOnly`` if it did not come from ``fetch``."""
         if in_flight is None:
             raise _not_from_fetch()
         return in_flight.key
@@ -462,7 +466,7 @@ def _cacheable(request: requests.PreparedRequest, raw: RawResponse) -> requests.
     response = requests.Response()
     response.status_code = raw.status
     response._content = raw.body
-    response.request, response.url = request, ""
+    response.request, response.url = request, ""  # no URL, which may contain a person's email
     return response
 
 
