@@ -116,7 +116,9 @@ def analyses() -> str:
     lines += [typed_dict("Options", "TypedDict", shared)]
     lines += ["class BoundMethods:", '    """The analyses of a location, by name."""', ""]
     for name, options in all_options.items():
-        own = [f"{one.name}: {source(one.type)} = {one.default!r}" for one in options if one not in shared]
+        own = [
+            f"{option.name}: {source(option.type)} = {option.default!r}" for option in options if option not in shared
+        ]
         parameters = ", ".join(["self", *(["*"] if own else []), *own, "**options: Unpack[Options]"])
         lines.append(f"    def {name}({parameters}) -> Result:")
         lines += [f'        """{hl.analyses[name].question}"""', ""]

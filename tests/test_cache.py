@@ -216,7 +216,7 @@ def test_a_response_written_by_another_version_counts_as_not_cached(open_cache):
 def test_a_record_is_written_before_the_first_page(open_cache, path):
     record = begin(open_cache(path))
 
-    (stored,) = open_cache(path).downloads("contacts?")
+    (stored,) = open_cache(path).downloads(query_id="contacts?")
     assert stored == record
     assert (stored.finished_at, stored.pages, stored.resource) == (None, 0, "contacts")
     assert json.loads(stored.parameters) == [{"limit": 500}]
@@ -228,12 +228,15 @@ def test_a_finished_download_replaces_older_ones_of_the_same_query_only(open_cac
     other = download(cache, "users?")
     clock.now += 10
     unfinished = download(cache, finished=False)
-    assert [record.generation for record in cache.downloads("contacts?")] == [unfinished.generation, old.generation]
+    assert [record.generation for record in cache.downloads(query_id="contacts?")] == [
+        unfinished.generation,
+        old.generation,
+    ]
     assert cache.has_all_pages(old)
 
     cache.finish(unfinished)
 
-    assert [record.generation for record in cache.downloads("contacts?")] == [unfinished.generation]
+    assert [record.generation for record in cache.downloads(query_id="contacts?")] == [unfinished.generation]
     assert not cache.has_all_pages(old)
     assert cache.has_all_pages(other)
 
@@ -286,7 +289,7 @@ def test_opening_deletes_downloads_unread_for_thirty_days_from_the_disk_too(open
     size = path.stat().st_size
     clock.now += UNREAD_LIFETIME - DAY
     cache = open_cache(path)
-    (record,) = cache.downloads("read yesterday")
+    (record,) = cache.downloads(query_id="read yesterday")
     cache.mark_read(record)
     cache.close()
 
@@ -376,7 +379,7 @@ def warning_text(caught):
 def works(cache):
     """Whether a download can be written and read."""
     record = download(cache)
-    stored = cache.downloads("contacts?")[0]
+    stored = cache.downloads(query_id="contacts?")[0]
     return (stored.generation, stored.finished_at) == (record.generation, record.finished_at) and cache.has_all_pages(
         record
     )
@@ -420,7 +423,7 @@ def test_a_locked_file_shows_one_warning_and_is_used_again_later(open_cache, pat
     assert works(cache)
     assert cache.path == path
     assert list(path.parent.glob("*.bad-*")) == []
-    assert open_cache(path).downloads("contacts?")
+    assert open_cache(path).downloads(query_id="contacts?")
 
 
 def test_an_exclusively_locked_file_raises_and_does_not_seem_empty(open_cache, path, locked, monkeypatch):
@@ -605,7 +608,7 @@ def test_a_damaged_file_is_renamed_with_one_warning(open_cache, path, damage):
 
     (renamed,) = [file for file in path.parent.iterdir() if ".bad-" in file.name and file.suffix != ".sqlite"]
     assert renamed.name in warning_text(caught)
-    assert open_cache(path).downloads("contacts?")
+    assert open_cache(path).downloads(query_id="contacts?")
 
 
 def test_a_deleted_file_is_created_again_and_shared(open_cache, path):
@@ -616,7 +619,7 @@ def test_a_deleted_file_is_created_again_and_shared(open_cache, path):
 
     assert cache.downloads() == []
     assert works(cache)
-    assert open_cache(path).downloads("contacts?")
+    assert open_cache(path).downloads(query_id="contacts?")
 
 
 def test_an_empty_file_is_used_as_a_new_one(open_cache, path):

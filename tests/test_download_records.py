@@ -136,7 +136,7 @@ def test_above_the_maximum_size_the_oldest_downloads_of_all_locations_are_delete
         download(cache, f"query_id {number}", **big)
     assert questions_in(first) == ["interrupted", "query_id 0", "query_id 2"], "none was older than an hour"
     clock.now += HOUR
-    first.mark_read(first.downloads("query_id 0")[0])
+    first.mark_read(first.downloads(query_id="query_id 0")[0])
 
     clock.now += 10
     download(first, "last", **big)
@@ -180,7 +180,7 @@ def test_pages_are_deleted_in_batches_and_others_can_write_in_between(open_cache
 
     other_record = begin(other, "other")
     monkeypatch.setattr(cache._file, "write", write)
-    cache.delete_download(cache.downloads("contacts?")[0])
+    cache.delete_download(cache.downloads(query_id="contacts?")[0])
 
     assert len(calls) >= 5  # the record, and four batches
     assert len(cached_keys(cache)) == len(calls)
@@ -203,7 +203,7 @@ def test_the_file_shrinks_without_being_rewritten(open_cache, tmp_path):
     cache._file.shrink()  # writes the log into the file
     size = (tmp_path / "first.sqlite").stat().st_size
 
-    cache.delete_download(cache.downloads("old")[0])
+    cache.delete_download(cache.downloads(query_id="old")[0])
 
     assert (tmp_path / "first.sqlite").stat().st_size < size / 4
-    assert cache.has_all_pages(cache.downloads("new")[0])
+    assert cache.has_all_pages(cache.downloads(query_id="new")[0])

@@ -170,7 +170,7 @@ class CachedDownloads:
         """
 
         def read() -> tuple[list[Record], Record | None]:
-            records = self._cache.downloads(self.query.id_in(self.session))
+            records = self._cache.downloads(query_id=self.query.id_in(self.session))
             return records, self._best(records)
 
         if self.policy.offline:

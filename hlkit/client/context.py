@@ -187,8 +187,8 @@ class Context:
         family_ids = {query.family_id_in(self.session) for query in queries}
         records = [
             record
-            for record in self.session.cache.downloads()
-            if record.resource == resource.name and record.family in family_ids and record.pages
+            for record in self.session.cache.downloads(resource=resource.name)
+            if record.family in family_ids and record.pages
             if record.since is None and record.until is None
         ]
         return sorted(records, key=lambda record: -len(json.loads(record.parameters)))

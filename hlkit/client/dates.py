@@ -186,7 +186,7 @@ def _span(name: str, value: Any, zone: Zone, today: Today | None) -> tuple[pd.Ti
     if (last_n := _LAST_N.fullmatch(phrase)) and int(last_n[1]):
         end, length = pd.Timestamp(get_today()), cast("dict[str, Any]", {_UNITS[last_n[2][0]]: int(last_n[1])})
         return _checked(name, value, lambda: end - pd.DateOffset(**length)), end
-    raise _not_a_date(name, value, did_you_mean(phrase, _NAMED, '"{}"'))
+    raise _not_a_date(name, value, did_you_mean(phrase, _NAMED, '"{}"', cutoff=0.75))
 
 
 def _calendar_range(text: str) -> tuple[tuple[int, int, int], dict[str, Any]] | None:

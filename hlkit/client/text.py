@@ -1,4 +1,4 @@
-"""Texts: safe to print, shortened, compared, counts with their noun, near misses, JSON as a key."""
+"""Helpers for text: printable, shortened, folded to compare, counts with their noun, near misses, JSON as a key."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def fold(text: object) -> str:
     return " ".join(str(text).split()).casefold()
 
 
-def did_you_mean(name: object, known: Iterable[str], form: str = "{!r}") -> str:
-    """The question "did you mean 'won'?" with the closest of *known*, or nothing."""
+def did_you_mean(name: object, known: Iterable[str], form: str = "{!r}", cutoff: float = 0.6) -> str:
+    """The question "did you mean 'won'?" with the closest of *known*, or nothing. *cutoff* is how close, 0 to 1."""
     by_folded = {fold(candidate): candidate for candidate in known}
-    closest = difflib.get_close_matches(fold(name), list(by_folded), n=1)
+    closest = difflib.get_close_matches(fold(name), list(by_folded), n=1, cutoff=cutoff)
     return f"did you mean {form.format(by_folded[closest[0]])}?" if closest else ""
 
 

@@ -99,8 +99,8 @@ def _reader(definition: Row, kind: Kind) -> Callable[[Any], Any]:
 
 def _value(item: Row) -> Any:
     """The value of a custom field in a row, from whichever of its wire names is not empty."""
-    names = [name for name in item if name in ("value", "field_value") or name.startswith("fieldValue")]
-    found = [item[name] for name in names if item[name] is not None]
+    names = ["value", "field_value", *(name for name in item if name.startswith("fieldValue"))]
+    found = [item[name] for name in names if item.get(name) is not None]
     return next((value for value in found if value not in ("", [], {})), found[0] if found else None)
 
 

@@ -75,7 +75,7 @@ class Cache(BaseCache):
 
     __str__ = __repr__
 
-    # ---- the interface of requests-cache
+    # ---- what a session uses of the interface of requests-cache
 
     def save_response(self, response: Any, cache_key: str | None = None, expires: Any = None) -> None:
         assert cache_key is not None
@@ -143,7 +143,7 @@ class Cache(BaseCache):
         """
 
         def write_or_join(db: sqlite3.Connection) -> Record:
-            other = choose(download_records.records(db, record.query_id))
+            other = choose(download_records.records(db, query_id=record.query_id))
             if other is None:
                 download_records.save(db, record)
             return other or record
@@ -190,9 +190,9 @@ class Cache(BaseCache):
         self._clean_up()
         return finished
 
-    def downloads(self, query_id: str | None = None) -> list[Record]:
-        """All records, or those of one query, newest first. Raises ``CacheLocked``."""
-        records = self._file.run(lambda db: download_records.records(db, query_id))
+    def downloads(self, **fields: str) -> list[Record]:
+        """All records, or those with these values (``resource="notes"``), newest first. Raises ``CacheLocked``."""
+        records = self._file.run(lambda db: download_records.records(db, **fields))
         return download_records.newest_first(records, self.now())
 
     def mark_read(self, record: Record) -> Record:

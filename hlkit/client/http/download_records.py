@@ -77,10 +77,12 @@ WHERE finished_at IS NULL
 """
 
 
-def records(db: sqlite3.Connection, query_id: str | None = None) -> list[Record]:
-    """All records, or those of one query, newest first."""
-    where, values = ("", ()) if query_id is None else ("WHERE query_id = ?", (query_id,))
-    rows = db.execute(f"SELECT {_COLUMNS} FROM downloads {where} ORDER BY started_at DESC", values)
+def records(db: sqlite3.Connection, **values: str) -> list[Record]:
+    """All records, or those with these values in some of their fields, newest first."""
+    where = " AND ".join(f"{name} = ?" for name in values) or "TRUE"
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM downloads WHERE {where} ORDER BY started_at DESC", tuple(values.values())
+    )
     return [Record(*row) for row in rows]
 
 

@@ -105,8 +105,8 @@ class _InFlight(Progress):
     """A request in flight. It was started for ``spec``; callers with an identical request join it.
 
     ``waiters`` holds the progress of each caller by the id of its spec. The dict is only ever replaced as a whole, so
-    that it can be read without a lock. The request is canceled once all callers are. As the progress of
-    the rate limiter and of retries, it reports their waits to the caller who started it.
+    that it can be read without a lock. The request is canceled once all callers are. As the progress of the rate
+    limiter and of retries, it reports their waits to the caller who started it.
 
     Once ``done`` is set, there is an ``error``, or the ``body`` and the ``result`` of parsing it with ``spec``. A
     caller who joined parses the body with its own spec.

@@ -12,6 +12,7 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -127,14 +128,9 @@ class File:
         self.run(checkpoint)
 
     def close(self) -> None:
-        with self._lock:
-            self.is_closed = True
-            if self._connection is not None:
-                self._connection.close()
-
-    def __del__(self) -> None:
-        if "_connection" in vars(self):  # not if __init__ never ran
-            self.close()
+        self.is_closed = True
+        if self._connection is not None:
+            _close(self._connection, self._lock)
 
     def _disconnect(self) -> None:
         """Close the connection; the next call opens a new one."""
@@ -148,6 +144,7 @@ class File:
             self._disconnect()
         if self._connection is None:
             self._connection = self._memory() if path is None else self._connect(path)
+            weakref.finalize(self, _close, self._connection, self._lock)
         return self._connection
 
     def _set_lock_timeout(self, seconds: float) -> None:
@@ -218,6 +215,12 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return stat.st_dev, stat.st_ino
+
+
+def _close(connection: sqlite3.Connection, lock: threading.RLock) -> None:
+    """Close a connection when no other thread uses it."""
+    with lock:
+        connection.close()
 
 
 def _locked_error() -> CacheLocked:
