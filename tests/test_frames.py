@@ -212,6 +212,7 @@ def test_a_custom_field_is_a_column_with_its_name_and_the_kind_of_its_data_type(
         [{"id": "f1", "value": ["x"]}],
         [{"id": "f1", "value": None, "fieldValueArray": [], "fieldValueString": "x"}],
         [{"id": "f1", "value": "", "fieldValue": "x"}],
+        [{"id": "f1", "fieldValue": "y", "value": "x"}],
         [{"id": "f1", "value": None}, {"id": "f1", "fieldValue": "x"}, {"id": "f1", "value": None}],
     ],
 )
@@ -272,6 +273,7 @@ def test_options_joined_in_one_text_are_split_if_the_definition_lists_them():
         "Doors, windows": ["Doors, windows"],
         "Call me, please": ["Call me, please"],
         "Roof, chimney": ["Roof, chimney"],
+        "Roof,": ["Roof,"],
         "": [],
     }
     rows = [[{"id": "f1", "value": text}] for text in texts]

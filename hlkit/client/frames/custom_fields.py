@@ -93,7 +93,7 @@ def _reader(definition: Row, kind: Kind) -> Callable[[Any], Any]:
     options = pick_member(definition.get("picklistOptions"), "label")
     labels = {option.strip() for option in options if isinstance(option, str)} if isinstance(options, list) else set()
     longest_first = sorted(map(re.escape, labels - {""}), key=len, reverse=True)
-    option = re.compile(rf"\s*({'|'.join(longest_first)})\s*(?:,|\Z)") if longest_first else None
+    option = re.compile(rf"\s*({'|'.join(longest_first)})\s*(?:,(?!\Z)|\Z)") if longest_first else None
     return functools.partial(_read_options, option=option)
 
 
