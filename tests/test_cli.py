@@ -3,6 +3,7 @@ import json
 import re
 import subprocess
 import sys
+from html import escape
 
 import pandas as pd
 import pytest
@@ -41,20 +42,21 @@ def test_the_demo_reports_its_cost_and_loads_everything_again_from_the_cache(cap
     assert re.search(r"contacts +\d+ rows +2 pages +2 requests", said)
     assert "total: 6 requests" in said
     assert said.count("total: 0 requests") == 1
-    assert (tmp_path / "hlkit-demo" / "leads.png").stat().st_size > 10_000
-    assert "//" not in re.sub(r'"data:[^"]*"', "", (tmp_path / "hlkit-demo" / "leads.html").read_text())
+    assert (tmp_path / "hlkit-demo" / "win_rates.png").stat().st_size > 10_000
+    assert "//" not in re.sub(r'"data:[^"]*"', "", (tmp_path / "hlkit-demo" / "win_rates.html").read_text())
 
     run("demo", *SMALL)
     assert capsys.readouterr().out.count("total: 0 requests") == 2
 
 
-def test_the_page_of_the_demo_is_an_answer_about_made_up_data(tmp_path):
+def test_the_demo_answers_a_question_about_made_up_data_in_the_terminal_and_on_a_page(tmp_path, capsys):
     run("demo", *SMALL)
 
-    page = (tmp_path / "hlkit-demo" / "leads.html").read_text()
-    answer = hl.demo(size=300).analyses.lead_volume(by="source")
+    page = (tmp_path / "hlkit-demo" / "win_rates.html").read_text()
+    answer = hl.demo(size=300).analyses.close_curve(by="source", show="summary")
     assert "all data is made up" in page
-    assert answer.headline in page
+    assert escape(answer.headline) in page
+    assert answer.headline in capsys.readouterr().out
     assert set(answer.table["source"]) == {"google", "facebook", "direct", "referral", "(none)"}
 
 

@@ -11,6 +11,7 @@ from shutil import which
 
 import pandas as pd
 
+from hlkit.analysis.core.result import Result
 from hlkit.client.disk import working_folder
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.http.progress import current_progress
@@ -42,7 +43,9 @@ def run_demo(size: int = 5000, seed: int = 0) -> None:
     frames = _read_all(loc)
     print(f"  quota: {loc.quota}\n" if loc.quota.reported_at else "  no quota used\n")
     _show_contacts(frames["contacts"])
-    paths = _write_files(loc)
+    answer = loc.analyses.close_curve(by="source", show="summary")
+    print(f"\n{answer.question}\n{answer.headline}")
+    paths = _write_files(loc, answer)
     print("\nloading it again:")
     _read_all(loc)
     print("\nfiles (with your own data, files like these contain your contacts):")
@@ -111,16 +114,15 @@ def _show_contacts(contacts: pd.DataFrame) -> None:
         print(contacts[columns].assign(created_at=contacts["created_at"].dt.floor("min")).tail())
 
 
-def _write_files(loc: Location) -> list[Path]:
-    """Write the chart of one analysis, and a page with its headline, chart and table that loads nothing else."""
-    result = loc.analyses.lead_volume(by="source")
+def _write_files(loc: Location, result: Result) -> list[Path]:
+    """Write the chart of an analysis, and a page with its headline, chart and table that loads nothing else."""
     page = f"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{escape(result.question)}</title>
-<body style="font-family:system-ui,sans-serif">
+<body style="font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem">
 <h1>{escape(loc.name or "")}</h1>
 <p>A simulated location: all data is made up.</p>
 {result._repr_html_()}
 </html>
 """
-    return [result.save(FOLDER / "leads.png"), write_bytes(page.encode(), FOLDER / "leads.html")]
+    return [result.save(FOLDER / "win_rates.png"), write_bytes(page.encode(), FOLDER / "win_rates.html")]
