@@ -1,6 +1,7 @@
 """The cache: complete, private, for one token. A problem with its file shows a warning and loses no result."""
 
 import functools
+import gc
 import json
 import os
 import pickle
@@ -636,13 +637,38 @@ def test_pages_that_are_damaged_in_use_are_moved_aside_with_one_warning(open_cac
     cache.close()
     content = path.read_bytes()
     path.write_bytes(content[:100] + b"\xff" * (len(content) - 100))
-    cache._file._connection = sqlite3.connect(path, isolation_level=None)  # open, but nothing read yet
+    cache._file._use(sqlite3.connect(path, isolation_level=None))  # open, but nothing read yet
 
     with pytest.warns(CacheWarning) as caught:
         assert works(cache)
 
     assert "renamed" in warning_text(caught)
     assert cache.path == path
+
+
+@pytest.mark.parametrize("state", ["file", "memory", "damaged", "full", "closed"])
+def test_a_forgotten_file_closes_its_connection(path, state):
+    file = module.File(None if state == "memory" else path, "CREATE TABLE IF NOT EXISTS pages (key TEXT)")
+    if state == "damaged":
+        file.close()
+        path.write_bytes(b"this is not a database, it is a letter" * 100)
+        with pytest.warns(CacheWarning, match="renamed"):
+            file = module.File(path, "CREATE TABLE IF NOT EXISTS pages (key TEXT)")
+    elif state == "full":
+        file.run(fill_disk)
+        with pytest.warns(CacheWarning, match="memory only"):
+            file.write(lambda db: db.execute("INSERT INTO pages VALUES (zeroblob(100000))"))
+    elif state == "closed":
+        file.close()
+        with pytest.warns(CacheWarning, match="memory only"):
+            file.run(lambda db: db.execute("SELECT 1"))
+    connection = file.run(lambda db: db)
+
+    del file
+    gc.collect()
+
+    with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+        connection.execute("SELECT 1")
 
 
 def test_a_closed_cache_continues_in_memory_and_leaves_its_file_alone(open_cache, path):

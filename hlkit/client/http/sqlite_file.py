@@ -130,7 +130,7 @@ class File:
     def close(self) -> None:
         self.is_closed = True
         if self._connection is not None:
-            _close(self._connection, self._lock)
+            self._close_connection()
 
     def _disconnect(self) -> None:
         """Close the connection; the next call opens a new one."""
@@ -143,9 +143,14 @@ class File:
         if path is not None and not self.is_closed and _identity(path) != self._identity:
             self._disconnect()
         if self._connection is None:
-            self._connection = self._memory() if path is None else self._connect(path)
-            weakref.finalize(self, _close, self._connection, self._lock)
+            return self._use(self._memory() if path is None else self._connect(path))
         return self._connection
+
+    def _use(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        """Make *connection* the current one. It is closed with the object, whatever opened it."""
+        self._connection = connection
+        self._close_connection = weakref.finalize(self, _close, connection, self._lock)
+        return connection
 
     def _set_lock_timeout(self, seconds: float) -> None:
         """Wait so long for another program's lock from now on."""
@@ -164,14 +169,15 @@ class File:
             self._was_replaced = True
             try:
                 new_name = _move_aside(self.path)
-                self._connection = self._connect(self.path)
+                self._use(self._connect(self.path))
                 return f"the cache file was damaged ({problem}); it was renamed to {new_name}"
             except (sqlite3.Error, OSError) as second_problem:
                 problem = second_problem
                 if _code(second_problem) in _BUSY:  # another program is creating the new file
                     self._connection = None
                     return "the cache file was damaged; it was renamed"
-        self.path, self._connection = None, self._memory()
+        self.path = None
+        self._use(self._memory())
         return f"the cache file cannot be used ({problem}); caching continues in memory only"
 
     def _memory(self) -> sqlite3.Connection:
