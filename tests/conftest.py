@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import signal
 
 import pytest
 from trial import Trial
@@ -15,6 +16,11 @@ SLOW = [f"test_{name}.py" for name in SLOW]
 def pytest_xdist_auto_num_workers():
     """Half as many again as there are processors: many tests wait for a server or a browser."""
     return max(2, (os.cpu_count() or 1) * 3 // 2)
+
+
+def pytest_configure():
+    """Let Ctrl-C raise KeyboardInterrupt: a shell that starts the tests in the background ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):

@@ -1,7 +1,9 @@
 """The same call resumes an interrupted download, even on another day, and errors promise only what is true."""
 
 import contextlib
+import gc
 import json
+import sys
 import time
 
 import pandas as pd
@@ -132,3 +134,18 @@ def test_pages_of_a_loop_that_ended_early_are_not_used_the_next_day(trial):
 
     assert len(answered_requests(trial)) == 1 + PAGES
     assert frame.attrs["hlkit"]["from_cache"] == 0
+
+
+def test_a_loop_and_a_location_that_are_forgotten_together_end_without_a_warning(trial, monkeypatch):
+    raised = []
+    monkeypatch.setattr(sys, "unraisablehook", raised.append)
+    loc = trial.connect()
+    pages = loc.contacts.pages(custom_fields=False)
+    next(pages)
+    cycle = [loc, pages]
+    cycle.append(cycle)
+
+    del loc, pages, cycle
+    gc.collect()
+
+    assert raised == []

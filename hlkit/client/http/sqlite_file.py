@@ -41,7 +41,6 @@ class File:
 
     def __init__(self, path: Path | None, schema: str, checks: tuple[str, ...] = ()) -> None:
         self.path = path
-        self.is_closed = False
         self._schema, self._checks = schema, checks
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
@@ -127,15 +126,19 @@ class File:
             pass
         self.run(checkpoint)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed, by ``close`` or because this object is being garbage-collected."""
+        return self._connection is not None and not self._close_connection.alive
+
     def close(self) -> None:
-        self.is_closed = True
         if self._connection is not None:
             self._close_connection()
 
     def _disconnect(self) -> None:
         """Close the connection; the next call opens a new one."""
         self.close()
-        self._connection, self.is_closed = None, False
+        self._connection = None
 
     def _open(self) -> sqlite3.Connection:
         """The connection. It is new if another program has deleted or renamed the file."""
