@@ -320,7 +320,7 @@ def test_its_age_counts_from_its_last_page(server, session, contacts, clock):
     assert ids(again) == SEVEN
     assert again.requests == 0
     clock.now += 3600
-    assert download_of(session).cached.find() is None
+    assert download_of(session).cached_downloads.find() is None
 
 
 def test_a_download_dated_in_the_future_does_not_block_others(session, contacts, clock):
@@ -605,10 +605,10 @@ def test_a_page_changed_on_disk_ends_the_download_or_restarts_it(server, session
     assert ids(download_of(session)) == SEVEN
 
 
-def test_a_caller_that_can_start_over_gets_all_pages_again_if_one_was_changed_on_disk(server, session):
+def test_a_caller_that_reread_if_damaged_gets_all_pages_again_if_one_was_changed_on_disk(server, session):
     ids(download_of(session))
     overwrite_page(session.cache, cached_keys(session.cache)[2], b"spoilt")
-    download = download_of(session, can_start_over=True)
+    download = download_of(session, reread_if_damaged=True)
     pages = list(download)
 
     assert ids(pages[: -download.pages]) == SEVEN[:6]
@@ -754,7 +754,7 @@ def test_a_response_that_cannot_be_compared_is_neither_returned_nor_cached(failu
 def test_missing_rows_are_reported_with_both_counts(session, contacts):
     contacts.page = lambda numbers: {"contacts": [row(number) for number in numbers], "total": 9}
 
-    with pytest.warns(MissingRowsWarning, match="announced 9 rows and sent 7 .its last page was requested twice"):
+    with pytest.warns(MissingRowsWarning, match="announced 9 rows and sent 7 .each last page was requested twice"):
         assert ids(download_of(session)) == SEVEN
 
 
@@ -765,6 +765,13 @@ def test_a_repeated_last_page_ends_the_download_although_more_was_announced():
             assert set(ids(download_of(session_to(server)))) == {"c1", "c2"}
 
         assert len(server.requests) <= 4
+
+
+def test_a_repeated_last_page_with_other_rows_loses_none_of_the_first():
+    first, second = ({"users": [{"id": name} for name in names], "count": 3} for names in (["a", "b"], ["b", "c"]))
+    with Scripted(answer(first), answer(second)) as server:
+        assert ids(download_of(session_to(server), replace(USERS, total="count"))) == ["a", "b", "c"]
+        assert len(server.requests) == 2
 
 
 def test_announced_rows_of_which_none_arrive_are_an_incomplete_download():

@@ -47,7 +47,7 @@ FORKED = (
 loc.users()
 reading = threading.Thread(target=loc.contacts)
 reading.start()
-while not loc.session._in_flight:  # a request is in flight
+while not loc.session._in_flight_by_key:  # a request is in flight
     time.sleep(0.001)
 child = os.fork()
 names = ["contacts", "messages"]

@@ -213,7 +213,7 @@ def test_a_parent_that_fails_does_not_lose_the_others_and_resume_requests_only_i
     noted = loc.notes(confirm=True)["contact_id"].drop_duplicates().tolist()
     sim.fault("status_5xx", match=lambda entry: noted[1] in entry.path, variant="500")
 
-    with pytest.raises(hl.errors.IncompleteDownload, match="1 of 3 requests for notes failed") as caught:
+    with pytest.raises(hl.errors.IncompleteDownload, match="1 of 3 parts of notes could not be read") as caught:
         loc.notes(contact_id=noted[:3])
 
     assert set(caught.value.partial["contact_id"]) == {noted[0], noted[2]}

@@ -137,7 +137,7 @@ class Endpoint:
     def raw(self, limit: int | None = 20, **options: Any) -> list[dict[str, Any]]:
         """The unchanged JSON rows, with as few requests as *limit* needs (``None``: all rows)."""
         read_options = self._validated({**options, "limit": limit})
-        download = self._download(read_options, limit=read_options.limit, can_start_over=True)
+        download = self._download(read_options, limit=read_options.limit, reread_if_damaged=True)
         try:
             pages = list(download)
             pages = pages[len(pages) - download.pages :]  # drops those from before it started over
@@ -201,7 +201,7 @@ class Endpoint:
                 parents = self._parent_ids(options, resume_parents)
                 options = replace(options, parents=parents, all_parents=all_parents)
             limit = self._limit_for_server(options)
-            download = self._download(options, limit=limit, generation=generation, can_start_over=True)
+            download = self._download(options, limit=limit, generation=generation, reread_if_damaged=True)
         except HlkitError as error:  # while reading the custom fields' definitions or the parents
             if error.status is not None or error.retryable or error._resume is not None:
                 error.partial = FrameBuilder(self.resource.columns, self.resource.key).frame()
@@ -322,7 +322,7 @@ class Endpoint:
         generation: str | None = None,
         limit: int | None = None,
         first_page_only: bool = False,
-        can_start_over: bool = False,
+        reread_if_damaged: bool = False,
     ) -> Download:
         download = Download(
             self._query(options),
@@ -331,7 +331,7 @@ class Endpoint:
             progress=options.progress or current_progress(),
             limit=limit,
             first_page_only=first_page_only,
-            can_start_over=can_start_over,
+            reread_if_damaged=reread_if_damaged,
         )
         if self.resource.parent is not None:
             self._check_cost(download, options)
@@ -347,7 +347,7 @@ class Endpoint:
             return
         parent = self.resource.parent
         assert parent is not None
-        record = download.cached.find()
+        record = download.cached_downloads.find()
         requests = len(download.query.parameter_sets) - (0 if record is None else record.pages)
         seconds = self._context.session.rate_limiter.time_for(requests)
         cost = f"{requests:,} requests, about {duration(seconds)}"

@@ -288,7 +288,7 @@ class Offset(Paging):
             seen.unjoined |= seen.new_ids
             return self.first() | {self.param: max(0, offset - size)}
         seen.unjoined -= ids
-        if not page.rows or not (self.is_full(page) or (seen.new_count and seen.is_short(page))):
+        if not page.rows or not (self.is_full(page) or (seen.new_count and seen.lacks_rows(page))):
             return None
         usable = len(page) - page.trailing - seen.trailing_without_id(page)  # up to the last row with an id
         next_offset = offset + (max(usable // 2, 1) if seen.unjoined else usable - 1)
@@ -326,7 +326,7 @@ class PageNumber(Paging):
         return rows // (self.most or 1) + 1
 
     def after(self, position: Position, page: Page, seen: SeenRows) -> Position | None:
-        if page.rows and (self.is_full(page) or (seen.new_count and seen.is_short(page))):
+        if page.rows and (self.is_full(page) or (seen.new_count and seen.lacks_rows(page))):
             return self.first() | {self.param: position[self.param] + 1}
         total = page.total(seen.total_path)
         if total is None or (seen.row_count == total and seen.totals == {total}):

@@ -110,7 +110,7 @@ class SeenRows:
         """How many rows without an id follow the last row with one; 0 if no row has one."""
         return next((n for n, row in enumerate(reversed(page.rows)) if self.id_of(row) is not None), 0)
 
-    def is_short(self, page: Page) -> bool:
+    def lacks_rows(self, page: Page) -> bool:
         """Whether fewer rows have arrived so far, on all pages, than this page announces in total."""
         total = page.total(self.total_path)
         return total is not None and self.row_count < total

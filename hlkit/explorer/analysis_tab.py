@@ -11,7 +11,7 @@ import pandas as pd
 
 from hlkit.analysis.core.registry import ANALYSES, Analysis
 from hlkit.analysis.core.result import Result
-from hlkit.client.options import SPAN as DATE_OPTIONS
+from hlkit.client.options import SPAN as DATE_NAMES
 from hlkit.client.options import refuse_unknown
 from hlkit.client.resources import CATALOG
 from hlkit.client.text import many
@@ -109,7 +109,7 @@ class AnalysesView(View):
 
     def _build_dates(self) -> None:
         today = self.state.today
-        dates = {name: self._initial_options.get(name) for name in DATE_OPTIONS}
+        dates = {name: self._initial_options.get(name) for name in DATE_NAMES}
         since, until = date_range(dates, self.state.zone, today)
         matching = [name for name in PRESETS if name != CUSTOM and preset_range(name, today) == (since, until)]
         preset = matching[0] if matching else CUSTOM
@@ -123,8 +123,9 @@ class AnalysesView(View):
 
     def _build_output(self) -> None:
         self.chart = widgets.HTML()
-        self.table_html = widgets.HTML()  # the plain table, or only the row count below an interactive table
-        self.table_box = widgets.VBox()  # holds table_html, below the interactive table if there is one
+        # The table box holds table_html alone, or an interactive table and below it the row count in table_html.
+        self.table_html = widgets.HTML()
+        self.table_box = widgets.VBox()
         self.definition = widgets.HTML()
         self.code_html = widgets.HTML()
         self.export_panel = ExportPanel(_EXPORT_FORMATS, self._export, self.state)
@@ -133,7 +134,14 @@ class AnalysesView(View):
             titles=_OUTPUT_TITLES,
         )
         self.output.add_class("hlkit-output")
-        self.output.layout.display = "none"
+        self._show_output(False)
+
+    def _show_output(self, visible: bool) -> None:
+        self.output.layout.display = "" if visible else "none"
+
+    @property
+    def _is_output_shown(self) -> bool:
+        return bool(self.output.layout.display != "none")
 
     def _connect_callbacks(self) -> None:
         # callback() drops the event argument, so each method is called without arguments.
@@ -151,8 +159,8 @@ class AnalysesView(View):
         return (self.task,)
 
     def close(self) -> None:
-        super().close()
-        self.result = self._interactive_table = None
+        super().close()  # closes the task and all widgets
+        self.result = self._interactive_table = None  # frees their data
 
     # ---- the form: changing it sends no request
 
@@ -175,18 +183,18 @@ class AnalysesView(View):
         self.task.stop()
         self.result, self._result_code = None, ""
         self.status.value = ""
-        self.output.layout.display = "none"
+        self._show_output(False)
         self._show_form(option_values(self.analysis, self._controls))
         self._apply_preset()  # the current day depends on the location
 
     def _show_form(self, options: Mapping[str, Any] | None = None) -> None:
-        """Replace the controls with those of the selected analysis, set to *options*."""
+        """Replace the controls with those of the selected analysis, set to *options* or to their defaults."""
         previous_controls = self._controls
         self._controls = option_controls(self.analysis, self._group_columns(), options or {})
         for control in self._controls.values():
             control.observe(self.callback(self._show_stale_note), "value")
-        if "show" in self._controls:  # this option selects the table, and so the resources that are read
-            self._controls["show"].observe(self.callback(self._update_run_button), "value")
+        if "show" in self._controls:  # it decides which resources a run downloads, and so its cost
+            self._controls["show"].observe(self.callback(self._update_cost_and_run_button), "value")
         self.option_grid.children = tuple(self._controls.values())
         for control in previous_controls.values():
             close_all(control)
@@ -197,12 +205,12 @@ class AnalysesView(View):
         main_resource = CATALOG[self.analysis.main_resource]
         for date_control in (self.preset, self.since, self.until):
             date_control.disabled = main_resource.when is None  # its rows have no date to filter by
-        self._update_run_button()
+        self._update_cost_and_run_button()
         self._show_stale_note()
 
     def _group_columns(self) -> list[str]:
         names = groupable_columns(self.state.loc, self.analysis)
-        # If personal data is hidden, so are the names of custom fields, which may be personal too.
+        # If personal data is hidden, custom fields have made-up names: the real ones may be personal too.
         return [self.state.redact_column_name(name) for name in names]
 
     def _refresh_after_read(self) -> None:
@@ -210,22 +218,22 @@ class AnalysesView(View):
         if "by" in self._controls:
             by_option = self.analysis.options["by"]
             self._controls["by"].options = group_suggestions(by_option, self._group_columns())
-        self._update_run_button()
+        self._update_cost_and_run_button()
 
-    def _update_run_button(self) -> None:
-        """Enable or disable the button, and show the cost of a run beside it."""
+    def _update_cost_and_run_button(self) -> None:
+        """Show above the button what a run would cost, and enable or disable the button."""
         loc = self.state.loc
         self.run_button.disabled = loc is None or self.task.status == "running"
         if loc is None:
             self.cost_note.value = html.note(NO_LOCATION)
         else:
-            show = option_values(self.analysis, self._controls).get("show")
+            show = option_values(self.analysis, self._controls).get("show")  # None for the default
             resources = self.analysis.resources_for(show)
             self.cost_note.value = html.note(cost_message(loc.costs(*resources)))
 
     def _show_stale_note(self) -> None:
         """Warn if the options changed since the result was computed."""
-        is_stale = self.output.layout.display != "none" and self._result_code != self._call_code()
+        is_stale = self._is_output_shown and self._result_code != self._call_code()
         text = f"Result is from earlier settings: {self._result_code}. Press Run to update."
         self.stale_note.value = html.note(text) if is_stale else ""
 
@@ -257,14 +265,14 @@ class AnalysesView(View):
         call_code = self._call_code()  # the form may change while the analysis runs
         bound_analysis = loc.analyses[self.picker.value]
         # If personal data is hidden, the form shows made-up names of custom fields. The analysis runs with the real
-        # names; the code that is shown keeps the made-up ones.
+        # names, and with all other values as they are. The code that is shown keeps the made-up names.
         options = {name: self.state.original_value(value) for name, value in self.options.items()}
 
         def on_done(result: Result) -> None:
             self.result, self._result_code = self.state.redact_result(result), call_code
             self._show_result(self.result)
             self._show_stale_note()
-            self.state.read_count += 1
+            self.state.read_count += 1  # all tabs observe it
 
         self.task.start(lambda progress: bound_analysis(progress=progress, **options), on_done)
 
@@ -274,9 +282,9 @@ class AnalysesView(View):
         self.cancel_button.disabled = not is_running
         self.progress_bar.value = self.task.fraction or 0.0
         self.progress_bar.layout.display = "" if is_running else "none"
-        self.status.value = self.state.task_html(self.task, "hlkit-task-message")
-        if self.task.status == "failed":  # hide the earlier result, which stays in ``frame`` and ``code``
-            self.output.layout.display = "none"
+        self.status.value = self.state.task_html(self.task, css_class="hlkit-task-message")
+        if self.task.status == "failed":  # show no earlier result below an error; ``frame`` still returns it
+            self._show_output(False)
             self.stale_note.value = ""
 
     def _show_result(self, result: Result) -> None:
@@ -286,9 +294,9 @@ class AnalysesView(View):
         self.code_html.value = html.code(self.code)
         self.export_panel.message.value = ""
         chart_index, table_index = _OUTPUT_TITLES.index("Chart"), _OUTPUT_TITLES.index("Table")
-        if self.output.selected_index not in (chart_index, table_index):  # the others do not show the new result
+        if self.output.selected_index not in (chart_index, table_index):  # the other tabs show no numbers
             self.output.selected_index = chart_index
-        self.output.layout.display = ""
+        self._show_output(True)
 
     def _show_table(self, result: Result) -> None:
         row_count = len(result.table)
@@ -306,9 +314,9 @@ class AnalysesView(View):
         else:
             self.table_html.value = html.note(footer)
             self.table_box.children = (interactive, self.table_html)
-        previous, self._interactive_table = self._interactive_table, interactive
-        if previous is not None:
-            close_all(previous)
+        if self._interactive_table is not None:
+            close_all(self._interactive_table)
+        self._interactive_table = interactive
         if interactive is not None and self.is_closed:  # the explorer was closed while the analysis ran
             close_all(interactive)
 
@@ -327,7 +335,7 @@ class AnalysesView(View):
 
     @property
     def code(self) -> str:
-        """Python that connects, and runs and shows the analysis of the latest result or, before any, of the form."""
+        """Python code for the table of the latest result; if there is none, for that of the form."""
         return self.full_code(f"result = {self._result_code or self._call_code()}", "result.table")
 
     @property
@@ -349,12 +357,12 @@ def check_options(analysis: Analysis, options: Mapping[str, Any] | None, state: 
     Raises ``InvalidRequest`` for an unknown option, or an invalid value.
     """
     options = dict(options or {})
-    dates = {name: options.get(name) for name in DATE_OPTIONS}
+    dates = {name: options.get(name) for name in DATE_NAMES}
     date_range(dates, state.zone, state.today)  # raises if a date is invalid
-    # What the location fills in when the analysis runs, such as as_of, is not an option here.
+    # The location fills in some options when the analysis runs, such as ``as_of``: they cannot be chosen.
     available = [name for name in analysis.options if name not in analysis.filled_by_location]
-    refuse_unknown(analysis.name, options, [*available, *DATE_OPTIONS])
-    analysis_options = {name: value for name, value in options.items() if name not in DATE_OPTIONS}
-    # Some analyses cannot be validated without as_of. Any date will do.
+    refuse_unknown(analysis.name, options, [*available, *DATE_NAMES])
+    analysis_options = {name: value for name, value in options.items() if name not in DATE_NAMES}
+    # All analyses accept ``as_of``, and some cannot be validated without it. Any date will do.
     validated = analysis.validate({**analysis_options, "as_of": "2000-01-01"})
     return options | {name: validated[name] for name in analysis_options}

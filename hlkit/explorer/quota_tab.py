@@ -66,7 +66,7 @@ class QuotaView(View):
         loc = self.state.loc
         yield "Remaining", loc.quota
         yield "Used this session", many(loc.session.requests_sent, "request")
-        yield "Served from cache", many(loc.session.from_cache, "response")
+        yield "Served from cache", many(loc.session.pages_from_cache, "page")
         contacts = loc.cache_info("contacts")
         if contacts is not None and contacts.rows > WARN_ABOVE:
             time = duration(loc.session.rate_limiter.time_for(contacts.rows))

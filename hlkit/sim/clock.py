@@ -6,6 +6,7 @@ history is drawn in local time, since people live by it.
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -93,6 +94,7 @@ def _milliseconds(instant: datetime) -> int:
     return (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 
 
+@functools.lru_cache(maxsize=8)
 def _offsets(zone: ZoneInfo, as_of: int) -> tuple[Array, Array]:
     """The UTC offsets around *as_of* (four years), and the instants from which they hold."""
 

@@ -13,8 +13,8 @@
 8. Return: requests-cache stores the response, and every caller who joined receives it.
 
 ``_RateLimitedSession`` does steps 4 to 7. ``Session`` does the others, with requests-cache for step 3. Each request
-has its own thread, so that Ctrl-C and Cancel take effect at once, and a response that is already on its way is still
-cached.
+has its own thread, so that a caller can stop waiting within ``CANCEL_GRACE`` seconds (Ctrl-C, a Cancel button), and a
+response that is already on its way is still cached.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ from hlkit.client.http.token import Token, same_host
 from hlkit.client.http.transport import Adapter, Failure, RawResponse, send_once
 from hlkit.client.text import canonical_json
 
-# A response that does not show where it ends, of a server that shows it otherwise, may be truncated. It is requested
-# up to this many times, and the longest is used.
-MAX_READS = 3
+# A response without a length (no Content-Length, chunked encoding or compression) looks complete even if it was cut
+# off. From a server whose other responses have one, it is requested up to this many times, and the longest is used.
+MAX_COMPARED = 3
 CANCEL_GRACE = 0.5  # seconds that a canceled caller waits for a response that is already on its way
 _log = logging.getLogger("hlkit")
 
@@ -73,12 +73,13 @@ class RequestSpec:
         ``WrongLocation`` if the body is not usable. Such a response is requested again, and never cached.
     resource, scope : the resource requested and the scope that it needs, for error messages
     key_prefix : the start of the cache key. All requests of one download share it.
-    occurrence : 1, or 2 if a download sends the same request a second time. Each has a cache entry of its own.
+    occurrence : 1, or 2 if a download requests the same page again, to see if it has changed. Each has its own cache
+        entry.
     cache_only : send nothing; raise ``NotCached`` if the response is not cached
     progress : is notified of waits, and can cancel the request
     retry_budget : all requests of one download share it
-    may_be_truncated : called with the result; true if rows may be missing without any sign of it. Then, if the
-        length of the response is also unknown, it is requested again.
+    may_be_truncated : called with the result; true if rows may be missing without any sign of it. A response without
+        a length is then requested twice.
     requests_sent : the number of HTTP requests, retries included. 0 if the response was cached or another caller's.
     from_network : whether the response came over the network, for this caller or for the one whose request it joined
     """
@@ -101,12 +102,14 @@ class RequestSpec:
     from_network: bool = False
 
 
-class _InFlight(Progress):
+class _InFlightRequest(Progress):
     """A request in flight. It was started for ``spec``; callers with an identical request join it.
 
-    ``waiters`` holds the progress of each caller by the id of its spec. The dict is only ever replaced as a whole, so
-    that it can be read without a lock. The request is canceled once all callers are. As the progress of the rate
-    limiter and of retries, it reports their waits to the caller who started it.
+    ``waiters`` are the specs of all callers. The set is only ever replaced as a whole, so that it can be read without
+    a lock.
+
+    The rate limiter and the retries get this object as the progress that can cancel them. It is canceled once all
+    callers are, and reports waits to the caller who started the request.
 
     Once ``done`` is set, there is an ``error``, or the ``body`` and the ``result`` of parsing it with ``spec``. A
     caller who joined parses the body with its own spec.
@@ -115,7 +118,7 @@ class _InFlight(Progress):
     def __init__(self, key: str, request: requests.PreparedRequest, spec: RequestSpec) -> None:
         super().__init__()
         self.key, self.request, self.spec = key, request, spec
-        self.waiters: dict[int, Progress] = {id(spec): spec.progress}
+        self.waiters = frozenset({spec})
         self.requests_sent = 0
         self.done = threading.Event()
         self.error: BaseException | None = None
@@ -124,7 +127,7 @@ class _InFlight(Progress):
 
     @property
     def is_canceled(self) -> bool:
-        return super().is_canceled or all(progress.is_canceled for progress in self.waiters.values())
+        return super().is_canceled or all(spec.progress.is_canceled for spec in self.waiters)
 
     def on_wait(self, seconds: float, why: str) -> None:
         self.spec.progress.on_wait(seconds, why)
@@ -138,8 +141,10 @@ class _InFlight(Progress):
             while not self.done.wait(0.05):
                 spec.progress.raise_if_canceled()
         except (KeyboardInterrupt, Canceled):
-            if self.waiters.keys() <= {id(spec)}:  # nobody else waits: make no further attempts
-                self.cancel()  # now, not when this caller is detached: a response on its way may still arrive
+            others = self.waiters - {spec}
+            if not others:
+                self.cancel()  # no further attempts
+                # If the program ends now, so does the request's thread: give a response on its way time to be cached.
                 self.done.wait(CANCEL_GRACE)
             raise
 
@@ -148,7 +153,8 @@ class _RateLimitedSession(requests.Session):
     """Sends a request until its response is complete and parses: steps 4 to 7 above.
 
     ``read_only_post_paths`` are regular expressions for the POST endpoints that only read. ``deadline`` is the number
-    of seconds allowed for each request, retries included.
+    of seconds allowed for all attempts of one request and the waits between them. Waits for a rate-limit slot do not
+    count.
     """
 
     def __init__(
@@ -168,19 +174,18 @@ class _RateLimitedSession(requests.Session):
         self._read_only_post_paths = read_only_post_paths
         self._clock = clock
         self.rate_limiter = rate_limiter or RateLimiter(clock=clock)
-        # Whether any response so far showed where it ends: by a Content-Length, chunked encoding or compression.
-        self._server_marks_end = False
+        self._has_seen_known_complete = False  # whether any response so far had a length
         self.requests_sent = 0  # since this session began
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        """Send the request of ``options["in_flight"]`` until it succeeds, and set its ``result``.
+        """Send *request* until a response parses, and set the ``result`` of ``options["in_flight"]``.
 
-        A response that does not show where it ends may be truncated. If the server shows it otherwise, the response
-        is requested ``MAX_READS`` times; else twice, if ``spec.may_be_truncated``. The longest is used. If a further
-        request fails, so does the call: one response alone may lack rows, and nothing would show it.
+        A response without a length may have been cut off: it is requested again (see ``_wanted_responses``). The
+        first one with a length is used, or else the longest. If one of these requests fails after its retries, so
+        does the call: nothing would show that the other responses lack rows.
         """
         # CacheMixin.send passes on the keyword arguments that it does not use itself.
-        in_flight: _InFlight = options["in_flight"]
+        in_flight: _InFlightRequest = options["in_flight"]
         spec = in_flight.spec
         if spec.cache_only:  # CacheMixin calls this method only if it has no usable response
             raise NotCached("a page is not in the cache, or cannot be read there", hint="read it again")
@@ -200,20 +205,25 @@ class _RateLimitedSession(requests.Session):
             result, error = self._parse(outcome, spec)
             if error is not None:
                 _log.debug("%s %s: %s, attempt %d", spec.method, spec.path, type(error).__name__, retry.attempts)
-                self._wait_to_retry(retry, error, outcome, in_flight)
+                self._wait_to_retry(retry, error, outcome, in_flight)  # raises if there is no further attempt
                 continue
             assert isinstance(outcome, RawResponse)
             responses.append((outcome, result))
             if outcome.is_known_complete:
-                self._server_marks_end = True
+                self._has_seen_known_complete = True
+            elif len(responses) < self._wanted_responses(spec, result):
+                continue
             else:
-                wanted = MAX_READS if self._server_marks_end else 2 if spec.may_be_truncated(result) else 1
-                if len(responses) < wanted:
-                    continue  # a success, but of unknown length: request it again, to compare
                 outcome, result = max(responses, key=lambda response: len(response[0].body))
             in_flight.result = result
             spec.retry_budget.deposit()  # a success earns back part of the retry budget
             return _cacheable(request, outcome)
+
+    def _wanted_responses(self, spec: RequestSpec, result: Any) -> int:
+        """How many responses to compare, if they have no length."""
+        if self._has_seen_known_complete:
+            return MAX_COMPARED
+        return 2 if spec.may_be_truncated(result) else 1
 
     def _send_once(self, request: requests.PreparedRequest, seconds: float) -> RawResponse | Failure:
         adapter = self.get_adapter(request.url or "")
@@ -224,7 +234,7 @@ class _RateLimitedSession(requests.Session):
             headers = outcome.headers if isinstance(outcome, RawResponse) else None
             return outcome
         finally:
-            self.rate_limiter.release(headers)
+            self.rate_limiter.release(headers)  # which report the quota that is left
 
     def _parse(self, outcome: RawResponse | Failure, spec: RequestSpec) -> tuple[Any, HlkitError | None]:
         """The result and no error, or no result and the error. The error never quotes the token."""
@@ -244,13 +254,14 @@ class _RateLimitedSession(requests.Session):
     def _wait_to_retry(
         self, retry: RetryState, error: HlkitError, outcome: RawResponse | Failure, progress: Progress
     ) -> None:
-        """Wait for the next attempt. Raises if there is none."""
+        """Wait for the next attempt. If there is none, raises *error* or an earlier error of this request."""
         is_rate_limited = isinstance(error, RateLimited)
         quota_error = self.rate_limiter.daily_quota_error() if is_rate_limited else None
         if quota_error is not None:
             quota_error.status, quota_error.trace_id = error.status, error.trace_id
             quota_error.resource = error.resource
             raise quota_error
+        # Retry-After may be a date, so it needs the time of day.
         seconds = retry.next_delay(error, retry_after(outcome, time.time()), self.rate_limiter.interval)
         if is_rate_limited:
             self.rate_limiter.back_off(seconds)
@@ -287,7 +298,7 @@ class Session(CacheMixin, _RateLimitedSession):
     cache: Cache
 
     def __init__(self, base_url: str, token: Token, cache: Cache, **options: Any) -> None:
-        super().__init__(
+        super().__init__(  # CacheMixin passes on what it does not use: base_url, token and **options
             backend=cache,
             key_fn=self._key_for_requests_cache,
             allowable_methods=("GET", "POST"),
@@ -297,15 +308,14 @@ class Session(CacheMixin, _RateLimitedSession):
             token=token,
             **options,
         )
-        self.headers.clear()  # those of requests: _prepare sets all that are sent
-        self.from_cache = 0  # pages that needed no request; download.py counts them
+        self.pages_from_cache = 0  # downloads count them here
         self._reset_in_flight()
         # After a fork, the threads that run the requests do not exist in the child process.
         fork.register(self, in_child=Session._reset_in_flight)
 
     def _reset_in_flight(self) -> None:
         self._in_flight_lock = threading.Lock()
-        self._in_flight: dict[str, _InFlight] = {}  # by cache key
+        self._in_flight_by_key: dict[str, _InFlightRequest] = {}
 
     def __repr__(self) -> str:
         return f"<Session with {urlsplit(self.base_url).netloc}>"
@@ -326,6 +336,8 @@ class Session(CacheMixin, _RateLimitedSession):
                 in_flight.wait_until_done(spec)
             finally:
                 self._detach(in_flight, spec)
+                if in_flight.spec is spec:
+                    spec.requests_sent = in_flight.requests_sent  # after a cancel too
             spec.from_network = in_flight.requests_sent > 0
             if in_flight.spec is spec:  # this caller started it
                 if in_flight.error is not None:
@@ -337,8 +349,8 @@ class Session(CacheMixin, _RateLimitedSession):
                 raise copy.copy(in_flight.error)  # several threads raise it, each with a traceback of its own
             try:
                 return spec.parse(in_flight.body)
-            except (UnexpectedResponse, WrongLocation):  # of no use to this caller, who now becomes the first
-                continue
+            except (UnexpectedResponse, WrongLocation):
+                continue  # it was for another resource, which parses it differently: start a request for this one
 
     def query_id(self, method: str, path: str, version: str, parameters: object) -> str:
         """A hash of a query, in hex: equal for the same method, path, parameters and version under one token."""
@@ -380,33 +392,28 @@ class Session(CacheMixin, _RateLimitedSession):
 
     # ---- requests in flight
 
-    def _join(self, key: str, request: requests.PreparedRequest, spec: RequestSpec) -> _InFlight:
+    def _join(self, key: str, request: requests.PreparedRequest, spec: RequestSpec) -> _InFlightRequest:
         """The request in flight for this key, with *spec* among its waiters. Starts one if there is none."""
         with self._in_flight_lock:
-            in_flight = self._in_flight.get(key)
+            in_flight = self._in_flight_by_key.get(key)
             # A cache-only caller must not start or wait for a request over the network, and a caller that may send
             # must not receive the NotCached error of a cache-only one.
             if in_flight is None or in_flight.is_canceled or in_flight.spec.cache_only != spec.cache_only:
-                in_flight = self._in_flight[key] = _InFlight(key, request, spec)
+                in_flight = _InFlightRequest(key, request, spec)
+                self._in_flight_by_key[key] = in_flight
                 threading.Thread(target=self._run, args=(in_flight,), name="hlkit-request", daemon=True).start()
             else:
-                in_flight.waiters = {**in_flight.waiters, id(spec): spec.progress}
+                in_flight.waiters |= {spec}
             return in_flight
 
-    def _detach(self, in_flight: _InFlight, spec: RequestSpec) -> None:
-        """Remove *spec* from the waiters. If none is left, cancel the request: no further attempts are made.
-
-        Also sets ``spec.requests_sent``, after a cancel too.
-        """
+    def _detach(self, in_flight: _InFlightRequest, spec: RequestSpec) -> None:
+        """Remove *spec* from the waiters. If none is left and the request is not done, cancel further attempts."""
         with self._in_flight_lock:
-            waiters = {key: value for key, value in in_flight.waiters.items() if key != id(spec)}
-            in_flight.waiters = waiters
-            if not waiters:
+            in_flight.waiters -= {spec}
+            if not in_flight.waiters:
                 in_flight.cancel()
-        if in_flight.spec is spec:
-            spec.requests_sent = in_flight.requests_sent
 
-    def _run(self, in_flight: _InFlight) -> None:
+    def _run(self, in_flight: _InFlightRequest) -> None:
         """Run in the thread of a request in flight. Always sets ``done`` at the end, even after an error."""
         try:
             self._load(in_flight)
@@ -415,21 +422,21 @@ class Session(CacheMixin, _RateLimitedSession):
         finally:
             self._finish(in_flight)
 
-    def _finish(self, in_flight: _InFlight) -> None:
+    def _finish(self, in_flight: _InFlightRequest) -> None:
         with self._in_flight_lock:
-            if self._in_flight.get(in_flight.key) is in_flight:
-                del self._in_flight[in_flight.key]
+            if self._in_flight_by_key.get(in_flight.key) is in_flight:  # _join may have replaced it
+                del self._in_flight_by_key[in_flight.key]
         in_flight.done.set()
 
-    def _load(self, in_flight: _InFlight, *, force_refresh: bool = False) -> None:
-        """Set ``body`` and ``result``, from the cache or the server. *force_refresh* skips the cache."""
+    def _load(self, in_flight: _InFlightRequest, *, force_refresh: bool = False) -> None:
+        """Set ``body`` and ``result``, from the cache or the server. *force_refresh* does not look into the cache."""
         spec = in_flight.spec
         try:
             response = self.send(in_flight.request, in_flight=in_flight, force_refresh=force_refresh)
         except CacheLocked:
             # Only the lookup raises CacheLocked, so nothing was sent yet: request the response without the lookup. A
             # locked write does not raise: Cache.save_response skips it.
-            if force_refresh or spec.cache_only:
+            if spec.cache_only:
                 raise
             response = self.send(in_flight.request, in_flight=in_flight, force_refresh=True)
         in_flight.body = response.content
@@ -438,10 +445,10 @@ class Session(CacheMixin, _RateLimitedSession):
         try:
             in_flight.result = spec.parse(in_flight.body)
         except (UnexpectedResponse, WrongLocation):  # it was cached for another resource, which parses it differently
-            self._load(in_flight, force_refresh=True)
+            self._load(in_flight, force_refresh=True)  # once at most: it sends a request, or raises NotCached
 
     def _key_for_requests_cache(
-        self, request: requests.PreparedRequest, in_flight: _InFlight | None = None, **_: Any
+        self, request: requests.PreparedRequest, in_flight: _InFlightRequest | None = None, **_: Any
     ) -> str:
         """The cache key of a request. Raises ``NotReadOnly`` if it did not come from ``fetch``."""
         if in_flight is None:
@@ -466,7 +473,7 @@ def _cacheable(request: requests.PreparedRequest, raw: RawResponse) -> requests.
     response = requests.Response()
     response.status_code = raw.status
     response._content = raw.body
-    response.request, response.url = request, ""  # no URL, which may contain a person's email
+    response.request, response.url = request, ""  # CacheMixin needs them; Cache stores the body only
     return response
 
 
