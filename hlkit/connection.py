@@ -26,6 +26,7 @@ from hlkit.client.http.session import Session
 from hlkit.client.http.sqlite_file import CacheWarning
 from hlkit.client.http.token import MENU, Token, checked_base_url, location_id_problem
 from hlkit.client.http.token import read as read_token
+from hlkit.client.links import APP_URL, checked_app_url
 from hlkit.client.resources import CATALOG
 from hlkit.client.timezones import zone
 from hlkit.client.warning import warn
@@ -55,6 +56,7 @@ def connect(
     expire_after: float | dt.timedelta = 3600.0,
     offline: bool = False,
     deadline: float | dt.timedelta = 30.0,
+    app_url: str = APP_URL,
 ) -> Location:
     """Connect to a location. Makes no request.
 
@@ -81,6 +83,8 @@ def connect(
     deadline
         Seconds for one request, including retries. If the rate limit requires a longer wait, an error says when to
         try again.
+    app_url
+        The address of HighLevel's web app, for links to contacts, if your agency has a domain of its own.
 
     Raises
     ------
@@ -106,6 +110,7 @@ def connect(
         offline=offline,
         deadline=deadline,
         connected_by=credentials.source,
+        app_url=checked_app_url(app_url),
     )
 
 
@@ -120,6 +125,7 @@ def location_with(
     offline: bool = False,
     deadline: float = 30.0,
     connected_by: str = "arguments",
+    app_url: str = APP_URL,
 ) -> Location:
     """A location for a parsed token. There is one cache file per server, location and token."""
     base_url = checked_base_url(BASE_URL if base_url is None else base_url)
@@ -134,6 +140,7 @@ def location_with(
         expire_after=expire_after,
         offline=offline,
         connected_by=connected_by,
+        app_url=app_url,
     )
 
 

@@ -19,6 +19,7 @@ from hlkit.client.frames.names import with_names
 from hlkit.client.http.body import decode
 from hlkit.client.http.progress import Progress, current_progress
 from hlkit.client.http.session import Session
+from hlkit.client.links import APP_URL, contact_url, conversation_url
 from hlkit.client.paths import SPELLINGS, location_parameter
 from hlkit.client.query import Query
 from hlkit.client.resources import CATALOG
@@ -32,7 +33,19 @@ else:
 
 # What tab completion shows besides the resources.
 _PUBLIC = (
-    *("analyses", "check", "costs", "get", "cached", "with_names", "timezone", "quota", "name", "location_id"),
+    *(
+        "analyses",
+        "check",
+        "costs",
+        "get",
+        "cached",
+        "with_names",
+        "url_of",
+        "timezone",
+        "quota",
+        "name",
+        "location_id",
+    ),
     *("offline", "expire_after"),
 )
 
@@ -50,10 +63,12 @@ class Client(Context, Resources):
         location_id: str,
         *,
         connected_by: str = "arguments",
+        app_url: str = APP_URL,
         keep_alive: object = None,
         **context: Any,
     ) -> None:
         super().__init__(session, location_id, **context)
+        self.app_url = app_url
         self.connected_by = connected_by
         self._keep_alive = keep_alive
         self.resources: dict[str, Endpoint] = {name: Endpoint(self, resource) for name, resource in CATALOG.items()}
@@ -91,8 +106,24 @@ class Client(Context, Resources):
             timezone=self._fallback_timezone,
             offline=True,
             connected_by=self.connected_by,
+            app_url=self.app_url,
             data_ends=self.data_ends,
             keep_alive=self._keep_alive,
+        )
+
+    def url_of(self, contact_id: str | None = None, *, conversation_id: str | None = None) -> str:
+        """The page of a contact, or of a conversation, in HighLevel's web app. Makes no request.
+
+        Raises ``InvalidRequest`` unless exactly one id is given.
+        """
+        if isinstance(contact_id, str) and conversation_id is None:
+            return contact_url(self.location_id, contact_id, self.app_url)
+        if isinstance(conversation_id, str) and contact_id is None:
+            return conversation_url(self.location_id, conversation_id, self.app_url)
+        raise InvalidRequest(
+            "url_of takes one id, as text",
+            hint='write loc.url_of("…") for a contact, or loc.url_of(conversation_id="…"); a deal is on the page of '
+            "its contact",
         )
 
     def get(self, path: str, *, version: str = "2021-07-28", refresh: bool = False, **params: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.charts import INK, PALE, dot_plot, draw_color_bar, format_percent, top_groups, week_matrix
+from hlkit.analysis.core.canvas import INK, PALE, dot_plot, draw_color_bar, format_percent, top_groups, week_matrix
 from hlkit.analysis.core.comparison import overlaps
 from hlkit.analysis.core.groups import (
     HOURS,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.charts import BLUE, GRAY, INK, SKY, dot_plot, label_rows, top_groups
+from hlkit.analysis.core.canvas import BLUE, GRAY, INK, SKY, dot_plot, label_rows, top_groups
 from hlkit.analysis.core.groups import (
     SMALL,
     assign_groups,

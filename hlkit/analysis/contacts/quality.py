@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from hlkit.analysis.core.charts import (
+from hlkit.analysis.core.canvas import (
     BLUE,
     GRAY,
     INK,

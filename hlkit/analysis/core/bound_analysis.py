@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from hlkit.analysis.core.charts import name_or_placeholder
-from hlkit.analysis.core.registry import ANALYSES, DOCS, TIMES, Analysis, listing, listing_html, unknown
+from hlkit.analysis.core.canvas import name_or_placeholder
+from hlkit.analysis.core.registry import ANALYSES, DOCS, LINKS, TIMES, Analysis, listing, listing_html, unknown
 from hlkit.analysis.core.result import Provenance, Result
+from hlkit.analysis.core.rows_behind import RowsBehind
+from hlkit.analysis.people.names import contact_links, names_by_contact
 from hlkit.client.dates import as_text, bounds, instant
 from hlkit.client.dates import check as check_dates
 from hlkit.client.errors import HlkitError, InvalidRequest, MissingScope, NotCached, NotFound
@@ -74,7 +76,8 @@ class BoundAnalysis:
         if "until" in self.analysis.filled_by_location and until is not None:
             options["until"] = until
         self._name_groups(frames, options)
-        table = loc.with_names(self.analysis(**frames, **options))
+        table, log = self.analysis.run(**frames, **options)
+        table = loc.with_names(table)
         attrs = table.attrs["hlkit"]
         attrs["unavailable"] = unavailable
         attrs["span"] = {name: f"{date.tz_convert(loc.timezone):%Y-%m-%d}" for name, date in dates.items()}
@@ -94,7 +97,26 @@ class BoundAnalysis:
             from_cache=sum(read.get("from_cache", 0) for read in reads.values()),
         )
         attrs["provenance"] = dict(provenance)
-        return Result(table, self.analysis, provenance)
+        contacts = frames.get("contacts")
+        return Result(
+            table,
+            self.analysis,
+            provenance,
+            RowsBehind(table, log, self.analysis.rows, lambda rows: self._name_and_link(rows, contacts)),
+        )
+
+    def _name_and_link(self, rows: pd.DataFrame, contacts: pd.DataFrame | None) -> pd.DataFrame:
+        """The rows with the names of users and the like, and first the name of the contact and a link to it."""
+        rows = self._location.with_names(rows)
+        if "contact_id" not in rows:
+            return rows
+        if contacts is None and len(rows):
+            contacts = self._location.resources["contacts"]()
+        if "name" not in rows:
+            rows.insert(0, "name", names_by_contact(contacts, rows["contact_id"]).to_numpy())
+        links = contact_links(rows["contact_id"], self._location.location_id, self._location.app_url)
+        rows.insert(1, "link", links.to_numpy())
+        return rows
 
     def _check(self, span: Mapping[str, Any], options: Mapping[str, Any]) -> None:
         """Refuse a wrong option before any request."""
@@ -141,7 +163,9 @@ class BoundAnalysis:
     def _location_values(self, timezone: str) -> dict[str, Any]:
         """The options that the location fills in. The time zone always: *as_of* is written in it."""
         values: dict[str, Any] = {"timezone": timezone}
-        wanted = set(self.analysis.filled_by_location) - set(TIMES)
+        links = {"location_id": self._location.location_id, "app_url": self._location.app_url}
+        values |= {name: value for name, value in links.items() if name in self.analysis.filled_by_location}
+        wanted = set(self.analysis.filled_by_location) - {*TIMES, *LINKS}
         with contextlib.suppress(MissingScope, NotCached):
             row = self._location.resources["location"]() if wanted else pd.DataFrame()
             values |= {name: value for name in wanted if (value := next(iter(row[name].dropna()), None))}
@@ -149,15 +173,16 @@ class BoundAnalysis:
 
     def _name_groups(self, frames: dict[str, pd.DataFrame | None], options: Mapping[str, Any]) -> None:
         """For ``by="owner"`` and the like, put the names beside the ids, which the frames alone have."""
-        by = options.get("by")
-        id_column = next((column for column, (name, _) in NAMED_BY.items() if name == by), None)
-        for resource, frame in frames.items():
-            if frame is None or by in frame or id_column not in frame:
-                continue
-            named = self._location.with_names(frame)
-            if by in named:  # a deleted user has no name, but still is a group
-                named[by] = name_or_placeholder(named[by], named[id_column], str(by), distinct=by != "stage")
-            frames[resource] = named
+        given = options.get("by")
+        for by in given if isinstance(given, list) else [given]:
+            id_column = next((column for column, (name, _) in NAMED_BY.items() if name == by), None)
+            for resource, frame in frames.items():
+                if frame is None or by in frame or id_column not in frame:
+                    continue
+                named = self._location.with_names(frame)
+                if by in named:  # a deleted user has no name, but still is a group
+                    named[by] = name_or_placeholder(named[by], named[id_column], str(by), distinct=by != "stage")
+                frames[resource] = named
 
 
 def _needed_by(analysis: str, resource: str, refusal: HlkitError) -> HlkitError:

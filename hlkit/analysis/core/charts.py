@@ -1,424 +1,429 @@
-"""What all charts share: the look, the title, texts that are safe to draw, and a note if there is no data.
+"""Charts as data: ``Dots``, ``Stacked``, ``Curves``, ``Heatmap`` and ``Strip`` name the columns that they draw.
 
-Names come from the public. Matplotlib would treat a name with ``$`` as a formula, hide a name that begins with ``_``
-from the legend, and warn about characters that its font lacks. So a chart gets a table whose texts are safe to draw.
+The first column of a table names its rows. A chart has no title, since a result shows its headline above it. Names
+stand on the left and values on the right; a 95% interval is a line; a group of fewer than 20 rows is hollow and last.
 """
 
 from __future__ import annotations
 
-import functools
-import io
 import textwrap
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.groups import WEEKDAYS
+from hlkit.analysis.core.canvas import (
+    HAIR,
+    HEAT,
+    INK,
+    MUTED,
+    REST,
+    SERIES,
+    STEPS,
+    duration_axis,
+    format_percent,
+    label_rows,
+    percent_axis,
+    top_groups,
+)
+from hlkit.analysis.core.groups import NONE
+from hlkit.analysis.core.run_log import as_mask
 from hlkit.client.errors import InvalidRequest
-from hlkit.client.frames.names import NAMED_BY
-from hlkit.client.text import BREAKS, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.image import AxesImage
 
-Chart = Callable[[pd.DataFrame, "Axes"], object]
-
-INK, GRAY, PALE = "#1a1a1a", "#8c8c8c", "#d9d9d9"
-# Okabe & Ito's palette: safe for color-blind readers.
-BLUE, ORANGE, GREEN, RED, SKY, PINK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"
-PALETTE = (BLUE, ORANGE, GREEN, RED, SKY, PINK)
-SIZE = 9  # font size in points; notes are one smaller
-MAX_ROWS = 12  # groups in one chart: more would be unreadable
-_LINE = 26  # characters in a line of a name on an axis
+Text = str | Callable[[pd.DataFrame], str]  # of the table
+Beside = Callable[[pd.Series], str]  # of a row: what is written to the right of its value
+DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
 
 
-def new_axes(figure: Figure) -> Axes:
-    """Add the axes of a chart to an empty figure, in hlkit's look whatever the notebook's settings."""
-    figure.set(facecolor="white", edgecolor="white", linewidth=0, frameon=True)
-    figure.set_layout_engine("constrained", h_pad=0.04167, w_pad=0.04167, hspace=0.02, wspace=0.02)
-    ax = figure.add_subplot()
-    ax.set(facecolor="white", xmargin=0.05, ymargin=0.05)
-    ax.minorticks_off()
-    ax.grid(False)
-    ax.tick_params(left=True, bottom=True, right=False, top=False, direction="out", length=3.5, width=0.8, pad=3.5)
-    ax.tick_params(labelleft=True, labelbottom=True, labelright=False, labeltop=False)
-    ax.spines[:].set(visible=True, linewidth=0.8)
-    for part in (ax, *ax.get_children(), figure.patch):
-        part.set_sketch_params(None)
-        part.set_path_effects([])
-    return ax
+class Chart(ABC):
+    """How a table is drawn. ``needs`` are the columns of which a row must have a value to be drawn."""
+
+    needs: tuple[str, ...]
+
+    @abstractmethod
+    def draw(self, table: pd.DataFrame, ax: Axes) -> None:
+        """Draw the rows of *table* on *ax*."""
+
+    def height(self, table: pd.DataFrame) -> float:
+        """The height in inches that suits *table*, for a width of 6."""
+        return 4.0
 
 
-def render(figure: Figure, extension: str, dpi: float) -> bytes:
-    """The figure as the content of a file: png, svg or pdf."""
-    file = io.BytesIO()
-    figure.savefig(
-        file,
-        format=extension,
-        dpi=dpi,
-        facecolor="white",
-        edgecolor="white",
-        transparent=False,
-        bbox_inches=figure.bbox_inches,
-    )
-    return file.getvalue()
+def _text(text: Text, table: pd.DataFrame) -> str:
+    return text if isinstance(text, str) else text(table)
 
 
-def checked_axes(ax: Any) -> Axes:
-    """*ax*, if a chart can be drawn on it. Raises ``InvalidRequest``."""
-    from matplotlib.axes import Axes
-
-    problem = f"a {type(ax).__name__}"
-    if isinstance(ax, Axes):
-        if ax.figure is None:
-            problem = "axes that were removed from their figure"
-        elif {"top", "right"} <= set(ax.spines) and not hasattr(ax, "zaxis"):
-            return ax
-    raise InvalidRequest(
-        f"a chart needs two-dimensional axes, but ax is {problem}",
-        hint="pass a single one, such as plt.subplots()[1] or, of several, ax[0, 1]; or leave ax out",
-    )
+def _height_of(rows: int) -> float:
+    return min(max(1.3 + 0.36 * rows, 2.2), 6.0)
 
 
-def draw(table: pd.DataFrame, ax: Axes, chart: Chart, title: str, needs: Sequence[str]) -> Axes:
-    """Draw *table* with *chart*, or a note that there is no data yet, and why.
+def _numbers(table: pd.DataFrame, *columns: str) -> tuple[Any, ...]:
+    return tuple(table[column].to_numpy("float64", na_value=np.nan) for column in columns)
 
-    *needs* are the columns that the chart draws; a row that lacks all of them is not drawn. Matplotlib's settings are
-    shared by all threads, so hlkit does not change them, even temporarily: another thread may be drawing. The look is
-    set on the artists instead.
+
+def write_values(ax: Axes, values: Sequence[str], rest: Sequence[str], weak: Any = ()) -> None:
+    """Write to the right of each row its value in bold, then the *rest*; *weak* rows are gray."""
+    offset = 14 + 6.6 * max((len(value) for value in values), default=0)
+    where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}
+    for row, (value, more) in enumerate(zip(values, rest, strict=True)):
+        is_weak = bool(len(weak)) and bool(weak[row])
+        weight, color = ("normal", MUTED) if is_weak else ("bold", INK)
+        ax.annotate(value, (1, row), (8, 0), **where, color=color, fontsize=9, fontweight=weight)
+        ax.annotate(more, (1, row), (offset, 0), **where, color=MUTED, fontsize=8)
+
+
+def row_names(table: pd.DataFrame) -> list[str]:
+    """The names of the rows; "no source" instead of "(none)"."""
+    column = str(table.columns[0]).removesuffix("_id").replace("_", " ")
+    nothing = f"no {column}" if column != "group" else NONE
+    return [nothing if name == NONE else str(name) for name in table.iloc[:, 0]]
+
+
+def name_axis(ax: Axes, label: str) -> None:
+    """Name the horizontal axis, in at most two lines."""
+    ax.set_xlabel("\n".join(textwrap.wrap(label, 78)), fontsize=8, color=MUTED)
+
+
+def thin_ticks(ax: Axes) -> None:
+    """Of the ticks of a logarithmic axis, keep those whose labels do not overlap."""
+    from matplotlib.ticker import FixedLocator
+
+    left, right = np.log(ax.get_xlim())
+    kept: list[float] = []
+    for tick in ax.get_xticks():
+        position = (np.log(tick) - left) / (right - left)
+        if 0 <= position <= 1 and (not kept or position - (np.log(kept[-1]) - left) / (right - left) > 0.12):
+            kept.append(float(tick))
+    ax.xaxis.set_major_locator(FixedLocator(kept))
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{100 * low:.0f}–{100 * high:.0f}" if np.isfinite(low + high) else ""
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if np.isfinite(share) else "–"
+
+
+@dataclass(frozen=True)
+class Dots(Chart):
+    """The share of each row, as a dot on its 95% interval: ``{share}_share``, ``_low`` and ``_high``.
+
+    ``n`` is the column of the rows that the share is of, ``beside`` adds a text to the right of a row's value, and
+    ``order="table"`` leaves small groups in their place, as hours of the day have one.
     """
-    figure = ax.figure.figure if ax.figure is not None else None  # the whole figure of a subfigure
-    other_axes = set(figure.axes) if figure is not None else set()
-    existing = set(ax.findobj())  # the caller's, if *ax* is
-    ax.spines[["top", "right"]].set_visible(False)
-    _set_look(ax)
-    shown = table.dropna(subset=list(needs), how="all") if needs else table
-    if len(shown):
-        chart(_safe(shown), ax)
-    else:
-        _draw_no_data(ax, table, needs)
-    title = "\n".join(textwrap.wrap(title, 48))
-    heading = ax.set_title(title, loc="left", y=1.0, color=INK, pad=16, fontsize=SIZE + 2, fontweight="normal")
-    _detach_from_settings(ax, existing - {heading})
-    for color_bar in figure.axes if figure is not None else ():
-        if color_bar not in other_axes:
-            _detach_from_settings(color_bar)
-    return ax
+
+    share: Text  # or what names it, for a share that depends on the table
+    label: Text
+    n: str = "n"
+    beside: Beside = lambda row: ""
+    order: Literal["small last", "table"] = "small last"
+    needs_column: str = ""
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        return (self.needs_column or f"{self.share}_share",)
+
+    def height(self, table: pd.DataFrame) -> float:
+        return _height_of(min(len(table), 12))
+
+    def draw(self, table: pd.DataFrame, ax: Axes) -> None:
+        shown = top_groups(table, ax, self.n)
+        small = as_mask(shown["small"])
+        if self.order == "small last":
+            shown, small = pd.concat([shown[~small], shown[small]]), np.sort(small)
+        rows = label_rows(ax, row_names(shown))
+        stem = _text(self.share, table)
+        share, low, high = _numbers(shown, *(f"{stem}_{part}" for part in ("share", "low", "high")))
+        colors = np.where(small, REST, SERIES[0]).tolist()
+        ax.hlines(rows, low, high, colors=colors, linewidth=3, alpha=0.65, linestyles="-", zorder=2)
+        faces = np.where(small, "white", SERIES[0]).tolist()
+        ax.scatter(share, rows, s=50, c=faces, edgecolors=colors, linewidths=1.5, zorder=3, marker="o")
+        left, right = (float(np.nanmin(low)), float(np.nanmax(high)))
+        space = max(0.04, 0.06 * (right - left))
+        ax.set_xlim(max(left - space, -0.01), min(right + space, 1.01))
+        percent_axis(ax)
+        name_axis(ax, _text(self.label, table) + "; hollow: fewer than 20 rows" * bool(small.any()))
+        of = [f"{_interval(*ends)} of {n:,.0f}" for *ends, n in zip(low, high, shown[self.n].fillna(0), strict=True)]
+        beside = [self.beside(row) for _, row in shown.iterrows()]
+        rest = [" · ".join(filter(None, pair)) for pair in zip(of, beside, strict=True)]
+        write_values(ax, [_percent(value) for value in share], rest, small)
 
 
-def _set_look(ax: Axes) -> None:
-    """Set the colors and sizes of the axes."""
-    ax.set_axisbelow("line")
-    ax.tick_params(color=INK, labelcolor=INK, labelsize=SIZE)
-    ax.spines[:].set_color(GRAY)
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.label.set(color=INK, fontsize=SIZE, fontweight="normal")
-        axis.labelpad = 4
+@dataclass(frozen=True)
+class Part:
+    """A part of a bar: its column, its name in the legend, and its color, one of ``STEPS``.
 
-
-_TICKS = 11  # created in advance: ticks that matplotlib adds while it draws take the settings of that moment
-
-
-def _detach_from_settings(ax: Axes, existing: Collection[object] = ()) -> None:
-    """Make the artists and ticks of *ax* independent of the notebook's settings, except the *existing* artists."""
-    from matplotlib.text import Text
-    from matplotlib.ticker import FuncFormatter, ScalarFormatter
-
-    parts = {artist for artist in ax.findobj() if artist not in existing}
-    for axis in (ax.xaxis, ax.yaxis):
-        if isinstance(axis.get_major_formatter(), ScalarFormatter):
-            axis.set_major_formatter(FuncFormatter(format_number))
-        parts |= {axis.label, axis.get_offset_text()}
-        for tick in axis.get_major_ticks(max(_TICKS, len(axis.get_majorticklocs()))):
-            parts.update(tick.findobj())
-    fonts = list(_fonts())
-    for part in parts:
-        part.set_sketch_params(None)
-        part.set_path_effects([])
-        if isinstance(part, Text):
-            part.set(usetex=False, parse_math=True, fontfamily=fonts, fontstyle="normal", fontvariant="normal")
-    ax.xaxis.label.set(x=0.5, ha="center")
-    ax.yaxis.label.set(y=0.5, ha="center")
-
-
-def _fonts() -> tuple[str, ...]:
-    """The notebook's fonts that are installed, then the font that comes with matplotlib."""
-    import matplotlib as mpl
-    from matplotlib.font_manager import fontManager
-
-    settings: Any = mpl.rcParams
-    fonts = [name for family in settings["font.family"] for name in settings.get(f"font.{family.lower()}", [family])]
-    installed = set(fontManager.get_font_names())
-    return tuple(dict.fromkeys([name for name in fonts if name in installed] + ["DejaVu Sans"]))
-
-
-def _draw_no_data(ax: Axes, table: pd.DataFrame, needs: Sequence[str]) -> None:
-    columns = ", ".join(needs)
-    reason = f"none of the {len(table):,} rows has a value of {columns}" if len(table) else "the table has no rows"
-    note = "\n".join(["no data yet", *textwrap.wrap(f"({reason})", 50)])
-    ax.text(0.5, 0.5, note, ha="center", va="center", transform=ax.transAxes, color=GRAY, fontsize=SIZE)
-    ax.set(xticks=[], yticks=[])
-    ax.spines[:].set_visible(False)
-
-
-# ---- names
-
-
-def _safe(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with texts that are safe to draw, and with names in place of ids where it has both."""
-    out = table.reset_index(drop=True)
-    for column, (name, _) in NAMED_BY.items():
-        if column in out and name in out:
-            in_pipelines = column == "stage_id" and "pipeline_id" in table  # charts add the pipeline's name
-            out[column] = name_or_placeholder(out[name], out[column], name, distinct=not in_pipelines)
-            out = out.drop(columns=name)
-    return map_texts(out, drawable)
-
-
-def map_texts(table: pd.DataFrame, function: Callable[[object], object]) -> pd.DataFrame:
-    """The table with *function* applied to its texts; different texts of a column stay different, by a number."""
-    out = table.copy()
-    for name in table:
-        if isinstance(table[name].dtype, pd.StringDtype) or table[name].dtype == object:
-            mapped = distinct_texts(table[name], function)
-            texts = [mapped[value] if isinstance(value, str) else value for value in table[name]]
-            out[name] = pd.Series(texts, index=table.index, dtype=table[name].dtype)
-    return out
-
-
-def distinct_texts(values: Iterable[object], function: Callable[[str], object]) -> dict[str, object]:
-    """Map each distinct text among *values* to *function* of it; equal results are numbered: "A", "A (2)"."""
-    mapped: dict[str, object] = {}
-    counts: Counter[object] = Counter()
-    for text in dict.fromkeys(value for value in values if isinstance(value, str)):
-        result = function(text)
-        counts[result] += 1
-        mapped[text] = result if counts[result] == 1 else f"{result} ({counts[result]})"
-    return mapped
-
-
-def name_or_placeholder(names: pd.Series, ids: pd.Series, kind: str, distinct: bool = True) -> pd.Series:
-    """The name of each id; "unknown owner …x7Qp" for an id without a name. Placeholders such as (none) stay.
-
-    With *distinct*, a name that several ids share gets the end of the id: "Ann Lee …x7Qp".
+    ``minus`` is a column to subtract, for columns that include the part before. A function of the table may stand for
+    a column.
     """
-    suffix = " …" + ids.str[-4:]
-    labels = names.where(names.notna(), f"unknown {kind}" + suffix)
-    if distinct:
-        labels = labels.mask(ids.groupby(names).transform("nunique") > 1, names + suffix)
-    return labels.where(~ids.fillna("(").str.startswith("("), ids)
+
+    column: str | Callable[[pd.DataFrame], pd.Series]
+    label: str
+    color: str
+    minus: str | None = None
+
+    def widths(self, table: pd.DataFrame) -> Any:
+        """The width of this part in each row; 0 instead of null."""
+        values = table[self.column] if isinstance(self.column, str) else self.column(table)
+        widths = values.to_numpy("float64", na_value=np.nan)
+        if self.minus is not None:
+            widths = widths - _numbers(table, self.minus)[0]
+        return np.nan_to_num(widths).clip(min=0)
 
 
-def drawable(text: object) -> object:
-    """*text* in a form that matplotlib can draw: at most two short lines, no formula, no missing characters."""
-    if not isinstance(text, str):
-        return text
-    plain = BREAKS.sub(" ", printable(text))
-    if len(plain) > _LINE:
-        first, second, *more = [*textwrap.wrap(plain, _LINE), ""]
-        plain = f"{first}\n{second[: _LINE - 1]}…" if "".join(more) else f"{first}\n{second}".rstrip()
-    if not plain.isascii():
-        fonts = _fonts()
-        plain = "".join(char if char.isascii() or _has_glyph(ord(char), fonts) else "□" for char in plain)
-    plain = plain.replace("$", r"\$")
-    return f" {plain}" if plain.startswith("_") else plain
+@dataclass(frozen=True)
+class Stacked(Chart):
+    """A bar for each row, of *parts* that follow each other: shares that add up to 100%, or counts.
+
+    ``interval`` is the share whose 95% interval is drawn above the bar and written at the right, and ``share_label``
+    says what it is; ``value`` writes another value there instead. ``names`` gives the names of the rows.
+    """
+
+    parts: tuple[Part, ...]
+    label: Text
+    n: str = "n"
+    interval: str | None = None
+    share_label: str = ""
+    value: Callable[[pd.Series], tuple[str, str]] | None = None
+    names: Callable[[pd.DataFrame], list[str]] | None = None
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        return tuple(part.column for part in self.parts if isinstance(part.column, str))
+
+    @property
+    def is_share(self) -> bool:
+        return self.interval is not None
+
+    def height(self, table: pd.DataFrame) -> float:
+        return _height_of(min(len(table), 12) + 1)
+
+    def draw(self, table: pd.DataFrame, ax: Axes) -> None:
+        shown = top_groups(table, ax, self.n)
+        rows = label_rows(ax, row_names(shown) if self.names is None else self.names(shown))
+        start = np.zeros(len(shown))
+        widths = [part.widths(shown) for part in self.parts]
+        longest = 1.0 if self.is_share else float(sum(widths).max()) or 1.0
+        for part, width in zip(self.parts, widths, strict=True):
+            color = STEPS[part.color]
+            ax.barh(rows, width, left=start, color=color, height=0.6, linewidth=0, label=part.label)
+            self._write_widths(ax, rows, start, width, longest, part.color)
+            start = start + width
+        ax.set_xlim(0, longest)
+        if self.is_share:
+            percent_axis(ax)
+        else:
+            ax.grid(True, axis="x", color=HAIR, linewidth=0.8)
+        ax.set_axisbelow(True)
+        name_axis(ax, _text(self.label, table) + (f"; line: 95% interval, {self.share_label}" * self.is_share))
+        if self.interval is not None:
+            low, high = _numbers(shown, f"{self.interval}_low", f"{self.interval}_high")
+            ax.hlines(rows - 0.38, low, high, colors=INK, linewidth=2.2, linestyles="-", zorder=3)
+        values = [self._value(row) for _, row in shown.iterrows()]
+        write_values(ax, [value for value, _ in values], [rest for _, rest in values])
+        legend_above(ax, len(self.parts))
+
+    def _write_widths(self, ax: Axes, rows: Any, start: Any, width: Any, longest: float, color: str) -> None:
+        """Write its size into each part that is wide enough."""
+        for row, left, size in zip(rows, start, width, strict=True):
+            if size >= 0.09 * longest:
+                text = f"{size:.0%}" if self.is_share else f"{size:,.0f}"
+                ink = "white" if color in ("strong", "middle", "attention") else INK
+                ax.text(left + size / 2, row, text, ha="center", va="center", fontsize=8, color=ink)
+
+    def _value(self, row: pd.Series) -> tuple[str, str]:
+        if self.value is not None:
+            return self.value(row)
+        if self.interval is None:
+            return f"{row[self.n]:,.0f}", ""
+        share, low, high = (float(row[f"{self.interval}_{part}"]) for part in ("share", "low", "high"))
+        return _percent(share), f"{_interval(low, high)} of {row[self.n]:,.0f}"
 
 
-@functools.lru_cache(maxsize=4096)
-def _has_glyph(code: int, fonts: tuple[str, ...]) -> bool:
-    from matplotlib.font_manager import FontProperties, findfont, get_font
+def legend_above(ax: Axes, columns: int) -> None:
+    """A legend in one line above the chart."""
+    ax.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1.0),
+        ncols=columns,
+        frameon=False,
+        fontsize=8,
+        labelcolor=MUTED,
+        handlelength=0.9,
+        handleheight=0.9,
+        handletextpad=0.5,
+        columnspacing=1.4,
+        borderaxespad=0.3,
+        borderpad=0.2,
+    )
 
-    paths = {findfont(FontProperties(family=[font])) for font in fonts}
-    return any(get_font(path).get_char_index(code) for path in paths)
+
+@dataclass(frozen=True)
+class Curves(Chart):
+    """A line for each group over *x*, with a band where ``{y}_low`` and ``{y}_high`` are, and its name at its end."""
+
+    x: str
+    y: str
+    label: Text
+    n: str = "n"
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        return (f"{self.y}_share",)
+
+    def draw(self, table: pd.DataFrame, ax: Axes) -> None:
+        first = table.columns[0]
+        sizes = table.groupby(first, sort=False, as_index=False)[[self.n, "small"]].first()
+        shown = top_groups(sizes, ax, self.n, len(SERIES))
+        ends: list[tuple[float, str, str, str]] = []
+        for number, name in enumerate(shown[first]):
+            rows = table[(table[first] == name).to_numpy(dtype=bool)]
+            x, share, low, high = _numbers(rows, self.x, *(f"{self.y}_{part}" for part in ("share", "low", "high")))
+            color = REST if bool(shown["small"].iloc[number]) else SERIES[number]
+            style: Any = DASHES[number]
+            ax.step(x, share, where="post", color=color, linewidth=2.2, linestyle=style, marker="")
+            ax.fill_between(x, low, high, step="post", color=color, alpha=0.14, linewidth=0)
+            label = "" if len(shown) == 1 else f"{name} "
+            base = f"{_interval(low[-1], high[-1])} of {int(shown[self.n].iloc[number]):,}"
+            ends.append((float(share[-1]), f"{label}{_percent(share[-1])}", base, color))
+        label_ends(ax, ends)
+        percent_axis(ax, "y")
+        ax.set_ylim(0, None)
+        ax.set_xlim(left=0)
+        name_axis(ax, _text(self.label, table))
 
 
-# ---- elements of charts
+def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str, str]]) -> None:
+    """Write at the right end of each line its name and value, and below it the base; moved apart if too near."""
+    gap = 0.11 * (ax.get_ylim()[1] - min(0.0, ax.get_ylim()[0]))
+    lowest = -np.inf
+    for height, label, base, color in sorted(ends):
+        lowest = max(height, lowest + gap)
+        where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+        ax.annotate(label, (1, lowest), (6, 1), **where, va="bottom", fontsize=9, fontweight="bold", color=color)
+        ax.annotate(base, (1, lowest), (6, -1), **where, va="top", fontsize=8, color=MUTED)
 
 
-def top_groups(table: pd.DataFrame, ax: Axes, by: str | None = None, count: int = MAX_ROWS) -> pd.DataFrame:
-    """The first *count* rows of *table*, or the largest by column *by*; a note on *ax* counts the others."""
-    shown = table.head(count) if by is None else table.loc[table[by].nlargest(count).sort_index().index]
-    if len(shown) < len(table):
-        rest = len(table) - len(shown)
-        ax.annotate(
-            f"and {rest:,} more in the table",
-            (1, 1),
-            xycoords="axes fraction",
-            ha="right",
-            va="bottom",
-            color=GRAY,
-            fontsize=8,
+@dataclass(frozen=True)
+class Heatmap(Chart):
+    """A cell for each pair of *row* and *column*, darker for a higher *value*: a count, or a share in percent."""
+
+    row: str
+    column: str
+    value: str
+    label: str
+    rows: tuple[str, ...] = ()  # in this order; as in the table if left out
+    columns: tuple[str, ...] = ()
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        return (self.value,)
+
+    def height(self, table: pd.DataFrame) -> float:
+        return _height_of(min(table[self.row].nunique(), 12))
+
+    def draw(self, table: pd.DataFrame, ax: Axes) -> None:
+        from matplotlib.colors import ListedColormap
+
+        grid = table.pivot_table(index=self.row, columns=self.column, values=self.value, sort=False, dropna=False)
+        rows = [name for name in self.rows or grid.index if name in grid.index][:12]
+        columns = [name for name in self.columns or grid.columns if name in grid.columns][:24]
+        grid = grid.loc[rows, columns]
+        values = grid.to_numpy("float64", na_value=np.nan)
+        is_share = self.value.endswith("_share")
+        known = values[np.isfinite(values)]
+        low, top = (float(known.min()) if is_share else 0.0, float(known.max())) if len(known) else (0.0, 1.0)
+        step = np.minimum(np.floor((values - low) / ((top - low) or 1) * 6), 5)
+        ax.imshow(step, cmap=ListedColormap(HEAT), vmin=-0.5, vmax=5.5, aspect="auto", interpolation="nearest")
+        for y, x in np.argwhere(np.isfinite(values)):
+            if values.size <= 72 or step[y, x] == 5:
+                text = f"{values[y, x]:.0%}" if is_share else f"{values[y, x]:,.0f}"
+                ax.text(x, y, text, ha="center", va="center", fontsize=7, color="white" if step[y, x] > 3 else INK)
+        label_rows(ax, [str(name) for name in rows])
+        every = max(1, len(columns) // 8)
+        turned = every == 1 and max(len(str(name)) for name in columns) > 6
+        options: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if turned else {}
+        ax.set_xticks(range(0, len(columns), every), [str(name) for name in columns[::every]], **options)
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+        ax.set_xticks(np.arange(len(columns) + 1) - 0.5, minor=True)
+        ax.set_yticks(np.arange(len(rows) + 1) - 0.5, minor=True)
+        ax.grid(True, which="minor", color="white", linewidth=1.5)
+        ax.tick_params(which="minor", length=0)
+        ends = [format_percent(end) if is_share else f"{end:,.0f}" for end in (low, top)]
+        name_axis(ax, f"{self.label}: light {ends[0]}, dark {ends[1]}")
+
+
+@dataclass(frozen=True)
+class Strip(Chart):
+    """A mark for each row of the table by its time *x*, in lanes by what *lane* gives.
+
+    The marks of rows with the flag *alert* are orange, those of the others hollow. ``limit`` is a column with the
+    limit of the lane, drawn as a line.
+    """
+
+    x: str
+    lane: Callable[[pd.DataFrame], pd.Series]
+    alert: str
+    label: Text
+    limit: str | None = None
+    unit: Literal["minutes", "days"] = "days"
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        return (self.x,)
+
+    def height(self, table: pd.DataFrame) -> float:
+        return _height_of(min(self.lane(table).nunique(), 12))
+
+    def draw(self, table: pd.DataFrame, ax: Axes) -> None:
+        table = table.assign(**{"(lane)": self.lane(table)})
+        lanes = table.groupby("(lane)", sort=False).agg(n=("(lane)", "size"), alerts=(self.alert, "sum"))
+        if self.limit is not None:
+            lanes["limit"] = table.groupby("(lane)", sort=False)[self.limit].median()
+        lanes = lanes.sort_values(["alerts", "n"], ascending=False, kind="stable").reset_index()
+        lanes = top_groups(lanes, ax)
+        rows = label_rows(ax, [str(name) for name in lanes["(lane)"]])
+        table = table[table["(lane)"].isin(lanes["(lane)"])]
+        y = table["(lane)"].map(dict(zip(lanes["(lane)"], rows.tolist(), strict=True))).to_numpy("float64")
+        y = y + 0.6 * (np.arange(len(table)) * 0.618034 % 1 - 0.5)  # the same positions in each run
+        smallest = 1 / 24 if self.unit == "days" else 0.5
+        x = table[self.x].fillna(smallest).clip(lower=smallest).to_numpy("float64")
+        is_alert, size = as_mask(table[self.alert]), 18 if len(table) < 500 else 8
+        ax.scatter(
+            x[~is_alert], y[~is_alert], s=size, facecolors="white", edgecolors=REST, linewidths=0.8, rasterized=True
         )
-    return shown
+        ax.scatter(
+            x[is_alert], y[is_alert], s=size, color=STEPS["attention"], linewidths=0, rasterized=True, zorder=3
+        )
+        right = x.max()
+        if self.limit is not None:
+            limit = lanes["limit"].to_numpy("float64", na_value=np.nan)
+            ax.vlines(limit, rows - 0.38, rows + 0.38, color=INK, linewidth=2.2, linestyles="-", zorder=4)
+            right = max(right, np.nanmax(limit, initial=smallest))
+        duration_axis(ax, "x", self.unit)
+        ax.set_xlim(0.7 * x.min(), 1.6 * right)
+        thin_ticks(ax)
+        name_axis(ax, _text(self.label, table))
+        counts = lanes[["alerts", "n"]].astype("int64").itertuples(index=False)
+        write_values(ax, [f"{alerts:,}" for alerts, _ in counts], [f"of {n:,}" for n in lanes["n"]])
 
 
-def label_rows(ax: Axes, names: Sequence[str], counts: Sequence[float] | None = None) -> np.ndarray:
-    """Label the rows of a horizontal chart, first row on top, with n if there are *counts*; returns the positions."""
-    rows = np.arange(len(names))
-    labels = list(names)
-    if counts is not None:
-        labels = [f"{name} (n = {int(count):,})" for name, count in zip(names, counts, strict=True)]
-    is_crowded = len(labels) > 8 and any("\n" in label for label in labels)  # lines of 9 points would overlap
-    ax.set_yticks(rows, labels)
-    for label in ax.get_yticklabels() if is_crowded else ():
-        label.set(fontsize=6, linespacing=1.0)
-    ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.tick_params(axis="y", length=0)
-    return rows
+def two_way(chart: Chart, groups: Sequence[str]) -> Heatmap:
+    """The heat table of the share of *chart*, for a table of two columns of groups."""
+    if not isinstance(chart, Dots | Stacked):
+        raise InvalidRequest("this analysis has no two-way table", hint="give by= a single column")
+    share, label = (chart.share, chart.label) if isinstance(chart, Dots) else (chart.interval, chart.share_label)
+    if not isinstance(share, str) or not isinstance(label, str):
+        raise InvalidRequest("this analysis has no two-way table", hint="give by= a single column")
+    return Heatmap(groups[0], groups[1], f"{share}_share", label.partition(",")[0])
 
 
-_DURATIONS = {  # minutes
-    "10 s": 1 / 6,
-    "1 min": 1,
-    "5 min": 5,
-    "15 min": 15,
-    "1 h": 60,
-    "4 h": 240,
-    "1 day": 1440,
-    "1 week": 7 * 1440,
-    "1 month": 30 * 1440,
-    "1 year": 365 * 1440,
-}
-
-
-def duration_axis(ax: Axes, axis: Literal["x", "y"] = "x", unit: Literal["minutes", "days"] = "minutes") -> None:
-    """Make an axis of times logarithmic, with ticks such as 5 min, 1 h, 1 day."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-
-    minutes_per_unit = 1 if unit == "minutes" else 1440
-    labels = {minutes / minutes_per_unit: label for label, minutes in _DURATIONS.items()}
-    target = ax.xaxis if axis == "x" else ax.yaxis
-    (ax.set_xscale if axis == "x" else ax.set_yscale)("log")
-    target.set_major_locator(FixedLocator(list(labels)))
-    target.set_minor_locator(NullLocator())
-    target.set_major_formatter(FuncFormatter(functools.partial(_label_at, labels)))
-    draw_gridlines(ax, axis)
-
-
-def draw_gridlines(ax: Axes, axis: Literal["x", "y"]) -> None:
-    """Draw pale grid lines behind the data."""
-    ax.grid(True, axis=axis, color=PALE, linewidth=0.6, linestyle="-", alpha=1)
-    ax.set_axisbelow(True)
-
-
-def percent_axis(ax: Axes, axis: Literal["x", "y"] = "x") -> None:
-    """Format an axis of shares in percent, with grid lines."""
-    (ax.xaxis if axis == "x" else ax.yaxis).set_major_formatter(format_percent)
-    draw_gridlines(ax, axis)
-
-
-def format_percent(share: float, _: float = 0) -> str:
-    """A share as the label of a tick: 40%."""
-    return f"{share:.0%}"
-
-
-def format_number(value: float, _: float = 0) -> str:
-    """A number as the label of a tick: 12,500."""
-    return f"{value:,.10g}"
-
-
-def _label_at(labels: Mapping[float, str], value: float, _: float = 0) -> str:
-    return labels.get(value, "")
-
-
-def draw_points(ax: Axes, x: Any, y: Any, color: Any, size: float, **options: Any) -> None:
-    """Draw a dot at each *x* and *y*. *color* is one for all or one per dot; *size* is the area in square points."""
-    from matplotlib.markers import MarkerStyle
-
-    marker = MarkerStyle(options.pop("marker", "o"), fillstyle="full")
-    colors = {"color": color} if isinstance(color, str) else {"c": color, "edgecolors": "face"}
-    ax.scatter(x, y, s=size, marker=marker, **{"linewidths": 1.5, "zorder": 3, **colors, **options})
-
-
-def draw_intervals(
-    ax: Axes, rows: Any, low: Any, high: Any, colors: Any, width: float = 2, alpha: float = 0.5
-) -> None:
-    """Draw a line from *low* to *high* in each of the *rows* of a horizontal chart."""
-    low, high = (np.asarray(end, dtype="float64") for end in (low, high))
-    ax.hlines(rows, low, high, colors=colors, linewidth=width, alpha=alpha, linestyles="-", zorder=2)
-
-
-def draw_legend(ax: Axes, x: float = 0.5, y: float = -0.16, **options: Any) -> None:
-    """Draw the legend below the chart, in a row."""
-    spaces = {"columnspacing": 1.2, "handlelength": 1.4, "handletextpad": 0.6, "labelspacing": 0.5, "borderpad": 0.4}
-    counts = {"ncols": 4, "numpoints": 1, "scatterpoints": 1, "markerscale": 1}
-    look = {"frameon": False, "fontsize": SIZE, "labelcolor": INK, "handleheight": 0.7, "borderaxespad": 0.5}
-    ax.legend(loc="upper center", bbox_to_anchor=(x, y), **{**spaces, **counts, **look, **options})
-
-
-def draw_color_bar(ax: Axes, image: AxesImage, label: str, formatter: Any = None) -> None:
-    """Draw the color scale of *image* to the right of *ax*."""
-    assert ax.figure is not None
-    bar = ax.figure.colorbar(image, ax=ax)
-    _set_look(bar.ax)
-    bar.ax.tick_params(which="both", length=0, right=False, labelright=True, left=False, labelleft=False)
-    if formatter is not None:
-        bar.ax.yaxis.set_major_formatter(formatter)
-    bar.ax.grid(False)
-    bar.outline.set_visible(False)
-    bar.set_label(label, color=INK, fontsize=SIZE)
-
-
-def label_medians(
-    ax: Axes,
-    medians: Sequence[float],
-    small: Sequence[bool] | None = None,
-    all_hours: Sequence[float] | None = None,
-) -> None:
-    """Write the median (in minutes) to the right of each row of shares, and the one counting all hours, if any."""
-    size = 6 if all_hours is not None and len(medians) > 8 else 8  # two lines in each of many rows would overlap
-    for row, minutes in enumerate(medians):
-        label = f"median {format_minutes(minutes)}" if np.isfinite(minutes) else "no median yet"
-        if all_hours is not None and np.isfinite(all_hours[row]):
-            label += f"\n({format_minutes(all_hours[row])} in all hours)"
-        color = GRAY if small is not None and small[row] else INK
-        ax.text(1.05, row, label, va="center", color=color, fontsize=size, linespacing=1.0)
-
-
-def week_matrix(ax: Axes, table: pd.DataFrame, column: str) -> np.ndarray:
-    """The values of *column* as a 7 x 24 array, NaN where missing; labels the rows of *ax* with the weekdays."""
-    grid = np.full((7, 24), np.nan)
-    day = table["weekday"].map({name: index for index, name in enumerate(WEEKDAYS)}).to_numpy("int64")
-    grid[day, table["hour"].to_numpy("int64")] = table[column].to_numpy("float64")
-    ax.set_yticks(range(7), [name[:3] for name in WEEKDAYS])
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    return grid
-
-
-def format_minutes(minutes: float) -> str:
-    """A duration in a suitable unit: 40 s, 18 min, 3.5 h, 12 days; a dash for NaN."""
-    if not np.isfinite(minutes):
-        return "-"
-    for size, limit, unit in ((1 / 60, 1, "s"), (1, 90, "min"), (60, 48 * 60, "h")):
-        if minutes < limit:
-            value = minutes / size
-            return f"{value:.1f} {unit}" if unit == "h" and value < 10 else f"{value:.0f} {unit}"
-    return f"{minutes / 1440:,.0f} days"
-
-
-def dot_plot(
-    ax: Axes,
-    names: Sequence[str],
-    share: pd.Series,
-    low: pd.Series,
-    high: pd.Series,
-    *,
-    counts: pd.Series | None = None,
-    small: pd.Series | None = None,
-    color: str = BLUE,
-) -> None:
-    """Draw a share per row as a dot with its 95% interval, on a percent axis; small groups are gray."""
-    rows = label_rows(ax, list(names), None if counts is None else counts.fillna(0).tolist())
-    is_small = np.zeros(len(share), dtype=bool) if small is None else small.fillna(False).to_numpy(dtype=bool)
-    colors = np.where(is_small, GRAY, color).tolist()
-    draw_intervals(ax, rows, low, high, colors)
-    draw_points(ax, share.to_numpy("float64"), rows, colors, 36)
-    percent_axis(ax)
-    if is_small.any():
-        ax.annotate("gray: fewer than 20 rows", (0, -0.2), xycoords="axes fraction", color=GRAY, fontsize=8, va="top")
+Charts = Mapping[str, Chart]

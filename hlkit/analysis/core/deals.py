@@ -74,7 +74,7 @@ def dated_deals_as_of(opportunities: pd.DataFrame, as_of: pd.Timestamp) -> pd.Da
     return drop_rows(deals, deals["age"].isna(), "closed opportunities without a closing date")
 
 
-def deal_group_keys(opportunities: pd.DataFrame, deals: pd.DataFrame, by: Hashable) -> pd.Series | None:
+def deal_group_keys(opportunities: pd.DataFrame, deals: pd.DataFrame, by: Hashable) -> Any:
     """The values to group *deals* by: their status as of the instant, or any other column of *opportunities*."""
     return group_keys(deals if by == "status" else opportunities, by)
 
@@ -162,3 +162,13 @@ def at_common_age(table: pd.DataFrame) -> tuple[int | None, pd.DataFrame, pd.Dat
     old, young = groups[is_old], groups[~is_old]
     reached = [age for age in AGES if (old["followed_days"] >= age).all() and old[f"win_{age}d_share"].notna().all()]
     return (max(reached) if len(old) else None), old, young
+
+
+def common_win_rate(table: pd.DataFrame) -> str:
+    """The share by which the groups of *table* are compared: won within 30, 60 or 90 days."""
+    return f"win_{at_common_age(table)[0] or AGES[0]}d"
+
+
+def common_age_label(table: pd.DataFrame) -> str:
+    """The label of that share."""
+    return f"deals won within {at_common_age(table)[0] or AGES[0]} days, with 95% interval"

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hlkit.analysis.core.run_log import frame_name, record_overlap, remark
+from hlkit.analysis.core.run_log import CURRENT_RUN, frame_name, record_overlap, record_rows, remark
 from hlkit.client.arguments import short
 from hlkit.client.errors import InvalidRequest, MissingColumn, MissingExtra
 from hlkit.client.schema import TEXT, Kind
@@ -39,9 +39,9 @@ Z95 = 1.959963984540054  # the quantile of the normal distribution for a two-sid
 # ---- columns and groups
 
 
-def require_columns(frame: pd.DataFrame, *columns: Hashable) -> None:
-    """Raise ``MissingColumn`` if *frame* lacks one of *columns*. ``None`` among them is ignored."""
-    for column in columns:
+def require_columns(frame: pd.DataFrame, *columns: Any) -> None:
+    """Raise ``MissingColumn`` if *frame* lacks one of *columns*. ``None`` is ignored; a list stands for its items."""
+    for column in itertools.chain.from_iterable(one if isinstance(one, list) else [one] for one in columns):
         if column is not None and column not in frame.columns:
             names = [str(name) for name in frame.columns]
             raise MissingColumn(
@@ -65,6 +65,7 @@ def column_or_nulls(frame: pd.DataFrame, name: str, kind: Kind = TEXT) -> pd.Ser
 
 
 Key = Hashable | pd.Series  # what to group by: the name of a column, or the values
+Keys = Key | list[Key] | None  # or two of them, for a table with two columns of groups
 
 
 def contact_values(contacts: pd.DataFrame, by: Hashable, ids: pd.Series) -> pd.Series:
@@ -75,11 +76,13 @@ def contact_values(contacts: pd.DataFrame, by: Hashable, ids: pd.Series) -> pd.S
     return map_keys(ids, values)
 
 
-def group_keys(frame: pd.DataFrame, by: Hashable) -> pd.Series | None:
-    """The column *by*, to group rows by; None if *by* is None. Raises ``MissingColumn``.
+def group_keys(frame: pd.DataFrame, by: Any) -> Any:
+    """The column *by*, to group rows by, or a list of two; None if *by* is None. Raises ``MissingColumn``.
 
     Take it before adding columns to *frame*: an added column may have the same name.
     """
+    if isinstance(by, list):
+        return [column_values(frame, name) for name in by]
     return None if by is None else column_values(frame, by)
 
 
@@ -139,6 +142,9 @@ def _combine_smallest(keys: pd.Series, column: str, limit: int) -> Any:
     ranked = sorted((-size, name) for size, name in zip(sizes.tolist(), names, strict=True) if name != NONE)
     small = {name for _, name in ranked[limit - 1 :]}
     remark(f"{column} has {len(ranked):,} values: the {len(small):,} with the fewest rows are combined in {OTHER}.")
+    run = CURRENT_RUN.get()
+    if run is not None:
+        run.uncombined = keys
     shown = np.array([OTHER if name in small else name for name in names], dtype=object)
     return pd.Series(shown[codes], index=keys.index, dtype=TEXT.dtype)
 
@@ -181,25 +187,58 @@ def rank_by_size(keys: pd.Series) -> tuple[Array, Array]:
 
 def per_group(
     frame: pd.DataFrame,
-    by: Key | None,
+    by: Keys,
     columns: Mapping[str, Kind],
     summary: Callable[[pd.DataFrame], Mapping[str, Any]],
 ) -> pd.DataFrame:
     """One row per group of *frame*, largest first: the group in the first column, then ``summary(rows)``.
 
-    The first column is named after *by*, or ``group`` without it.
+    The first column is named after *by*, or ``group`` without it. For two columns in *by*, the first two columns are
+    the groups. The run also records the summary of all rows, and which rows are in each group.
     """
-    frame, keys = assign_groups(frame, by)
-    codes, names = rank_by_size(keys)
+    total = summary(frame) if len(frame) else {}
+    frame, keys = _assign_all(frame, by)
+    record_rows(frame, keys, total)
+    codes, names = _rank(keys)
     order = np.argsort(codes, kind="stable")
     ordered, sizes = frame.iloc[order], np.bincount(codes, minlength=len(names))
     ends = np.cumsum(sizes)
     spans = zip((ends - sizes).tolist(), ends.tolist(), strict=True)
     summaries = [summary(ordered.iloc[start:end]) for start, end in spans]
-    first = group_column_name(by.name if isinstance(by, pd.Series) else by, columns)
     table = pd.DataFrame(summaries, columns=list(columns))
-    table.insert(0, first, pd.array(list(names), dtype=TEXT.dtype))
+    for number, column in enumerate(keys):
+        table.insert(number, group_column_name(column, columns), pd.array(list(names[number]), dtype=TEXT.dtype))
     return table
+
+
+def _rank(keys: pd.DataFrame) -> tuple[Array, list[Array]]:
+    """The code of each row's group, the largest group first, and by column the names of the groups."""
+    if keys.shape[1] == 1:
+        codes, names = rank_by_size(keys.iloc[:, 0])
+        return codes, [names]
+    parts = [pd.factorize(keys.iloc[:, number]) for number in range(keys.shape[1])]
+    pairs = parts[0][0].astype("int64") * max(1, len(parts[1][1])) + parts[1][0]
+    codes, ranked = rank_by_size(pd.Series(pairs))
+    ranked = ranked.astype("int64")
+    first, second = np.divmod(ranked, max(1, len(parts[1][1])))
+    return codes, [np.asarray(parts[0][1])[first], np.asarray(parts[1][1])[second]]
+
+
+def _assign_all(frame: pd.DataFrame, by: Keys) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """*frame*, and for each of its rows the names of its groups; as ``assign_groups``, for one column or two."""
+    if not isinstance(by, list):
+        name = "group" if by is None else by.name if isinstance(by, pd.Series) else by
+        frame, keys = assign_groups(frame, by)
+        return frame, pd.DataFrame({name: keys})
+    rows = pd.DataFrame({"(row)": np.arange(len(frame))}, index=frame.index)
+    pairs = rows.reset_index(drop=True)
+    for key in by:
+        values = key if isinstance(key, pd.Series) else column_values(frame, key)
+        numbers, keys = assign_groups(rows, values)
+        one = pd.DataFrame({"(row)": numbers["(row)"].to_numpy(), values.name: keys.to_numpy()})
+        pairs = pairs.merge(one, on="(row)")
+    frame = frame.iloc[pairs["(row)"].to_numpy()]
+    return frame, pairs.drop(columns="(row)").set_axis(frame.index, axis=0)
 
 
 def group_column_name(by: Hashable, columns: Iterable[str]) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.charts import format_minutes, map_texts, name_or_placeholder
+from hlkit.analysis.core.canvas import format_minutes, map_texts, name_or_placeholder
 from hlkit.analysis.core.comparison import compare, overlaps
 from hlkit.analysis.core.deals import AGES, at_common_age
 from hlkit.analysis.core.groups import ALL, NONE, SMALL, UNNAMED
@@ -111,6 +112,95 @@ def percent_with_interval(row: pd.Series, share: str) -> str:
     """A share with its 95% interval: 78% (75 to 81)."""
     low, high = 100 * row[f"{share}_low"], 100 * row[f"{share}_high"]
     return f"{row[f'{share}_share']:.0%}" + (f" ({low:.0f} to {high:.0f})" if np.isfinite(low + high) else "")
+
+
+@dataclass(frozen=True)
+class Compare:
+    """A headline of two sentences: the share of all rows, then whether the groups differ in it.
+
+    ``first`` writes the first sentence, without its period, from the summary of all rows and the table.
+    """
+
+    share: str
+    first: Callable[[pd.Series, pd.DataFrame], str]
+
+    def __call__(self, table: pd.DataFrame) -> str:
+        total = summary_of_all(table)
+        if total is None or pd.isna(total[f"{self.share}_share"]):
+            sentence = ""
+        else:
+            few = f" (fewer than {SMALL} rows: too few to say much)" if total["small"] else ""
+            sentence = f"{self.first(total, table)}{few}."
+        return f"{sentence} {difference(table, self.share)}".strip()
+
+
+def summary_of_all(table: pd.DataFrame) -> pd.Series | None:
+    """The columns of *table* for all rows together; None if unknown."""
+    total = table.attrs.get("hlkit", {}).get("total")
+    if total:
+        return pd.Series({name: np.nan if value is None else value for name, value in total.items()})
+    return table.iloc[0] if len(table) == 1 else None
+
+
+_PLURALS = {
+    "source": "sources", "owner": "owners", "owner_id": "owners", "user": "users", "user_id": "users",
+    "stage": "stages", "stage_id": "stages", "pipeline": "pipelines", "pipeline_id": "pipelines",
+    "calendar": "calendars", "calendar_id": "calendars", "channel": "channels", "message_channel": "channels",
+    "campaign": "campaigns", "hour": "hours", "weekday": "weekdays", "tags": "tags", "cohort": "months",
+}  # fmt: skip
+
+
+def difference(table: pd.DataFrame, share: str) -> str:
+    """Whether the groups of *table* differ in a share, which stand out, and how significant that is; "" for one."""
+    table = _with_one_group_column(table)
+    measured = table.dropna(subset=[f"{share}_share"])
+    if len(table) == 1 or not len(measured):
+        return ""
+    kind = _PLURALS.get(str(table.columns[0]).removesuffix(" (group)"), "groups")
+    if overlaps(table):
+        shown = measured[~measured["small"].fillna(True).astype(bool)]
+        return f"By group: {_range(shown, share)}, not compared because groups overlap." if len(shown) else ""
+    result = compare(table, share)
+    groups = result.groups
+    if len(groups) < 2:
+        few = "no named group has" if not len(groups) else "only one named group has"
+        return f"The {kind} are not compared: {few} {SMALL} rows or more."
+    spread = f"{groups[f'{share}_share'].min():.0%} to {groups[f'{share}_share'].max():.0%}"
+    if not np.isfinite(result.p):
+        return f"The {kind} have {spread}, too few rows to test the difference."
+    if not result.is_significant:
+        return f"No significant difference between {len(groups):,} {kind} ({spread}, {format_p(result.p)})."
+    significance = f"a significant difference ({format_p(result.p)})"
+    if len(groups) == 2 and (result.higher | result.lower).any():
+        first, second = (f"{row.iloc[0]} ({row[f'{share}_share']:.0%})" for _, row in groups.iterrows())
+        return f"{first} is above {second}, {significance}."
+    sides = ((groups[result.higher], "above"), (groups[result.lower].iloc[::-1], "below"))
+    parts = [f"{_list(rows, share)} {side} the other {kind}" for rows, side in sides if len(rows)]
+    if not parts:
+        return f"The {kind} differ ({spread}, {format_p(result.p)}), but no single one stands out."
+    return f"{_upper('; '.join(parts))}, {significance}."
+
+
+def _list(groups: pd.DataFrame, share: str) -> str:
+    """The first two groups with their shares, and how many more there are, with the verb."""
+    named = [f"{row.iloc[0]} ({row[f'{share}_share']:.0%})" for _, row in groups.iterrows()]
+    return f"{_first_two(named)} {'is' if len(named) == 1 else 'are'}"
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _with_one_group_column(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of two columns of groups with one, such as "google, Marcus Reed"; (none) if either is unnamed."""
+    if not isinstance(option_value(table, "by"), list):
+        return table
+    first, second = (table.iloc[:, number].fillna(NONE) for number in (0, 1))
+    names = (first + ", " + second).mask(first.isin(UNNAMED) | second.isin(UNNAMED), NONE)
+    out = table.iloc[:, 2:].copy()
+    out.insert(0, "group", names)
+    out.attrs = dict(table.attrs)
+    return out
 
 
 def compare_groups(

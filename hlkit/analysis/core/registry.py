@@ -27,9 +27,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.charts import Chart, checked_axes, draw, new_axes
+from hlkit.analysis.core.canvas import Draw, checked_axes, draw, new_axes
+from hlkit.analysis.core.charts import Chart, two_way
 from hlkit.analysis.core.groups import office_hours
-from hlkit.analysis.core.headlines import Template, write_headline
+from hlkit.analysis.core.headlines import Template, option_value, write_headline
 from hlkit.analysis.core.inputs import (
     HALVES,
     cast,
@@ -60,7 +61,8 @@ if TYPE_CHECKING:
 Columns = Mapping[str, Kind]
 
 # What a location fills in, if the signature has it.
-FILLED = ("as_of", "timezone", "until", "currency", "country", "website")
+FILLED = ("as_of", "timezone", "until", "currency", "country", "website", "location_id", "app_url")
+LINKS = ("location_id", "app_url")  # filled in for links
 TIMES = ("as_of", "timezone", "until")  # filled in for every analysis, so they are not among its own options
 _DATES = ("_since", "_until")  # options whose names end so are dates
 _LABELS = ("by", "key_column")  # options that are column labels, of any type
@@ -83,6 +85,8 @@ DOCS = {
     "country": "The country of phone numbers without a country code, as two letters.",
     "currency": "The currency of amounts without one.",
     "website": "The location's own website, which does not count as a referrer.",
+    "location_id": "The location's id, for links to its contacts in HighLevel; without it there are no links.",
+    "app_url": "The address of HighLevel's web app, for links; an agency may have a domain of its own.",
 }
 
 
@@ -107,13 +111,17 @@ class Analysis:
         definition: str,
         only: Mapping[str, str],
         noun: str | None,
+        chart: Chart | None = None,
+        headline: Template | None = None,
+        rows: Columns = MappingProxyType({}),
     ) -> None:
         self.function, self.question, self.definition = function, question, definition
         self._only = only
         self.name = function.__name__
         self._columns = columns
-        self._charts: dict[str | None, tuple[Chart, tuple[str, ...]]] = {}
-        self._headlines: dict[str | None, Template] = {}
+        self._chart, self.rows = chart, rows
+        self._charts: dict[str | None, tuple[Draw, tuple[str, ...]]] = {}
+        self._headlines: dict[str | None, Template] = {} if headline is None else {None: headline}
         self._parameters = inspect.signature(function).parameters
         self._hints = typing.get_type_hints(function)
         self.noun = noun or self.main_resource
@@ -185,6 +193,10 @@ class Analysis:
     # ---- running it
 
     def __call__(self, *frames: pd.DataFrame | None, **options: Any) -> pd.DataFrame:
+        return self.run(*frames, **options)[0]
+
+    def run(self, *frames: pd.DataFrame | None, **options: Any) -> tuple[pd.DataFrame, RunLog]:
+        """The table, and the log of the run with the rows behind it."""
         by_name = dict(zip(self.frames, frames, strict=False))
         if len(frames) > len(self.frames) or set(by_name) & set(options):
             raise InvalidRequest(f"{self.name} takes {', '.join(self.frames)}", hint="give each frame once, in order")
@@ -195,7 +207,8 @@ class Analysis:
         token = CURRENT_RUN.set(log)
         try:
             with np.errstate(**_NUMPY):
-                labels = [values[name] for name in _LABELS if values.get(name) is not None]
+                given = [values[name] for name in _LABELS if values.get(name) is not None]
+                labels = [label for value in given for label in (value if isinstance(value, list) else [value])]
                 inputs = {name: self._prepared(name, by_name.get(name), as_of, labels) for name in self.frames}
                 log.names = {id(frame): name for name, frame in inputs.items() if frame is not None}
                 arguments = {name: value for name, value in values.items() if name in self._parameters}
@@ -203,7 +216,7 @@ class Analysis:
         finally:
             CURRENT_RUN.reset(token)
         table.attrs["hlkit"] = self._description(inputs, values, as_of, log)
-        return table
+        return table, log
 
     def validate(self, options: Mapping[str, Any], labels: Collection[Hashable] = ()) -> dict[str, Any]:
         """All options: those given, checked, and the defaults of the others. Raises ``InvalidRequest``.
@@ -278,7 +291,7 @@ class Analysis:
         log: RunLog,
     ) -> dict[str, Any]:
         """How a run describes itself, in JSON values."""
-        options = {name: value for name, value in values.items() if name not in TIMES}
+        options = {name: value for name, value in values.items() if name not in (*TIMES, *LINKS)}
         text = re.sub(",? by {by}", "", self.definition) if values.get("by") is None else self.definition
         definition = text.format(**{name: in_words(value) for name, value in values.items()})
         return {
@@ -292,37 +305,51 @@ class Analysis:
             "unavailable": [name for name, frame in frames.items() if frame is None],
             "left_out": dict(log.left_out),
             "overlap": log.overlap,
+            "total": {name: _plain_number(value) for name, value in log.total.items()},
         }
 
     # ---- drawing it
 
-    def chart(self, *needs: str, show: str | None = None) -> Callable[[Chart], Chart]:
+    def chart(self, *needs: str, show: str | None = None) -> Callable[[Draw], Draw]:
         """Mark the function that draws the table *show*; *needs* are the columns that it draws.
 
         Rows without any of them are not drawn; without any row the chart says "no data yet".
         """
 
-        def keep(function: Chart) -> Chart:
+        def keep(function: Draw) -> Draw:
             self._charts[show] = function, needs
             return function
 
         return keep
 
     def plot(self, table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-        """Draw a table of this analysis, on *ax* or on a new figure of 6 x 4 inches. Raises ``InvalidRequest``."""
-        show = self._show_of(table)
-        chart, needs = self._charts.get(show) or self._charts[None]
+        """Draw a table of this analysis, on *ax* or on a new figure, 6 inches wide. Raises ``InvalidRequest``."""
+        chart, needs = self._chart_of(table)
         with np.errstate(**_NUMPY):
             if ax is not None:
-                return draw(table, checked_axes(ax), chart, self.question, needs)
+                return draw(table, checked_axes(ax), chart, needs)
             from matplotlib import pyplot
 
-            figure = pyplot.figure(figsize=(6, 4))
+            figure = pyplot.figure(figsize=(6, self.chart_height(table)))
             try:
-                return draw(table, new_axes(figure), chart, self.question, needs)
+                return draw(table, new_axes(figure), chart, needs)
             except BaseException:
                 pyplot.close(figure)
                 raise
+
+    def chart_height(self, table: pd.DataFrame) -> float:
+        """The height in inches that suits the chart of *table*, at a width of 6."""
+        chart = self._chart_data(table)
+        return 4.0 if chart is None or not len(table) else chart.height(table)
+
+    def _chart_data(self, table: pd.DataFrame) -> Chart | None:
+        if self._chart is None or not isinstance(option_value(table, "by"), list):
+            return self._chart
+        return two_way(self._chart, list(table.columns[:2]))
+
+    def _chart_of(self, table: pd.DataFrame) -> tuple[Draw, tuple[str, ...]]:
+        show, chart = self._show_of(table), self._chart_data(table)
+        return (chart.draw, chart.needs) if chart is not None else self._charts.get(show) or self._charts[None]
 
     # ---- the headline
 
@@ -373,6 +400,9 @@ def analysis(
     definition: str = "",
     only: Mapping[str, str] = MappingProxyType({}),
     noun: str | None = None,
+    chart: Chart | None = None,
+    headline: Template | None = None,
+    rows: Columns = MappingProxyType({}),
 ) -> Callable[[Callable[..., pd.DataFrame]], Analysis]:
     """Make a function an analysis, known everywhere by its name.
 
@@ -392,10 +422,16 @@ def analysis(
     noun
         What it counts, in the plural: the headline of a span without any says so. The name of its first frame, if
         left out.
+    chart
+        What is drawn of its table.
+    headline
+        What writes the answer from its table, in one or two sentences.
+    rows
+        The columns of the rows behind a group, as ``result.rows(group)`` shows them, without names and ids.
     """
 
     def register(function: Callable[..., pd.DataFrame]) -> Analysis:
-        registered = Analysis(function, question, columns, definition, only, noun)
+        registered = Analysis(function, question, columns, definition, only, noun, chart, headline, rows)
         ANALYSES._known[registered.name] = registered
         return registered
 
@@ -476,6 +512,13 @@ def listing_html(analyses: Mapping[str, Analysis], prefix: str) -> str:
         for name, analysis in analyses.items()
     )
     return pairs_html(named, "td")
+
+
+def _plain_number(value: Any) -> Any:
+    """A number as JSON has it; null for NaN."""
+    if value is None or pd.isna(value):
+        return None
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _as_of(given: Any, zone: ZoneInfo, needed: bool) -> pd.Timestamp | None:

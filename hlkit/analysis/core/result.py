@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from hlkit.analysis.core.charts import new_axes, render
+from hlkit.analysis.core.canvas import new_axes, render
 from hlkit.analysis.core.registry import Analysis
+from hlkit.analysis.core.rows_behind import RowsBehind
 from hlkit.client.disk import expand_path
+from hlkit.client.errors import InvalidRequest
 from hlkit.client.frames.names import NAMED_BY
 from hlkit.client.schema import COUNT, NUMBER, Kind
 from hlkit.client.text import BREAKS, many, printable, shorten
@@ -64,8 +66,14 @@ class Provenance(dict[str, Any]):
 class Result:
     """The ``headline``, ``table`` (a DataFrame), ``plot()``, ``definition`` and ``provenance`` of an analysis."""
 
-    def __init__(self, table: pd.DataFrame, analysis: Analysis, provenance: Provenance) -> None:
+    def __init__(
+        self, table: pd.DataFrame, analysis: Analysis, provenance: Provenance, behind: RowsBehind | None = None
+    ) -> None:
         self.table, self.analysis, self.provenance = table, analysis, provenance
+        self._behind = behind
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_behind": None}  # it reads from the location, which holds the token
 
     @property
     def question(self) -> str:
@@ -88,8 +96,21 @@ class Result:
         """How the numbers are computed: a paragraph that can be printed below the chart."""
         return str(self.table.attrs["hlkit"]["definition"])
 
+    def rows(self, group: str | tuple[str, str] | None = None) -> pd.DataFrame:
+        """The leads, deals or messages behind *group*, a name in the table; those of all groups by default.
+
+        They begin with a name and a link to the record in HighLevel. May read the contacts, for their names. Raises
+        ``InvalidRequest`` if there is no such group, or if the table has no groups.
+        """
+        if self._behind is None:
+            raise InvalidRequest(
+                "a result that was loaded again has no rows behind it",
+                hint="run the analysis again, then call rows()",
+            )
+        return self._behind.of(group)
+
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the chart on *ax*, or on a new figure of 6 x 4 inches."""
+        """Draw the chart on *ax*, or on a new figure, 6 inches wide."""
         return self.analysis.plot(self.table, ax)
 
     # ---- files
@@ -122,7 +143,7 @@ class Result:
     def _render_chart(self, extension: str, dpi: int = 150) -> bytes:
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(6, 4), dpi=100)
+        figure = Figure(figsize=(6, self.analysis.chart_height(self.table)), dpi=100)
         self.plot(new_axes(figure))
         return render(figure, extension, dpi)
 

@@ -6,6 +6,7 @@ collects them for each run. Outside of a run they are discarded.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,12 +18,19 @@ import pandas as pd
 
 @dataclass
 class RunLog:
-    """The log of one run: the names of its frames, the rows left out by reason, and remarks in order."""
+    """The log of one run: the names of its frames, the rows left out by reason, and remarks in order.
+
+    ``total`` is the summary of all rows together. ``rows`` are the rows behind the table, and ``keys`` their groups.
+    """
 
     names: dict[int, str] = field(default_factory=dict)  # by the id() of the frame
     left_out: dict[str, int] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     overlap: bool = False  # whether a row may count in several groups
+    total: dict[str, Any] = field(default_factory=dict)
+    rows: pd.DataFrame | None = None
+    keys: pd.DataFrame | None = None
+    uncombined: pd.Series | None = None  # the keys before small groups were combined
 
 
 CURRENT_RUN: ContextVar[RunLog | None] = ContextVar("CURRENT_RUN", default=None)
@@ -63,6 +71,13 @@ def record_overlap() -> None:
     run = CURRENT_RUN.get()
     if run is not None:
         run.overlap = True
+
+
+def record_rows(rows: pd.DataFrame, keys: pd.DataFrame, total: Mapping[str, Any]) -> None:
+    """Record the rows behind a table of groups, the *keys* of their groups, and the summary of all rows."""
+    run = CURRENT_RUN.get()
+    if run is not None:
+        run.rows, run.keys, run.total = rows, keys, dict(total)
 
 
 def frame_name(frame: pd.DataFrame) -> str:

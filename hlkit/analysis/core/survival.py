@@ -44,6 +44,27 @@ def survival_quantiles(wait: Any, ended: Any, quantiles: Sequence[float] = (0.5,
     return tuple(float(times[index[0]]) if len(index) else np.nan for index in reached)
 
 
+def never_ended(wait: Any, ended: Any) -> tuple[float, float, float]:
+    """The share of rows still waiting at the end (Kaplan-Meier), with its 95% interval; NaN without rows.
+
+    It is the Wilson interval of the number of rows for which a simple share would have Greenwood's variance: all rows
+    if none is censored.
+    """
+    times, waiting = kaplan_meier(wait, ended)
+    if not len(times):
+        return np.nan, np.nan, np.nan
+    wait = _without_nulls(wait, ended)[0]
+    at_risk = len(wait) - np.searchsorted(np.sort(wait), times, side="left")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        stay = waiting / np.concatenate([[1.0], waiting[:-1]])  # the share of those at risk that keeps waiting
+        greenwood = np.cumsum((1 - stay) / (at_risk * stay))
+        effective = np.where(waiting < 1, (1 - waiting) / (waiting * greenwood), at_risk)
+    known = effective[np.isfinite(effective) & (waiting > 0)]
+    rows = float(known[-1]) if len(known) else float(len(wait))
+    low, high = wilson(waiting[-1] * rows, rows)
+    return float(waiting[-1]), low, high
+
+
 @dataclass(frozen=True)
 class Incidence:
     """The share of all rows that has ended in one way by each of *times*, with its 95% Wilson interval.

@@ -102,6 +102,21 @@ class BoundMethods:
     ) -> Result:
         """How many leads do we get each day, and which days were unusual?"""
 
+    def lead_waits(
+        self,
+        *,
+        clock: Literal["office", "wall"] = "office",
+        office: str = "Mon-Fri 8-18",
+        holidays: str | None = None,
+        reply: Literal["attempt", "connected", "any"] = "attempt",
+        imports: Literal["exclude", "include"] = "exclude",
+        location_id: str | None = None,
+        app_url: str = "https://app.gohighlevel.com",
+        timezone: str | dt.tzinfo | None = None,
+        **options: Unpack[Options],
+    ) -> Result:
+        """Which leads are waiting for a reply, and who answered the others?"""
+
     def quality(
         self,
         *,
@@ -131,13 +146,11 @@ class BoundMethods:
     def speed_to_lead(
         self,
         *,
-        show: Literal["wait", "win_rate_by_wait"] = "wait",
-        by: str | None = "source",
+        by: str | list[str] | None = "source",
         clock: Literal["office", "wall"] = "office",
         office: str = "Mon-Fri 8-18",
         holidays: str | None = None,
         reply: Literal["attempt", "connected", "any"] = "attempt",
-        abandoned: Literal["lost", "exclude"] = "lost",
         imports: Literal["exclude", "include"] = "exclude",
         timezone: str | dt.tzinfo | None = None,
         **options: Unpack[Options],
@@ -155,6 +168,20 @@ class BoundMethods:
     ) -> Result:
         """Which open deals have stopped moving?"""
 
+    def win_rate_by_wait(
+        self,
+        *,
+        clock: Literal["office", "wall"] = "office",
+        office: str = "Mon-Fri 8-18",
+        holidays: str | None = None,
+        reply: Literal["attempt", "connected", "any"] = "attempt",
+        abandoned: Literal["lost", "exclude"] = "lost",
+        imports: Literal["exclude", "include"] = "exclude",
+        timezone: str | dt.tzinfo | None = None,
+        **options: Unpack[Options],
+    ) -> Result:
+        """Do faster replies win more deals?"""
+
 
 class PureAnalyses(Analyses):
     """The analyses as functions of DataFrames, by name."""
@@ -165,7 +192,9 @@ class PureAnalyses(Analyses):
     duplicates: Analysis
     funnel: Analysis
     lead_volume: Analysis
+    lead_waits: Analysis
     quality: Analysis
     responses: Analysis
     speed_to_lead: Analysis
     stuck: Analysis
+    win_rate_by_wait: Analysis

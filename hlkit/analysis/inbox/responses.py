@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.charts import (
+from hlkit.analysis.core.canvas import (
     BLUE,
     GRAY,
     INK,

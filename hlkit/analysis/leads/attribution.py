@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hlkit.analysis.core.bulk_imports import Imports, find_imports
-from hlkit.analysis.core.charts import (
+from hlkit.analysis.core.canvas import (
     BLUE,
     GRAY,
     INK,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from hlkit.analysis.core.bulk_imports import Imports, drop_imports
-from hlkit.analysis.core.charts import (
+from hlkit.analysis.core.canvas import (
     BLUE,
     GRAY,
     ORANGE,

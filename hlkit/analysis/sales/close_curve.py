@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hlkit.analysis.core.bulk_imports import Imports, drop_imports
-from hlkit.analysis.core.charts import (
+from hlkit.analysis.core.canvas import (
     BLUE,
     GRAY,
     INK,

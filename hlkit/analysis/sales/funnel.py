@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hlkit.analysis.core.bulk_imports import is_bulk_import
-from hlkit.analysis.core.charts import (
+from hlkit.analysis.core.canvas import (
     BLUE,
     GRAY,
     GREEN,

@@ -1,0 +1,119 @@
+"""Lead waits: each new lead, how long it waited for a human reply, and who replied."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from hlkit.analysis.core.bulk_imports import Imports
+from hlkit.analysis.core.charts import Strip
+from hlkit.analysis.core.groups import OFFICE, assign_groups, column_or_nulls
+from hlkit.analysis.core.headlines import clock_note, format_wait
+from hlkit.analysis.core.messages import Reply, classify_messages, remark_on_reply
+from hlkit.analysis.core.registry import analysis
+from hlkit.analysis.leads.first_replies import DEFINITION, Clock, first_replies, new_leads, waits_in_minutes
+from hlkit.analysis.people.names import contact_links, contact_names
+from hlkit.client.links import APP_URL
+from hlkit.client.schema import FLAG, ID, INSTANT, NUMBER, TEXT
+from hlkit.client.text import many
+
+
+def longest_wait(table: pd.DataFrame) -> str:
+    """How many leads still wait, and the longest of these waits."""
+    waiting = table[table["is_waiting"].to_numpy(dtype=bool)]
+    if not len(waiting):
+        return f"All {many(len(table), 'lead')} have a reply."
+    longest = format_wait(table, waiting["wait_min"].max())
+    verb = "has" if len(waiting) == 1 else "have"
+    return (
+        f"{len(waiting):,} of {many(len(table), 'lead')} {verb} no reply yet; the longest wait so far is "
+        f"{longest}{clock_note(table)}."
+    )
+
+
+@analysis(
+    "Which leads are waiting for a reply, and who answered the others?",
+    columns={
+        "name": TEXT,
+        "link": TEXT,
+        "is_waiting": FLAG,
+        "wait_min": NUMBER,
+        "created_at": INSTANT,
+        "replied_at": INSTANT,
+        "source": TEXT,
+        "contacted_before": FLAG,
+        "user_id": ID,
+        "owner_id": ID,
+        "contact_id": ID,
+    },
+    chart=Strip(
+        "wait_min",
+        lambda table: assign_groups(table, "source")[1],
+        "is_waiting",
+        "time until the first reply, log scale; orange: no reply yet",
+        unit="minutes",
+    ),
+    headline=longest_wait,
+    definition=f"{DEFINITION} A lead without a reply has waited until as_of.",
+    noun="leads",
+)
+def lead_waits(
+    contacts: pd.DataFrame,
+    messages: pd.DataFrame,
+    *,
+    as_of: pd.Timestamp,
+    timezone: str = "UTC",
+    clock: Clock = "office",
+    office: str = OFFICE,
+    holidays: str | None = None,
+    reply: Reply = "attempt",
+    imports: Imports = "exclude",
+    location_id: str | None = None,
+    app_url: str = APP_URL,
+) -> pd.DataFrame:
+    """Each lead with its wait for the first message or call from a person.
+
+    Parameters
+    ----------
+    contacts
+        One row per contact: contact_id, created_at; optional first_name, last_name, name, source and owner_id.
+    messages
+        One row per message: contact_id, sent_at, direction, origin, user_id, status, type; optional call_status and
+        call_duration_s.
+    reply
+        "attempt" counts a person's message or call, even if the call was not answered; "connected" only messages and
+        answered calls; "any" also automated ones.
+
+    Returns
+    -------
+    One row per lead, those without a reply first, each part with the longest wait first: ``name``, ``link`` (to the
+    contact in HighLevel), ``is_waiting``, ``wait_min`` (minutes of *clock* until the reply, or until *as_of*),
+    ``created_at`` and ``replied_at`` (UTC), ``source``, ``contacted_before`` (a person had written to the lead more
+    than 10 minutes before its creation), ``user_id`` (who replied), ``owner_id`` and ``contact_id``.
+
+    Raises
+    ------
+    MissingColumn
+
+    Source: Oldroyd, McElheran & Elkington, Harvard Business Review, March 2011.
+    """
+    leads = new_leads(contacts, imports)
+    remark_on_reply(reply)
+    first = first_replies(leads, messages, classify_messages(messages), reply)
+    until = first["replied_at"].fillna(as_of)
+    table = pd.DataFrame(
+        {
+            "name": contact_names(leads),
+            "link": contact_links(leads["contact_id"], location_id, app_url),
+            "is_waiting": first["replied_at"].isna(),
+            "wait_min": waits_in_minutes(leads, until, clock, timezone, office, holidays),
+            "created_at": leads["created_at"],
+            "replied_at": first["replied_at"],
+            "source": column_or_nulls(leads, "source"),
+            "contacted_before": first["contacted_before"],
+            "user_id": first["user_id"],
+            "owner_id": column_or_nulls(leads, "owner_id"),
+            "contact_id": leads["contact_id"],
+        }
+    )
+    return table.iloc[np.lexsort((-table["wait_min"].to_numpy(), ~table["is_waiting"].to_numpy()))]

@@ -1,0 +1,37 @@
+"""Names of contacts, and links to them, which lists of people and deals begin with."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from hlkit.analysis.core.groups import column_or_nulls, map_keys
+from hlkit.client.links import contact_url
+from hlkit.client.schema import TEXT
+
+
+def contact_names(contacts: pd.DataFrame) -> pd.Series:
+    """First and last name, else the full name, the company, the email or the phone; null if there is none."""
+    first, last = (column_or_nulls(contacts, name).fillna("").str.strip() for name in ("first_name", "last_name"))
+    names = (first + " " + last).str.strip()
+    for name in ("name", "company_name", "email", "phone"):
+        names = names.where(names.fillna("") != "", column_or_nulls(contacts, name).str.strip())
+    out: pd.Series = names.where(names.fillna("") != "").astype(TEXT.dtype)
+    return out
+
+
+def names_by_contact(contacts: pd.DataFrame | None, contact_ids: pd.Series) -> pd.Series:
+    """The name of the contact of each of *contact_ids*; null if it is not among *contacts*."""
+    if contacts is None or not len(contacts):
+        return pd.Series(None, index=contact_ids.index, dtype=TEXT.dtype)
+    has_id = contacts["contact_id"].notna()
+    names = contact_names(contacts)[has_id].set_axis(pd.Index(contacts["contact_id"][has_id]))
+    return map_keys(contact_ids, names)
+
+
+def contact_links(contact_ids: pd.Series, location_id: str | None, app_url: str) -> pd.Series:
+    """The address of each contact in HighLevel's web app; null without a *location_id*."""
+    if location_id is None:
+        return pd.Series(None, index=contact_ids.index, dtype=TEXT.dtype)
+    prefix = contact_url(location_id, "", app_url)
+    links: pd.Series = (prefix + contact_ids.astype(TEXT.dtype)).astype(TEXT.dtype)
+    return links
