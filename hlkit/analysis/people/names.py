@@ -22,7 +22,7 @@ def contact_names(contacts: pd.DataFrame) -> pd.Series:
 def names_by_contact(contacts: pd.DataFrame | None, contact_ids: pd.Series) -> pd.Series:
     """The name of the contact of each of *contact_ids*; null if it is not among *contacts*."""
     if contacts is None or not len(contacts):
-        return pd.Series(None, index=contact_ids.index, dtype=TEXT.dtype)
+        return _nulls(contact_ids)
     has_id = contacts["contact_id"].notna()
     names = contact_names(contacts)[has_id].set_axis(pd.Index(contacts["contact_id"][has_id]))
     return map_keys(contact_ids, names)
@@ -31,7 +31,12 @@ def names_by_contact(contacts: pd.DataFrame | None, contact_ids: pd.Series) -> p
 def contact_links(contact_ids: pd.Series, location_id: str | None, app_url: str) -> pd.Series:
     """The address of each contact in HighLevel's web app; null without a *location_id*."""
     if location_id is None:
-        return pd.Series(None, index=contact_ids.index, dtype=TEXT.dtype)
+        return _nulls(contact_ids)
     prefix = contact_url(location_id, "", app_url)
     links: pd.Series = (prefix + contact_ids.astype(TEXT.dtype)).astype(TEXT.dtype)
     return links
+
+
+def _nulls(like: pd.Series) -> pd.Series:
+    nulls: pd.Series = pd.Series(None, index=like.index, dtype=TEXT.dtype)
+    return nulls
