@@ -139,10 +139,14 @@ def _run_command(name: str) -> Callable[..., None]:
 
     analysis = ANALYSES[name]
     options = {option.name: option for option in of_analysis(analysis)}
-    mappings = {key for key, option in options.items() if _takes_a_mapping(option.type)}
+    mappings = {key for key, option in options.items() if _takes(dict, option.type)}
     for key in mappings:
         doc = f"{options[key].doc} Write a number, or NAME=NUMBER,NAME=NUMBER."
         options[key] = replace(options[key], doc=doc, flag=str | None)
+    lists = {key for key, option in options.items() if _takes(list, option.type)}
+    for key in lists:
+        doc = f"{options[key].doc} Give it twice for two columns."
+        options[key] = replace(options[key], doc=doc, flag=list[str] | None, default=None)
 
     def command(
         *,
@@ -158,6 +162,7 @@ def _run_command(name: str) -> Callable[..., None]:
                 checked_target(path, endings)  # before any request
         values = _without_none(options)
         values |= {key: _numbers(key, values[key]) for key in mappings if key in values}
+        values |= {key: values[key][0] for key in lists if len(values.get(key, ())) == 1}
         loc = open_location(profile, demo)
         result = loc.analyses[name](**values)
         print(result.table.to_json(orient="records", date_format="iso") if as_json else result)
@@ -177,8 +182,9 @@ def _run_command(name: str) -> Callable[..., None]:
     return _with_flags(command, name, f"{analysis.question}\n\n{summary}", types, options.values())
 
 
-def _takes_a_mapping(annotation: Any) -> bool:
-    return any(get_origin(kind) is dict for kind in get_args(annotation))
+def _takes(container: type, annotation: Any) -> bool:
+    """Whether an option may be a *container*: a list, a dict."""
+    return any(get_origin(kind) is container for kind in get_args(annotation))
 
 
 def _numbers(name: str, text: Any) -> Any:

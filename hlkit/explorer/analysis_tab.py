@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
-from hlkit.analysis.core.registry import ANALYSES, Analysis
+from hlkit.analysis.core.registry import ANALYSES, Analysis, by_topic
 from hlkit.analysis.core.result import Result
 from hlkit.client.options import SPAN as DATE_NAMES
 from hlkit.client.options import refuse_unknown
@@ -80,7 +80,11 @@ class AnalysesView(View):
 
     def _build_form(self) -> None:
         self.picker = widgets.Dropdown(
-            options=[(f"{name}: {analysis.question}", name) for name, analysis in ANALYSES.items()],
+            options=[
+                (f"{topic.capitalize()} · {analysis.question} ({analysis.name})", analysis.name)
+                for topic, group in by_topic(ANALYSES).items()
+                for analysis in group
+            ],
             value=self._initial_analysis,
             description="Analysis",
             layout=widgets.Layout(width="auto", max_width="720px"),
@@ -193,8 +197,7 @@ class AnalysesView(View):
         self._controls = option_controls(self.analysis, self._group_columns(), options or {})
         for control in self._controls.values():
             control.observe(self.callback(self._show_stale_note), "value")
-        if "show" in self._controls:  # it decides which resources a run downloads, and so its cost
-            self._controls["show"].observe(self.callback(self._update_cost_and_run_button), "value")
+            control.observe(self.callback(self._update_cost_and_run_button), "value")  # it may need other resources
         self.option_grid.children = tuple(self._controls.values())
         for control in previous_controls.values():
             close_all(control)
@@ -227,8 +230,7 @@ class AnalysesView(View):
         if loc is None:
             self.cost_note.value = html.note(NO_LOCATION)
         else:
-            show = option_values(self.analysis, self._controls).get("show")  # None for the default
-            resources = self.analysis.resources_for(show)
+            resources = self.analysis.resources_for(option_values(self.analysis, self._controls))
             self.cost_note.value = html.note(cost_message(loc.costs(*resources)))
 
     def _show_stale_note(self) -> None:

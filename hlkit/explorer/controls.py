@@ -58,7 +58,7 @@ def option_values(analysis: Analysis, controls: Mapping[str, widgets.Widget]) ->
     for name, control in controls.items():
         default, value = analysis.options[name].default, control.value
         if name == "by":
-            value = default if value == "" else None if value == NO_GROUPING else value
+            value = default if value == "" else None if value == NO_GROUPING else _columns(value, control.options)
         elif value == "" and default is None:
             value = None
         if value != default:
@@ -66,10 +66,17 @@ def option_values(analysis: Analysis, controls: Mapping[str, widgets.Widget]) ->
     return options
 
 
-def _group_control(option: Option, group_columns: list[str], value: str | None) -> widgets.Combobox:
-    """A text box with suggestions. It is left blank for the default, since a browser suggests only what matches
-    the text in the box.
+def _columns(text: str, suggestions: Sequence[str]) -> str | list[str]:
+    """The column that *text* names; or two of the *suggestions*, separated by a comma."""
+    parts = [part.strip() for part in text.split(",")]
+    return parts if text not in suggestions and len(parts) == 2 and set(parts) <= set(suggestions) else text
+
+
+def _group_control(option: Option, group_columns: list[str], value: Any) -> widgets.Combobox:
+    """A text box with suggestions, for a column or two. It is left blank for the default, since a browser suggests
+    only what matches the text in the box.
     """
+    value = ", ".join(value) if isinstance(value, list) else value
     text = "" if value == option.default else value or NO_GROUPING
     return widgets.Combobox(
         options=group_suggestions(option, group_columns),

@@ -68,9 +68,7 @@ class BoundAnalysis:
         today = loc.today if as_of is None else as_of.tz_convert(loc.timezone).date
         since, until = bounds(span, lambda: loc.timezone, today)
         dates = {name: date for name, date in (("since", since), ("until", until)) if date is not None}
-        frames, unavailable = self._read_frames(
-            options.get("show"), dates, {"refresh": refresh, "progress": progress}
-        )
+        frames, unavailable = self._read_frames(options, dates, {"refresh": refresh, "progress": progress})
         options["as_of"] = self._read_at(frames) if as_of is None else as_of
         options = self._location_values(timezone.key) | options
         if "until" in self.analysis.filled_by_location and until is not None:
@@ -126,12 +124,12 @@ class BoundAnalysis:
         self.analysis.validate({**options, "as_of": as_of})
 
     def _read_frames(
-        self, show: str | None, dates: Mapping[str, Any], reading: Mapping[str, Any]
+        self, options: Mapping[str, Any], dates: Mapping[str, Any], reading: Mapping[str, Any]
     ) -> tuple[dict[str, pd.DataFrame | None], dict[str, str]]:
         """The frames that the analysis takes, and why each of those that it can do without is unavailable."""
         frames: dict[str, pd.DataFrame | None] = {}
         unavailable: dict[str, str] = {}
-        wanted = self.analysis.resources_for(show)
+        wanted = self.analysis.resources_for(options)
         for position, (name, needed) in enumerate(self.analysis.frames.items()):
             if name not in wanted:
                 frames[name] = None

@@ -114,12 +114,13 @@ class Analysis:
         chart: Chart | None = None,
         headline: Template | None = None,
         rows: Columns = MappingProxyType({}),
+        when: Mapping[str, Callable[[Mapping[str, Any]], bool]] = MappingProxyType({}),
     ) -> None:
         self.function, self.question, self.definition = function, question, definition
         self._only = only
         self.name = function.__name__
         self._columns = columns
-        self._chart, self.rows = chart, rows
+        self._chart, self.rows, self._when = chart, rows, when
         self._charts: dict[str | None, tuple[Draw, tuple[str, ...]]] = {}
         self._headlines: dict[str | None, Template] = {} if headline is None else {None: headline}
         self._parameters = inspect.signature(function).parameters
@@ -144,10 +145,17 @@ class Analysis:
         """The first resource it takes. The dates of a run filter its rows."""
         return next(iter(self.frames))
 
-    def resources_for(self, show: str | None = None) -> list[str]:
-        """The resources needed for the table *show*; for the first table by default."""
-        show = show or next(iter(self._shows()), None)
-        return [name for name in self.frames if self._only.get(name, show) == show]
+    @property
+    def topic(self) -> str:
+        """The folder that it is in: leads, sales, inbox, calendar, contacts."""
+        return self.function.__module__.split(".")[-2]
+
+    def resources_for(self, options: Mapping[str, Any]) -> list[str]:
+        """The resources that a run with these *options* reads; those left out have their defaults."""
+        options = {name: option.default for name, option in self.options.items()} | dict(options)
+        show = options.get("show") or next(iter(self._shows()), None)
+        wanted = [name for name in self.frames if self._only.get(name, show) == show]
+        return [name for name in wanted if name not in self._when or self._when[name](options)]
 
     @functools.cached_property
     def options(self) -> dict[str, Option]:
@@ -403,6 +411,7 @@ def analysis(
     chart: Chart | None = None,
     headline: Template | None = None,
     rows: Columns = MappingProxyType({}),
+    when: Mapping[str, Callable[[Mapping[str, Any]], bool]] = MappingProxyType({}),
 ) -> Callable[[Callable[..., pd.DataFrame]], Analysis]:
     """Make a function an analysis, known everywhere by its name.
 
@@ -428,10 +437,12 @@ def analysis(
         What writes the answer from its table, in one or two sentences.
     rows
         The columns of the rows behind a group, as ``result.rows(group)`` shows them, without names and ids.
+    when
+        For a resource that only some options need: whether these options do. Otherwise it is not read.
     """
 
     def register(function: Callable[..., pd.DataFrame]) -> Analysis:
-        registered = Analysis(function, question, columns, definition, only, noun, chart, headline, rows)
+        registered = Analysis(function, question, columns, definition, only, noun, chart, headline, rows, when)
         ANALYSES._known[registered.name] = registered
         return registered
 
@@ -499,17 +510,36 @@ def unknown(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
     return f"there is no analysis {name!r}; {hint}"
 
 
+TOPICS = ("leads", "sales", "inbox", "calendar", "contacts")
+
+
+def by_topic(analyses: Mapping[str, Analysis]) -> dict[str, list[Analysis]]:
+    """The analyses of each topic, in the order of the topics; those defined elsewhere come last."""
+    groups: dict[str, list[Analysis]] = {topic: [] for topic in TOPICS}
+    for analysis in analyses.values():
+        groups.setdefault(analysis.topic, []).append(analysis)
+    return {topic: group for topic, group in groups.items() if group}
+
+
 def listing(analyses: Mapping[str, Analysis], prefix: str) -> str:
-    """Their names and questions, a line each."""
+    """Their names and questions, a line each, by topic."""
     wide = max((len(name) for name in analyses), default=0)
-    return "\n".join(f"{prefix}{name:<{wide}}  {analysis.question}" for name, analysis in analyses.items())
+    blocks = [
+        "\n".join([topic, *(f"  {prefix}{analysis.name:<{wide}}  {analysis.question}" for analysis in group)])
+        for topic, group in by_topic(analyses).items()
+    ]
+    return "\n".join(blocks)
 
 
 def listing_html(analyses: Mapping[str, Analysis], prefix: str) -> str:
     """The same as a table."""
     named = (
-        (f"<code>{escape(f'{prefix}{name}')}</code>", escape(analysis.question))
-        for name, analysis in analyses.items()
+        (
+            topic if index == 0 else "",
+            f"<code>{escape(f'{prefix}{analysis.name}')}</code> {escape(analysis.question)}",
+        )
+        for topic, group in by_topic(analyses).items()
+        for index, analysis in enumerate(group)
     )
     return pairs_html(named, "td")
 
