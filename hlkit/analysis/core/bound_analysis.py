@@ -5,16 +5,20 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import inspect
+import typing
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
 from hlkit.analysis.core.canvas import name_or_placeholder
+from hlkit.analysis.core.period_comparison import Earlier, PeriodComparison, Span
 from hlkit.analysis.core.registry import ANALYSES, DOCS, LINKS, TIMES, Analysis, listing, listing_html, unknown
 from hlkit.analysis.core.result import Provenance, Result
 from hlkit.analysis.core.rows_behind import RowsBehind
 from hlkit.analysis.people.names import contact_links, names_by_contact
+from hlkit.client.arguments import short
 from hlkit.client.dates import as_text, bounds, instant
 from hlkit.client.dates import check as check_dates
 from hlkit.client.errors import HlkitError, InvalidRequest, MissingScope, NotCached, NotFound
@@ -57,7 +61,16 @@ class BoundAnalysis:
     def __repr__(self) -> str:
         return f"loc.analyses.{self.analysis.name}{self.__signature__}\n{self.analysis.question}"
 
-    def __call__(self, *args: Any, refresh: bool = False, progress: Progress | None = None, **options: Any) -> Result:
+    def __call__(
+        self,
+        *args: Any,
+        compare: Earlier | None = None,
+        refresh: bool = False,
+        progress: Progress | None = None,
+        **options: Any,
+    ) -> Result:
+        if compare is not None:
+            return self._compared(compare, {"refresh": refresh, "progress": progress, **options})
         refuse_positional(f"loc.analyses.{self.analysis.name}", args, list(self.__signature__.parameters))
         span = {name: options.pop(name) for name in SPAN if name in options}
         self._check(span, options)
@@ -115,6 +128,44 @@ class BoundAnalysis:
         links = contact_links(rows["contact_id"], self._location.location_id, self._location.app_url)
         rows.insert(1, "link", links.to_numpy())
         return rows
+
+    def _compared(self, how: Any, options: dict[str, Any]) -> Result:
+        """The share of two periods side by side."""
+        name = self.analysis.name
+        refuse_unknown(name, {"compare": how}, list(self.__signature__.parameters))
+        if how not in typing.get_args(Earlier) or self.analysis.compares is None:
+            choices = ", ".join(map(repr, typing.get_args(Earlier)))
+            raise InvalidRequest(f"{name} has no compare={short(how)}", hint=f"compare is one of {choices}")
+        if isinstance(options.get("by"), list):
+            raise InvalidRequest("periods are compared by one column", hint="give by the name of one column")
+        loc, given = self._location, {key: options.pop(key) for key in SPAN if key in options}
+        check_dates(given)
+        timezone = zone(loc.timezone if options.get("timezone") is None else options["timezone"])
+        as_of = instant("as_of", options.get("as_of"), lambda: timezone, loc.today)
+        today = loc.today if as_of is None else as_of.tz_convert(loc.timezone).date
+        since, until = bounds(given, lambda: loc.timezone, today)
+        if since is None:
+            raise InvalidRequest("compare needs a period", hint='add one, such as period="30d" or since="2025-07-01"')
+        now = self(**options, since=since, until=until)
+        later = Span(since, until, pd.Timestamp(now.provenance["as_of"]))
+        earlier = later.earlier(how, ZoneInfo(timezone.key))
+        before = self(**{**options, "as_of": earlier.as_of}, since=earlier.since, until=earlier.until)
+        comparison = PeriodComparison(self.analysis)
+        table = comparison.table(now.table, before.table)
+        last_day = min(earlier.until or earlier.as_of, earlier.as_of) - pd.Timedelta(seconds=1)
+        dates = {
+            "since": f"{earlier.since.tz_convert(loc.timezone):%Y-%m-%d}",
+            "last_day": f"{last_day.tz_convert(loc.timezone):%Y-%m-%d}",
+        }
+        table.attrs["hlkit"] = {**now.table.attrs["hlkit"], "compared_with": dates}
+        provenance = Provenance(
+            now.provenance,
+            options={**now.provenance["options"], "compare": how, "compared with": " to ".join(dates.values())},
+            requests=now.provenance["requests"] + before.provenance["requests"],
+            from_cache=now.provenance["from_cache"] + before.provenance["from_cache"],
+        )
+        table.attrs["hlkit"]["provenance"] = dict(provenance)
+        return Result(table, typing.cast("Analysis", comparison), provenance)
 
     def _check(self, span: Mapping[str, Any], options: Mapping[str, Any]) -> None:
         """Refuse a wrong option before any request."""
@@ -199,6 +250,10 @@ def of_analysis(analysis: Analysis) -> list[Option]:
     span = [COMMON[name] for name in SPAN] if CATALOG[analysis.main_resource].when else []
     as_of = Option("as_of", DOCS["as_of"], Date, flag=str | None)
     timezone = Option("timezone", DOCS["timezone"], str | dt.tzinfo | None, flag=str | None)
+    compare = Option(
+        "compare", "Compare the period with the one before, or with the same a year ago.", Earlier | None
+    )
+    span += [compare] if analysis.compares else []
     filled = [as_of, timezone] if "timezone" in analysis.filled_by_location else [as_of]
     return [*analysis.options.values(), *span, *filled, COMMON["refresh"], COMMON["progress"]]
 

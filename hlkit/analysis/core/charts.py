@@ -125,6 +125,7 @@ class Dots(Chart):
     beside: Beside = lambda row: ""
     order: Literal["small last", "table"] = "small last"
     needs_column: str = ""
+    before: str | None = None  # another share, drawn as a gray mark
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -145,7 +146,14 @@ class Dots(Chart):
         ax.hlines(rows, low, high, colors=colors, linewidth=3, alpha=0.65, linestyles="-", zorder=2)
         faces = np.where(small, "white", SERIES[0]).tolist()
         ax.scatter(share, rows, s=50, c=faces, edgecolors=colors, linewidths=1.5, zorder=3, marker="o")
-        left, right = (float(np.nanmin(low)), float(np.nanmax(high)))
+        ends = [low, high]
+        if self.before is not None:
+            (earlier,) = _numbers(shown, f"{self.before}_share")
+            ax.scatter(
+                earlier, rows, s=40, marker="D", facecolors="white", edgecolors=REST, linewidths=1.2, zorder=2.5
+            )
+            ends.append(earlier)
+        left, right = float(np.nanmin(ends)), float(np.nanmax(ends))
         space = max(0.04, 0.06 * (right - left))
         ax.set_xlim(max(left - space, -0.01), min(right + space, 1.01))
         percent_axis(ax)

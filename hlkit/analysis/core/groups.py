@@ -201,7 +201,7 @@ def per_group(
     record_rows(frame, keys, total)
     codes, names = _rank(keys)
     order = np.argsort(codes, kind="stable")
-    ordered, sizes = frame.iloc[order], np.bincount(codes, minlength=len(names))
+    ordered, sizes = frame.iloc[order], np.bincount(codes, minlength=len(names[0]))
     ends = np.cumsum(sizes)
     spans = zip((ends - sizes).tolist(), ends.tolist(), strict=True)
     summaries = [summary(ordered.iloc[start:end]) for start, end in spans]

@@ -115,12 +115,13 @@ class Analysis:
         headline: Template | None = None,
         rows: Columns = MappingProxyType({}),
         when: Mapping[str, Callable[[Mapping[str, Any]], bool]] = MappingProxyType({}),
+        compares: tuple[str, str] | None = None,
     ) -> None:
         self.function, self.question, self.definition = function, question, definition
         self._only = only
         self.name = function.__name__
         self._columns = columns
-        self._chart, self.rows, self._when = chart, rows, when
+        self.chart_data, self.rows, self._when, self.compares = chart, rows, when, compares
         self._charts: dict[str | None, tuple[Draw, tuple[str, ...]]] = {}
         self._headlines: dict[str | None, Template] = {} if headline is None else {None: headline}
         self._parameters = inspect.signature(function).parameters
@@ -347,16 +348,16 @@ class Analysis:
 
     def chart_height(self, table: pd.DataFrame) -> float:
         """The height in inches that suits the chart of *table*, at a width of 6."""
-        chart = self._chart_data(table)
+        chart = self._chart_for(table)
         return 4.0 if chart is None or not len(table) else chart.height(table)
 
-    def _chart_data(self, table: pd.DataFrame) -> Chart | None:
-        if self._chart is None or not isinstance(option_value(table, "by"), list):
-            return self._chart
-        return two_way(self._chart, list(table.columns[:2]))
+    def _chart_for(self, table: pd.DataFrame) -> Chart | None:
+        if self.chart_data is None or not isinstance(option_value(table, "by"), list):
+            return self.chart_data
+        return two_way(self.chart_data, list(table.columns[:2]))
 
     def _chart_of(self, table: pd.DataFrame) -> tuple[Draw, tuple[str, ...]]:
-        show, chart = self._show_of(table), self._chart_data(table)
+        show, chart = self._show_of(table), self._chart_for(table)
         return (chart.draw, chart.needs) if chart is not None else self._charts.get(show) or self._charts[None]
 
     # ---- the headline
@@ -412,6 +413,7 @@ def analysis(
     headline: Template | None = None,
     rows: Columns = MappingProxyType({}),
     when: Mapping[str, Callable[[Mapping[str, Any]], bool]] = MappingProxyType({}),
+    compares: tuple[str, str] | None = None,
 ) -> Callable[[Callable[..., pd.DataFrame]], Analysis]:
     """Make a function an analysis, known everywhere by its name.
 
@@ -439,10 +441,15 @@ def analysis(
         The columns of the rows behind a group, as ``result.rows(group)`` shows them, without names and ids.
     when
         For a resource that only some options need: whether these options do. Otherwise it is not read.
+    compares
+        The share that ``compare="previous"`` compares between two periods, and what it is a share of, such as
+        "answered within an hour"; None if its rows have no history.
     """
 
     def register(function: Callable[..., pd.DataFrame]) -> Analysis:
-        registered = Analysis(function, question, columns, definition, only, noun, chart, headline, rows, when)
+        registered = Analysis(
+            function, question, columns, definition, only, noun, chart, headline, rows, when, compares
+        )
         ANALYSES._known[registered.name] = registered
         return registered
 

@@ -61,7 +61,7 @@ def answered_within_an_hour(total: pd.Series, table: pd.DataFrame) -> str:
         ),
         "share of leads",
         interval="within_60",
-        share_label="share answered within an hour",
+        share_label="answered within an hour",
     ),
     headline=Compare("within_60", answered_within_an_hour),
     definition=(
@@ -72,6 +72,7 @@ def answered_within_an_hour(total: pd.Series, table: pd.DataFrame) -> str:
         "while leads are still waiting."
     ),
     noun="leads",
+    compares=("within_60", "answered within an hour"),
     rows={"wait_min": NUMBER, "is_answered": FLAG, "created_at": INSTANT, "replied_at": INSTANT},
 )
 def speed_to_lead(
