@@ -41,29 +41,33 @@ class Span:
 
         A period of whole months is compared with as many months.
         """
-        since, as_of = (instant.tz_convert(zone) for instant in (self.since, self.as_of))
-        until = as_of if self.until is None else self.until.tz_convert(zone)
+        since, as_of = (_local(instant, zone) for instant in (self.since, self.as_of))
+        until = as_of if self.until is None else _local(self.until, zone)
         if until <= since:
             raise InvalidRequest("compare needs a period that has begun", hint='write period="last month"')
-        shift: Any = until.tz_localize(None) - since.tz_localize(None)
+        shift: Any = until - since
         if how == "last year":
             shift = pd.DateOffset(years=1)
         elif _is_month_start(since) and _is_month_start(until):
             shift = pd.DateOffset(months=12 * (until.year - since.year) + until.month - since.month)
-        begin, end = (_shifted(instant, shift, zone) for instant in (since, until))
+        begin, end = since - shift, until - shift
         known = end + (as_of - until) if as_of >= until else begin + (as_of - since)
-        return Span(begin, min(end, known) if self.until is None else end, known)
+        return Span(*(_instant(local, zone) for local in (begin, end, known)))
 
 
 def _is_month_start(instant: pd.Timestamp) -> bool:
     return bool(instant.day == 1 and instant == instant.normalize())
 
 
-def _shifted(instant: pd.Timestamp, shift: Any, zone: ZoneInfo) -> pd.Timestamp:
-    """*instant* earlier by *shift* of the local clock."""
-    local = instant.tz_localize(None) - shift
-    shifted: pd.Timestamp = local.tz_localize(zone, ambiguous=True, nonexistent="shift_forward").tz_convert("UTC")
-    return shifted
+def _local(instant: pd.Timestamp, zone: ZoneInfo) -> pd.Timestamp:
+    """The local clock at *instant*."""
+    return instant.tz_convert(zone).tz_localize(None)
+
+
+def _instant(local: pd.Timestamp, zone: ZoneInfo) -> pd.Timestamp:
+    """The instant at which the local clock shows *local*."""
+    instant: pd.Timestamp = local.tz_localize(zone, ambiguous=True, nonexistent="shift_forward").tz_convert("UTC")
+    return instant
 
 
 @dataclass(frozen=True)
