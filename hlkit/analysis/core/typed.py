@@ -152,6 +152,7 @@ class BoundMethods:
         holidays: str | None = None,
         reply: Literal["attempt", "connected", "any"] = "attempt",
         imports: Literal["exclude", "include"] = "exclude",
+        compare: Literal["previous", "last year"] | None = None,
         timezone: str | dt.tzinfo | None = None,
         **options: Unpack[Options],
     ) -> Result:
