@@ -15,7 +15,7 @@ LAYERS = [
     f"hlkit.{name}"
     for name in (
         *("client.errors", "client.warning", "client.memory", "client.text", "client.arguments"),
-        *("client.dates", "client.timezones", "client.disk", "client.paths", "client.seen_ids"),
+        *("client.dates", "client.timezones", "client.links", "client.disk", "client.paths", "client.seen_ids"),
         *("client.seen_rows", "client.pagination", "client.schema"),
         *("client.resources", "client.catalog", "client.http", "client.query", "client.cached_downloads"),
         *("client.download", "client.frames", "client.options", "client.profiles", "client.context"),

@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from hlkit.analysis.core.canvas import name_or_placeholder
+from hlkit.analysis.core.contact_names import contact_links, names_by_contact
 from hlkit.analysis.core.period_comparison import Earlier, PeriodComparison, Span
 from hlkit.analysis.core.registry import ANALYSES, DOCS, LINKS, TIMES, Analysis, listing, listing_html, unknown
 from hlkit.analysis.core.result import Provenance, Result
 from hlkit.analysis.core.rows_behind import RowsBehind
-from hlkit.analysis.people.names import contact_links, names_by_contact
 from hlkit.client.arguments import short
 from hlkit.client.dates import as_text, bounds, instant
 from hlkit.client.dates import check as check_dates
