@@ -41,7 +41,7 @@ Z95 = 1.959963984540054  # the quantile of the normal distribution for a two-sid
 
 def require_columns(frame: pd.DataFrame, *columns: Any) -> None:
     """Raise ``MissingColumn`` if *frame* lacks one of *columns*. ``None`` is ignored; a list stands for its items."""
-    for column in itertools.chain.from_iterable(one if isinstance(one, list) else [one] for one in columns):
+    for column in itertools.chain.from_iterable(name if isinstance(name, list) else [name] for name in columns):
         if column is not None and column not in frame.columns:
             names = [str(name) for name in frame.columns]
             raise MissingColumn(
@@ -235,8 +235,8 @@ def _assign_all(frame: pd.DataFrame, by: Keys) -> tuple[pd.DataFrame, pd.DataFra
     for key in by:
         values = key if isinstance(key, pd.Series) else column_values(frame, key)
         numbers, keys = assign_groups(rows, values)
-        one = pd.DataFrame({"(row)": numbers["(row)"].to_numpy(), values.name: keys.to_numpy()})
-        pairs = pairs.merge(one, on="(row)")
+        numbered_keys = pd.DataFrame({"(row)": numbers["(row)"].to_numpy(), values.name: keys.to_numpy()})
+        pairs = pairs.merge(numbered_keys, on="(row)")
     frame = frame.iloc[pairs["(row)"].to_numpy()]
     return frame, pairs.drop(columns="(row)").set_axis(frame.index, axis=0)
 

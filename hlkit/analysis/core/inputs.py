@@ -135,7 +135,9 @@ def check_value(analysis: str, name: str, value: Any, hint: Any, is_label: bool 
         takes_two = any(typing.get_origin(option) is list for option in options)
         if not takes_two:
             raise InvalidRequest(f"{analysis} groups by one column", hint=f"give {name} the name of one column")
-        allowed = len(value) == 2 and value[0] != value[1] and all(isinstance(one, str) and one for one in value)
+        allowed = (
+            len(value) == 2 and value[0] != value[1] and all(isinstance(label, str) and label for label in value)
+        )
         expected = "the name of one column, or a list of two"
     elif isinstance(value, dict):  # what is in it, the analysis checks
         allowed = bool(value) and any(typing.get_origin(option) is dict for option in options)
@@ -179,7 +181,7 @@ def is_label(value: Any, labels: Collection[Hashable]) -> bool:
 def in_json(value: Any, is_label: bool) -> Any:
     """An option's value as JSON has it; a column label as text, as it is in the table."""
     if is_label and isinstance(value, list):
-        return [str(one) for one in value]
+        return [str(label) for label in value]
     return str(value) if (is_label and value is not None) or not _is_json(value) else value
 
 
