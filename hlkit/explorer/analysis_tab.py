@@ -304,7 +304,9 @@ class AnalysesView(View):
         row_count = len(result.table)
         interactive = None
         if row_count > _SHORT_TABLE_ROWS:
-            interactive = long_table(result.formatted(MAX_INTERACTIVE_ROWS))  # None if itables is not installed
+            interactive = long_table(
+                result.formatted(MAX_INTERACTIVE_ROWS, intervals=False)
+            )  # None if itables is not installed
         max_rows = _PLAIN_TABLE_ROWS if interactive is None else MAX_INTERACTIVE_ROWS
         footer = many(row_count, "row")
         if row_count > max_rows:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import os
-import shutil
+import re
 import textwrap
 from html import escape
 from pathlib import Path
@@ -18,11 +18,10 @@ import pandas as pd
 from hlkit.analysis.core.canvas import new_axes, render
 from hlkit.analysis.core.registry import Analysis
 from hlkit.analysis.core.rows_behind import RowsBehind
+from hlkit.analysis.core.table_text import formatted, in_blocks, terminal_width
 from hlkit.client.disk import expand_path
 from hlkit.client.errors import InvalidRequest
-from hlkit.client.frames.names import NAMED_BY
-from hlkit.client.schema import COUNT, NUMBER, Kind
-from hlkit.client.text import BREAKS, many, printable, shorten
+from hlkit.client.text import BREAKS, many, printable
 from hlkit.display.html import INK, pairs_html
 from hlkit.files.export import checked_target, write, write_bytes
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MAX_ROWS = 20  # shown; the table has all rows
-_MAX_TEXT = 40  # characters of a text in a shown table
+_LINK_CELL = re.compile(r"<td>(https://[^<\"]+)</td>")
 CHART_FORMATS = (".png", ".svg", ".pdf")
 
 
@@ -151,8 +150,8 @@ class Result:
 
     def __repr__(self) -> str:
         table, note = self._first_rows()
-        rows = _in_blocks(table) if len(table) else "(no rows)  " + ", ".join(map(str, table.columns))
-        heading = "\n".join([self.question, *textwrap.wrap(self.headline, _width())])
+        rows = in_blocks(table) if len(table) else "(no rows)  " + ", ".join(map(str, table.columns))
+        heading = "\n".join([self.question, *textwrap.wrap(self.headline, terminal_width())])
         parts = [heading, rows + note, self.definition, repr(self.provenance)]
         return "\n\n".join(parts)
 
@@ -182,6 +181,7 @@ class Result:
         """The first rows of the table, escaped."""
         table, note = self._first_rows()
         html = table.to_html(index=False, border=0, escape=True)
+        html = _LINK_CELL.sub(r'<td><a href="\1" target="_blank" rel="noopener">open</a></td>', html)
         html = html.replace("<td>", '<td style="white-space:nowrap">')  # Jupyter breaks ids at their hyphens
         return f'<div style="font-variant-numeric:tabular-nums">{html}{escape(note)}</div>'
 
@@ -190,68 +190,12 @@ class Result:
         more = len(self.table) - _MAX_ROWS
         return self.formatted(_MAX_ROWS), f"\n… and {more:,} more rows: .table" if more > 0 else ""
 
-    def formatted(self, rows: int) -> pd.DataFrame:
-        """The first *rows* as text for display: instants in the location's time zone, numbers with few digits.
-
-        Columns of ids come last, unless the table is grouped by them.
-        """
+    def formatted(self, rows: int, *, intervals: bool = True) -> pd.DataFrame:
+        """The first *rows* as texts, as people read them: percentages with intervals, minutes, money, local times."""
         head, kinds = self.table.head(rows), self.analysis.columns_of(self.shown)
-        by = self.table.attrs["hlkit"]["options"].get("by")
-        ids = [name for index, name in enumerate(head.columns) if _is_id(name) and (index > 0 or name != by)]
-        order = [name for name in head.columns if name not in ids] + ids
-        texts = {name: _texts(head[name], kinds.get(name), self.provenance["timezone"]) for name in order}
-        return pd.DataFrame(texts, columns=order)
+        return formatted(head, kinds, self.provenance["timezone"], self._currency(), intervals)
 
-
-def _is_id(column: object) -> bool:
-    return str(column).endswith("_id")
-
-
-def _in_blocks(table: pd.DataFrame) -> str:
-    """The table as text, in blocks as wide as the terminal, each of which repeats the first column."""
-    first, *rest = (str(name) for name in table.columns)
-    names = table.iloc[:, 0].tolist()
-    if _is_id(first) and rest and rest[0] == NAMED_BY.get(first, ("",))[0]:  # an id says little without its name
-        width = max(len(name) for name in [first, *names])
-        names = [f"{key:<{width}}  {name}" for key, name in zip(names, table.iloc[:, 1].tolist(), strict=True)]
-        first, table = f"{first:<{width}}  {rest[0]}", table.iloc[:, 1:]
-    shown = table.iloc[:, 1:].set_axis(names, axis=0).rename_axis(columns=first)
-    return shown.to_string(line_width=_width())
-
-
-def _width() -> int:
-    return max(100, shutil.get_terminal_size((180, 24)).columns)
-
-
-def _texts(column: pd.Series, kind: Kind | None, timezone: str) -> pd.Series:
-    pattern = "%Y-%m-%d"
-    if isinstance(column.dtype, pd.DatetimeTZDtype):
-        column, pattern = column.dt.tz_convert(timezone), "%Y-%m-%d %H:%M"
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        dates: pd.Series = column.dt.strftime(pattern).astype("object")
-        return dates.where(column.notna(), "")
-    name = kind.name if kind is not None else ""
-    digits = _digits(column) if kind is NUMBER else 1
-    return pd.Series([_text(value, name, digits) for value in column.tolist()], index=column.index, dtype="object")
-
-
-def _digits(column: pd.Series) -> int:
-    """Decimal places for a column of numbers: none if all are whole, more if all are small."""
-    sizes = column.dropna().abs()
-    return 0 if (sizes % 1 == 0).all() else 2 if sizes.max() < 10 else 1
-
-
-def _text(value: Any, kind: str, digits: int) -> str:
-    if isinstance(value, (list, tuple)):
-        value = "; ".join(map(str, value))
-    elif pd.isna(value):
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else ""
-    if kind == COUNT.name:
-        return f"{value:,.10g}" if isinstance(value, float) else f"{value:,}"
-    if isinstance(value, float):
-        spec = ".3f" if kind == "SHARE" else ",.2f" if kind == "MONEY" else f",.{digits}f"
-        number = f"{value:{',.0f' if abs(value) >= 1000 else spec}}"
-        return number.removeprefix("-") if float(number.replace(",", "")) == 0 else number
-    return shorten(printable(BREAKS.sub(" ", str(value))), _MAX_TEXT)
+    def _currency(self) -> str:
+        """The currency of the table's amounts; "" if unknown, or if there are several."""
+        currencies = set(self.table["currency"].dropna()) if "currency" in self.table else set()
+        return str(currencies.pop() if len(currencies) == 1 else self.provenance["options"].get("currency") or "")
