@@ -188,7 +188,7 @@ def test_a_number_is_shown_with_the_digits_that_its_column_needs(result):
 
     shown = Result(much(pd.DataFrame({"contact_id": ["c-1"]})), much, result.provenance).formatted(2)
 
-    assert shown.values.tolist() == [["676", "-0.04", "12.3"], ["", "1.50", "2.0"]]
+    assert shown.values.tolist() == [["676", "-0.04", "12 min"], ["", "1.50", "2 min"]]
 
 
 def test_ids_are_shown_last_unless_the_table_is_by_them(by_owner):

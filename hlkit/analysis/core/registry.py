@@ -26,6 +26,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_scalar
 
 from hlkit.analysis.core.canvas import Draw, checked_axes, draw, new_axes
 from hlkit.analysis.core.charts import Chart, two_way
@@ -151,7 +152,7 @@ class Analysis:
         """The folder that it is in: leads, sales, inbox, calendar, contacts."""
         return self.function.__module__.split(".")[-2]
 
-    def resources_for(self, options: Mapping[str, Any]) -> list[str]:
+    def resources_for(self, options: Mapping[str, Any] = MappingProxyType({})) -> list[str]:
         """The resources that a run with these *options* reads; those left out have their defaults."""
         options = {name: option.default for name, option in self.options.items()} | dict(options)
         show = options.get("show") or next(iter(self._shows()), None)
@@ -314,7 +315,7 @@ class Analysis:
             "unavailable": [name for name, frame in frames.items() if frame is None],
             "left_out": dict(log.left_out),
             "overlap": log.overlap,
-            "total": {name: _plain_number(value) for name, value in log.total.items()},
+            "total": {name: _plain_number(value) for name, value in log.total.items() if is_scalar(value)},
         }
 
     # ---- drawing it
