@@ -116,7 +116,8 @@ class Dots(Chart):
     """The share of each row, as a dot on its 95% interval: ``{share}_share``, ``_low`` and ``_high``.
 
     ``n`` is the column of the rows that the share is of, ``beside`` adds a text to the right of a row's value, and
-    ``order="table"`` leaves small groups in their place, as hours of the day have one.
+    ``order="table"`` leaves small groups in their place, as hours of the day have one. ``names`` gives the names of
+    the rows.
     """
 
     share: Text  # or what names it, for a share that depends on the table
@@ -125,6 +126,7 @@ class Dots(Chart):
     beside: Beside = lambda row: ""
     order: Literal["small last", "table"] = "small last"
     needs_column: str = ""
+    names: Callable[[pd.DataFrame], list[str]] | None = None
     before: str | None = None  # another share, drawn as a gray mark
 
     @property
@@ -139,7 +141,7 @@ class Dots(Chart):
         small = as_mask(shown["small"])
         if self.order == "small last":
             shown, small = pd.concat([shown[~small], shown[small]]), np.sort(small)
-        rows = label_rows(ax, row_names(shown))
+        rows = label_rows(ax, row_names(shown) if self.names is None else self.names(shown))
         stem = _text(self.share, table)
         share, low, high = _numbers(shown, *(f"{stem}_{part}" for part in ("share", "low", "high")))
         colors = np.where(small, REST, SERIES[0]).tolist()

@@ -1,4 +1,4 @@
-"""Names of contacts, and links to them, which lists of people and deals begin with."""
+"""Names of contacts and deals, and links to them, which lists of people and deals begin with."""
 
 from __future__ import annotations
 
@@ -26,6 +26,15 @@ def names_by_contact(contacts: pd.DataFrame | None, contact_ids: pd.Series) -> p
     has_id = contacts["contact_id"].notna()
     names = contact_names(contacts)[has_id].set_axis(pd.Index(contacts["contact_id"][has_id]))
     return map_keys(contact_ids, names)
+
+
+def deal_names(opportunities: pd.DataFrame) -> pd.Series:
+    """The name of each deal, else the name, the company, the email or the phone of its contact; null without any."""
+    names = column_or_nulls(opportunities, "name").str.strip()
+    for name in ("contact_name", "contact_company_name", "contact_email", "contact_phone"):
+        names = names.where(names.fillna("") != "", column_or_nulls(opportunities, name).str.strip())
+    out: pd.Series = names.where(names.fillna("") != "").astype(TEXT.dtype)
+    return out
 
 
 def contact_links(contact_ids: pd.Series, location_id: str | None, app_url: str) -> pd.Series:

@@ -165,7 +165,8 @@ def difference(table: pd.DataFrame, share: str) -> str:
     if len(groups) < 2:
         few = "no named group has" if not len(groups) else "only one named group has"
         return f"The {kind} are not compared: {few} {SMALL} rows or more."
-    spread = f"{groups[f'{share}_share'].min():.0%} to {groups[f'{share}_share'].max():.0%}"
+    low, high = (f"{end:.0%}" for end in (groups[f"{share}_share"].min(), groups[f"{share}_share"].max()))
+    spread = low if low == high else f"{low} to {high}"
     if not np.isfinite(result.p):
         return f"The {kind} have {spread}, too few rows to test the difference."
     if not result.is_significant:
