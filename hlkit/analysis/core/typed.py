@@ -162,12 +162,22 @@ class BoundMethods:
         self,
         *,
         days: int = 14,
-        by: str | None = "stage_id",
-        show: Literal["deals", "stages"] = "deals",
+        location_id: str | None = None,
+        app_url: str = "https://app.gohighlevel.com",
         timezone: str | dt.tzinfo | None = None,
         **options: Unpack[Options],
     ) -> Result:
         """Which open deals have stopped moving?"""
+
+    def stuck_stages(
+        self,
+        *,
+        days: int = 14,
+        by: str | list[str] | None = "stage_id",
+        timezone: str | dt.tzinfo | None = None,
+        **options: Unpack[Options],
+    ) -> Result:
+        """In which stages do deals get stuck?"""
 
     def win_rate_by_wait(
         self,
@@ -198,4 +208,5 @@ class PureAnalyses(Analyses):
     responses: Analysis
     speed_to_lead: Analysis
     stuck: Analysis
+    stuck_stages: Analysis
     win_rate_by_wait: Analysis
