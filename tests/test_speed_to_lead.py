@@ -1,42 +1,14 @@
 """How long new leads wait: worked out by hand, compared with lifelines, and as planted in the simulated location."""
 
-import numpy as np
 import pandas as pd
 import pytest
-import seeded
+from lead_rows import ANN, MESSAGES, contact, frame, later, message, planted
 
-import hlkit as hl
 from hlkit.analysis.core.groups import wilson
-from hlkit.analysis.leads.speed_to_lead import _survival_curve, speed_to_lead
+from hlkit.analysis.core.rows_behind import RowsBehind
+from hlkit.analysis.core.survival import kaplan_meier, never_ended
+from hlkit.analysis.leads.speed_to_lead import speed_to_lead
 from hlkit.client.errors import MissingColumn
-
-MONDAY = pd.Timestamp("2025-06-02T10:00Z")
-
-
-def later(minutes):
-    return MONDAY + pd.Timedelta(minutes=minutes)
-
-
-def contact(name, minutes=0, source="ads", **more):
-    return {"contact_id": name, "created_at": later(minutes), "source": source, **more}
-
-
-def message(name, minutes, **more):
-    sent = {"contact_id": name, "sent_at": later(minutes), "direction": "outbound", "origin": "app", "user_id": "u"}
-    return sent | {"status": "delivered", "type": "TYPE_SMS"} | more
-
-
-def deal(name, status, minutes=10, ended=None):
-    changed = later(9999 if ended is None else ended)
-    return {"contact_id": name, "created_at": later(minutes), "status": status, "status_changed_at": changed}
-
-
-def frame(*rows):
-    return pd.DataFrame(list(rows))
-
-
-MESSAGES = frame(message("x", 0))[:0]
-ANN = frame(contact("ann"))
 
 
 def ask(contacts, messages, after=100, **options):
@@ -185,14 +157,14 @@ def test_a_reply_by_a_call_without_a_user_is_counted_separately():
     assert table[["n", "answered", "user_unknown"]].values.tolist() == [[3, 2, 1]]
 
 
-def test_the_headline_has_the_median_in_office_hours_and_in_all_hours():
+def test_the_median_is_in_office_hours_and_in_all_hours():
     contacts = frame({**contact("ann"), "created_at": pd.Timestamp("2025-06-06T22:50Z")})  # Friday 17:50 in Chicago
     messages = frame(message("ann", 0) | {"sent_at": pd.Timestamp("2025-06-09T14:00Z")})  # Monday at 9
 
     table = ask(contacts, messages, after=99999, clock="office", timezone="America/Chicago", by=None)
 
     assert table[["median_min", "all_hours_median_min"]].values.tolist() == [[70, 63 * 60 + 10]]
-    assert "70 min in office hours (3 days counting all hours)" in speed_to_lead.headline(table)
+    assert speed_to_lead.headline(table).startswith("Half of your leads wait 70 min (office hours) or more; ")
 
 
 def test_the_office_clock_stops_at_night_but_automations_have_no_office_hours():
@@ -255,152 +227,101 @@ def test_a_missing_column_is_named():
         ask(ANN, MESSAGES.drop(columns="direction"))
 
 
-# Win rate by wait
+# The headline
 
 
-def test_deals_are_counted_by_how_long_their_lead_had_waited():
-    names = ["ann", "bob", "cyd", "dan", "eve"]
-    contacts = frame(*[contact(name) for name in names])
-    messages = frame(message("ann", 5), message("bob", 5.1), message("cyd", 61), message("dan", 1))
-    ended = {"ann": "won", "bob": "lost", "eve": "abandoned"}
-    deals = frame(*[deal(name, status, ended=2000) for name, status in ended.items()], deal("cyd", "open"))
-    options = {"after": 5000, "opportunities": deals, "show": "win_rate_by_wait"}
-
-    table = ask(contacts, messages, **options).set_index("wait")
-
-    counts = table[["n", "won", "lost"]].astype(int)
-    assert counts.loc["up to 5 min"].tolist() == [2, 1, 0]
-    assert counts.loc["5-15 min"].tolist() == [1, 0, 1]
-    assert counts.loc["1-4 h"].tolist() == [1, 0, 0]
-    assert counts.loc["over 24 h or no reply"].tolist() == [1, 0, 1]
-    assert counts["n"].sum() == len(names)
-    assert table.loc["up to 5 min", ["deals", "win_naive_share", "open_share"]].tolist() == [1, 1, 0]
-    assert table.loc["1-4 h", "open_share"] == 1
-    without = ask(contacts, messages, abandoned="exclude", **options).set_index("wait")
-    assert without.loc["over 24 h or no reply", ["n", "deals", "lost"]].tolist() == [1, 0, 0]
-
-
-def test_a_deal_that_closed_after_as_of_is_open():
-    deals = frame(deal("ann", "won", ended=2001), deal("bob", "lost", ended=1999))
-    contacts, messages = frame(contact("ann"), contact("bob")), frame(message("ann", 3), message("bob", 3))
-
-    table = ask(contacts, messages, after=2000, opportunities=deals, show="win_rate_by_wait")
-
-    row = table.set_index("wait").loc["up to 5 min"]
-
-    assert row[["deals", "won", "lost", "open_share"]].tolist() == [2, 0, 1, 0.5]
-
-
-def test_lengths_of_wait_are_compared_at_one_age_of_their_deals():
-    # 400 leads each, all deals followed for 100 days; of the fast ones 80% are won on day 20, of the slow ones 20%
-    names = [f"c{number}" for number in range(800)]
-    contacts = frame(*[contact(name, minutes=7 * number) for number, name in enumerate(names)])
-    messages = frame(*[message(name, 7 * n + (3 if n % 2 else 3000)) for n, name in enumerate(names)])
-    won = [n // 2 % 10 < (8 if n % 2 else 2) for n in range(800)]
-    deals = frame(
-        *[
-            deal(name, "won" if is_won else "open", minutes=7 * n + 4000, ended=7 * n + 4000 + 20 * 1440)
-            for n, (name, is_won) in enumerate(zip(names, won, strict=True))
-        ]
+def test_the_headline_has_the_number_first_and_the_significance_second():
+    # 30 of 40 leads from ads are answered after 3 minutes, 10 of 40 from the web; the other 40 have no reply.
+    contacts = frame(*[contact(f"{source}{n}", 7 * n, source) for source in ("ads", "web") for n in range(40)])
+    messages = frame(
+        *[message(f"{source}{n}", 7 * n + 3) for source, count in (("ads", 30), ("web", 10)) for n in range(count)]
     )
 
-    table = ask(contacts, messages, opportunities=deals, show="win_rate_by_wait", after=5600 + 4000 + 100 * 1440)
-    headline = speed_to_lead.headline(table)
+    headline = speed_to_lead.headline(ask(contacts, messages, after=999))
 
-    fast = table.set_index("wait").loc["up to 5 min"]
-    assert fast[["n", "deals", "win_90d_share"]].tolist() == pytest.approx([400, 400, 0.8])
-    assert headline.startswith("Won within 90 days: up to 5 min, 80% (76 to 84), vs. over 24 h or no reply, 20%")
-    assert "a significant difference (p < .001)" in headline
-    assert "A faster reply need not be the cause" in headline
-
-
-def test_the_first_deal_counts_unless_it_closed_within_a_day():
-    contacts = frame(contact("ann"), contact("bob"), contact("cyd"))
-    messages = frame(message("ann", 3), message("bob", 90), message("cyd", 90))
-    deals = frame(
-        deal("ann", "won", minutes=500),
-        deal("ann", "lost", minutes=50),
-        deal("bob", "won", ended=1439),
-        deal("cyd", "won", ended=1440),
+    assert headline == (
+        "Half of your leads wait 3 min or more; 50% of 80 leads are answered within an hour; 40 have no reply yet. "
+        "ads (75%) is above web (25%), a significant difference (p < .001)."
     )
 
-    table = ask(contacts, messages, opportunities=deals, show="win_rate_by_wait", after=9999)
 
-    by_wait = table.set_index("wait")
-    assert by_wait.loc["up to 5 min", ["n", "won", "lost"]].tolist() == [1, 0, 1]
-    assert by_wait.loc["1-4 h", ["n", "deals", "won"]].tolist() == [2, 1, 1]
-    assert table.attrs["hlkit"]["left_out"] == {"opportunities that closed within 24 h of their lead": 1}
+def test_the_headline_of_a_single_lead_is_singular():
+    waiting = speed_to_lead.headline(ask(ANN, MESSAGES))
+    answered = speed_to_lead.headline(ask(ANN, frame(message("ann", 5))))
+
+    few = "(fewer than 20 rows: too few to say much)."
+    assert waiting == f"No median yet; 0% of 1 lead is answered within an hour; 1 has no reply yet {few}"
+    assert answered == f"Half of your leads wait 5 min or more; 100% of 1 lead is answered within an hour {few}"
 
 
-def test_without_opportunities_win_rates_are_unknown():
-    table = ask(ANN, frame(message("ann", 3)), show="win_rate_by_wait")
+# Two columns of groups, and the leads behind a group
 
-    assert table["n"].tolist() == [1, 0, 0, 0, 0, 0]
-    assert table["win_90d_share"].isna().all()
-    assert speed_to_lead.headline(table).startswith("No leads with a deal")
-    assert "could not be read" in table.attrs["hlkit"]["definition"]
+
+def test_two_columns_are_a_heat_table_of_each_pair():
+    contacts = frame(
+        contact("ann", city="Elgin"), contact("bob", city="Elgin"), contact("cyd", source="web", city="Elgin")
+    )
+
+    table = ask(contacts, frame(message("ann", 5), message("cyd", 9)), by=["source", "city"])
+
+    pairs = table.set_index(["source", "city"])[["n", "answered"]]
+    assert {pair: tuple(row) for pair, row in pairs.T.items()} == {("ads", "Elgin"): (2, 1), ("web", "Elgin"): (1, 1)}
+    assert "0% to" not in speed_to_lead.headline(table)
+
+
+def test_the_rows_of_a_group_are_its_leads():
+    contacts = frame(contact("ann"), contact("bob"), contact("cyd", source="web"))
+    table, log = speed_to_lead.run(contacts, frame(message("ann", 5)), as_of=later(100), clock="wall")
+    behind = RowsBehind(table, log, speed_to_lead.rows, lambda rows: rows)
+
+    rows = behind.of("ads")
+
+    assert rows.columns.tolist() == [
+        "wait_min",
+        "is_answered",
+        "created_at",
+        "replied_at",
+        "contacted_before",
+        "user_id",
+        "contact_id",
+    ]
+    assert rows[["contact_id", "wait_min", "is_answered"]].values.tolist() == [["ann", 5, True], ["bob", 100, False]]
+    assert behind.of("web")["contact_id"].tolist() == ["cyd"]
 
 
 # Compared with lifelines
 
 
-def test_shares_and_their_effective_rows_match_lifelines():
+def test_the_share_without_a_reply_and_its_interval_match_lifelines():
     lifelines = pytest.importorskip(
         "lifelines", reason="oracles run beside the lowest versions: uv pip install --group oracles"
     )
     from lifelines.datasets import load_waltons
 
-    waltons = load_waltons()
-    for _, group in waltons.groupby("group"):
-        wait, ended = group["T"].astype(float), group["E"].astype(bool)
-        fitted = lifelines.KaplanMeierFitter().fit(wait, ended)
-        times, waiting, effective_rows = _survival_curve(wait, ended)
-        assert waiting == pytest.approx(fitted.survival_function_.iloc[:, 0].reindex(times).to_numpy(), abs=1e-12)
-        greenwood = fitted._cumulative_sq_.reindex(times).to_numpy()  # Greenwood's sum
-        inside = (waiting > 0) & (waiting < 1)
-        variance = waiting**2 * greenwood
-        assert (waiting * (1 - waiting) / effective_rows)[inside] == pytest.approx(variance[inside], rel=1e-9)
+    for _, group in load_waltons().groupby("group"):
+        for limit in (20, 30, 55):
+            wait = group["T"].clip(upper=limit).astype(float)
+            ended = group["E"].astype(bool) & (group["T"] <= limit)
+            fitted = lifelines.KaplanMeierFitter().fit(wait, ended)
+            times, waiting = kaplan_meier(wait, ended)
+            assert waiting == pytest.approx(fitted.survival_function_.iloc[:, 0].reindex(times).to_numpy(), abs=1e-12)
+            left, greenwood = waiting[-1], fitted._cumulative_sq_.iloc[-1].item()  # Greenwood's sum
+            rows = (1 - left) / (left * greenwood)
+            assert never_ended(wait, ended) == pytest.approx((left, *wilson(left * rows, rows)), rel=1e-9)
 
 
 # As planted
 
 
-@pytest.fixture(scope="module")
-def planted():
-    return [_planted(seed) for seed in (1, 2, 3)]
-
-
-def _planted(seed):
-    data = seeded.data(seed, 4000)
-    frames = {name: seeded.frame(seed, 4000, name) for name in ("contacts", "messages", "opportunities")}
-    pipelines = {row["name"]: row["id"] for row in data.rows("pipelines")}
-    return frames, data.planted, pipelines
-
-
 def run(frames, **options):
     options = {"as_of": "2026-01-01", "timezone": "America/Chicago", "by": None} | options
-    return hl.analyses.speed_to_lead(frames["contacts"], frames["messages"], frames["opportunities"], **options)
+    return speed_to_lead(frames["contacts"], frames["messages"], **options)
 
 
-def test_it_finds_the_planted_wait_and_the_naive_number_does_not(planted):
-    for frames, truth, _ in planted:
+def test_it_finds_the_planted_wait_and_the_naive_number_does_not():
+    for frames, truth, _ in planted():
         row = run(frames).iloc[0]
         assert row["answered_median_min"] == pytest.approx(truth["speed"]["median_office_minutes"], abs=1.5)
         assert row["no_reply_share"] == pytest.approx(truth["speed"]["never_share"], abs=0.02)
         assert row["any_message_median_min"] == pytest.approx(20 / 60, abs=0.01)  # an automation, after 20 seconds
         assert run(frames, clock="wall").iloc[0]["median_min"] > 5 * row["median_min"]
-
-
-def test_it_finds_that_fast_replies_win_more_deals(planted):
-    won = lost = np.zeros(2)
-    for frames, _, pipelines in planted:
-        repeat = [key for name, key in pipelines.items() if name not in ("New customers", "Commercial")]
-        deals = frames["opportunities"]
-        table = run(frames | {"opportunities": deals[~deals["pipeline_id"].isin(repeat)]}, show="win_rate_by_wait")
-        fast = table["wait"].isin(["up to 5 min", "5-15 min", "15-60 min"])
-        won = won + [table.loc[rows, "won"].sum() for rows in (fast, ~fast)]
-        lost = lost + [table.loc[rows, "lost"].sum() for rows in (fast, ~fast)]
-    odds = np.log(won[0] / lost[0]) - np.log(won[1] / lost[1])
-    error = np.sqrt(np.sum(1 / won) + np.sum(1 / lost))
-    assert abs(odds - np.log(planted[0][1]["win"]["odds_if_fast"])) < 1.96 * error
-    assert odds > 1.96 * error

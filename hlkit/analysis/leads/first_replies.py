@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from hlkit.analysis.core.bulk_imports import Imports, drop_imports
-from hlkit.analysis.core.groups import Array, map_keys, minutes_between, office_hours, require_columns
+from hlkit.analysis.core.groups import map_keys, minutes_between, office_hours, require_columns
 from hlkit.analysis.core.messages import MessageKinds, Reply
 from hlkit.analysis.core.run_log import drop_rows
 from hlkit.client.schema import INSTANT, TEXT
@@ -79,11 +78,3 @@ def waits_in_minutes(
     """The minutes from each lead's creation to *until*, counting office hours only with ``clock="office"``."""
     hours = office_hours(office, holidays)
     return minutes_between(leads["created_at"], until, clock, timezone, hours)
-
-
-def row_numbers(leads: pd.DataFrame, contact_ids: pd.Series) -> Array:
-    """For each id, the number of its row in *leads*; -1 if it has none."""
-    has_id = np.flatnonzero(leads["contact_id"].notna())
-    indexes = pd.Index(leads["contact_id"].iloc[has_id]).get_indexer(pd.Index(contact_ids))
-    rows: Array = np.append(has_id, -1)[indexes]
-    return rows

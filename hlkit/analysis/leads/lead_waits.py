@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from hlkit.analysis.core.bulk_imports import Imports
 from hlkit.analysis.core.charts import Strip
 from hlkit.analysis.core.contact_names import contact_links, contact_names
 from hlkit.analysis.core.groups import OFFICE, assign_groups, column_or_nulls
-from hlkit.analysis.core.headlines import clock_note, format_wait
+from hlkit.analysis.core.headlines import clock_note, format_date, format_wait
 from hlkit.analysis.core.messages import Reply, classify_messages, remark_on_reply
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.leads.first_replies import DEFINITION, Clock, first_replies, new_leads, waits_in_minutes
@@ -19,15 +18,16 @@ from hlkit.client.text import many
 
 
 def longest_wait(table: pd.DataFrame) -> str:
-    """How many leads still wait, and the longest of these waits."""
+    """How many leads still wait, and since when the first of them does."""
     waiting = table[table["is_waiting"].to_numpy(dtype=bool)]
     if not len(waiting):
-        return f"All {many(len(table), 'lead')} have a reply."
-    longest = format_wait(table, waiting["wait_min"].max())
+        return "The only lead has a reply." if len(table) == 1 else f"All {len(table):,} leads have a reply."
+    first = waiting.iloc[0]  # the longest wait
+    since = first["created_at"].tz_convert(table.attrs["hlkit"]["timezone"])
     verb = "has" if len(waiting) == 1 else "have"
     return (
         f"{len(waiting):,} of {many(len(table), 'lead')} {verb} no reply yet; the longest wait so far is "
-        f"{longest}{clock_note(table)}."
+        f"{format_wait(table, first['wait_min'])}{clock_note(table)}, since {format_date(since)}."
     )
 
 
@@ -116,4 +116,4 @@ def lead_waits(
             "contact_id": leads["contact_id"],
         }
     )
-    return table.iloc[np.lexsort((-table["wait_min"].to_numpy(), ~table["is_waiting"].to_numpy()))]
+    return table.sort_values(["is_waiting", "wait_min"], ascending=False)

@@ -27,9 +27,9 @@ def answered_within_an_hour(total: pd.Series, table: pd.DataFrame) -> str:
     median = "No median yet"
     if pd.notna(total["median_min"]):
         median = f"Half of your leads wait {format_wait(table, total['median_min'])}{clock_note(table)} or more"
-    no_reply = f"; {waiting:,} have no reply yet" if waiting else ""
-    share = f"{total['within_60_share']:.0%} of {many(n, 'lead')} are answered within an hour"
-    return f"{median}; {share}{no_reply}"
+    no_reply = f"; {waiting:,} {'has' if waiting == 1 else 'have'} no reply yet" if waiting else ""
+    verb = "is" if n == 1 else "are"
+    return f"{median}; {total['within_60_share']:.0%} of {many(n, 'lead')} {verb} answered within an hour{no_reply}"
 
 
 @analysis(
@@ -73,7 +73,13 @@ def answered_within_an_hour(total: pd.Series, table: pd.DataFrame) -> str:
     ),
     noun="leads",
     compares=("within_60", "answered within an hour"),
-    rows={"wait_min": NUMBER, "is_answered": FLAG, "created_at": INSTANT, "replied_at": INSTANT},
+    rows={
+        "wait_min": NUMBER,
+        "is_answered": FLAG,
+        "created_at": INSTANT,
+        "replied_at": INSTANT,
+        "contacted_before": FLAG,
+    },
 )
 def speed_to_lead(
     contacts: pd.DataFrame,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -18,16 +20,24 @@ from hlkit.analysis.core.deals import (
     wins_by_age,
     without_abandoned,
 )
-from hlkit.analysis.core.groups import OFFICE, SMALL, map_keys, require_columns, share_with_interval
+from hlkit.analysis.core.groups import (
+    OFFICE,
+    SMALL,
+    column_or_nulls,
+    map_keys,
+    require_columns,
+    share,
+    share_with_interval,
+)
 from hlkit.analysis.core.headlines import compare_win_rates, no_rows_headline
 from hlkit.analysis.core.messages import Reply, classify_messages, remark_on_reply
 from hlkit.analysis.core.registry import analysis
-from hlkit.analysis.core.run_log import drop_rows
+from hlkit.analysis.core.run_log import drop_rows, record_rows
 from hlkit.analysis.leads.first_replies import DEFINITION, Clock, first_replies, new_leads, waits_in_minutes
-from hlkit.client.schema import COUNT, FLAG, SHARE, TEXT
+from hlkit.client.schema import COUNT, FLAG, INSTANT, NUMBER, SHARE, TEXT
 
 WAITS = ("up to 5 min", "5-15 min", "15-60 min", "1-4 h", "4-24 h", "over 24 h or no reply")
-LANDMARK = 24 * 60  # minutes after which every lead's wait is known to belong to one of WAITS
+LIMITS = (5, 15, 60, 4 * 60, 24 * 60)  # minutes
 
 
 def win_rates_without_a_cause(table: pd.DataFrame) -> str:
@@ -63,6 +73,7 @@ def win_rates_without_a_cause(table: pd.DataFrame) -> str:
         "{abandoned}."
     ),
     noun="leads",
+    rows={"wait_min": NUMBER, "is_answered": FLAG, "created_at": INSTANT, "status": TEXT, "age": NUMBER},
 )
 def win_rate_by_wait(
     contacts: pd.DataFrame,
@@ -112,43 +123,45 @@ def win_rate_by_wait(
     leads = new_leads(contacts, imports)
     remark_on_reply(reply)
     replied_at = first_replies(leads, messages, classify_messages(messages), reply)["replied_at"]
-    waits = waits_in_minutes(leads, replied_at, clock, timezone, office, holidays)
-    # Of the waits, null is no reply. It belongs to the last length.
-    length = pd.Series(np.searchsorted([5, 15, 60, 240, LANDMARK], waits, side="left"), index=leads.index)
+    wait_min = waits_in_minutes(leads, replied_at, clock, timezone, office, holidays)
+    waits = leads[["contact_id", "created_at"]].assign(
+        wait=pd.cut(wait_min.fillna(np.inf), [-1, *LIMITS, np.inf], labels=list(WAITS)),  # null: no reply
+        wait_min=wait_min,
+        is_answered=replied_at.notna(),
+    )
 
     deals = _first_deals(leads, opportunities, as_of, abandoned)
-    until_closed = waits_in_minutes(
-        leads, map_keys(leads["contact_id"], deals["closed_at"]), clock, timezone, office, holidays
-    )
-    too_early = leads["contact_id"][until_closed < LANDMARK]
-    deals = drop_rows(deals, deals.index.isin(too_early), "opportunities that closed within 24 h of their lead")
-    length_of_deal = map_keys(deals.index.to_series(), length.set_axis(leads["contact_id"]))
-    rows = []
-    for number, label in enumerate(WAITS):
-        group = deals[(length_of_deal == number).to_numpy()]
-        won, lost = int((group["status"] == "won").sum()), int(group["status"].isin(("lost", "abandoned")).sum())
-        rows.append(
-            {
-                "wait": label,
-                "n": int((length == number).sum()),
-                "deals": len(group),
-                "won": won,
-                "lost": lost,
-                "open_share": float((group["status"] == "open").mean()) if len(group) else np.nan,
-                **wins_at_ages(group, wins_by_age(group), *AGES),
-                **share_with_interval("win_naive", won, won + lost),
-                "small": len(group) < SMALL,
-            }
-        )
-    return pd.DataFrame(rows)
+    closed_at = map_keys(leads["contact_id"], deals.set_index("contact_id")["closed_at"])
+    until_closed = waits_in_minutes(leads, closed_at, clock, timezone, office, holidays)
+    is_early = deals["contact_id"].isin(leads["contact_id"][until_closed < LIMITS[-1]])
+    deals = drop_rows(deals, is_early, "opportunities that closed within 24 h of their lead")
+    rows = waits.merge(deals, on="contact_id", how="left", validate="many_to_one")
+    record_rows(rows, rows[["wait"]].astype(TEXT.dtype), {})
+    return pd.DataFrame([{"wait": wait, **_summarize(rows[rows["wait"] == wait])} for wait in WAITS])
 
 
 def _first_deals(
     leads: pd.DataFrame, opportunities: pd.DataFrame, as_of: pd.Timestamp, abandoned: Abandoned
 ) -> pd.DataFrame:
-    """The first deal of each lead, indexed by the lead's contact_id."""
+    """The first deal of each lead: contact_id, opportunity_id, ``status``, ``closed_at``, ``age``, ``followed``."""
     require_columns(opportunities, "contact_id", "created_at", "status")
     deals = without_abandoned(deals_as_of(opportunities, as_of), abandoned)
     deals = deals[deals["contact_id"].notna() & deals["contact_id"].isin(leads["contact_id"])]
     first = deals.sort_values("created_at", kind="stable").drop_duplicates("contact_id")
-    return first.set_index("contact_id", drop=False).rename_axis(None)
+    columns = ["contact_id", "status", "closed_at", "age", "followed"]
+    return first[columns].assign(opportunity_id=column_or_nulls(first, "opportunity_id"), has_deal=True)
+
+
+def _summarize(leads: pd.DataFrame) -> dict[str, Any]:
+    deals = leads[leads["has_deal"].eq(True)]
+    won, lost = int((deals["status"] == "won").sum()), int(deals["status"].isin(("lost", "abandoned")).sum())
+    return {
+        "n": len(leads),
+        "deals": len(deals),
+        "won": won,
+        "lost": lost,
+        "open_share": share((deals["status"] == "open").sum(), len(deals)),
+        **wins_at_ages(deals, wins_by_age(deals), *AGES),
+        **share_with_interval("win_naive", won, won + lost),
+        "small": len(deals) < SMALL,
+    }
