@@ -152,6 +152,10 @@ _PLURALS = {
 
 def difference(table: pd.DataFrame, share: str) -> str:
     """Whether the groups of *table* differ in a share, which stand out, and how significant that is; "" for one."""
+    return _upper(_difference(table, share))
+
+
+def _difference(table: pd.DataFrame, share: str) -> str:
     table = _with_one_group_column(table)
     measured = table.dropna(subset=[f"{share}_share"])
     if len(table) == 1 or not len(measured):
@@ -159,18 +163,17 @@ def difference(table: pd.DataFrame, share: str) -> str:
     kind = _PLURALS.get(str(table.columns[0]).removesuffix(" (group)"), "groups")
     if overlaps(table):
         shown = measured[~measured["small"].fillna(True).astype(bool)]
-        return f"By group: {_range(shown, share)}, not compared because groups overlap." if len(shown) else ""
+        return f"{_spread(shown, share)} by group, not compared because groups overlap." if len(shown) else ""
     result = compare(table, share)
     groups = result.groups
     if len(groups) < 2:
         few = "no named group has" if not len(groups) else "only one named group has"
-        return f"The {kind} are not compared: {few} {SMALL} rows or more."
-    low, high = (f"{end:.0%}" for end in (groups[f"{share}_share"].min(), groups[f"{share}_share"].max()))
-    spread = low if low == high else f"{low} to {high}"
+        return f"the {kind} are not compared, since {few} {SMALL} rows or more."
+    spread = _spread(groups, share)
     if not np.isfinite(result.p):
-        return f"The {kind} have {spread}, too few rows to test the difference."
+        return f"{spread} by group, too few rows to test the difference."
     if not result.is_significant:
-        return f"No significant difference between {len(groups):,} {kind} ({spread}, {format_p(result.p)})."
+        return f"no significant difference between {len(groups):,} {kind} ({spread}, {format_p(result.p)})."
     significance = f"a significant difference ({format_p(result.p)})"
     if len(groups) == 2 and (result.higher | result.lower).any():
         first, second = (f"{row.iloc[0]} ({row[f'{share}_share']:.0%})" for _, row in groups.iterrows())
@@ -178,8 +181,14 @@ def difference(table: pd.DataFrame, share: str) -> str:
     sides = ((groups[result.higher], "above"), (groups[result.lower].iloc[::-1], "below"))
     parts = [f"{_list(rows, share)} {side} the other {kind}" for rows, side in sides if len(rows)]
     if not parts:
-        return f"The {kind} differ ({spread}, {format_p(result.p)}), but no single one stands out."
-    return f"{_upper('; '.join(parts))}, {significance}."
+        return f"the {kind} differ ({spread}, {format_p(result.p)}), but no single one stands out."
+    return f"{'; '.join(parts)}, {significance}."
+
+
+def _spread(groups: pd.DataFrame, share: str) -> str:
+    """The lowest and the highest share: 40% to 52%."""
+    low, high = (f"{end:.0%}" for end in (groups[f"{share}_share"].min(), groups[f"{share}_share"].max()))
+    return low if low == high else f"{low} to {high}"
 
 
 def _list(groups: pd.DataFrame, share: str) -> str:
@@ -274,8 +283,7 @@ def _describe_group(row: pd.Series, share: str, detail: Callable[[pd.Series], st
 def compare_win_rates(table: pd.DataFrame) -> str:
     """The share of deals won by group, at the same age of the deals in all groups."""
     if len(table) == 1:
-        measured = [age for age in AGES if pd.notna(table[f"win_{age}d_share"].iloc[0])]
-        return compare_groups(table, f"win_{max(measured)}d", f"Won within {max(measured)} days") if measured else ""
+        return _win_rate_of_all(table, None)
     if overlaps(table):
         return "Win rates are not compared: groups overlap."
     age, old, young = at_common_age(table)
@@ -284,7 +292,21 @@ def compare_win_rates(table: pd.DataFrame) -> str:
     if age is None or len(old) < 2:
         few = "only one group" if len(old) == 1 else "no group"
         return f"Win rates are not compared: {few} has {SMALL} deals or more, followed for {AGES[0]} days.{rest}"
-    return compare_groups(old, f"win_{age}d", f"Won within {age} days") + rest
+    first = _win_rate_of_all(table, age)
+    compared = _difference(old, f"win_{age}d")
+    return (f"{first} {_upper(compared)}" if first else f"Deals won within {age} days: {compared}") + rest
+
+
+def _win_rate_of_all(table: pd.DataFrame, age: int | None) -> str:
+    """The share of all deals won within *age* days, or within the highest age that is known; "" if unknown."""
+    total = summary_of_all(table)
+    if total is None:
+        return ""
+    known = [days for days in (AGES if age is None else (age,)) if pd.notna(total.get(f"win_{days}d_share"))]
+    if not known:
+        return ""
+    few = f" (fewer than {SMALL}: too few to say much)" if total["small"] else ""
+    return f"{percent_with_interval(total, f'win_{max(known)}d')} of deals are won within {max(known)} days{few}."
 
 
 def _first_two(names: list[str]) -> str:
