@@ -20,7 +20,7 @@ from hlkit.analysis.core.result import Provenance, Result
 from hlkit.analysis.inbox.responses import CHANNEL, CHANNEL_NAMES
 from hlkit.analysis.leads.attribution import TOUCHES
 from hlkit.analysis.people.matching import WEIGHTS
-from hlkit.analysis.sales.close_curve import COHORT
+from hlkit.analysis.sales.dated_deals import COHORT
 from hlkit.client.frames.names import NAMED_BY
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import TEXT, Kind

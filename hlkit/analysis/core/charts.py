@@ -1,4 +1,4 @@
-"""Charts as data: ``Dots``, ``Stacked``, ``Curves``, ``Heatmap`` and ``Strip`` name the columns that they draw.
+"""Charts as data: ``Dots``, ``Stacked``, ``Heatmap`` and ``Strip`` name the columns that they draw.
 
 The first column of a table names its rows. A chart has no title, since a result shows its headline above it. Names
 stand on the left and values on the right; a 95% interval is a line; a group of fewer than 20 rows is hollow and last.
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 Text = str | Callable[[pd.DataFrame], str]  # of the table
 Beside = Callable[[pd.Series], str]  # of a row: what is written to the right of its value
-DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
 
 
 class Chart(ABC):
@@ -55,7 +54,8 @@ class Chart(ABC):
         return 4.0
 
 
-def _text(text: Text, table: pd.DataFrame) -> str:
+def text_of(text: Text, table: pd.DataFrame) -> str:
+    """The text, or what it makes of *table*."""
     return text if isinstance(text, str) else text(table)
 
 
@@ -63,7 +63,8 @@ def _height_of(rows: int) -> float:
     return min(max(1.3 + 0.36 * rows, 2.2), 6.0)
 
 
-def _numbers(table: pd.DataFrame, *columns: str) -> tuple[Any, ...]:
+def numbers_of(table: pd.DataFrame, *columns: str) -> tuple[Any, ...]:
+    """The values of each of *columns*; NaN instead of null."""
     return tuple(table[column].to_numpy("float64", na_value=np.nan) for column in columns)
 
 
@@ -103,11 +104,13 @@ def thin_ticks(ax: Axes) -> None:
     ax.xaxis.set_major_locator(FixedLocator(kept))
 
 
-def _interval(low: float, high: float) -> str:
+def interval_text(low: float, high: float) -> str:
+    """The interval of a share, in percent: 71–78."""
     return f"{100 * low:.0f}–{100 * high:.0f}" if np.isfinite(low + high) else ""
 
 
-def _percent(share: float) -> str:
+def percent_text(share: float) -> str:
+    """A share in percent: 74%."""
     return f"{share:.0%}" if np.isfinite(share) else "–"
 
 
@@ -117,7 +120,7 @@ class Dots(Chart):
 
     ``n`` is the column of the rows that the share is of, ``beside`` adds a text to the right of a row's value, and
     ``order="table"`` leaves small groups in their place, as hours of the day have one. ``names`` gives the names of
-    the rows.
+    the rows, and ``arrange`` their order, of which the first are drawn instead of the largest.
     """
 
     share: Text  # or what names it, for a share that depends on the table
@@ -127,6 +130,7 @@ class Dots(Chart):
     order: Literal["small last", "table"] = "small last"
     needs_column: str = ""
     names: Callable[[pd.DataFrame], list[str]] | None = None
+    arrange: Callable[[pd.DataFrame], pd.DataFrame] | None = None
     before: str | None = None  # another share, drawn as a gray mark
 
     @property
@@ -137,20 +141,20 @@ class Dots(Chart):
         return _height_of(min(len(table), 12))
 
     def draw(self, table: pd.DataFrame, ax: Axes) -> None:
-        shown = top_groups(table, ax, self.n)
+        shown = top_groups(table, ax, self.n) if self.arrange is None else top_groups(self.arrange(table), ax)
         small = as_mask(shown["small"])
         if self.order == "small last":
             shown, small = pd.concat([shown[~small], shown[small]]), np.sort(small)
         rows = label_rows(ax, row_names(shown) if self.names is None else self.names(shown))
-        stem = _text(self.share, table)
-        share, low, high = _numbers(shown, *(f"{stem}_{part}" for part in ("share", "low", "high")))
+        stem = text_of(self.share, table)
+        share, low, high = numbers_of(shown, *(f"{stem}_{part}" for part in ("share", "low", "high")))
         colors = np.where(small, REST, SERIES[0]).tolist()
         ax.hlines(rows, low, high, colors=colors, linewidth=3, alpha=0.65, linestyles="-", zorder=2)
         faces = np.where(small, "white", SERIES[0]).tolist()
         ax.scatter(share, rows, s=50, c=faces, edgecolors=colors, linewidths=1.5, zorder=3, marker="o")
         ends = [low, high]
         if self.before is not None:
-            (earlier,) = _numbers(shown, f"{self.before}_share")
+            (earlier,) = numbers_of(shown, f"{self.before}_share")
             ax.scatter(
                 earlier, rows, s=40, marker="D", facecolors="white", edgecolors=REST, linewidths=1.2, zorder=2.5
             )
@@ -159,11 +163,13 @@ class Dots(Chart):
         space = max(0.04, 0.06 * (right - left))
         ax.set_xlim(max(left - space, -0.01), min(right + space, 1.01))
         percent_axis(ax)
-        name_axis(ax, _text(self.label, table) + "; hollow: fewer than 20 rows" * bool(small.any()))
-        of = [f"{_interval(*ends)} of {n:,.0f}" for *ends, n in zip(low, high, shown[self.n].fillna(0), strict=True)]
+        name_axis(ax, text_of(self.label, table) + "; hollow: fewer than 20 rows" * bool(small.any()))
+        of = [
+            f"{interval_text(*ends)} of {n:,.0f}" for *ends, n in zip(low, high, shown[self.n].fillna(0), strict=True)
+        ]
         beside = [self.beside(row) for _, row in shown.iterrows()]
         rest = [" · ".join(filter(None, pair)) for pair in zip(of, beside, strict=True)]
-        write_values(ax, [_percent(value) for value in share], rest, small)
+        write_values(ax, [percent_text(value) for value in share], rest, small)
 
 
 @dataclass(frozen=True)
@@ -184,7 +190,7 @@ class Part:
         values = table[self.column] if isinstance(self.column, str) else self.column(table)
         widths = values.to_numpy("float64", na_value=np.nan)
         if self.minus is not None:
-            widths = widths - _numbers(table, self.minus)[0]
+            widths = widths - numbers_of(table, self.minus)[0]
         return np.nan_to_num(widths).clip(min=0)
 
 
@@ -232,9 +238,9 @@ class Stacked(Chart):
         else:
             ax.grid(True, axis="x", color=HAIR, linewidth=0.8)
         ax.set_axisbelow(True)
-        name_axis(ax, _text(self.label, table) + (f"; line: 95% interval, {self.share_label}" * self.is_share))
+        name_axis(ax, text_of(self.label, table) + (f"; line: 95% interval, {self.share_label}" * self.is_share))
         if self.interval is not None:
-            low, high = _numbers(shown, f"{self.interval}_low", f"{self.interval}_high")
+            low, high = numbers_of(shown, f"{self.interval}_low", f"{self.interval}_high")
             ax.hlines(rows - 0.38, low, high, colors=INK, linewidth=2.2, linestyles="-", zorder=3)
         values = [self._value(row) for _, row in shown.iterrows()]
         write_values(ax, [value for value, _ in values], [rest for _, rest in values])
@@ -254,7 +260,7 @@ class Stacked(Chart):
         if self.interval is None:
             return f"{row[self.n]:,.0f}", ""
         share, low, high = (float(row[f"{self.interval}_{part}"]) for part in ("share", "low", "high"))
-        return _percent(share), f"{_interval(low, high)} of {row[self.n]:,.0f}"
+        return percent_text(share), f"{interval_text(low, high)} of {row[self.n]:,.0f}"
 
 
 def legend_above(ax: Axes, columns: int) -> None:
@@ -273,52 +279,6 @@ def legend_above(ax: Axes, columns: int) -> None:
         borderaxespad=0.3,
         borderpad=0.2,
     )
-
-
-@dataclass(frozen=True)
-class Curves(Chart):
-    """A line for each group over *x*, with a band where ``{y}_low`` and ``{y}_high`` are, and its name at its end."""
-
-    x: str
-    y: str
-    label: Text
-    n: str = "n"
-
-    @property
-    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
-        return (f"{self.y}_share",)
-
-    def draw(self, table: pd.DataFrame, ax: Axes) -> None:
-        first = table.columns[0]
-        sizes = table.groupby(first, sort=False, as_index=False)[[self.n, "small"]].first()
-        shown = top_groups(sizes, ax, self.n, len(SERIES))
-        ends: list[tuple[float, str, str, str]] = []
-        for number, name in enumerate(shown[first]):
-            rows = table[(table[first] == name).to_numpy(dtype=bool)]
-            x, share, low, high = _numbers(rows, self.x, *(f"{self.y}_{part}" for part in ("share", "low", "high")))
-            color = REST if bool(shown["small"].iloc[number]) else SERIES[number]
-            style: Any = DASHES[number]
-            ax.step(x, share, where="post", color=color, linewidth=2.2, linestyle=style, marker="")
-            ax.fill_between(x, low, high, step="post", color=color, alpha=0.14, linewidth=0)
-            label = "" if len(shown) == 1 else f"{name} "
-            base = f"{_interval(low[-1], high[-1])} of {int(shown[self.n].iloc[number]):,}"
-            ends.append((float(share[-1]), f"{label}{_percent(share[-1])}", base, color))
-        label_ends(ax, ends)
-        percent_axis(ax, "y")
-        ax.set_ylim(0, None)
-        ax.set_xlim(left=0)
-        name_axis(ax, _text(self.label, table))
-
-
-def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str, str]]) -> None:
-    """Write at the right end of each line its name and value, and below it the base; moved apart if too near."""
-    gap = 0.11 * (ax.get_ylim()[1] - min(0.0, ax.get_ylim()[0]))
-    lowest = -np.inf
-    for height, label, base, color in sorted(ends):
-        lowest = max(height, lowest + gap)
-        where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-        ax.annotate(label, (1, lowest), (6, 1), **where, va="bottom", fontsize=9, fontweight="bold", color=color)
-        ax.annotate(base, (1, lowest), (6, -1), **where, va="top", fontsize=8, color=MUTED)
 
 
 @dataclass(frozen=True)
@@ -421,19 +381,21 @@ class Strip(Chart):
         duration_axis(ax, "x", self.unit)
         ax.set_xlim(0.7 * x.min(), 1.6 * right)
         thin_ticks(ax)
-        name_axis(ax, _text(self.label, table))
+        name_axis(ax, text_of(self.label, table))
         counts = lanes[["alerts", "n"]].astype("int64").itertuples(index=False)
         write_values(ax, [f"{alerts:,}" for alerts, _ in counts], [f"of {n:,}" for n in lanes["n"]])
 
 
-def two_way(chart: Chart, groups: Sequence[str]) -> Heatmap:
-    """The heat table of the share of *chart*, for a table of two columns of groups."""
-    if not isinstance(chart, Dots | Stacked):
+def two_way(chart: Chart, table: pd.DataFrame) -> Heatmap:
+    """The heat table of the share of *chart*, for a *table* of two columns of groups."""
+    share, label = None, ""
+    if isinstance(chart, Dots):
+        share, label = text_of(chart.share, table), text_of(chart.label, table)
+    elif isinstance(chart, Stacked):
+        share, label = chart.interval, chart.share_label
+    if share is None:
         raise InvalidRequest("this analysis has no two-way table", hint="give by= a single column")
-    share, label = (chart.share, chart.label) if isinstance(chart, Dots) else (chart.interval, chart.share_label)
-    if not isinstance(share, str) or not isinstance(label, str):
-        raise InvalidRequest("this analysis has no two-way table", hint="give by= a single column")
-    return Heatmap(groups[0], groups[1], f"{share}_share", label.partition(",")[0])
+    return Heatmap(str(table.columns[0]), str(table.columns[1]), f"{share}_share", label.partition(",")[0])
 
 
 Charts = Mapping[str, Chart]

@@ -282,6 +282,7 @@ def _describe_group(row: pd.Series, share: str, detail: Callable[[pd.Series], st
 
 def compare_win_rates(table: pd.DataFrame) -> str:
     """The share of deals won by group, at the same age of the deals in all groups."""
+    table = _with_one_group_column(table)
     if len(table) == 1:
         return _win_rate_of_all(table, None)
     if overlaps(table):

@@ -355,7 +355,7 @@ class Analysis:
     def _chart_for(self, table: pd.DataFrame) -> Chart | None:
         if self.chart_data is None or not isinstance(option_value(table, "by"), list):
             return self.chart_data
-        return two_way(self.chart_data, list(table.columns[:2]))
+        return two_way(self.chart_data, table)
 
     def _chart_of(self, table: pd.DataFrame) -> tuple[Draw, tuple[str, ...]]:
         show, chart = self._show_of(table), self._chart_for(table)
