@@ -56,14 +56,13 @@ class BoundMethods:
         self,
         *,
         by: str | None = None,
-        show: Literal["curve", "summary"] = "curve",
         days: int = 180,
         abandoned: Literal["lost", "exclude"] = "lost",
         imports: Literal["exclude", "include"] = "exclude",
         timezone: str | dt.tzinfo | None = None,
         **options: Unpack[Options],
     ) -> Result:
-        """How many deals are won, and how long does it take?"""
+        """How long does it take to win a deal?"""
 
     def duplicates(
         self,
@@ -193,6 +192,18 @@ class BoundMethods:
     ) -> Result:
         """Do faster replies win more deals?"""
 
+    def win_rates(
+        self,
+        *,
+        by: str | list[str] | None = None,
+        abandoned: Literal["lost", "exclude"] = "lost",
+        imports: Literal["exclude", "include"] = "exclude",
+        compare: Literal["previous", "last year"] | None = None,
+        timezone: str | dt.tzinfo | None = None,
+        **options: Unpack[Options],
+    ) -> Result:
+        """How many deals are won, and how fast?"""
+
 
 class PureAnalyses(Analyses):
     """The analyses as functions of DataFrames, by name."""
@@ -210,3 +221,4 @@ class PureAnalyses(Analyses):
     stuck: Analysis
     stuck_stages: Analysis
     win_rate_by_wait: Analysis
+    win_rates: Analysis
