@@ -43,7 +43,7 @@ def run_demo(size: int = 5000, seed: int = 0) -> None:
     frames = _read_all(loc)
     print(f"  quota: {loc.quota}\n" if loc.quota.reported_at else "  no quota used\n")
     _show_contacts(frames["contacts"])
-    answer = loc.analyses.close_curve(by="source", show="summary")
+    answer = loc.analyses.win_rates(by="source")
     print(f"\n{answer.question}\n{answer.headline}")
     paths = _write_files(loc, answer)
     print("\nloading it again:")

@@ -7,7 +7,7 @@ import pandas as pd
 
 from hlkit.analysis.core.bulk_imports import Imports
 from hlkit.analysis.core.curves import Curves
-from hlkit.analysis.core.deals import AGES, Abandoned, days_to_win, wins_and_losses, wins_at_ages
+from hlkit.analysis.core.deals import AGES, Abandoned, days_to_win, wins_and_losses, wins_at_ages, wins_by_age
 from hlkit.analysis.core.groups import ALL, SMALL, assign_groups, group_column_name, rank_by_size, require_columns
 from hlkit.analysis.core.headlines import compare_win_rates, percent_with_interval
 from hlkit.analysis.core.registry import analysis
@@ -118,9 +118,10 @@ def close_curve(
     if days > MAX_DAYS:
         raise InvalidRequest(f"close_curve takes no days={days:,}", hint=f"days is {MAX_DAYS:,} at most: ten years")
     deals = dated_deals(opportunities, as_of, abandoned, imports)
+    total = {**wins_at_ages(deals, wins_by_age(deals), *AGES), "small": len(deals) < SMALL}
     deals, keys = assign_groups(deals, group_or_cohort(opportunities, deals, by, timezone))
     column = group_column_name(by, close_curve.columns)
-    record_rows(deals, pd.DataFrame({by or column: keys}), {})
+    record_rows(deals, pd.DataFrame({by or column: keys}), total)
     ages = np.arange(0, int(days) + 1, dtype="float64")
     curves = [pd.DataFrame(columns=[column, *close_curve.columns])]
     for name in rank_by_size(keys)[1]:
