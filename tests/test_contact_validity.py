@@ -1,12 +1,10 @@
-"""The array checks of emails and phone numbers, compared with the libraries that define the rules."""
+"""Whether emails and phone numbers are valid: by the libraries that define the rules, and by shape without them."""
 
 import email_validator
-import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
 import phonenumbers
 import pytest
-from hypothesis import example, given, settings
 
 from hlkit.analysis.people import contact_validity
 from hlkit.analysis.people.contact_validity import valid_email, valid_phone
@@ -18,27 +16,19 @@ def texts(values):
     return pd.Series(list(values), dtype="object").astype(TEXT.dtype)
 
 
-def email_by_library(text):
-    try:
-        email_validator.validate_email(text, check_deliverability=False)
-    except email_validator.EmailNotValidError:
-        return False
-    return True
+def email_is_valid(text):
+    return valid_email(texts([text])).tolist() == [True]
 
 
-def phone_by_library(text, region):
+def phone_is_valid(text, region=None):
+    return valid_phone(texts([text]), texts([region])).tolist() == [True]
+
+
+def phone_by_library(text, region=None):
     try:
         return phonenumbers.is_valid_number(phonenumbers.parse(text, region))
     except phonenumbers.NumberParseException:
         return False
-
-
-def forbid_libraries(monkeypatch):
-    """Fails the test if a library is called: the array operations must decide."""
-    monkeypatch.setattr(contact_validity, "_email_is_valid", lambda library, text: pytest.fail(f"called for {text}"))
-    monkeypatch.setattr(
-        contact_validity, "_phone_is_valid", lambda library, *phone: pytest.fail(f"called for {phone}")
-    )
 
 
 def test_null_and_blank_values_are_not_valid():
@@ -54,86 +44,126 @@ def test_surrounding_spaces_do_not_matter():
     assert valid_phone(texts([" +13125550101 "]), texts([None])).all()
 
 
-def test_common_formats_are_decided_without_the_libraries(monkeypatch):
-    forbid_libraries(monkeypatch)
+def test_results_have_the_index_of_the_values():
+    values = pd.Series(["ann@example.com", "no"], index=[7, 3])
 
-    emails = texts(["ann@example.com", "Ann.Berg+web@mail.example.co.uk", "no-at-sign", "ann@example"])
-    assert valid_email(emails).tolist() == [True, True, False, False]
-
-    phones = texts(["+13125550101", "+131255501", "(312) 555-0101", "312.555.0101", "+441632960001", "+493055501010"])
-    assert valid_phone(phones, texts(["US"] * 6)).tolist() == [True, False, True, True, False, True]
+    assert valid_email(values).to_dict() == {7: True, 3: False}
+    assert valid_phone(values, pd.Series(["US", "US"], index=[7, 3])).to_dict() == {7: False, 3: False}
 
 
-_LETTERS = "abzXY019.-_+'~@ \"<>()[]\\,:;éß日＠\u0338\u200f"
-_ENDINGS = ["example.com", "example", "mail.example.org", "x.test", "a.b", "1.2.3.4", "xn--bcher-kva.example.com"]
-_ENDINGS += ["ab--c.example.com", "bücher.example.com", "localhost", "y.onion", "-a.example.com", "a-.example.com"]
-
-
-@settings(max_examples=400, deadline=None)
-@given(
-    st.one_of(
-        st.text(_LETTERS, max_size=12),
-        st.builds("{}@{}".format, st.text(_LETTERS, max_size=8), st.text(_LETTERS, max_size=12)),
-        st.builds("{}@{}".format, st.text("ab.-+", max_size=70), st.sampled_from(_ENDINGS)),
-        st.builds("a@{}.{}".format, st.text("ab-", max_size=70), st.sampled_from(_ENDINGS)),
-        st.emails(),
-    ).map(str.strip)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ann@example.com",
+        "Ann.Berg+web@mail.example.co.uk",
+        "o'neil@example.com",
+        "ann@bücher.example.com",
+        "jürgen@example.com",
+    ],
 )
-@example("a@b.c")
-@example("Ann <ann@example.com>")
-@example('"ann berg"@example.com')
-@example("ann@example.com\u0338")
-@example("ann@TEST")
-@example("ann@sub.LOCAL")
-@example("a@b@example.com")
-def test_an_email_is_valid_if_the_library_accepts_it(text):
-    assert valid_email(texts([text])).tolist() == [email_by_library(text)]
+def test_a_common_email_is_valid(text):
+    assert email_is_valid(text)
 
 
-def test_numbers_of_every_country_are_valid_if_the_library_accepts_them():
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no-at-sign",
+        "ann@example",
+        "ann@@example.com",
+        "ann@.com",
+        "ann..berg@example.com",
+        "ann berg@example.com",
+        "Ann <ann@example.com>",
+        '"ann berg"@example.com',
+        "ann@-example.com",
+        "ann@TEST",
+        "ann@sub.LOCAL",
+        "ann@1.2.3.4",
+        f"ann@{'a.' * 130}com",
+        f"ann@{'a' * 64}.com",
+    ],
+)
+def test_an_address_against_the_rules_is_not_valid(text):
+    assert not email_is_valid(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [
+        ("+13125550101", None),
+        ("+1 (312) 555-0101", None),
+        ("(312) 555-0101", "US"),
+        ("312.555.0101", "US"),
+        ("1-312-555-0101", "US"),
+        ("+442079460018", "US"),
+        ("020 7946 0018", "GB"),
+        ("+493055501010", "US"),
+        ("+390612345678", "IT"),
+        ("3251234", "BS"),
+        ("+1-800-FLOWERS", "US"),
+    ],
+)
+def test_a_number_of_its_country_is_valid(text, region):
+    assert phone_is_valid(text, region)
+
+
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [
+        ("(312) 555-0101", None),
+        ("(312) 555-0101", "??"),
+        ("020 7946 0018", "US"),
+        ("+131255501", "US"),
+        ("+441632960001", "US"),
+        ("5550101", "US"),
+        ("call me", "US"),
+        ("+", "US"),
+    ],
+)
+def test_a_number_of_no_plan_or_without_its_country_is_not_valid(text, region):
+    assert not phone_is_valid(text, region)
+
+
+def test_examples_of_every_country_are_judged_by_its_plan():
     rng = np.random.default_rng(1)
     numbers = []
-    for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
-        for region in phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code]:
+    for code, regions in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items():
+        for region in regions:
             metadata = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(code, region)
-            types = (metadata.fixed_line, metadata.mobile, metadata.toll_free)
-            examples = [kind.example_number for kind in types if kind is not None]
-            for number in filter(None, examples):
-                numbers.append(f"+{code}{number}")
-                for _ in range(6):  # and similar numbers
-                    digits = list(number)
-                    digits[rng.integers(len(digits))] = str(rng.integers(10))
-                    numbers.append(f"+{code}{''.join(digits)}"[: rng.choice([20, 20, 20, 9])])
-    numbers += [f"+{rng.integers(10**9, 10**12)}" for _ in range(500)]
-    numbers += [f"+1{rng.integers(10**9, 10**10)}" for _ in range(1500)]
+            kinds = filter(None, (metadata.fixed_line, metadata.mobile, metadata.toll_free))
+            examples = [kind.example_number for kind in kinds if kind.example_number]
+            for number in examples:
+                digits = list(number)
+                digits[rng.integers(len(digits))] = str(rng.integers(10))
+                numbers += [f"+{code}{number}", f"+{code}{''.join(digits)}"]
 
     valid = valid_phone(texts(numbers), texts([None] * len(numbers)))
 
-    expected = [phone_by_library(number, None) for number in numbers]
-    wrong = [number for number, ours, theirs in zip(numbers, valid, expected, strict=True) if ours != theirs]
-    assert not wrong
-    assert 0.2 < np.mean(expected) < 0.9
+    assert valid[::2].all()
+    assert valid.tolist() == [phone_by_library(number) for number in numbers]
+    assert 0.2 < valid[1::2].mean() < 0.99
 
 
-@settings(max_examples=300, deadline=None)
-@given(
-    region=st.sampled_from(["US", "CA", "BS", "PR", "DO", "GB", "DE", "IT", "AR", "BR", "??", None]),
-    number=st.one_of(
-        st.text("0123456789+-() .x#*٣ext", max_size=16),
-        st.builds("{}{}".format, st.sampled_from(["", "+", "00", "0", "+1", "1"]), st.integers(0, 10**13)),
-        st.from_regex(r"\A(\+?1[-. ]?)?\(?[2-9][0-9]{2}\)?[-. ]?[0-9]{3}[-. ]?[0-9]{4}\Z"),
-    ).map(str.strip),
-)
-@example("US", "5550101")
-@example("BS", "3251234")
-@example(None, "+1 (312) 555-0101")
-@example("US", "+1-800-MICROSOFT")
-@example("IT", "+390612345678")
-@example("US", "+")
-def test_a_number_is_valid_if_the_library_accepts_it(region, number):
-    supported = region if region in phonenumbers.SUPPORTED_REGIONS else None
+def test_each_distinct_value_is_checked_once(monkeypatch):
+    calls = []
 
-    assert valid_phone(texts([number]), texts([region])).tolist() == [phone_by_library(number, supported)]
+    def validate_email(text, **_):
+        calls.append(text)
+
+    def parse(text, region):
+        calls.append((text, region))
+        raise phonenumbers.NumberParseException(0, "")
+
+    monkeypatch.setattr(email_validator, "validate_email", validate_email)
+    monkeypatch.setattr(phonenumbers, "parse", parse)
+
+    valid_email(texts(["a@example.com", "b@example.com", " a@example.com", "a@example.com"]))
+    assert calls == ["a@example.com", "b@example.com"]
+
+    calls.clear()
+    valid_phone(texts(["312", "312", "312 "]), texts(["US", "GB", "US"]))
+    assert sorted(calls) == [("312", "GB"), ("312", "US")]
 
 
 def test_real_contact_data_of_ten_countries_is_valid():
