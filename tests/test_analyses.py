@@ -287,7 +287,7 @@ def test_a_column_that_is_there_twice_is_named(name):
 
 
 def test_an_instant_of_ones_own_is_not_compared_with_as_of():
-    analysis = hl.analyses["quality"]
+    analysis = hl.analyses["reachability"]
     contacts = frames_for(analysis, 3)["contacts"].assign(sent_at=["yes", "no", "yes"])
 
     assert ask(analysis, {"contacts": contacts}, by="sent_at")["n"].max() == 2

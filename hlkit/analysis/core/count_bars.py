@@ -1,0 +1,53 @@
+"""The chart of a list: how many of its rows are of each kind, as bars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import pandas as pd
+
+from hlkit.analysis.core.canvas import STEPS, label_rows, top_groups
+from hlkit.analysis.core.charts import Chart, name_axis, write_values
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True)
+class CountBars(Chart):
+    """A bar for each kind of row, which *kind* gives, with the number of rows and their share of all rows.
+
+    The most frequent kind is first, or with ``order="names"`` the last name. ``distinct`` is a column of which each
+    value counts once. ``also`` is a column whose distinct values are counted too, and what to call them.
+    """
+
+    kind: Callable[[pd.DataFrame], pd.Series]
+    label: str
+    order: Literal["counts", "names"] = "counts"
+    distinct: str | None = None
+    also: tuple[str, str] | None = None
+
+    needs = ()
+
+    def height(self, table: pd.DataFrame) -> float:
+        return min(1.3 + 0.36 * self.kind(table).nunique(), 5.6)
+
+    def draw(self, table: pd.DataFrame, ax: Axes) -> None:
+        if self.distinct is not None:
+            table = table.drop_duplicates(self.distinct)
+        kinds = self.kind(table)
+        counts = kinds.value_counts()
+        counts = counts.sort_index(ascending=False) if self.order == "names" else counts
+        shown = top_groups(counts.rename_axis("kind").reset_index(name="n"), ax)
+        rows = label_rows(ax, [str(name) for name in shown["kind"]])
+        ax.barh(rows, shown["n"], color=STEPS["middle"], height=0.6, linewidth=0)
+        ax.set(xlim=(0, shown["n"].max()), xticks=[])
+        ax.spines["bottom"].set_visible(False)
+        rest = [f"{n / len(table):.0%}" for n in shown["n"]]
+        if self.also is not None:
+            others = table.groupby(kinds)[self.also[0]].nunique()
+            rest = [f"in {others[kind]:,} {self.also[1]}" for kind in shown["kind"]]
+        write_values(ax, [f"{n:,}" for n in shown["n"]], rest)
+        name_axis(ax, self.label)
