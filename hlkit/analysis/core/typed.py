@@ -64,6 +64,16 @@ class BoundMethods:
     ) -> Result:
         """How long does it take to win a deal?"""
 
+    def contact_quality(
+        self,
+        *,
+        country: str | None = None,
+        location_id: str | None = None,
+        app_url: str = "https://app.gohighlevel.com",
+        **options: Unpack[Options],
+    ) -> Result:
+        """Which contacts have incomplete or invalid details?"""
+
     def duplicates(
         self,
         *,
@@ -116,13 +126,11 @@ class BoundMethods:
     ) -> Result:
         """Which leads are waiting for a reply, and who answered the others?"""
 
-    def quality(
-        self,
-        *,
-        by: str | None = None,
-        show: Literal["channels", "contacts", "fields"] = "channels",
-        country: str | None = None,
-        **options: Unpack[Options],
+    def missing_fields(self, *, by: str | None = None, **options: Unpack[Options]) -> Result:
+        """Which fields are missing most often?"""
+
+    def reachability(
+        self, *, by: str | None = None, country: str | None = None, **options: Unpack[Options]
     ) -> Result:
         """Who can we reach, by channel?"""
 
@@ -211,11 +219,13 @@ class PureAnalyses(Analyses):
     appointments: Analysis
     attribution: Analysis
     close_curve: Analysis
+    contact_quality: Analysis
     duplicates: Analysis
     funnel: Analysis
     lead_volume: Analysis
     lead_waits: Analysis
-    quality: Analysis
+    missing_fields: Analysis
+    reachability: Analysis
     responses: Analysis
     speed_to_lead: Analysis
     stuck: Analysis
