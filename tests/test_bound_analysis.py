@@ -132,8 +132,8 @@ def test_what_a_table_is_not_made_of_is_not_read(loc):
     assert waits.provenance["unavailable"] == {}
     pays = loc.analyses.speed_to_lead(show="win_rate_by_wait")
     assert list(pays.provenance["rows"]) == ["contacts", "messages", "opportunities"]
-    assert list(loc.analyses.quality(show="fields").provenance["rows"]) == ["contacts"]
-    assert list(loc.analyses.quality().provenance["rows"]) == ["contacts", "messages"]
+    assert list(loc.analyses.missing_fields().provenance["rows"]) == ["contacts"]
+    assert list(loc.analyses.reachability().provenance["rows"]) == ["contacts", "messages"]
 
 
 def test_as_of_is_when_the_first_walk_began(loc):

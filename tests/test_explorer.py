@@ -1320,7 +1320,7 @@ def test_quotes_and_lists_in_a_message_are_redacted(message, redacted):
 
 
 def test_an_option_set_by_the_location_is_shown_if_it_is_a_code():
-    result = hl.demo(as_of=AS_OF, size=30).analyses.quality()
+    result = hl.demo(as_of=AS_OF, size=30).analyses.reachability()
     choices = result.table.attrs["hlkit"]["options"]
 
     assert redact_result(result, str).provenance["options"]["country"] == "US"
