@@ -6,7 +6,7 @@ import pytest
 import seeded
 
 import hlkit as hl
-from hlkit.analysis.calendar.appointments import LEAD_TIMES, WEEKDAYS, appointments
+from hlkit.analysis.calendar.appointments import LEAD_TIMES, appointments
 from hlkit.analysis.core.groups import HOURS, wilson
 from hlkit.client.errors import MissingColumn
 
@@ -53,10 +53,8 @@ def test_appointments_of_one_contact_with_one_outcome_count_as_about_one():
     rows += [booked("cancelled", contact_id=f"c{n}") for n in range(30)]
 
     row = run(*rows).iloc[0]
-    week = run(*rows, show="heatmap", **CHICAGO).set_index(["weekday", "hour"]).loc[("Monday", 12)]
 
     assert (row["show_low"], row["show_high"]) == pytest.approx(wilson(15, 30), abs=0.01)
-    assert (week["show_low"], week["show_high"]) == (row["show_low"], row["show_high"])
     # each contact has 1 of 7 canceled, so the contacts do not differ: all rows count
     assert (row["cancel_low"], row["cancel_high"]) == pytest.approx(wilson(30, 210))
 
@@ -157,27 +155,70 @@ def test_a_column_that_is_in_neither_frame_is_named_in_the_error():
         appointments(pd.DataFrame({"starts_at": [NOON]}), as_of="2025-07-01")
 
 
-def test_the_heatmap_has_all_hours_of_the_week():
-    rows = [booked(), booked("noshow"), booked(hours=24)]
-
-    week = run(*rows, show="heatmap", **CHICAGO)
-
-    assert len(week) == 168
-    assert week["weekday"].tolist()[::24] == list(WEEKDAYS)
-    with_rows = week[week["booked"] > 0]
-    assert with_rows[["weekday", "hour", "booked", "show_share"]].values.tolist() == [
-        ["Monday", 12, 2, 0.5],
-        ["Tuesday", 12, 1, 1.0],
-    ]
-
-
 def test_without_appointments_the_table_has_no_rows():
-    empty = pd.DataFrame([booked()])[:0]
+    table = appointments(pd.DataFrame([booked()])[:0], as_of=NOON)
 
-    assert len(appointments(empty, as_of=NOON)) == 0
-    week = appointments(empty, as_of=NOON, show="heatmap")
-    assert week["booked"].tolist() == [0] * 168
-    hl.analyses.appointments.plot(week)
+    assert len(table) == 0
+    assert appointments.headline(table) == "No past appointments as of June 2, 2025."
+
+
+def test_two_columns_give_a_row_for_each_pair_in_order():
+    rows = [booked(hours=4), booked(hours=24), booked(hours=-3), booked(hours=24, status="noshow")]
+
+    table = run(*rows, by=["weekday", "hour"], **CHICAGO)
+
+    assert table[["weekday", "hour", "booked", "show_share"]].values.tolist() == [
+        ["Monday", "9 AM", 1, 1],
+        ["Monday", "4 PM", 1, 1],
+        ["Tuesday", "12 PM", 2, 0.5],
+    ]
+    appointments.plot(table)
+
+
+def test_the_rows_of_a_lead_time_are_its_appointments_with_names_and_links():
+    location = hl.demo(as_of="2026-01-01", size=300)
+
+    result = location.analyses.appointments(by="lead_time")
+    rows = result.rows("4-24 h")
+
+    assert len(rows) == result.table.set_index("lead_time").loc["4-24 h", "booked"]
+    assert rows.columns[:4].tolist() == ["name", "link", "starts_at", "outcome"]
+    assert rows["lead_time_h"].between(4, 24).all()
+    contacts = location.contacts().set_index("contact_id")
+    first = rows.iloc[0]
+    assert (
+        first["name"] == f"{contacts['first_name'][first['contact_id']]} {contacts['last_name'][first['contact_id']]}"
+    )
+    assert first["link"].endswith(first["contact_id"])
+
+
+@pytest.mark.parametrize(
+    ("by", "reads_contacts"),
+    [
+        (None, False),
+        ("hour", False),
+        (["lead_time", "calendar"], False),
+        ("owner_id", False),
+        ("source", True),
+        (["hour", "tags"], True),
+    ],
+)
+def test_contacts_are_read_only_to_group_by_one_of_their_columns(by, reads_contacts):
+    assert ("contacts" in appointments.resources_for({"by": by})) == reads_contacts
+
+
+def test_the_headline_gives_the_show_rate_and_what_unmarked_ones_could_change():
+    rows = [booked()] * 30 + [booked("noshow")] * 10 + [booked("cancelled")] * 5
+
+    assert appointments.headline(run(*rows)) == "75% of 40 marked appointments showed up."
+    assert appointments.headline(run(*rows, *[booked("new")] * 10)) == (
+        "75% of 40 marked appointments showed up; counting 10 unmarked ones, it could be 60% to 80%."
+    )
+    assert appointments.headline(run(booked("new"))) == "No appointment has been marked as showed or no-show yet."
+    assert appointments.headline(run(booked(), booked("new"))) == (
+        "100% of 1 marked appointment showed up; counting 1 unmarked one, it could be 50% to 100% (fewer than 20 "
+        "rows: too few to say much)."
+    )
 
 
 # As planted

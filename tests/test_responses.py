@@ -10,7 +10,7 @@ import seeded
 import hlkit as hl
 from hlkit.analysis.core.groups import HOURS, wilson
 from hlkit.analysis.core.survival import cumulative_incidence
-from hlkit.analysis.inbox.responses import WEEKDAYS, responses
+from hlkit.analysis.inbox.responses import responses
 from hlkit.client.errors import InvalidRequest, MissingColumn
 
 MONDAY = pd.Timestamp("2025-06-02T10:00Z")
@@ -34,9 +34,15 @@ def run(*rows, after=1000, contacts=None, **options):
     return responses(pd.DataFrame(list(rows)), contacts, **options)
 
 
-def turns(*rows, **options):
-    table = run(*rows, show="turns", **options).sort_values(["started_at", "contact_id"])
-    return table[["contact_id", "wait_min", "messages"]].values.tolist()
+def rows_behind(messages, **options):
+    """The turns behind the table."""
+    return responses.run(messages, None, by=None, **options)[1].rows
+
+
+def turns(*rows, after=1000, **options):
+    found = rows_behind(pd.DataFrame(list(rows)), as_of=later(after), clock="wall", **options)
+    found = found.sort_values(["started_at", "contact_id"])
+    return found[["contact_id", "wait_min", "messages"]].values.tolist()
 
 
 # Turns
@@ -98,23 +104,6 @@ def test_a_message_without_a_contact_belongs_to_its_conversation_or_is_left_out(
 
     assert turns(*rows) == [[pytest.approx(np.nan, nan_ok=True), 4, 1]]
     assert run(*rows).attrs["hlkit"]["left_out"] == {"messages without a contact or a date": 1}
-
-
-def test_waiting_turns_come_first_the_longest_on_top():
-    rows = [
-        inbound("ann", 0),
-        reply("ann", 3),
-        inbound("bob", 50),
-        inbound("cyd", 20),
-        inbound("dan", 60),
-        reply("dan", 61),
-    ]
-
-    table = run(*rows, show="turns")
-
-    assert table["contact_id"].tolist() == ["cyd", "bob", "dan", "ann"]
-    assert table["answered_at"].isna().tolist() == [True, True, False, False]
-    assert table["user_id"].tolist()[2:] == ["u1", "u1"]
 
 
 # Groups
@@ -280,68 +269,86 @@ def test_a_column_that_is_in_neither_frame_is_named_in_the_error():
         run(inbound("ann", 0), by="nonsense")
 
 
-def test_without_messages_the_table_has_no_rows_and_the_week_is_zero():
+def test_without_messages_the_table_has_no_rows():
     empty = pd.DataFrame([inbound("ann", 0)])[:0]
 
-    assert len(responses(empty, as_of=MONDAY)) == 0
-    assert len(responses(empty, as_of=MONDAY, show="turns")) == 0
-    week = responses(empty, as_of=MONDAY, show="heatmap")
-    assert week["inbound"].tolist() == [0] * 168
-    hl.analyses.responses.plot(week)
+    table = responses(empty, as_of=MONDAY)
+
+    assert len(table) == 0
+    assert hl.analyses.responses.headline(table) == "No incoming messages as of June 2, 2025."
 
 
-# The week
+# Two columns, and the rows behind a group
 
 
-def test_the_heatmap_has_all_local_hours_of_the_week():
+def test_two_columns_give_a_row_for_each_pair_hours_and_weekdays_in_order():
     rows = [
         inbound("ann", 0),
-        inbound("ann", 1),
-        inbound("bob", 70),
-        reply("bob", 75),
-        inbound("cyd", 80),
-        reply("cyd", 100),
+        inbound("bob", 24 * 60),
+        inbound("cyd", 24 * 60),
+        inbound("dan", 61, type="TYPE_EMAIL"),
+        inbound("eve", 62),
     ]
 
-    week = run(*rows, show="heatmap", timezone="America/Chicago")
+    table = run(*rows, by=["weekday", "message_channel"], after=9999)
 
-    assert len(week) == 168
-    assert week["weekday"].tolist()[::24] == list(WEEKDAYS)
-    busy = week[week["inbound"] > 0]
-    assert busy[["weekday", "hour", "inbound", "turns"]].values.tolist() == [["Monday", 5, 2, 1], ["Monday", 6, 2, 2]]
-    assert busy["median_min"].tolist()[1] == 5
-
-
-def test_an_hour_that_repeats_at_a_time_change_is_one_hour_of_the_week():
-    # In Chicago, 1:30 AM happened twice on 2025-11-02.
-    rows = [inbound(str(at), 0) | {"sent_at": pd.Timestamp(at)} for at in ("2025-11-02T06:30Z", "2025-11-02T07:30Z")]
-
-    week = run(*rows, show="heatmap", timezone="America/Chicago", after=9999999)
-
-    assert week.loc[week["inbound"] > 0, ["weekday", "hour", "inbound"]].values.tolist() == [["Sunday", 1, 2]]
+    assert table[["weekday", "message_channel", "turns"]].values.tolist() == [
+        ["Monday", "SMS", 2],
+        ["Monday", "Email", 1],
+        ["Tuesday", "SMS", 2],
+    ]
+    hl.analyses.responses.plot(table)
 
 
-def test_the_heatmap_matches_duckdb():
-    reason = "oracles run beside the lowest versions: uv pip install --group oracles"
-    duckdb = pytest.importorskip("duckdb", reason=reason)
-    pytest.importorskip("great_tables", reason=reason)
-    from great_tables.data import pizzaplace
+def test_the_rows_of_a_channel_are_its_turns_with_names_links_and_users():
+    location = hl.demo(as_of="2026-01-01", size=300)
 
-    sold = pd.DataFrame(pizzaplace)[["id", "date", "time"]]
-    sold["local"] = pd.to_datetime(sold["date"] + " " + sold["time"])
-    assert len(sold) == 49_574
-    with duckdb.connect() as db:
-        counted = db.sql("select isodow(local) - 1 d, hour(local) h, count(*) n from sold group by all").fetchall()
-    expected = np.zeros((7, 24), dtype=int)
-    for day, hour, number in counted:
-        expected[day, hour] = number
+    result = location.analyses.responses()
+    rows = result.rows("Email")
 
-    messages = pd.DataFrame({"contact_id": sold["id"], "sent_at": sold["local"].dt.tz_localize("America/Chicago")})
-    messages = messages.assign(direction="inbound", origin=None, user_id=None, status=None, type="TYPE_SMS")
-    week = responses(messages, as_of="2016-01-01", timezone="America/Chicago", show="heatmap")
+    assert len(rows) == result.table.set_index("message_channel").loc["Email", "turns"]
+    assert rows.columns[:4].tolist() == ["name", "link", "wait_min", "is_answered"]
+    assert set(rows["message_channel"]) == {"Email"}
+    contacts = location.contacts().set_index("contact_id")
+    names = contacts["first_name"] + " " + contacts["last_name"]
+    first = rows.iloc[0]
+    assert first["name"] == names[first["contact_id"]]
+    assert first["link"].endswith(first["contact_id"])
+    assert set(rows["user"].dropna()) <= set(location.users()["name"])
 
-    assert week["inbound"].to_numpy(int).reshape(7, 24).tolist() == expected.tolist()
-    assert week["inbound"].sum() == 49_574
+
+@pytest.mark.parametrize(
+    ("by", "reads_contacts"),
+    [
+        (None, False),
+        ("message_channel", False),
+        ("user", False),
+        (["hour", "status"], False),
+        ("source", True),
+        (["hour", "owner"], True),
+    ],
+)
+def test_contacts_are_read_only_to_group_by_one_of_their_columns(by, reads_contacts):
+    assert ("contacts" in responses.resources_for({"by": by})) == reads_contacts
+
+
+# The headline
+
+
+def test_the_headline_gives_the_median_the_share_on_time_and_who_waits():
+    rows = [inbound("ann", 0), reply("ann", 10), inbound("bob", 0), reply("bob", 90), inbound("cyd", 0)]
+
+    assert responses.headline(run(*rows, by=None)) == (
+        "Half of incoming messages wait 1.5 h or more for a reply; 33% are answered within 60 min; 1 person is "
+        "still waiting (fewer than 20 rows: too few to say much)."
+    )
+    assert "33% are answered on time" in responses.headline(run(*rows, by=None, target_min={"SMS": 60}))
+
+
+def test_the_headline_says_so_if_nothing_has_been_answered_or_missed_its_target():
+    assert responses.headline(run(inbound("ann", 0), after=5)) == (
+        "No message has a reply or has missed its target yet."
+    )
 
 
 # As planted
@@ -356,8 +363,11 @@ def _planted(seed):
     return seeded.frame(seed, 4000, "messages"), seeded.data(seed, 4000).planted["inbox"]
 
 
+PLANTED = {"as_of": "2026-01-01", "timezone": "America/Chicago", "clock": "wall"}
+
+
 def run_planted(messages, **options):
-    return responses(messages, **{"as_of": "2026-01-01", "timezone": "America/Chicago", "clock": "wall"} | options)
+    return responses(messages, **PLANTED | options)
 
 
 def share_on_time(median, sigma, target=60):
@@ -369,26 +379,11 @@ def evening(hours, truth):
     return (hours >= after) | (hours < before)
 
 
-def test_the_planted_busiest_hours_are_found(planted):
-    truth = planted[0][1]
-    law = np.outer(truth["weekdays"], truth["hours"]).ravel()
-    third = np.sort(law)[-3]
-    counts = sum(run_planted(messages, show="heatmap")["inbound"].to_numpy(int) for messages, _ in planted)
-
-    # The planted rates of the best cells are 27.5, 25, 24.2, 23.8 ...: too close to rank in so few weeks.
-    top = np.argsort(-counts, kind="stable")[:3]
-    assert top[0] == law.argmax()
-    assert (law[top] > 0.85 * third).all()
-    expected = law / law.sum() * counts.sum()
-    assert np.abs((counts - expected) / np.sqrt(expected))[expected > 5].max() < 4.5
-    assert np.corrcoef(counts, law)[0, 1] > 0.97
-
-
 def test_the_planted_slow_evenings_are_found(planted):
     for messages, truth in planted:
         table = run_planted(messages, by="hour")
         late = evening(table["hour"].map(HOURS.index), truth)
-        turn = run_planted(messages, show="turns")
+        turn = rows_behind(messages, **PLANTED)
         hours = turn["started_at"].dt.tz_convert("America/Chicago").dt.hour
         for rows, when in ((~evening(hours, truth), "day"), (evening(hours, truth), "evening")):
             answered = turn.loc[rows & turn["answered_at"].notna(), "wait_min"]
@@ -399,14 +394,14 @@ def test_the_planted_slow_evenings_are_found(planted):
 def test_the_planted_shares_on_time_and_never_answered_are_found(planted):
     for messages, truth in planted:
         row = run_planted(messages, by=None).iloc[0]
-        hours = run_planted(messages, show="turns")["started_at"].dt.tz_convert("America/Chicago").dt.hour
+        hours = rows_behind(messages, **PLANTED)["started_at"].dt.tz_convert("America/Chicago").dt.hour
         late = evening(hours, truth).mean()
         medians, sigma = truth["reply_median_minutes"], truth["reply_sigma"]
         law = (1 - late) * share_on_time(medians["day"], sigma) + late * share_on_time(medians["evening"], sigma)
         assert row["on_time_share"] == pytest.approx((1 - truth["unreplied_share"]) * law, abs=0.03)
         # Contacts without a reply may get one weeks later, when they write or are called again; nearly all others
         # have one within two days.
-        turn = run_planted(messages, show="turns")
+        turn = rows_behind(messages, **PLANTED)
         answered = turn["answered_at"].notna()
         late = 1 - cumulative_incidence(turn["wait_min"], answered, answered).at(2 * 1440.0)[0]
         assert late == pytest.approx(truth["unreplied_share"], abs=0.03)
@@ -415,7 +410,7 @@ def test_the_planted_shares_on_time_and_never_answered_are_found(planted):
 
 def test_answered_turns_alone_overstate_the_share_on_time(planted):
     messages, _ = planted[0]
-    turn = run_planted(messages, show="turns")
+    turn = rows_behind(messages, **PLANTED)
     answered = turn["answered_at"].notna()
     naive = (turn.loc[answered, "wait_min"] <= 60).mean()
 

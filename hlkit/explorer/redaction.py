@@ -17,7 +17,7 @@ import pandas as pd
 from hlkit.analysis.calendar.appointments import LEAD_TIMES
 from hlkit.analysis.core.groups import HOURS, UNNAMED, WEEKDAYS
 from hlkit.analysis.core.result import Provenance, Result
-from hlkit.analysis.inbox.responses import CHANNEL, CHANNEL_NAMES
+from hlkit.analysis.inbox.channels import CHANNEL, CHANNEL_NAMES
 from hlkit.analysis.leads.attribution import TOUCHES
 from hlkit.analysis.people.matching import WEIGHTS
 from hlkit.analysis.sales.dated_deals import COHORT

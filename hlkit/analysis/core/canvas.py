@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.groups import WEEKDAYS
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.frames.names import NAMED_BY
 from hlkit.client.text import BREAKS, printable
@@ -24,7 +23,6 @@ from hlkit.client.text import BREAKS, printable
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.image import AxesImage
 
 Draw = Callable[[pd.DataFrame, "Axes"], object]
 
@@ -104,8 +102,6 @@ def draw(table: pd.DataFrame, ax: Axes, chart: Draw, needs: Sequence[str]) -> Ax
     shared by all threads, so hlkit does not change them, even temporarily: another thread may be drawing. The look is
     set on the artists instead.
     """
-    figure = ax.figure.figure if ax.figure is not None else None  # the whole figure of a subfigure
-    other_axes = set(figure.axes) if figure is not None else set()
     existing = set(ax.findobj())  # the caller's, if *ax* is
     ax.spines[["top", "right"]].set_visible(False)
     _set_look(ax)
@@ -115,9 +111,6 @@ def draw(table: pd.DataFrame, ax: Axes, chart: Draw, needs: Sequence[str]) -> Ax
     else:
         _draw_no_data(ax, table, needs)
     _detach_from_settings(ax, existing)
-    for color_bar in figure.axes if figure is not None else ():
-        if color_bar not in other_axes:
-            _detach_from_settings(color_bar)
     return ax
 
 
@@ -360,46 +353,6 @@ def draw_legend(ax: Axes, x: float = 0.5, y: float = -0.16, **options: Any) -> N
     counts = {"ncols": 4, "numpoints": 1, "scatterpoints": 1, "markerscale": 1}
     look = {"frameon": False, "fontsize": SIZE, "labelcolor": INK, "handleheight": 0.7, "borderaxespad": 0.5}
     ax.legend(loc="upper center", bbox_to_anchor=(x, y), **{**spaces, **counts, **look, **options})
-
-
-def draw_color_bar(ax: Axes, image: AxesImage, label: str, formatter: Any = None) -> None:
-    """Draw the color scale of *image* to the right of *ax*."""
-    assert ax.figure is not None
-    bar = ax.figure.colorbar(image, ax=ax)
-    _set_look(bar.ax)
-    bar.ax.tick_params(which="both", length=0, right=False, labelright=True, left=False, labelleft=False)
-    if formatter is not None:
-        bar.ax.yaxis.set_major_formatter(formatter)
-    bar.ax.grid(False)
-    bar.outline.set_visible(False)
-    bar.set_label(label, color=INK, fontsize=SIZE)
-
-
-def label_medians(
-    ax: Axes,
-    medians: Sequence[float],
-    small: Sequence[bool] | None = None,
-    all_hours: Sequence[float] | None = None,
-) -> None:
-    """Write the median (in minutes) to the right of each row of shares, and the one counting all hours, if any."""
-    size = 6 if all_hours is not None and len(medians) > 8 else 8  # two lines in each of many rows would overlap
-    for row, minutes in enumerate(medians):
-        label = f"median {format_minutes(minutes)}" if np.isfinite(minutes) else "no median yet"
-        if all_hours is not None and np.isfinite(all_hours[row]):
-            label += f"\n({format_minutes(all_hours[row])} in all hours)"
-        color = GRAY if small is not None and small[row] else INK
-        ax.text(1.05, row, label, va="center", color=color, fontsize=size, linespacing=1.0)
-
-
-def week_matrix(ax: Axes, table: pd.DataFrame, column: str) -> np.ndarray:
-    """The values of *column* as a 7 x 24 array, NaN where missing; labels the rows of *ax* with the weekdays."""
-    grid = np.full((7, 24), np.nan)
-    day = table["weekday"].map({name: index for index, name in enumerate(WEEKDAYS)}).to_numpy("int64")
-    grid[day, table["hour"].to_numpy("int64")] = table[column].to_numpy("float64")
-    ax.set_yticks(range(7), [name[:3] for name in WEEKDAYS])
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    return grid
 
 
 def format_minutes(minutes: float) -> str:

@@ -1,4 +1,4 @@
-"""Charts as data: ``Dots``, ``Stacked``, ``Heatmap`` and ``Strip`` name the columns that they draw.
+"""Charts as data: ``Dots``, ``Stacked`` and ``Strip`` name the columns that they draw.
 
 The first column of a table names its rows. A chart has no title, since a result shows its headline above it. Names
 stand on the left and values on the right; a 95% interval is a line; a group of fewer than 20 rows is hollow and last.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import textwrap
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,21 +17,18 @@ import pandas as pd
 
 from hlkit.analysis.core.canvas import (
     HAIR,
-    HEAT,
     INK,
     MUTED,
     REST,
     SERIES,
     STEPS,
     duration_axis,
-    format_percent,
     label_rows,
     percent_axis,
     top_groups,
 )
 from hlkit.analysis.core.groups import NONE
 from hlkit.analysis.core.run_log import as_mask
-from hlkit.client.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +56,8 @@ def text_of(text: Text, table: pd.DataFrame) -> str:
     return text if isinstance(text, str) else text(table)
 
 
-def _height_of(rows: int) -> float:
+def height_of_rows(rows: int) -> float:
+    """The height in inches that suits a chart of that many rows."""
     return min(max(1.3 + 0.36 * rows, 2.2), 6.0)
 
 
@@ -79,11 +77,16 @@ def write_values(ax: Axes, values: Sequence[str], rest: Sequence[str], weak: Any
         ax.annotate(more, (1, row), (offset, 0), **where, color=MUTED, fontsize=8)
 
 
-def row_names(table: pd.DataFrame) -> list[str]:
-    """The names of the rows; "no source" instead of "(none)"."""
-    column = str(table.columns[0]).removesuffix("_id").replace("_", " ")
-    nothing = f"no {column}" if column != "group" else NONE
-    return [nothing if name == NONE else str(name) for name in table.iloc[:, 0]]
+def row_names(table: pd.DataFrame, nothing: str = "") -> list[str]:
+    """The names of the rows; "no source", or *nothing*, instead of "(none)"."""
+    return group_names(table.iloc[:, 0], str(table.columns[0]), nothing)
+
+
+def group_names(groups: Iterable[Any], column: str, nothing: str = "") -> list[str]:
+    """The names of *groups* of *column*; "no source", or *nothing*, instead of "(none)"."""
+    kind = column.removesuffix("_id").replace("_", " ")
+    nothing = nothing or (f"no {kind}" if column != "group" else NONE)
+    return [nothing if name == NONE else str(name) for name in groups]
 
 
 def name_axis(ax: Axes, label: str) -> None:
@@ -119,7 +122,8 @@ class Dots(Chart):
     """The share of each row, as a dot on its 95% interval: ``{share}_share``, ``_low`` and ``_high``.
 
     ``n`` is the column of the rows that the share is of, ``beside`` adds a text to the right of a row's value, and
-    ``order="table"`` leaves small groups in their place, as hours of the day have one. ``names`` gives the names of
+    ``order="table"`` leaves small groups in their place, and so do ``orders``: the columns of groups with an order of
+    their own, such as hours. ``names`` gives the names of
     the rows, and ``arrange`` their order, of which the first are drawn instead of the largest.
     """
 
@@ -128,6 +132,7 @@ class Dots(Chart):
     n: str = "n"
     beside: Beside = lambda row: ""
     order: Literal["small last", "table"] = "small last"
+    orders: Mapping[str, Sequence[str]] = field(default_factory=dict)
     needs_column: str = ""
     names: Callable[[pd.DataFrame], list[str]] | None = None
     arrange: Callable[[pd.DataFrame], pd.DataFrame] | None = None
@@ -138,12 +143,12 @@ class Dots(Chart):
         return (self.needs_column or f"{self.share}_share",)
 
     def height(self, table: pd.DataFrame) -> float:
-        return _height_of(min(len(table), 12))
+        return height_of_rows(min(len(table), 12))
 
     def draw(self, table: pd.DataFrame, ax: Axes) -> None:
         shown = top_groups(table, ax, self.n) if self.arrange is None else top_groups(self.arrange(table), ax)
         small = as_mask(shown["small"])
-        if self.order == "small last":
+        if self.order == "small last" and table.columns[0] not in self.orders:
             shown, small = pd.concat([shown[~small], shown[small]]), np.sort(small)
         rows = label_rows(ax, row_names(shown) if self.names is None else self.names(shown))
         stem = text_of(self.share, table)
@@ -209,6 +214,7 @@ class Stacked(Chart):
     share_label: str = ""
     value: Callable[[pd.Series], tuple[str, str]] | None = None
     names: Callable[[pd.DataFrame], list[str]] | None = None
+    orders: Mapping[str, Sequence[str]] = field(default_factory=dict)  # as in Dots
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -219,7 +225,7 @@ class Stacked(Chart):
         return self.interval is not None
 
     def height(self, table: pd.DataFrame) -> float:
-        return _height_of(min(len(table), 12) + 1)
+        return height_of_rows(min(len(table), 12) + 1)
 
     def draw(self, table: pd.DataFrame, ax: Axes) -> None:
         shown = top_groups(table, ax, self.n)
@@ -243,7 +249,8 @@ class Stacked(Chart):
             low, high = numbers_of(shown, f"{self.interval}_low", f"{self.interval}_high")
             ax.hlines(rows - 0.38, low, high, colors=INK, linewidth=2.2, linestyles="-", zorder=3)
         values = [self._value(row) for _, row in shown.iterrows()]
-        write_values(ax, [value for value, _ in values], [rest for _, rest in values])
+        weak = as_mask(shown["small"]) if "small" in shown else ()
+        write_values(ax, [value for value, _ in values], [rest for _, rest in values], weak)
         legend_above(ax, len(self.parts))
 
     def _write_widths(self, ax: Axes, rows: Any, start: Any, width: Any, longest: float, color: str) -> None:
@@ -282,66 +289,16 @@ def legend_above(ax: Axes, columns: int) -> None:
 
 
 @dataclass(frozen=True)
-class Heatmap(Chart):
-    """A cell for each pair of *row* and *column*, darker for a higher *value*: a count, or a share in percent."""
-
-    row: str
-    column: str
-    value: str
-    label: str
-    rows: tuple[str, ...] = ()  # in this order; as in the table if left out
-    columns: tuple[str, ...] = ()
-
-    @property
-    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
-        return (self.value,)
-
-    def height(self, table: pd.DataFrame) -> float:
-        return _height_of(min(table[self.row].nunique(), 12))
-
-    def draw(self, table: pd.DataFrame, ax: Axes) -> None:
-        from matplotlib.colors import ListedColormap
-
-        grid = table.pivot_table(index=self.row, columns=self.column, values=self.value, sort=False, dropna=False)
-        rows = [name for name in self.rows or grid.index if name in grid.index][:12]
-        columns = [name for name in self.columns or grid.columns if name in grid.columns][:24]
-        grid = grid.loc[rows, columns]
-        values = grid.to_numpy("float64", na_value=np.nan)
-        is_share = self.value.endswith("_share")
-        known = values[np.isfinite(values)]
-        low, top = (float(known.min()) if is_share else 0.0, float(known.max())) if len(known) else (0.0, 1.0)
-        step = np.minimum(np.floor((values - low) / ((top - low) or 1) * 6), 5)
-        ax.imshow(step, cmap=ListedColormap(HEAT), vmin=-0.5, vmax=5.5, aspect="auto", interpolation="nearest")
-        for y, x in np.argwhere(np.isfinite(values)):
-            if values.size <= 72 or step[y, x] == 5:
-                text = f"{values[y, x]:.0%}" if is_share else f"{values[y, x]:,.0f}"
-                ax.text(x, y, text, ha="center", va="center", fontsize=7, color="white" if step[y, x] > 3 else INK)
-        label_rows(ax, [str(name) for name in rows])
-        every = max(1, len(columns) // 8)
-        turned = every == 1 and max(len(str(name)) for name in columns) > 6
-        options: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if turned else {}
-        ax.set_xticks(range(0, len(columns), every), [str(name) for name in columns[::every]], **options)
-        ax.tick_params(length=0)
-        ax.spines[:].set_visible(False)
-        ax.set_xticks(np.arange(len(columns) + 1) - 0.5, minor=True)
-        ax.set_yticks(np.arange(len(rows) + 1) - 0.5, minor=True)
-        ax.grid(True, which="minor", color="white", linewidth=1.5)
-        ax.tick_params(which="minor", length=0)
-        ends = [format_percent(end) if is_share else f"{end:,.0f}" for end in (low, top)]
-        name_axis(ax, f"{self.label}: light {ends[0]}, dark {ends[1]}")
-
-
-@dataclass(frozen=True)
 class Strip(Chart):
     """A mark for each row of the table by its time *x*, in lanes by what *lane* gives.
 
-    The marks of rows with the flag *alert* are orange, those of the others hollow. ``limit`` is a column with the
-    limit of the lane, drawn as a line.
+    The marks of rows with the flag *alert* are orange, those of the others hollow; without *alert* all are blue.
+    ``limit`` is a column with the limit of the lane, drawn as a line.
     """
 
     x: str
     lane: Callable[[pd.DataFrame], pd.Series]
-    alert: str
+    alert: str | None
     label: Text
     limit: str | None = None
     unit: Literal["minutes", "days"] = "days"
@@ -351,11 +308,12 @@ class Strip(Chart):
         return (self.x,)
 
     def height(self, table: pd.DataFrame) -> float:
-        return _height_of(min(self.lane(table).nunique(), 12))
+        return height_of_rows(min(self.lane(table).nunique(), 12))
 
     def draw(self, table: pd.DataFrame, ax: Axes) -> None:
-        table = table.assign(**{"(lane)": self.lane(table)})
-        lanes = table.groupby("(lane)", sort=False).agg(n=("(lane)", "size"), alerts=(self.alert, "sum"))
+        alert = True if self.alert is None else table[self.alert]
+        table = table.assign(**{"(lane)": self.lane(table), "(alert)": alert})
+        lanes = table.groupby("(lane)", sort=False).agg(n=("(lane)", "size"), alerts=("(alert)", "sum"))
         if self.limit is not None:
             lanes["limit"] = table.groupby("(lane)", sort=False)[self.limit].median()
         lanes = lanes.sort_values(["alerts", "n"], ascending=False, kind="stable").reset_index()
@@ -366,13 +324,12 @@ class Strip(Chart):
         y = y + 0.6 * (np.arange(len(table)) * 0.618034 % 1 - 0.5)  # the same positions in each run
         smallest = 1 / 24 if self.unit == "days" else 0.5
         x = table[self.x].fillna(smallest).clip(lower=smallest).to_numpy("float64")
-        is_alert, size = as_mask(table[self.alert]), 18 if len(table) < 500 else 8
+        is_alert, size = as_mask(table["(alert)"]), 18 if len(table) < 500 else 8
         ax.scatter(
             x[~is_alert], y[~is_alert], s=size, facecolors="white", edgecolors=REST, linewidths=0.8, rasterized=True
         )
-        ax.scatter(
-            x[is_alert], y[is_alert], s=size, color=STEPS["attention"], linewidths=0, rasterized=True, zorder=3
-        )
+        color = SERIES[0] if self.alert is None else STEPS["attention"]
+        ax.scatter(x[is_alert], y[is_alert], s=size, color=color, linewidths=0, rasterized=True, zorder=3)
         right = x.max()
         if self.limit is not None:
             limit = lanes["limit"].to_numpy("float64", na_value=np.nan)
@@ -383,19 +340,5 @@ class Strip(Chart):
         thin_ticks(ax)
         name_axis(ax, text_of(self.label, table))
         counts = lanes[["alerts", "n"]].astype("int64").itertuples(index=False)
-        write_values(ax, [f"{alerts:,}" for alerts, _ in counts], [f"of {n:,}" for n in lanes["n"]])
-
-
-def two_way(chart: Chart, table: pd.DataFrame) -> Heatmap:
-    """The heat table of the share of *chart*, for a *table* of two columns of groups."""
-    share, label = None, ""
-    if isinstance(chart, Dots):
-        share, label = text_of(chart.share, table), text_of(chart.label, table)
-    elif isinstance(chart, Stacked):
-        share, label = chart.interval, chart.share_label
-    if share is None:
-        raise InvalidRequest("this analysis has no two-way table", hint="give by= a single column")
-    return Heatmap(str(table.columns[0]), str(table.columns[1]), f"{share}_share", label.partition(",")[0])
-
-
-Charts = Mapping[str, Chart]
+        of = ["" if self.alert is None else f"of {n:,}" for n in lanes["n"]]
+        write_values(ax, [f"{alerts:,}" for alerts, _ in counts], of)

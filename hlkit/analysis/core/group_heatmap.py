@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from hlkit.analysis.core.canvas import top_groups
-from hlkit.analysis.core.charts import Chart, Heatmap, row_names, write_values
+from hlkit.analysis.core.charts import Chart, row_names, write_values
 from hlkit.analysis.core.groups import ALL
+from hlkit.analysis.core.heatmap import Heatmap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

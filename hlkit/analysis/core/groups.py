@@ -81,9 +81,14 @@ def group_keys(frame: pd.DataFrame, by: Any) -> Any:
 
     Take it before adding columns to *frame*: an added column may have the same name.
     """
+    return keys_of(by, lambda name: column_values(frame, name))
+
+
+def keys_of(by: Any, values: Callable[[Any], pd.Series]) -> Any:
+    """The *values* of the column *by*, a list of them for a list of two, or None if *by* is None."""
     if isinstance(by, list):
-        return [column_values(frame, name) for name in by]
-    return None if by is None else column_values(frame, by)
+        return [values(name) for name in by]
+    return None if by is None else values(by)
 
 
 def column_values(frame: pd.DataFrame, by: Hashable) -> pd.Series:
@@ -475,20 +480,35 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 HOURS = tuple(f"{(hour - 1) % 12 + 1} {'AM' if hour < 12 else 'PM'}" for hour in range(24))
 
 
-def local_weekday_hour(instants: pd.Series, timezone: str) -> tuple[Array, Array]:
-    """The weekday (0 is Monday) and the hour of each instant in *timezone*."""
+def weekday_and_hour(instants: pd.Series, timezone: str) -> pd.DataFrame:
+    """The ``weekday``, such as Monday, and the ``hour`` (0 to 23) of each instant in *timezone*."""
     local = instants.dt.tz_convert(timezone)
-    return local.dt.day_of_week.to_numpy("int64"), local.dt.hour.to_numpy("int64")
+    weekday = pd.Series(
+        np.array(WEEKDAYS, dtype=object)[local.dt.day_of_week], index=instants.index, dtype=TEXT.dtype
+    )
+    return pd.DataFrame({"weekday": weekday, "hour": local.dt.hour.astype("int64")})
 
 
-def labels_at(labels: Sequence[str], indexes: Array) -> Any:
-    """The *labels*, such as ``WEEKDAYS``, at these indexes, as a text array."""
-    return pd.array(np.array(labels, dtype=object)[indexes], dtype=TEXT.dtype)
+def hour_names(hours: pd.Series) -> pd.Series:
+    """The name of each hour of the day: 8 AM for 8."""
+    names: pd.Series = pd.Series(np.array(HOURS, dtype=object)[hours], index=hours.index, dtype=TEXT.dtype)
+    return names
 
 
-def week_grid() -> dict[str, Array]:
-    """The columns ``weekday`` and ``hour`` (0 to 23) of the 168 hours of a week, from Monday at midnight."""
-    return {"weekday": np.repeat(WEEKDAYS, 24), "hour": np.tile(np.arange(24), 7)}
+def week_grid() -> pd.MultiIndex:
+    """Each ``weekday`` and ``hour`` (0 to 23) of a week, from Monday at midnight."""
+    return pd.MultiIndex.from_product([WEEKDAYS, range(24)], names=["weekday", "hour"])
+
+
+def in_order(table: pd.DataFrame, orders: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """*table* with its groups in the order of their names, for the columns of groups that have one in *orders*.
+
+    Other names come last. Columns without an order leave the rows as they are.
+    """
+    columns = [name for name in table.columns[:2] if name in orders]
+    positions = {name: {text: number for number, text in enumerate(orders[name])} for name in columns}
+    ranks = pd.DataFrame({name: table[name].map(positions[name]) for name in columns}, index=table.index)
+    return table.loc[ranks.sort_values(columns, kind="stable").index] if columns else table
 
 
 def days_between(start: pd.Series, end: pd.Series | pd.Timestamp) -> pd.Series:

@@ -118,16 +118,18 @@ def percent_with_interval(row: pd.Series, share: str) -> str:
 class Compare:
     """A headline of two sentences: the share of all rows, then whether the groups differ in it.
 
-    ``first`` writes the first sentence, without its period, from the summary of all rows and the table.
+    ``first`` writes the first sentence, without its period, from the summary of all rows and the table. ``unknown``
+    is the first sentence while the share is unknown.
     """
 
     share: str
     first: Callable[[pd.Series, pd.DataFrame], str]
+    unknown: str = ""
 
     def __call__(self, table: pd.DataFrame) -> str:
         total = summary_of_all(table)
         if total is None or pd.isna(total[f"{self.share}_share"]):
-            sentence = ""
+            sentence = self.unknown
         else:
             few = f" (fewer than {SMALL} rows: too few to say much)" if total["small"] else ""
             sentence = f"{self.first(total, table)}{few}."

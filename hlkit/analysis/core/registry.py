@@ -29,9 +29,10 @@ import pandas as pd
 from pandas.api.types import is_scalar
 
 from hlkit.analysis.core.canvas import Draw, checked_axes, draw, new_axes
-from hlkit.analysis.core.charts import Chart, two_way
+from hlkit.analysis.core.charts import Chart
 from hlkit.analysis.core.groups import office_hours
 from hlkit.analysis.core.headlines import Template, option_value, write_headline
+from hlkit.analysis.core.heatmap import two_way
 from hlkit.analysis.core.inputs import (
     HALVES,
     cast,
@@ -49,6 +50,7 @@ from hlkit.analysis.core.run_log import CURRENT_RUN, RunLog, drop_rows
 from hlkit.client.arguments import plain
 from hlkit.client.dates import DATES, as_text, instant
 from hlkit.client.errors import InvalidRequest
+from hlkit.client.frames.names import NAMED_BY
 from hlkit.client.options import Option, refuse_unknown
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import NUMBER, TEXT, Kind
@@ -455,6 +457,21 @@ def analysis(
         return registered
 
     return register
+
+
+def when_by_contact(resource: str, *own: str) -> Mapping[str, Callable[[Mapping[str, Any]], bool]]:
+    """For ``when``: contacts are needed to group by a column that neither *resource* nor the analysis itself has.
+
+    *own* are the groups that the analysis makes up, such as "hour".
+    """
+    columns = {column.name for column in CATALOG[resource].columns}
+    known = {None, *own, *columns, *(name for column, (name, _) in NAMED_BY.items() if column in columns)}
+
+    def is_needed(options: Mapping[str, Any]) -> bool:
+        by = options["by"]
+        return any(name not in known for name in (by if isinstance(by, list) else [by]))
+
+    return {"contacts": is_needed}
 
 
 class Analyses(Mapping[str, Analysis]):

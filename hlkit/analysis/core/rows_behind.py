@@ -65,6 +65,8 @@ class RowsBehind:
         if group is None:
             return known
         texts = self.table.select_dtypes(include=["string", "object"])
+        numbers = [name for name in keys if name in self.table and name not in texts]  # such as an hour
+        texts = texts.join(self.table[numbers].astype("str"))
         parts = group if isinstance(group, tuple) else (group,)
         is_named = pd.Series(True, index=self.table.index)
         for part in parts:
