@@ -459,13 +459,13 @@ def analysis(
     return register
 
 
-def when_by_contact(resource: str, *own: str) -> Mapping[str, Callable[[Mapping[str, Any]], bool]]:
+def when_by_contact(resource: str, *groups: str) -> Mapping[str, Callable[[Mapping[str, Any]], bool]]:
     """For ``when``: contacts are needed to group by a column that neither *resource* nor the analysis itself has.
 
-    *own* are the groups that the analysis makes up, such as "hour".
+    *groups* are those that the analysis makes up, such as "hour".
     """
     columns = {column.name for column in CATALOG[resource].columns}
-    known = {None, *own, *columns, *(name for column, (name, _) in NAMED_BY.items() if column in columns)}
+    known = {None, *groups, *columns, *(name for column, (name, _) in NAMED_BY.items() if column in columns)}
 
     def is_needed(options: Mapping[str, Any]) -> bool:
         by = options["by"]

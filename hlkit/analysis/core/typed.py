@@ -29,11 +29,13 @@ class Options(TypedDict, total=False):
 class BoundMethods:
     """The analyses of a location, by name."""
 
+    def appointment_heatmap(self, *, timezone: str | dt.tzinfo | None = None, **options: Unpack[Options]) -> Result:
+        """When do people show up to appointments?"""
+
     def appointments(
         self,
         *,
-        show: Literal["groups", "heatmap"] = "groups",
-        by: str | None = "hour",
+        by: str | list[str] | None = "hour",
         timezone: str | dt.tzinfo | None = None,
         **options: Unpack[Options],
     ) -> Result:
@@ -100,6 +102,19 @@ class BoundMethods:
     ) -> Result:
         """Where do deals stall or drop out?"""
 
+    def inbox_heatmap(
+        self,
+        *,
+        start: Literal["first", "newest"] = "first",
+        reply: Literal["attempt", "connected", "any"] = "attempt",
+        clock: Literal["office", "wall"] = "office",
+        office: str = "Mon-Fri 8-18",
+        holidays: str | None = None,
+        timezone: str | dt.tzinfo | None = None,
+        **options: Unpack[Options],
+    ) -> Result:
+        """When do contacts write?"""
+
     def lead_volume(
         self,
         *,
@@ -137,14 +152,14 @@ class BoundMethods:
     def responses(
         self,
         *,
-        show: Literal["groups", "heatmap", "turns"] = "groups",
-        by: str | None = "message_channel",
+        by: str | list[str] | None = "message_channel",
         start: Literal["first", "newest"] = "first",
         reply: Literal["attempt", "connected", "any"] = "attempt",
         target_min: int | dict[str, int] = 60,
         clock: Literal["office", "wall"] = "office",
         office: str = "Mon-Fri 8-18",
         holidays: str | None = None,
+        compare: Literal["previous", "last year"] | None = None,
         timezone: str | dt.tzinfo | None = None,
         **options: Unpack[Options],
     ) -> Result:
@@ -186,6 +201,21 @@ class BoundMethods:
     ) -> Result:
         """In which stages do deals get stuck?"""
 
+    def unanswered(
+        self,
+        *,
+        start: Literal["first", "newest"] = "first",
+        reply: Literal["attempt", "connected", "any"] = "attempt",
+        clock: Literal["office", "wall"] = "office",
+        office: str = "Mon-Fri 8-18",
+        holidays: str | None = None,
+        location_id: str | None = None,
+        app_url: str = "https://app.gohighlevel.com",
+        timezone: str | dt.tzinfo | None = None,
+        **options: Unpack[Options],
+    ) -> Result:
+        """Who is waiting for a reply?"""
+
     def win_rate_by_wait(
         self,
         *,
@@ -216,12 +246,14 @@ class BoundMethods:
 class PureAnalyses(Analyses):
     """The analyses as functions of DataFrames, by name."""
 
+    appointment_heatmap: Analysis
     appointments: Analysis
     attribution: Analysis
     close_curve: Analysis
     contact_quality: Analysis
     duplicates: Analysis
     funnel: Analysis
+    inbox_heatmap: Analysis
     lead_volume: Analysis
     lead_waits: Analysis
     missing_fields: Analysis
@@ -230,5 +262,6 @@ class PureAnalyses(Analyses):
     speed_to_lead: Analysis
     stuck: Analysis
     stuck_stages: Analysis
+    unanswered: Analysis
     win_rate_by_wait: Analysis
     win_rates: Analysis
