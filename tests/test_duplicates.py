@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from seeded import data, frame
 
 import hlkit as hl
@@ -92,8 +93,57 @@ def test_the_survivor_has_the_most_fields_and_then_is_the_oldest():
     table = hl.analyses.duplicates(contacts)
 
     assert table.loc[table["suggested_survivor"], "contact_id"].tolist() == ["c1"]
-    summary = hl.analyses.duplicates(contacts, show="summary")
-    assert summary[["n", "clusters", "duplicates"]].values.tolist() == [[3, 1, 2]]
+    assert table["contact_id"].tolist() == ["c1", "c0", "c2"]
+    assert table[["cluster", "cluster_size", "filled"]].values.tolist() == [[1, 3, 5], [1, 3, 3], [1, 3, 3]]
+
+
+def test_a_list_begins_with_names_and_links():
+    contacts = people(
+        ("Ann", "Berg", "ann@example.com", None, None, None),
+        ("Ann", None, "ann@example.com", "+13125550101", None, None),
+        (None, None, "ann@example.com", None, None, None),
+    )
+
+    table = hl.analyses.duplicates(contacts, location_id="L1", app_url="https://crm.example.com")
+
+    assert list(table.columns)[:2] == ["name", "link"]
+    assert list(table.columns)[-1] == "contact_id"
+    assert table["name"].tolist() == ["Ann Berg", "Ann", "ann@example.com"]
+    assert table["link"].tolist()[0] == "https://crm.example.com/v2/location/L1/contacts/detail/c0"
+    assert hl.analyses.duplicates(contacts)["link"].isna().all()
+
+
+def test_the_largest_cluster_comes_first_and_the_headline_counts_people():
+    contacts = people(
+        *[("Ann", "Berg", "ann@example.com", None, None, None)] * 2,
+        *[("Bob", "Dahl", None, "+13125550101", None, None)] * 3,
+        ("Cyd", "Egan", "cyd@example.com", None, None, None),
+    )
+
+    table = hl.analyses.duplicates(contacts)
+
+    assert table["cluster"].tolist() == [1, 1, 1, 2, 2]
+    assert table["contact_id"].tolist() == ["c2", "c3", "c4", "c0", "c1"]
+    assert hl.analyses.duplicates.headline(table) == (
+        "5 contacts appear to be 2 people. Most common evidence: phone, 3 contacts."
+    )
+    assert hl.analyses.duplicates.headline(hl.analyses.duplicates(contacts[:2])) == (
+        "2 contacts appear to be one person. Most common evidence: email, 2 contacts."
+    )
+    assert hl.analyses.duplicates.headline(hl.analyses.duplicates(contacts[5:])) == "No duplicate contacts here."
+
+
+def test_the_chart_counts_contacts_by_evidence():
+    contacts = people(
+        *[("Ann", "Berg", "ann@example.com", None, None, None)] * 2,
+        *[("Bob", "Dahl", None, "+13125550101", None, None)] * 3,
+    )
+    analysis = hl.analyses.duplicates
+
+    axes = analysis.plot(analysis(contacts), Figure(layout="constrained").subplots())
+
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["phone", "email"]
+    assert [text.get_text() for text in axes.texts] == ["3", "in 1 cluster", "2", "in 1 cluster"]
 
 
 def test_a_placeholder_that_thousands_share_does_not_match_all_of_them():

@@ -10,6 +10,7 @@ import pandas as pd
 
 from hlkit.analysis.core.canvas import STEPS, label_rows, top_groups
 from hlkit.analysis.core.charts import Chart, name_axis, write_values
+from hlkit.client.text import many
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,14 +20,13 @@ if TYPE_CHECKING:
 class CountBars(Chart):
     """A bar for each kind of row, which *kind* gives, with the number of rows and their share of all rows.
 
-    The most frequent kind is first, or with ``order="names"`` the last name. ``distinct`` is a column of which each
-    value counts once. ``also`` is a column whose distinct values are counted too, and what to call them.
+    The most frequent kind is first, or with ``order="names"`` the last name. ``also`` is a column whose distinct
+    values are counted too instead of the share, and what to call one of them.
     """
 
     kind: Callable[[pd.DataFrame], pd.Series]
     label: str
     order: Literal["counts", "names"] = "counts"
-    distinct: str | None = None
     also: tuple[str, str] | None = None
 
     needs = ()
@@ -35,8 +35,6 @@ class CountBars(Chart):
         return min(1.3 + 0.36 * self.kind(table).nunique(), 5.6)
 
     def draw(self, table: pd.DataFrame, ax: Axes) -> None:
-        if self.distinct is not None:
-            table = table.drop_duplicates(self.distinct)
         kinds = self.kind(table)
         counts = kinds.value_counts()
         counts = counts.sort_index(ascending=False) if self.order == "names" else counts
@@ -48,6 +46,6 @@ class CountBars(Chart):
         rest = [f"{n / len(table):.0%}" for n in shown["n"]]
         if self.also is not None:
             others = table.groupby(kinds)[self.also[0]].nunique()
-            rest = [f"in {others[kind]:,} {self.also[1]}" for kind in shown["kind"]]
+            rest = [f"in {many(others[kind], self.also[1])}" for kind in shown["kind"]]
         write_values(ax, [f"{n:,}" for n in shown["n"]], rest)
         name_axis(ax, self.label)
