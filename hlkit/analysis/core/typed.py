@@ -76,13 +76,34 @@ class BoundMethods:
     ) -> Result:
         """Which contacts have incomplete or invalid details?"""
 
+    def duplicate_pairs(
+        self,
+        *,
+        country: str = "US",
+        key_column: str | None = None,
+        location_id: str | None = None,
+        app_url: str = "https://app.gohighlevel.com",
+        **options: Unpack[Options],
+    ) -> Result:
+        """Which pairs of contacts are the same person, and why?"""
+
+    def duplicate_share(
+        self,
+        *,
+        country: str = "US",
+        by: str | list[str] | None = None,
+        key_column: str | None = None,
+        **options: Unpack[Options],
+    ) -> Result:
+        """What share of contacts are duplicates?"""
+
     def duplicates(
         self,
         *,
         country: str = "US",
-        by: str | None = None,
         key_column: str | None = None,
-        show: Literal["contacts", "pairs", "evidence", "summary"] = "contacts",
+        location_id: str | None = None,
+        app_url: str = "https://app.gohighlevel.com",
         **options: Unpack[Options],
     ) -> Result:
         """Which contacts are duplicates?"""
@@ -251,6 +272,8 @@ class PureAnalyses(Analyses):
     attribution: Analysis
     close_curve: Analysis
     contact_quality: Analysis
+    duplicate_pairs: Analysis
+    duplicate_share: Analysis
     duplicates: Analysis
     funnel: Analysis
     inbox_heatmap: Analysis
