@@ -250,6 +250,39 @@ def test_each_group_has_a_funnel_the_largest_first_and_they_sum_to_the_total():
         run(rows, stages, by="sauce")
 
 
+# ---- its headline
+
+
+def test_the_headline_says_where_deals_are_lost_and_open():
+    rows = deals(("s0", "open", 2), ("s0", "lost", 3), ("s1", "lost", 1), ("s1", "open", 1), ("s1", "won", 3))
+
+    assert funnel.headline(run(rows, pipeline(["New", "Booked"]), currency="USD")) == (
+        "Of the 10 deals in Sales, 4 were lost, most often in New, 3; 3 are open, worth 300 USD in total, most often "
+        "in New, 2."
+    )
+
+
+def test_the_headline_of_groups_compares_win_rates_in_the_largest_pipeline():
+    stages = pd.concat(
+        [pipeline(["New"]), pipeline(["Enquiry"]).assign(pipeline_id="q", pipeline="Service", stage_id="t0")]
+    )
+    rows = deals(("s0", "won", 40), ("s0", "lost", 40), ("t0", "lost", 30))
+    rows["created_at"] = T - pd.to_timedelta(range(100, 210), unit="D")
+    rows["status_changed_at"] = rows["created_at"] + pd.Timedelta(days=5)
+    rows["source"] = ["ads"] * 30 + ["mail"] * 10 + ["ads"] * 10 + ["mail"] * 30 + ["ads"] * 30
+    rows["pipeline_id"] = None
+
+    # Wilson of 40 in 80: 0.393 to 0.607
+    assert funnel.headline(run(rows, stages, by="source")) == (
+        "In Sales, 50% (39 to 61) of deals are won within 90 days. Ads (75%) is above mail (25%), a significant "
+        "difference (p < .001)."
+    )
+    by_change = run(rows, stages, by="source", match="highlevel", changed_since="2024-01-01")
+    assert funnel.headline(by_change) == (
+        "In Sales, win rates are not compared, because these deals were selected by the date of their status change."
+    )
+
+
 # ---- its chart
 
 
@@ -258,54 +291,101 @@ def drawing(table):
     return axes, [text.get_text() for text in axes.texts]
 
 
+def steps(axes):
+    return [label.get_text() for label in axes.get_yticklabels()]
+
+
 def test_the_chart_writes_counts_and_shares_on_the_steps():
     axes, texts = drawing(run(deals(("s0", "lost", 60), ("s1", "won", 40)), pipeline(["New", "Booked"])))
 
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["New", "Booked", "(won)"]
-    assert texts == [
-        "100",
-        "40 · 40% (31 to 50)",  # Wilson of 40 in 100: 0.309 to 0.498
-        "40 · 100% (91 to 100)",
-        "Sales, 100 deals, current stages",
+    assert steps(axes) == ["New", "Booked", "won"]
+    assert [label.get_text() for label in axes.get_legend().get_texts()] == [
+        "advanced",
+        "open here",
+        "lost here",
+        "won",
     ]
+    # in the bars, 40 advanced and 60 were lost in New, 40 advanced from Booked, 40 are won; beside them the shares
+    assert sorted(texts[:4]) == ["40", "40", "40", "60"]
+    assert texts[4:] == ["", "100 deals", "40%", "31–50 of 100", "100%", "91–100 of 40"]  # Wilson: 0.309 to 0.498
 
 
-def test_the_chart_draws_each_pipeline_in_shares_of_its_deals():
-    table = funnel(frame(0, 300, "opportunities"), frame(0, 300, "stages"), as_of="2026-01-01T06:00Z")
+def test_the_bar_of_a_step_is_as_long_as_the_deals_that_reached_it():
+    rows = deals(("s0", "open", 2), ("s0", "lost", 3), ("s1", "won", 4), ("s1", "lost", 1), ("gone", "won", 2))
 
-    axes, texts = drawing(table)
+    axes, texts = drawing(run(rows, pipeline(["New", "Booked"])))
 
-    entered = table.drop_duplicates("pipeline").set_index("pipeline")["entered"].sort_values(ascending=False)
-    headings = [text for text in axes.texts if text.get_fontweight() == "bold"]
-    assert [text.get_text() for text in headings] == [f"{name} ({count})" for name, count in entered.items()]
-    assert texts[-1] == f"{entered.sum()} deals in 3 pipelines, current stages"
-    drawn_rows = [label.get_text() for label in axes.get_yticklabels()]
-    assert drawn_rows[0] == "New lead"
-    assert len(drawn_rows) == len(table)
-    assert 0.9 < max(bar.get_x() + bar.get_width() for bar in axes.patches) <= 1
+    ends = [sum(bar.get_width() for bar in axes.patches if round(bar.get_y() + 0.3) == row) for row in range(4)]
+    assert steps(axes) == ["New", "Booked", "won", "deleted stage"]
+    assert ends == [12, 7, 6, 2]
+    assert texts[-1] == "2 in this stage"
+
+
+def test_shares_of_fewer_than_twenty_deals_are_gray():
+    axes, _ = drawing(run(deals(("s0", "lost", 20), ("s1", "won", 10)), pipeline(["New", "Booked"])))
+
+    weights = {text.get_text(): text.get_fontweight() for text in axes.texts}
+    assert (weights["33%"], weights["100%"]) == ("bold", "normal")
 
 
 @pytest.mark.parametrize("by", [None, "source"])
-def test_the_chart_says_how_many_pipelines_it_omits(by):
+def test_the_chart_shows_the_largest_pipeline_and_says_how_many_it_omits(by):
     stages = pipeline(["New", "Booked"] * 9).assign(
         pipeline_id=[f"p{n // 2}" for n in range(18)], pipeline=[f"P{n // 2}" for n in range(18)]
     )
-    rows = deals(*((f"s{2 * n}", "open", 12 - n) for n in range(9))).assign(pipeline_id=None, source="ads")
+    rows = deals(*((f"s{2 * n}", "open", 12 - abs(n - 3)) for n in range(9))).assign(pipeline_id=None, source="ads")
     rows.loc[::2, "source"] = "mail"
 
-    axes, texts = drawing(run(rows, stages, by=by))
+    axes, _ = drawing(run(rows, stages, by=by))
 
-    assert [text.get_text() for text in axes.texts if text.get_fontweight() == "bold"] == [
-        f"P{n} ({12 - n})"
-        for n in range(6)  # each a heading and three steps: 24 rows
-    ]
-    assert texts[-1].endswith("; 3 more pipelines in the table")
+    label = axes.get_xlabel().replace("\n", " ")
+    assert steps(axes) == ["New", "Booked", "won"]
+    assert "deals in P3 that reached the step" in label
+    assert "8 more pipelines in the table" in label
 
 
-def test_the_chart_of_groups_draws_the_largest_four():
-    rows = deals(("s0", "open", 15)).assign(source=list("aaaaabbbbccccde"))
+def test_the_chart_of_groups_shows_the_share_of_each_that_reached_a_step():
+    rows = deals(("s0", "open", 6), ("s1", "open", 2)).assign(source=list("aaabbbab"))
 
-    axes, _ = drawing(run(rows, pipeline(["New"]), by="source"))
+    axes, texts = drawing(run(rows, pipeline(["New", "Booked"]), by="source"))
 
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a (5)", "b (4)", "c (4)", "d (1)"]
-    assert "1 more group in the table" in axes.get_xlabel()
+    assert steps(axes) == ["New", "Booked", "won"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b"]
+    assert texts == ["100%", "100%", "25%", "25%", "0%", "0%"]
+
+
+def test_the_chart_of_groups_draws_the_largest_six_and_stages_of_one_name_apart():
+    rows = deals(("s0", "open", 15), ("s1", "open", 1)).assign(source=list("aaaaabbbbccdefgh"))
+
+    axes, _ = drawing(run(rows, pipeline(["New", "New"]), by="source"))
+
+    assert steps(axes) == ["New", "New (2)", "won"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == list("abcdef")
+    assert "2 more groups in the table" in axes.get_xlabel()
+
+
+# ---- the deals behind a stage
+
+
+def test_the_deals_behind_a_stage_have_a_name_and_a_link():
+    loc = hl.demo(as_of="2026-01-01", size=600)
+    result = loc.analyses.funnel()
+    stage = result.table.iloc[1]
+
+    rows = result.rows(stage["stage_id"])
+
+    assert rows.columns[:4].tolist() == ["name", "link", "status", "value"]
+    assert len(rows) == stage["in_stage"]
+    assert rows["status"].value_counts().get("open", 0) == stage["open"]
+    assert set(rows["stage_id"]) == {stage["stage_id"]}
+    assert len(result.rows(stage["pipeline"])) == stage["entered"]
+
+
+def test_the_deals_behind_a_group_are_those_of_its_funnel():
+    result = hl.demo(as_of="2026-01-01", size=600).analyses.funnel(by="source")
+    table = result.table
+    of_group = table[table["source"] == "google"]
+
+    assert len(result.rows("google")) == of_group["in_stage"].sum()
+    stage = of_group.iloc[0]
+    assert len(result.rows(("google", stage["stage_id"]))) == stage["in_stage"]

@@ -18,6 +18,7 @@ import pandas as pd
 from hlkit.analysis.core.canvas import (
     HAIR,
     INK,
+    MAX_ROWS,
     MUTED,
     REST,
     SERIES,
@@ -204,7 +205,8 @@ class Stacked(Chart):
     """A bar for each row, of *parts* that follow each other: shares that add up to 100%, or counts.
 
     ``interval`` is the share whose 95% interval is drawn above the bar and written at the right, and ``share_label``
-    says what it is; ``value`` writes another value there instead. ``names`` gives the names of the rows.
+    says what it is; ``value`` writes another value there instead. ``names`` gives the names of the rows, and ``most``
+    is how many are drawn.
     """
 
     parts: tuple[Part, ...]
@@ -215,6 +217,7 @@ class Stacked(Chart):
     value: Callable[[pd.Series], tuple[str, str]] | None = None
     names: Callable[[pd.DataFrame], list[str]] | None = None
     orders: Mapping[str, Sequence[str]] = field(default_factory=dict)  # as in Dots
+    most: int = MAX_ROWS
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -225,10 +228,10 @@ class Stacked(Chart):
         return self.interval is not None
 
     def height(self, table: pd.DataFrame) -> float:
-        return height_of_rows(min(len(table), 12) + 1)
+        return height_of_rows(min(len(table), self.most) + 1)
 
     def draw(self, table: pd.DataFrame, ax: Axes) -> None:
-        shown = top_groups(table, ax, self.n)
+        shown = top_groups(table, ax, self.n, self.most)
         rows = label_rows(ax, row_names(shown) if self.names is None else self.names(shown))
         start = np.zeros(len(shown))
         widths = [part.widths(shown) for part in self.parts]
