@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hlkit.analysis.core.charts import Chart, Heatmap, Part, Stacked, interval_text, percent_text
-from hlkit.analysis.core.groups import NONE
+from hlkit.analysis.core.charts import Chart, Part, Stacked, interval_text, percent_text
+from hlkit.analysis.core.groups import NONE, SMALL
+from hlkit.analysis.core.heatmap import Heatmap
 from hlkit.analysis.sales.funnel_stages import DELETED_STAGE, WON_STEP
 from hlkit.analysis.sales.funnel_steps import largest_pipeline
 from hlkit.client.text import many
@@ -36,33 +37,35 @@ class FunnelChart(Chart):
 
     def height(self, table: pd.DataFrame) -> float:
         rows = largest_pipeline(table)
-        return self._chart(table).height(rows if not is_grouped(table) else rows.drop_duplicates("stage_id"))
+        if is_grouped(table):
+            return _heatmap(table).height(rows)
+        return _bars(table).height(rows)
 
     def draw(self, table: pd.DataFrame, ax: Axes) -> None:
         rows = largest_pipeline(table)
-        if is_grouped(table):
-            rows = rows[rows["reached"].notna()]
-            rows = rows[rows.iloc[:, 0].isin(rows.iloc[:, 0].unique()[:MAX_GROUPS])]
-            rows = rows.assign(stage_id=_distinct_steps(rows))
-        self._chart(table).draw(_with_parts(rows), ax)
+        if not is_grouped(table):
+            _bars(table).draw(_with_parts(rows), ax)
+            return
+        groups = rows.iloc[:, 0]
+        rows = rows[rows["reached"].notna() & groups.isin(groups.unique()[:MAX_GROUPS])]
+        rows = rows.assign(stage_id=_distinct_steps(rows), small=rows["entered"] < SMALL)
+        _heatmap(table).draw(rows, ax)
 
-    def _chart(self, table: pd.DataFrame) -> Chart:
-        pipeline = largest_pipeline(table)["pipeline_id"].iloc[0]
-        notes = [
-            f"{many(count, kind)} in the table"
-            for count, kind in (
-                (table["pipeline_id"].nunique() - 1, "more pipeline"),
-                (table.iloc[:, 0].nunique() - MAX_GROUPS if is_grouped(table) else 0, "more group"),
-            )
-            if count > 0
-        ]
-        if is_grouped(table):
-            label = "; ".join([*notes, f"share of the group's deals in {pipeline} that reached the step"])
-            return Heatmap("stage_id", str(table.columns[0]), "total_share", label)
-        first = f"deals in {pipeline} that reached the step; at the right: share of the step before"
-        return Stacked(
-            PARTS, "; ".join([first, *notes]), "entered", value=_share_of_step, names=_steps, most=MAX_STEPS
-        )
+
+def _bars(table: pd.DataFrame) -> Stacked:
+    pipeline = largest_pipeline(table)["pipeline_id"].iloc[0]
+    label = f"deals in {pipeline} that reached the step; at the right: share of the step before"
+    more = table["pipeline_id"].nunique() - 1
+    note = f"; {many(more, 'more pipeline')} in the table" if more else ""
+    return Stacked(PARTS, label + note, "entered", value=_share_of_step, names=_steps, most=MAX_STEPS)
+
+
+def _heatmap(table: pd.DataFrame) -> Heatmap:
+    pipeline = largest_pipeline(table)["pipeline_id"].iloc[0]
+    label = f"share of the group's deals in {pipeline} that reached the step"
+    more = {"pipeline": table["pipeline_id"].nunique() - 1, "group": table.iloc[:, 0].nunique() - MAX_GROUPS}
+    notes = [f"{many(count, f'more {kind}')} in the table; " for kind, count in more.items() if count > 0]
+    return Heatmap("stage_id", str(table.columns[0]), "total_share", "".join(notes) + label)
 
 
 PARTS = (
