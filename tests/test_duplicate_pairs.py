@@ -42,6 +42,16 @@ def test_each_pair_has_both_people_and_its_evidence():
     assert table.loc[3, ["link", "other_link"]].tolist() == links
 
 
+def test_the_contact_to_keep_comes_first():
+    contacts = people(
+        ("Ann", "Berg", "ann@example.com", None, None, None),
+        ("Ann", "Berg", "ann@example.com", "+13125550101", None, None),
+    )
+
+    for rows in (contacts, contacts[::-1]):
+        assert duplicate_pairs(rows)[["contact_id", "other_contact_id"]].values.tolist() == [["c1", "c0"]]
+
+
 def test_a_key_column_is_named_as_evidence():
     contacts = people(*[("Ann", "Berg", *[None] * 4)] * 2).assign(**{"Customer no.": ["17", "17"]})
 

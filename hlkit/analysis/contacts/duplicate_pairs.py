@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from hlkit.analysis.contacts.duplicate_clusters import (
@@ -71,10 +72,10 @@ def duplicate_pairs(
 
     Returns
     -------
-    One row per pair, those of the largest clusters first and in them the strongest evidence: ``name``, ``link`` (to
-    the contact in HighLevel), ``other_name`` and ``other_link``, ``cluster`` (its number), ``evidence``, ``score``
-    (0 to 1, orders pairs by their evidence; 1 minus the product of (1 - weight) over the evidence), ``contact_id``
-    and ``other_contact_id``.
+    One row per pair, those of the largest clusters first and in them the strongest evidence: ``name`` and ``link``
+    (in HighLevel) of the contact that ``duplicates`` lists first, ``other_name`` and ``other_link``, ``cluster`` (its
+    number), ``evidence``, ``score`` (0 to 1, orders pairs by their evidence; 1 minus the product of (1 - weight) over
+    the evidence), ``contact_id`` and ``other_contact_id``.
 
     Raises
     ------
@@ -93,10 +94,20 @@ def duplicate_pairs(
             "contact_id": contacts["contact_id"],
         }
     )
-    first, second = (people.iloc[pairs[side]].reset_index(drop=True) for side in ("a", "b"))
+    sides = _in_order_of_cluster(pairs, clusters)
+    first, second = (people.iloc[sides[side]].reset_index(drop=True) for side in ("a", "b"))
     table = first.join(second.add_prefix("other_")).assign(
-        cluster=clusters["cluster"].reindex(pairs["a"]).array,
-        evidence=describe_evidence(pairs["bits"].to_numpy(), key_column)[0],
-        score=pairs["score"],
+        cluster=clusters["cluster"].reindex(sides["a"]).array,
+        evidence=describe_evidence(sides["bits"].to_numpy(), key_column)[0],
+        score=sides["score"],
     )
     return table.sort_values(["cluster", "score"], ascending=[True, False], kind="stable")
+
+
+def _in_order_of_cluster(pairs: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:
+    """*pairs* in the order of their clusters; in each, ``a`` is the contact nearer to the suggested survivor."""
+    rank = pd.Series(np.arange(len(clusters)), index=clusters.index)
+    rank_a, rank_b = rank.reindex(pairs["a"]).to_numpy(), rank.reindex(pairs["b"]).to_numpy()
+    rows, first, second = clusters.index.to_numpy(), np.minimum(rank_a, rank_b), np.maximum(rank_a, rank_b)
+    ordered = pairs.assign(a=rows[first], b=rows[second])
+    return ordered.iloc[np.lexsort((second, first))].reset_index(drop=True)
