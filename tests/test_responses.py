@@ -332,7 +332,24 @@ def test_contacts_are_read_only_to_group_by_one_of_their_columns(by, reads_conta
     assert ("contacts" in responses.resources_for({"by": by})) == reads_contacts
 
 
-# The headline
+# The chart and the headline
+
+
+def labels(table):
+    return [label.get_text() for label in responses.plot(table).get_yticklabels()]
+
+
+def test_the_chart_of_users_leaves_out_turns_without_a_reply():
+    rows = [inbound("ann", 0), reply("ann", 10), inbound("bob", 0), inbound("cyd", 0), reply("cyd", 9, user="u2")]
+
+    assert labels(run(*rows, by="user_id")) == ["u1", "u2"]
+    assert labels(run(inbound("ann", 0), by="user_id")) == ["no user"]
+
+
+def test_the_chart_of_hours_has_all_hours_in_order():
+    rows = [row for hour in range(15) for row in (inbound(str(hour), 60 * hour), reply(str(hour), 60 * hour + 5))]
+
+    assert labels(run(*rows, by="hour")) == ["12 AM", *HOURS[10:]]
 
 
 def test_the_headline_gives_the_median_the_share_on_time_and_who_waits():

@@ -78,16 +78,21 @@ def write_values(ax: Axes, values: Sequence[str], rest: Sequence[str], weak: Any
         ax.annotate(more, (1, row), (offset, 0), **where, color=MUTED, fontsize=8)
 
 
-def row_names(table: pd.DataFrame, nothing: str = "") -> list[str]:
-    """The names of the rows; "no source", or *nothing*, instead of "(none)"."""
-    return group_names(table.iloc[:, 0], str(table.columns[0]), nothing)
+def row_names(table: pd.DataFrame) -> list[str]:
+    """The names of the rows; "no source" instead of "(none)"."""
+    return group_names(table.iloc[:, 0], str(table.columns[0]))
 
 
-def group_names(groups: Iterable[Any], column: str, nothing: str = "") -> list[str]:
-    """The names of *groups* of *column*; "no source", or *nothing*, instead of "(none)"."""
+def group_names(groups: Iterable[Any], column: str) -> list[str]:
+    """The names of *groups* of *column*; "no source" instead of "(none)"."""
     kind = column.removesuffix("_id").replace("_", " ")
-    nothing = nothing or (f"no {kind}" if column != "group" else NONE)
+    nothing = f"no {kind}" if column != "group" else NONE
     return [nothing if name == NONE else str(name) for name in groups]
+
+
+def most_rows(table: pd.DataFrame, orders: Mapping[str, Sequence[str]]) -> int:
+    """How many groups are drawn at most; groups with an order, such as hours, leave no gaps."""
+    return 24 if table.columns[0] in orders else MAX_ROWS
 
 
 def name_axis(ax: Axes, label: str) -> None:
@@ -124,7 +129,7 @@ class Dots(Chart):
 
     ``n`` is the column of the rows that the share is of, ``beside`` adds a text to the right of a row's value, and
     ``order="table"`` leaves small groups in their place, and so do ``orders``: the columns of groups with an order of
-    their own, such as hours. ``names`` gives the names of
+    their own, such as hours. ``without`` names a group that is not drawn, by column. ``names`` gives the names of
     the rows, and ``arrange`` their order, of which the first are drawn instead of the largest.
     """
 
@@ -134,6 +139,7 @@ class Dots(Chart):
     beside: Beside = lambda row: ""
     order: Literal["small last", "table"] = "small last"
     orders: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    without: Mapping[str, str] = field(default_factory=dict)
     needs_column: str = ""
     names: Callable[[pd.DataFrame], list[str]] | None = None
     arrange: Callable[[pd.DataFrame], pd.DataFrame] | None = None
@@ -144,10 +150,13 @@ class Dots(Chart):
         return (self.needs_column or f"{self.share}_share",)
 
     def height(self, table: pd.DataFrame) -> float:
-        return height_of_rows(min(len(table), 12))
+        return height_of_rows(min(len(table), most_rows(table, self.orders)))
 
     def draw(self, table: pd.DataFrame, ax: Axes) -> None:
-        shown = top_groups(table, ax, self.n) if self.arrange is None else top_groups(self.arrange(table), ax)
+        is_left_out = table.iloc[:, 0] == self.without.get(str(table.columns[0]))
+        table = table if is_left_out.all() else table[~is_left_out]
+        arranged, size = (table, self.n) if self.arrange is None else (self.arrange(table), None)
+        shown = top_groups(arranged, ax, size, most_rows(table, self.orders))
         small = as_mask(shown["small"])
         if self.order == "small last" and table.columns[0] not in self.orders:
             shown, small = pd.concat([shown[~small], shown[small]]), np.sort(small)
@@ -228,10 +237,10 @@ class Stacked(Chart):
         return self.interval is not None
 
     def height(self, table: pd.DataFrame) -> float:
-        return height_of_rows(min(len(table), self.most) + 1)
+        return height_of_rows(min(len(table), max(self.most, most_rows(table, self.orders))) + 1)
 
     def draw(self, table: pd.DataFrame, ax: Axes) -> None:
-        shown = top_groups(table, ax, self.n, self.most)
+        shown = top_groups(table, ax, self.n, max(self.most, most_rows(table, self.orders)))
         rows = label_rows(ax, row_names(shown) if self.names is None else self.names(shown))
         start = np.zeros(len(shown))
         widths = [part.widths(shown) for part in self.parts]

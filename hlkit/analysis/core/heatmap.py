@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+_MAX_NUMBERED = 84  # cells: with more of them, only the darkest have numbers
+
+
 @dataclass(frozen=True)
 class Heatmap(Chart):
     """A cell for each pair of *row* and *column*, darker for a higher *value*: a count, or a share in percent.
 
     ``rows`` and ``columns`` give their order: all from the first with a value to the last are drawn. Without them
-    the order is that of the table. A share of fewer than 20 rows is gray, on white.
+    the order is that of the table. A share of fewer than 20 rows is gray on white, or not shown among many cells.
     """
 
     row: str
@@ -48,13 +51,19 @@ class Heatmap(Chart):
         weak = np.zeros(values.shape, dtype=bool)
         if is_share and "small" in table:
             weak = self._grid(table.assign(small=table["small"].astype("float64")), "small", rows, columns) == 1
-        known = values[np.isfinite(values) & ~weak]
+        is_known = np.isfinite(values) & ~weak
+        if values.size > _MAX_NUMBERED:
+            across = _span(is_known.any(axis=0)) if self.columns else slice(None)
+            down = _span(is_known.any(axis=1)) if self.rows else slice(None)
+            rows, columns = rows[down], columns[across]
+            values, weak, is_known = (cells[down, across] for cells in (values, weak, is_known))
+        known = values[is_known]
         low, top = (float(known.min()) if is_share else 0.0, float(known.max())) if len(known) else (0.0, 1.0)
         step = np.minimum(np.floor((values - low) / ((top - low) or 1) * 6), 5)
         step[weak] = np.nan
         ax.imshow(step, cmap=ListedColormap(HEAT), vmin=-0.5, vmax=5.5, aspect="auto", interpolation="nearest")
         for y, x in np.argwhere(np.isfinite(values)):
-            if values.size <= 84 or step[y, x] == 5:
+            if values.size <= _MAX_NUMBERED or step[y, x] == 5:
                 text = f"{values[y, x]:.0%}" if is_share else f"{values[y, x]:,.0f}"
                 color = MUTED if weak[y, x] else "white" if step[y, x] > 3 else INK
                 ax.text(x, y, text, ha="center", va="center", fontsize=7, color=color)
@@ -68,7 +77,7 @@ class Heatmap(Chart):
         ax.tick_params(which="minor", length=0)
         ends = [format_percent(end) if is_share else f"{end:,.0f}" for end in (low, top)]
         scale = f": light {ends[0]}, dark {ends[1]}" if len(known) else ""
-        name_axis(ax, f"{text_of(self.label, table)}{scale}" + "; gray: fewer than 20 rows" * bool(weak.any()))
+        name_axis(ax, f"{text_of(self.label, table)}{scale}" + "; white: fewer than 20 rows" * bool(weak.any()))
 
     def _grid(self, table: pd.DataFrame, value: str, rows: list[Any], columns: list[Any]) -> Any:
         """The numbers of the column *value*, by row and column."""
@@ -84,6 +93,12 @@ class Heatmap(Chart):
         turned = every == 1 and max(map(len, names)) > 6
         options: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if turned else {}
         ax.set_xticks(range(0, len(columns), every), names[::every], **options)
+
+
+def _span(mask: Any) -> slice:
+    """From the first true item of *mask* to the last; everything if none is true."""
+    positions = np.flatnonzero(mask)
+    return slice(positions[0], positions[-1] + 1) if len(positions) else slice(None)
 
 
 def _in_order(values: pd.Series, order: Sequence[Any], most: int) -> list[Any]:

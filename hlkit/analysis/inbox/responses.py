@@ -7,9 +7,10 @@ from typing import Any
 import pandas as pd
 
 from hlkit.analysis.core.canvas import format_minutes
-from hlkit.analysis.core.charts import Dots, row_names
+from hlkit.analysis.core.charts import Dots
 from hlkit.analysis.core.groups import (
     HOURS,
+    NONE,
     OFFICE,
     SMALL,
     WEEKDAYS,
@@ -81,7 +82,7 @@ def _on_time(table: pd.DataFrame) -> str:
         n="turns",
         beside=lambda row: f"median {format_minutes(row['median_min'])}" if pd.notna(row["median_min"]) else "",
         orders=ORDERS,
-        names=lambda table: row_names(table, "no reply yet" if table.columns[0] in ("user", "user_id") else ""),
+        without={"user": NONE, "user_id": NONE},  # turns without a reply
     ),
     headline=Compare("on_time", answered_on_time, unknown="No message has a reply or has missed its target yet."),
     definition=(
