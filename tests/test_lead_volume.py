@@ -6,6 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import hlkit as hl
+from hlkit.analysis.core.rows_behind import RowsBehind
 from hlkit.analysis.leads.expected_leads import MIN_MEAN, UNUSUAL, fit_start, poisson_fit
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.schema import INSTANT, TEXT
@@ -207,6 +208,64 @@ def test_the_weeks_before_a_group_starts_are_null():
     assert table.loc["web", "before"].tolist() == [pd.NA, 7, 2]
 
 
+def test_a_month_is_compared_with_the_month_before_by_leads_a_day():
+    counts = [2] * 26 + [4] * 28 + [4] * 15  # January 6 to 31, February, March 1 to 15
+
+    table = lead_volume(daily(counts), as_of=after(counts), every="month")
+
+    assert table["date"].dt.strftime("%Y-%m-%d").tolist() == ["2025-01-01", "2025-02-01", "2025-03-01"]
+    assert table["whole"].tolist() == [False, True, False]
+    assert table["leads"].tolist() == [52, 112, 60]
+    assert table["before"].tolist() == [pd.NA, pd.NA, 60]  # not all of January; February 1 to 15
+    assert table["change"].tolist() == pytest.approx([np.nan, np.nan, 0], nan_ok=True)
+
+
+def test_months_of_different_length_are_compared_by_leads_a_day():
+    counts = [9] * 31 + [9] * 28 + [9] * 31
+    frame, as_of = daily(counts, start="2025-01-01"), after(counts, "2025-01-01")
+
+    table = lead_volume(frame, as_of=as_of, every="month")
+
+    assert table[["leads", "before"]].values.tolist() == [[279, pd.NA], [252, 279], [279, 252]]
+    assert table["change"].tolist() == pytest.approx([np.nan, 0, 0], nan_ok=True)
+    # 279 of 531 is 0.5254, by Wilson 0.4829 to 0.5676: a ratio of 0.9337 to 1.3126, over 31 days to 28
+    last = table.iloc[-1]
+    assert [last["change_low"], last["change_high"]] == pytest.approx([-0.1566, 0.1856], abs=1e-3)
+    assert lead_volume.headline(table) == (
+        "279 leads in March 2025 (9.0 a day), vs. 252 (9.0 a day) the month before, no significant change."
+    )
+
+
+def test_a_day_is_compared_with_the_same_weekday_of_the_week_before():
+    counts = [1, 2, 3, 4, 5, 0, 0, 3, 2]
+
+    table = lead_volume(daily(counts), as_of=after(counts))
+
+    assert table["before"].tolist() == [pd.NA] * 7 + [1, 2]
+    assert table["change"].tolist() == pytest.approx([np.nan] * 7 + [2, 0], nan_ok=True)
+    assert table["whole"].all()
+
+
+@pytest.mark.parametrize("every", ["week", "month"])
+def test_only_days_have_a_weekday_and_an_expected_range(every):
+    table = lead_volume(daily([16] * 90), as_of=after([0] * 90), every=every)
+
+    assert table[["weekday", "expected", "low", "high", "z", "anomaly"]].isna().all(axis=None)
+    assert table["dispersion"].notna().all()
+
+
+def test_the_rows_of_a_group_or_a_date_are_its_leads():
+    created = ["2025-03-03T10:00Z", "2025-03-03T11:00Z", "2025-03-05T23:59Z", "2025-03-07T08:00Z"]
+    frame = contacts(*created, source=["ads", "web", "ads", "ads"])
+    table, log = lead_volume.run(frame, as_of="2025-03-07T12:00Z", by="source")
+    behind = RowsBehind(table, log, lead_volume.rows, lambda rows: rows)
+
+    assert behind.of("ads")["contact_id"].tolist() == ["c0", "c2"]  # the last day is incomplete
+    assert behind.of("2025-03-03")["contact_id"].tolist() == ["c0", "c1"]
+    assert behind.of(("ads", "2025-03-03"))["contact_id"].tolist() == ["c0"]
+    assert behind.of(("web", "2025-03-03")).columns.tolist() == ["created_at", "contact_id"]
+
+
 def simulated(dispersion, groups, weeks, rng):
     """Contacts of so many groups, whose days have a mean of 25 and a variance of *dispersion* times that."""
     mean, days = 25, weeks * 7
@@ -373,6 +432,33 @@ def test_the_headline_of_weeks_compares_the_last_full_week():
     assert lead_volume.headline(first) == "21 leads in the week of January 6, 2025."
     assert lead_volume.headline(second) == (
         "21 leads in the week of January 13, 2025, vs. 21 the week before, too little history to test the change."
+    )
+
+
+def test_the_headline_of_groups_by_week_or_month_has_the_largest():
+    frame = daily([16] * 90).assign(source="ads")
+    frame.loc[::4, "source"] = "web"
+    choices = {"as_of": after([0] * 90), "by": "source"}
+
+    weeks, months = (lead_volume.headline(lead_volume(frame, every=every, **choices)) for every in ("week", "month"))
+
+    # 12 leads a day from ads, from January 6 to April 5
+    assert weeks == (
+        "Most leads in the week of March 24, 2025: ads, 84. The week before, ads had 84: no significant change."
+    )
+    assert months == (
+        "Most leads in March 2025: ads, 372. The month before, ads had 336 (12.0 a day): no significant change."
+    )
+
+
+def test_without_a_full_week_or_month_the_headline_counts_the_leads():
+    frame, as_of = daily([3] * 4).assign(source=["a", "b"] * 6), after([0] * 4)
+
+    assert lead_volume.headline(lead_volume(frame, as_of=as_of, every="month")) == (
+        "12 leads so far, in less than a full month."
+    )
+    assert lead_volume.headline(lead_volume(frame, as_of=as_of, every="week", by="source")) == (
+        "No group has a full week yet."
     )
 
 

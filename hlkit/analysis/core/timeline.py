@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from hlkit.analysis.core.canvas import INK, MUTED, REST, SERIES, STEPS, draw_gridlines, draw_points, top_groups
-from hlkit.analysis.core.charts import DASHES, Chart, label_ends, legend_above, row_names
+from hlkit.analysis.core.charts import Chart, legend_above, row_names
+from hlkit.analysis.core.curves import DASHES, label_ends
 from hlkit.analysis.core.groups import Floats
 from hlkit.analysis.core.headlines import option_value
 from hlkit.analysis.core.run_log import as_mask
