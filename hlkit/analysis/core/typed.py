@@ -140,12 +140,12 @@ class BoundMethods:
         self,
         *,
         by: str | None = None,
-        show: Literal["days", "weeks"] = "days",
+        every: Literal["day", "week", "month"] = "day",
         imports: Literal["exclude", "include"] = "exclude",
         timezone: str | dt.tzinfo | None = None,
         **options: Unpack[Options],
     ) -> Result:
-        """How many leads do we get each day, and which days were unusual?"""
+        """How many leads do we get, and which days were unusual?"""
 
     def lead_waits(
         self,
