@@ -172,9 +172,9 @@ def of_leads(show, dispersion):
 
 
 ONE_LAW = {
-    "quality": of_sizes("quality", laws.quality),
-    "quality, 20 groups": of_sizes("quality", laws.quality, TWENTY),
-    "duplicates": of_sizes("duplicates", laws.duplicates),
+    "reachability": of_sizes("reachability", laws.reachability),
+    "reachability, 20 groups": of_sizes("reachability", laws.reachability, TWENTY),
+    "duplicate_share": of_sizes("duplicate_share", laws.duplicate_share),
     "appointments": of_sizes("appointments", laws.appointments),
     "appointments by hour": lambda rng: one_by_one(
         "appointments", functools.partial(laws.appointments, by="hour"), rng, 15
@@ -209,7 +209,7 @@ def test_groups_of_one_law_rarely_differ_in_headlines(name):
 
 
 # The groups of the frames above: sources, stages, hours, lengths of wait.
-NAMES = r"\bs\d+|\b\d+ [AP]M|\b\d+-\d+ (?:min|h)|up to 5 min|over 24 h"
+NAMES = r"\b[sS]\d+|\b\d+ [AP]M|\b\d+-\d+ (?:min|h)|up to 5 min|over 24 h"
 
 
 @pytest.mark.parametrize("name", [name for name in ONE_LAW if "lead_volume" not in name])
@@ -222,7 +222,7 @@ def test_without_a_significant_difference_no_group_is_named(name):
 
 SHARED_NOISE = {
     "stuck, stages with limits of their own": functools.partial(laws.stuck, wins=25),
-    "duplicates, some in three times and more": functools.partial(laws.duplicates, twice=0.1, copies=2),
+    "duplicate_share, some in three times and more": functools.partial(laws.duplicate_share, twice=0.1, copies=2),
 }
 
 
@@ -239,7 +239,7 @@ def test_noise_that_the_rows_of_a_group_share_is_not_a_difference(name):
 
 
 REAL_DIFFERENCE = {
-    "quality": lambda rng, sizes, shares: laws.quality(rng, sizes, shares),
+    "reachability": lambda rng, sizes, shares: laws.reachability(rng, sizes, shares),
     "appointments": lambda rng, sizes, shares: laws.appointments(rng, sizes, shares, 0, several=1, unmarked=0),
     "attribution": lambda rng, sizes, shares: laws.attribution(
         laws.deals(rng, sizes, chance=shares, days=(20, 20), youngest=100)
@@ -259,36 +259,38 @@ def test_30_and_45_percent_of_300_rows_differ_in_headlines(name):
 def test_a_group_that_is_named_has_a_higher_or_lower_share_than_the_others():
     rng = np.random.default_rng(5)
     sizes = (40, 80, 150, 150, 300, 600)
-    table = laws.quality(rng, sizes * RUNS, np.clip(rng.normal(0.5, 0.08, len(sizes) * RUNS), 0, 1))
+    table = laws.reachability(rng, sizes * RUNS, np.clip(rng.normal(0.5, 0.08, len(sizes) * RUNS), 0, 1))
     table = table[table["channel"] == "email"].reset_index(drop=True)
     run = table["source"].str.removeprefix("s").astype("int64").to_numpy() // len(sizes)
     checked = {"above": 0, "below": 0}
 
     for number in range(RUNS):
         groups = table[run == number].set_index("source")
-        text = hl.analyses.quality.headline(groups.reset_index())
-        for where, name in re.findall(r"(above|below) the others: (s\d+), \d+%", text.lower()):
-            others = groups.drop(name)
-            pooled = (others["reachable_share"] * others["n"]).sum() / others["n"].sum()
-            share = groups["reachable_share"][name]
-            assert share > pooled if where == "above" else share < pooled, text
-            checked[where] += 1
+        text = hl.analyses.reachability.headline(groups.reset_index())
+        named = r"((?:s\d+ \(\d+%\)(?:, | and | ))+)(?:and \d+ more )?(?:is|are) (above|below) the other"
+        for names, where in re.findall(named, text.lower()):
+            for name in re.findall(r"s\d+", names):
+                others = groups.drop(name)
+                pooled = (others["reachable_share"] * others["n"]).sum() / others["n"].sum()
+                share = groups["reachable_share"][name]
+                assert share > pooled if where == "above" else share < pooled, text
+                checked[where] += 1
 
     assert min(checked.values()) >= 10
 
 
 def test_two_groups_are_compared_with_each_other():
-    text = hl.analyses.quality.headline(reachable(web=(160, 200), ads=(80, 200)))
+    text = hl.analyses.reachability.headline(reachable(web=(160, 200), ads=(80, 200)))
 
     # By Wilson 160 of 200 is .739 to .849, and 80 of 200 is .335 to .469.
-    assert "web, 80% (74 to 85), vs. ads, 40% (33 to 47), a significant difference (p < .001)." in text
+    assert "Web (80%) is above ads (40%), a significant difference (p < .001)." in text
 
 
 # ---- groups that are never named
 
 
 def reachable(**groups):
-    """quality of contacts by source: each has so many who can be reached by email, of so many."""
+    """reachability of contacts by source: each has so many who can be reached by email, of so many."""
     rows = [(name, k > number) for name, (k, n) in groups.items() for number in range(n)]
     contacts = pd.DataFrame(
         {
@@ -297,21 +299,20 @@ def reachable(**groups):
             "email": laws.texts(["ann@example.com" if has else None for _, has in rows]),
         }
     )
-    return hl.analyses.quality(contacts, by="source", as_of=AS_OF)
+    return hl.analyses.reachability(contacts, by="source", as_of=AS_OF)
 
 
 @pytest.mark.parametrize(("name", "rows"), [("radio", 19), (NONE, 200), (OTHER, 200), (UNKNOWN_USER, 200)])
 def test_a_small_or_unnamed_group_is_never_compared(name, rows):
-    text = hl.analyses.quality.headline(reachable(web=(80, 200), ads=(80, 200), **{name: (rows, rows)}))
+    text = hl.analyses.reachability.headline(reachable(web=(80, 200), ads=(80, 200), **{name: (rows, rows)}))
 
-    assert "40% across 2 groups, no significant difference (p > .99)." in text
+    assert "No significant difference between 2 sources (40%, p > .99)." in text
 
 
 def test_a_group_of_20_rows_is_compared():
-    text = hl.analyses.quality.headline(reachable(web=(80, 200), ads=(80, 200), radio=(20, 20)))
+    text = hl.analyses.reachability.headline(reachable(web=(80, 200), ads=(80, 200), radio=(20, 20)))
 
-    assert "Above the others: radio, 100% (84 to 100)" in text
-    assert "a significant difference (p < .001)." in text
+    assert "Radio (100%) is above the other sources, a significant difference (p < .001)." in text
 
 
 def test_replies_of_an_unknown_user_are_never_compared():
@@ -345,13 +346,13 @@ def test_groups_that_overlap_are_never_compared():
     contacts["tags"] = [["red"]] * 100 + [["red", "blue"]] * 100 + [["blue"]] * 100
     contacts["email"] = laws.texts(["ann@example.com"] * 100 + [None] * 200)
 
-    table = hl.analyses.quality(contacts, by="tags", as_of=AS_OF)
+    table = hl.analyses.reachability(contacts, by="tags", as_of=AS_OF)
 
     shares = table[table["channel"] == "email"].set_index("tags")["reachable_share"]
     assert shares.to_dict() == {"red": 0.5, "blue": 0}
     assert not len(comparison.compare(table, "reachable").groups)
-    text = hl.analyses.quality.headline(table)
-    assert "0% to 50% across 2 groups; groups overlap, so they are not compared." in text
+    text = hl.analyses.reachability.headline(table)
+    assert "0% to 50% by group, not compared because groups overlap." in text
 
 
 def test_credit_that_is_split_is_never_compared():
@@ -379,7 +380,7 @@ def test_of_over_1000_groups_the_smallest_are_combined_and_never_compared():
     assert email.loc[OTHER, ["n", "reachable_share"]].tolist() == [2020, 1]
     definition = table.attrs["hlkit"]["definition"]
     assert "source has 1,100 values: the 101 with the fewest rows are combined in (other)." in definition
-    assert "40% across 999 groups, no significant difference (p > .99)." in hl.analyses.quality.headline(table)
+    assert "No significant difference between 999 sources (40%, p > .99)." in hl.analyses.reachability.headline(table)
 
 
 def test_1000_groups_are_all_shown():
