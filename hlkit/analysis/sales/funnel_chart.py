@@ -64,8 +64,9 @@ def _heatmap(table: pd.DataFrame) -> Heatmap:
     pipeline = largest_pipeline(table)["pipeline_id"].iloc[0]
     label = f"share of the group's deals in {pipeline} that reached the step"
     more = {"pipeline": table["pipeline_id"].nunique() - 1, "group": table.iloc[:, 0].nunique() - MAX_GROUPS}
-    notes = [f"{many(count, f'more {kind}')} in the table; " for kind, count in more.items() if count > 0]
-    return Heatmap("stage_id", str(table.columns[0]), "total_share", "".join(notes) + label)
+    note = " and ".join(many(count, f"more {kind}") for kind, count in more.items() if count > 0)
+    label = f"{note} in the table; {label}" if note else label
+    return Heatmap("stage_id", str(table.columns[0]), "total_share", label)
 
 
 PARTS = (
