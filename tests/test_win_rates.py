@@ -270,6 +270,16 @@ def test_the_deals_behind_a_group_have_a_name_and_a_link():
     assert rows["name"].tolist() == named[rows["opportunity_id"]].tolist()
 
 
+def test_two_years_are_compared_by_the_share_won_within_30_days():
+    loc = hl.demo(as_of="2026-01-01", size=600)
+    compared = loc.analyses.win_rates(period="2025", compare="last year").table.iloc[0]
+    now = loc.analyses.win_rates(period="2025").table.iloc[0]
+    before = loc.analyses.win_rates(period="2024", as_of="2025-01-01").table.iloc[0]
+
+    assert (compared["n"], compared["n_before"]) == (now["n"], before["n"])
+    assert compared["change"] == pytest.approx(now["win_30d_share"] - before["win_30d_share"])
+
+
 # ---- planted, and fast
 
 

@@ -121,7 +121,7 @@ def close_curve(
     total = {**wins_at_ages(deals, wins_by_age(deals), *AGES), "small": len(deals) < SMALL}
     deals, keys = assign_groups(deals, group_or_cohort(opportunities, deals, by, timezone))
     column = group_column_name(by, close_curve.columns)
-    record_rows(deals, pd.DataFrame({by or column: keys}), total)
+    record_rows(deals, keys.to_frame(column if by is None else by), total)
     ages = np.arange(0, int(days) + 1, dtype="float64")
     curves = [pd.DataFrame(columns=[column, *close_curve.columns])]
     for name in rank_by_size(keys)[1]:
