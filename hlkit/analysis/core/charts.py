@@ -33,6 +33,7 @@ from hlkit.analysis.core.run_log import as_mask
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.markers import MarkerStyle
 
 Text = str | Callable[[pd.DataFrame], str]  # of the table
 Beside = Callable[[pd.Series], str]  # of a row: what is written to the right of its value
@@ -76,6 +77,13 @@ def write_values(ax: Axes, values: Sequence[str], rest: Sequence[str], weak: Any
         weight, color = ("normal", MUTED) if is_weak else ("bold", INK)
         ax.annotate(value, (1, row), (8, 0), **where, color=color, fontsize=9, fontweight=weight)
         ax.annotate(more, (1, row), (offset, 0), **where, color=MUTED, fontsize=8)
+
+
+def filled(marker: str) -> MarkerStyle:
+    """A marker that is filled whatever the notebook's settings are."""
+    from matplotlib.markers import MarkerStyle
+
+    return MarkerStyle(marker, fillstyle="full")
 
 
 def row_names(table: pd.DataFrame) -> list[str]:
@@ -166,13 +174,17 @@ class Dots(Chart):
         colors = np.where(small, REST, SERIES[0]).tolist()
         ax.hlines(rows, low, high, colors=colors, linewidth=3, alpha=0.65, linestyles="-", zorder=2)
         faces = np.where(small, "white", SERIES[0]).tolist()
-        ax.scatter(share, rows, s=50, c=faces, edgecolors=colors, linewidths=1.5, zorder=3, marker="o")
+        ax.scatter(share, rows, s=50, c=faces, edgecolors=colors, linewidths=1.5, zorder=3, marker=filled("o"))
         ends = [low, high]
         if self.before is not None:
             (earlier,) = numbers_of(shown, f"{self.before}_share")
-            ax.scatter(
-                earlier, rows, s=40, marker="D", facecolors="white", edgecolors=REST, linewidths=1.2, zorder=2.5
-            )
+            look: dict[str, Any] = {
+                "facecolors": "white",
+                "edgecolors": REST,
+                "linewidths": 1.2,
+                "marker": filled("D"),
+            }
+            ax.scatter(earlier, rows, s=40, zorder=2.5, **look)
             ends.append(earlier)
         left, right = float(np.nanmin(ends)), float(np.nanmax(ends))
         space = max(0.04, 0.06 * (right - left))
@@ -337,11 +349,10 @@ class Strip(Chart):
         smallest = 1 / 24 if self.unit == "days" else 0.5
         x = table[self.x].fillna(smallest).clip(lower=smallest).to_numpy("float64")
         is_alert, size = as_mask(table["(alert)"]), 18 if len(table) < 500 else 8
-        ax.scatter(
-            x[~is_alert], y[~is_alert], s=size, facecolors="white", edgecolors=REST, linewidths=0.8, rasterized=True
-        )
+        marks: dict[str, Any] = {"s": size, "marker": filled("o"), "rasterized": True}
+        ax.scatter(x[~is_alert], y[~is_alert], facecolors="white", edgecolors=REST, linewidths=0.8, **marks)
         color = SERIES[0] if self.alert is None else STEPS["attention"]
-        ax.scatter(x[is_alert], y[is_alert], s=size, color=color, linewidths=0, rasterized=True, zorder=3)
+        ax.scatter(x[is_alert], y[is_alert], color=color, linewidths=0, zorder=3, **marks)
         right = x.max()
         if self.limit is not None:
             limit = lanes["limit"].to_numpy("float64", na_value=np.nan)
