@@ -167,10 +167,9 @@ def reachability(
     codes, names = rank_by_size(groups)
     group = group_column_name(by, reachability.columns)
     keys = pd.DataFrame({group: groups, "channel": rows["channel"]})
-    record_rows(rows, keys, {str(name): total[name].iloc[0] for name in total if len(total)})
-    number = codes * len(CHANNELS) + rows["channel"].map({name: n for n, name in enumerate(CHANNELS)}).to_numpy(
-        "int64"
-    )
+    behind = rows.astype(dict.fromkeys(("sent", "failed"), COUNT.dtype))
+    record_rows(behind, keys, {str(name): total[name].iloc[0] for name in total if len(total)})
+    number = codes * len(CHANNELS) + pd.Categorical(rows["channel"], [*CHANNELS]).codes
     table = _summarize(rows, number)
     table.insert(0, group, np.repeat(names, len(CHANNELS)))
     table.insert(1, "channel", [*CHANNELS] * len(names))
