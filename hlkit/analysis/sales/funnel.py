@@ -7,14 +7,7 @@ from typing import Literal
 import pandas as pd
 
 from hlkit.analysis.core.contact_names import deal_names
-from hlkit.analysis.core.deals import (
-    AGES,
-    Abandoned,
-    deal_group_keys,
-    deals_as_of,
-    win_columns,
-    without_abandoned,
-)
+from hlkit.analysis.core.deals import AGES, Abandoned, deal_group_keys, deals_as_of, win_columns, without_abandoned
 from hlkit.analysis.core.groups import SMALL, assign_groups, group_column_name, require_columns
 from hlkit.analysis.core.headlines import compare_win_rates, largest_group, option_value
 from hlkit.analysis.core.registry import analysis
