@@ -167,6 +167,8 @@ def test_a_frame_with_only_ids_is_enough():
 
     assert reachability(ids)["reachable_share"].tolist() == [0, 0, 0]
     assert len(reachability(ids.iloc[:0])) == 0
+    assert len(reachability(contacts(), messages())) == 0
+    assert reachability(ids, messages())["sent"].tolist() == [0, 0, 0]
     with pytest.raises(MissingColumn):
         reachability(ids, by="source")
 

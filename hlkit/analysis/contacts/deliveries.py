@@ -38,7 +38,7 @@ def count_deliveries(messages: pd.DataFrame, contact_ids: pd.Series) -> pd.DataF
         }
     )
     counts: pd.DataFrame = results.fillna(False).astype(int).groupby([channel, sent["contact_id"]]).sum()
-    return counts.rename_axis(["channel", "contact_id"])
+    return counts.rename_axis(["channel", "contact_id"]).reset_index()
 
 
 def _channel_of(message_type: str) -> str | float:

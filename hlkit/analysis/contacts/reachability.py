@@ -158,7 +158,8 @@ def reachability(
         remark("Without messages, failed messages are not counted.")
         rows = rows.assign(sent=np.nan, failed=np.nan, opted_out=np.nan)
     else:
-        rows = rows.join(count_deliveries(messages, contacts["contact_id"]), on=["channel", "contact_id"])
+        counts = count_deliveries(messages, contacts["contact_id"])
+        rows = rows.merge(counts, how="left", on=["channel", "contact_id"]).set_axis(rows.index)
         rows = rows.fillna({"sent": 0, "failed": 0, "opted_out": 0})
     email = rows[rows["channel"] == "email"]
     total = _summarize(email, np.zeros(len(email), dtype="int64"))
