@@ -10,7 +10,8 @@ from made import drawn, frames_for, typed
 
 import hlkit as hl
 from hlkit.analysis.core.groups import wilson
-from hlkit.client.errors import MissingColumn
+from hlkit.analysis.core.rows_behind import RowsBehind
+from hlkit.client.errors import InvalidRequest, MissingColumn
 from hlkit.sim import people
 from hlkit.sim.contacts import SOURCES
 from hlkit.sim.data import Data
@@ -158,6 +159,57 @@ def test_channels_are_highlevels():
     assert groups == {"Paid Search", "Paid Social", "Social", "Direct", "CRM UI", "Third party", "Other", "(none)"}
 
 
+@pytest.mark.parametrize(
+    ("touch", "channel"),
+    [
+        ({"first_channel": "Paid Search", "first_utm_source": "google"}, "Paid Search"),
+        ({"first_channel": "Organic Search", "first_utm_source": "google"}, "Organic Search"),
+        ({"first_channel": "Paid Social", "first_utm_source": "facebook"}, "Paid Social"),
+        ({"first_channel": "Social media", "first_utm_source": "facebook"}, "Social"),
+        ({"first_utm_medium": "cpc"}, "Paid Search"),
+        ({"first_utm_medium": "cpc", "first_utm_source": "Google"}, "Paid Search"),
+        ({"first_utm_medium": "cpc", "first_utm_source": "fb"}, "Paid Social"),
+        ({"first_utm_medium": "paid", "first_utm_source": "facebook"}, "Paid Social"),
+        ({"first_utm_medium": "paid", "first_referrer": "https://www.google.com/"}, "Paid Search"),
+        ({"first_utm_medium": "Paid_Social"}, "Paid Social"),
+        ({"first_utm_medium": "paid"}, "Paid Other"),
+        ({"first_url": "https://lake.example.com/?utm_medium=cpc&utm_source=bing"}, "Paid Search"),
+        ({"first_url": "https://lake.example.com/?a=1&gclid=Cj0K#x"}, "Paid Search"),
+        ({"first_url": f"{WEBSITE}/quote?gclid=Cj0K", "first_referrer": f"{WEBSITE}/"}, "Paid Search"),
+        ({"first_url": "https://lake.example.com/?fbclid=IwAR"}, "Social"),  # also of posts
+        ({"first_url": "https://lake.example.com/?fbclid=IwAR&utm_medium=paid"}, "Paid Social"),
+        ({"first_url": "https://lake.example.com/?gclid="}, "(none)"),
+        ({"first_referrer": "https://www.google.com/"}, "Organic Search"),
+        ({"first_referrer": "https://l.facebook.com/"}, "Social"),
+        ({"first_channel": "Organic Search", "first_url": "https://lake.example.com/?gclid=Cj0K"}, "Organic Search"),
+        ({"first_utm_medium": "email", "first_utm_source": "news"}, "(none)"),
+    ],
+)
+def test_paid_and_organic_channels_are_apart(touch, channel):
+    assert sources({"contact_id": "ann", **touch}, by="channel") == channel
+
+
+def test_a_paid_medium_of_the_last_touch_is_its_own():
+    who = contacts(contact("ann", "google", "google", first_utm_medium="organic", last_utm_medium="cpc"))
+
+    assert list(ask(who, by="channel").index) == ["Organic Search"]
+    assert list(ask(who, by="channel", model="last").index) == ["Paid Search"]
+
+
+def test_the_rows_of_a_group_are_its_leads_unless_credit_is_split():
+    who = contacts(contact("ann", "ads", "mail"), contact("bob", "mail"))
+
+    def behind(**choices):
+        table, log = attribution.run(who, deals(), as_of=AS_OF, **choices)
+        return RowsBehind(table, log, attribution.rows, lambda rows: rows)
+
+    assert behind().of("ads")["contact_id"].tolist() == ["ann"]
+    assert behind(model="last").of("mail")["contact_id"].tolist() == ["ann", "bob"]
+    assert behind(by=None).of(None).columns.tolist() == ["created_at", "contact_id"]
+    with pytest.raises(InvalidRequest, match="no groups whose rows can be listed"):
+        behind(model="split").of("ads")
+
+
 def test_campaigns_come_from_the_touch():
     who = contacts(
         contact("a", "ads", "mail", first_campaign="spring", last_campaign="summer"),
@@ -215,7 +267,7 @@ def test_groups_are_compared_at_an_age_that_all_have_reached():
     followed = by_age["followed_days"].to_dict()
     assert followed == pytest.approx(ages | {"few": np.nan}, abs=0.4, nan_ok=True)
     headline = attribution.headline(table)
-    assert "Won within 30 days: 50% across 2 groups, no significant difference" in headline
+    assert "Deals won within 30 days: no significant difference between 2 sources (50%, p > .99)." in headline
     assert "Not followed for 30 days yet: new." in headline
 
 
@@ -234,8 +286,10 @@ def test_a_real_difference_is_reported_with_the_age_of_the_deals():
     tags = who.assign(tags=[["a"], ["a", "b"], ["b"]] * 100)
     by_tags = attribution.headline(attribution(tags, deals(*rows), as_of=AS_OF, by="tags"))
 
-    assert "Won within 90 days: 20% to 60% across 3 groups, a significant difference (p < .001)" in headline
-    assert "Above the others: mail, 60% (50 to 69); below the others: ads, 20%" in headline
+    assert headline == (
+        "Most leads: mail and 2 more, 100 each. Deals won within 90 days: mail (60%) is above the other sources; "
+        "ads (20%) and fair (22%) are below the other sources, a significant difference (p < .001)."
+    )
     for overlapping in (split, by_tags):
         assert "Win rates are not compared: groups overlap." in overlapping
 
@@ -483,11 +537,13 @@ def test_the_chart_shows_leads_wins_and_cash_of_each_source():
     axes, texts = drawing(table)
 
     assert [label.get_text().strip() for label in axes.get_yticklabels()] == ["ads", r"_mail \$"]
-    assert {"2 / 1", "1 / 0", "1,234", "cash (USD)"} <= set(texts)
-    assert any("fewer than 20" in text for text in texts)
+    assert {"1,234", "2 leads", "0", "1 lead"} <= set(texts)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["won", "open", "lost"]
+    assert axes.get_xlabel() == ("deals by outcome; at the right: cash in USD, leads; gray: fewer than 20 deals")
 
 
 def test_without_payments_the_chart_has_no_column_of_cash():
-    table = attribution(contacts(contact("ann", "ads")), deals(), None, as_of=AS_OF)
+    axes, texts = drawing(attribution(contacts(contact("ann", "ads")), deals(), None, as_of=AS_OF, currency="USD"))
 
-    assert not any("cash" in text for text in drawing(table)[1])
+    assert "cash" not in axes.get_xlabel()
+    assert "1 lead" in texts

@@ -18,7 +18,7 @@ from hlkit.analysis.calendar.appointments import LEAD_TIMES
 from hlkit.analysis.core.groups import HOURS, UNNAMED, WEEKDAYS
 from hlkit.analysis.core.result import Provenance, Result
 from hlkit.analysis.inbox.channels import CHANNEL, CHANNEL_NAMES
-from hlkit.analysis.leads.attribution import TOUCHES
+from hlkit.analysis.leads.sources import TOUCHES
 from hlkit.analysis.people.matching import WEIGHTS
 from hlkit.analysis.sales.dated_deals import COHORT
 from hlkit.client.frames.names import NAMED_BY

@@ -149,6 +149,7 @@ _PLURALS = {
     "stage": "stages", "stage_id": "stages", "pipeline": "pipelines", "pipeline_id": "pipelines",
     "calendar": "calendars", "calendar_id": "calendars", "channel": "channels", "message_channel": "channels",
     "campaign": "campaigns", "hour": "hours", "weekday": "weekdays", "tags": "tags", "cohort": "months",
+    "wait": "lengths of wait",
 }  # fmt: skip
 
 

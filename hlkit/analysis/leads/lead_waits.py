@@ -7,7 +7,7 @@ import pandas as pd
 from hlkit.analysis.core.bulk_imports import Imports
 from hlkit.analysis.core.charts import Strip
 from hlkit.analysis.core.contact_names import contact_links, contact_names
-from hlkit.analysis.core.groups import OFFICE, assign_groups, column_or_nulls
+from hlkit.analysis.core.groups import NONE, OFFICE, assign_groups, column_or_nulls
 from hlkit.analysis.core.headlines import clock_note, format_date, format_wait
 from hlkit.analysis.core.messages import Reply, classify_messages, remark_on_reply
 from hlkit.analysis.core.registry import analysis
@@ -48,9 +48,9 @@ def longest_wait(table: pd.DataFrame) -> str:
     },
     chart=Strip(
         "wait_min",
-        lambda table: assign_groups(table, "source")[1],
+        lambda table: assign_groups(table, "source")[1].replace(NONE, "no source"),
         "is_waiting",
-        "time until the first reply, log scale; orange: no reply yet",
+        "time until the first reply, log scale; orange and at the right: no reply yet",
         unit="minutes",
     ),
     headline=longest_wait,
