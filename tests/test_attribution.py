@@ -547,3 +547,9 @@ def test_without_payments_the_chart_has_no_column_of_cash():
 
     assert "cash" not in axes.get_xlabel()
     assert "1 lead" in texts
+
+
+def test_a_column_may_have_the_name_of_a_step_in_between():
+    who = contacts(contact("ann", "ads")).assign(late=["x"], date=["y"])
+
+    assert ask(who, by="late").index.tolist() == ["x"]

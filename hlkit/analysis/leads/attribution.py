@@ -195,5 +195,6 @@ def attribution(
     if OTHERS in table.index:
         remark(f"{OTHERS} are not in the requested contacts: created outside since and until, or deleted.")
     table = table.sort_values(["won", "leads", "opportunities"], ascending=False, kind="stable")
-    table = table.rename_axis(group_column_name(by, attribution.columns)).reset_index()
-    return table[[table.columns[0], *attribution.columns]]
+    table = table[list(attribution.columns)]
+    table.insert(0, group_column_name(by, attribution.columns), table.index.to_numpy())
+    return table

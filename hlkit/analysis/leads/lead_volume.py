@@ -107,8 +107,9 @@ def lead_volume(
     days = count_days(leads["date"], groups, end)
     _remark_on_history(days, every)
     group = group_column_name(by, lead_volume.columns)
-    keys = {"group" if by is None else by: groups, "date": period_start(leads["date"], every)}
-    record_rows(leads, pd.DataFrame(keys), {})
+    if by != "date":  # two keys of one name
+        keys = {"group" if by is None else by: groups, "date": period_start(leads["date"], every)}
+        record_rows(leads, pd.DataFrame(keys), {})
     table = by_period(days, every)[["group", *lead_volume.columns]]
     return table.rename(columns={"group": group})
 
