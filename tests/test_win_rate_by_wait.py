@@ -102,9 +102,9 @@ def test_the_rows_of_a_wait_are_its_leads_with_their_deal():
 
     fast, slow = behind.of("up to 5 min"), behind.of("over 24 h or no reply")
 
-    shown = ["contact_id", "wait_min", "status", "opportunity_id"]
+    shown = ["contact_id", "wait_min", "deal_status", "opportunity_id"]
     assert fast[shown].fillna("-").values.tolist() == [["ann", 3, "won", "d1"], ["bob", 4, "-", "-"]]
-    assert slow[["contact_id", "status", "opportunity_id"]].values.tolist() == [["cyd", "open", "d2"]]
+    assert slow[["contact_id", "deal_status", "opportunity_id"]].values.tolist() == [["cyd", "open", "d2"]]
     assert slow["wait_min"].isna().all()
     assert not len(behind.of("5-15 min"))
 

@@ -115,7 +115,9 @@ class Timeline(Chart):
         first, last = table["date"].min(), table["date"].max()
         width, height = (last - first) / 5, 0.12 * float(table[self.value].max())  # of a label, roughly
         labeled: list[tuple[pd.Timestamp, float]] = []
-        for index in np.argsort(-unusual["z"].abs().to_numpy("float64"), kind="stable").tolist():
+        low, high = (unusual[name].to_numpy("float64") for name in (self.low, self.high))
+        extreme = np.abs(values - (low + high) / 2) / (high - low)
+        for index in np.argsort(-extreme, kind="stable").tolist():
             day, value = pd.Timestamp(dates[index]), float(values[index])
             if len(labeled) == MAX_LABELS or any(
                 abs(day - x) < width and abs(value - y) < height for x, y in labeled

@@ -73,7 +73,13 @@ def win_rates_without_a_cause(table: pd.DataFrame) -> str:
         "{abandoned}."
     ),
     noun="leads",
-    rows={"wait_min": NUMBER, "is_answered": FLAG, "created_at": INSTANT, "status": TEXT, "age": NUMBER},
+    rows={
+        "wait_min": NUMBER,
+        "is_answered": FLAG,
+        "created_at": INSTANT,
+        "deal_status": TEXT,
+        "deal_age_days": NUMBER,
+    },
 )
 def win_rate_by_wait(
     contacts: pd.DataFrame,
@@ -136,7 +142,8 @@ def win_rate_by_wait(
     is_early = deals["contact_id"].isin(leads["contact_id"][until_closed < LIMITS[-1]])
     deals = drop_rows(deals, is_early, "opportunities that closed within 24 h of their lead")
     rows = waits.merge(deals, on="contact_id", how="left", validate="many_to_one")
-    record_rows(rows, rows[["wait"]].astype(TEXT.dtype), {})
+    public = rows.rename(columns={"status": "deal_status", "age": "deal_age_days"})
+    record_rows(public, rows[["wait"]].astype(TEXT.dtype), {})
     return pd.DataFrame([{"wait": wait, **_summarize(rows[rows["wait"] == wait])} for wait in WAITS])
 
 
