@@ -1,8 +1,8 @@
-"""What a column of 30,000 values costs each analysis that groups: seconds at 100,000 contacts, table by table.
+"""What a column of 30,000 values costs each analysis that groups: seconds at 100,000 contacts.
 
 The other frames are as large as in benchmarks/analyses.py: 60,000 messages, 20,000 deals and appointments. A few
 values have many rows and most have one or two, as those of a referrer or a street; of over 1,000 groups the smallest
-are put together. Each table runs in a process of its own.
+are put together. Each runs in a process of its own.
 
 python benchmarks/groups.py [--size 100000] [--values 30000] [NAME ...]
 """
@@ -28,13 +28,7 @@ GOAL = 5  # seconds
 COLUMN = "Street"
 
 
-def shows(name: str) -> tuple[str, ...]:
-    """The tables of an analysis; one without a name where it has a single one."""
-    choices = hl.analyses[name].options
-    return typing.get_args(choices["show"].type) if "show" in choices else ("",)
-
-
-def measure(name: str, show: str, size: int, values: int) -> None:
+def measure(name: str, size: int, values: int) -> None:
     """In a child: make the frames, each with the column, run one table, print seconds, rows and its headline."""
     analysis = hl.analyses[name]
     rng = np.random.default_rng(0)
@@ -45,7 +39,7 @@ def measure(name: str, show: str, size: int, values: int) -> None:
         if len(rows) > values:
             number[:values] = np.arange(values)
         frames[needed] = rows.assign(**{COLUMN: pd.Series(number).astype("str")})
-    choices = {"as_of": AS_OF, "by": COLUMN, **({"show": show} if show else {})}
+    choices = {"as_of": AS_OF, "by": COLUMN}
     analysis(**{needed: rows.head(100) for needed, rows in frames.items()}, **choices)  # imports what it needs
     began = time.perf_counter()
     table = analysis(**frames, **choices)
@@ -66,25 +60,22 @@ def main() -> None:
     arguments.add_argument("names", nargs="*", default=grouping)
     arguments.add_argument("--size", type=int, default=100_000, help="contacts")
     arguments.add_argument("--values", type=int, default=30_000, help="values of the column")
-    arguments.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
+    arguments.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     given = arguments.parse_args()
     if given.child:
-        name, show, size, values = given.child
-        measure(name, show, int(size), int(values))
+        name, size, values = given.child
+        measure(name, int(size), int(values))
         return
     print(f"{platform.machine()}, {os.cpu_count()} cores, pandas {pd.__version__}")
     print(f"{given.size:,} contacts by a column of {given.values:,} values; goal: {GOAL} s each\n")
     print(f"{'':<28}{'table':>9}{'headline':>11}{'rows':>11}")
     for name in given.names:
-        for show in shows(name):
-            taken = child(name, show, given.size, given.values)
-            verdict = "ok" if taken["seconds"] + taken["say"] <= GOAL else "over the goal"
-            label = f"{name}, {show}" if show else name
-            print(
-                f"{label:<28}{taken['seconds']:>7.2f} s{taken['say']:>9.2f} s{taken['rows']:>11,}   {verdict}",
-                flush=True,
-            )
-            print(f"    {taken['headline'] or '(no headline)'}", flush=True)
+        taken = child(name, given.size, given.values)
+        verdict = "ok" if taken["seconds"] + taken["say"] <= GOAL else "over the goal"
+        print(
+            f"{name:<28}{taken['seconds']:>7.2f} s{taken['say']:>9.2f} s{taken['rows']:>11,}   {verdict}", flush=True
+        )
+        print(f"    {taken['headline'] or '(no headline)'}", flush=True)
 
 
 if __name__ == "__main__":

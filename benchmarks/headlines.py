@@ -220,12 +220,12 @@ def speed_to_lead(rng: Rng, sizes: Sizes = FEW, clock: str = "office") -> pd.Dat
     return hl.analyses.speed_to_lead(leads, replies(age, wait), by="source", clock=clock, as_of=AS_OF)
 
 
-def pays(rng: Rng, leads: int = 1200, longest: float = 3) -> pd.DataFrame:
+def win_rate_by_wait(rng: Rng, leads: int = 1200, longest: float = 3) -> pd.DataFrame:
     """Leads with a deal, made at the same time, who wait a minute to *longest* days; the wait changes nothing."""
     group, age = np.zeros(leads, dtype="int64"), rng.uniform(1, 365, leads)
     wait = (longest * 1440) ** rng.random(leads) / 1440
     frames = contacts_of(group, age), replies(age, wait), deals_aged(rng, group, age, WIN_CHANCE, LAWS[0])
-    return hl.analyses.speed_to_lead(*frames, show="win_rate_by_wait", clock="wall", as_of=AS_OF)
+    return hl.analyses.win_rate_by_wait(*frames, clock="wall", as_of=AS_OF)
 
 
 def attribution(rows: pd.DataFrame) -> pd.DataFrame:
@@ -237,19 +237,23 @@ def funnel(rows: pd.DataFrame) -> pd.DataFrame:
     return hl.analyses.funnel(rows, pd.DataFrame(STAGES), by="source", as_of=AS_OF)
 
 
-def close_curve(rows: pd.DataFrame, show: str = "curve") -> pd.DataFrame:
-    return hl.analyses.close_curve(rows, by="source", show=show, as_of=AS_OF)
+def close_curve(rows: pd.DataFrame) -> pd.DataFrame:
+    return hl.analyses.close_curve(rows, by="source", as_of=AS_OF)
+
+
+def win_rates(rows: pd.DataFrame) -> pd.DataFrame:
+    return hl.analyses.win_rates(rows, by="source", as_of=AS_OF)
 
 
 OF_DEALS: dict[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
     "attribution": ("attribution", attribution),
     "funnel": ("funnel", funnel),
-    "close_curve, curve": ("close_curve", close_curve),
-    "close_curve, summary": ("close_curve", functools.partial(close_curve, show="summary")),
+    "close_curve": ("close_curve", close_curve),
+    "win_rates": ("win_rates", win_rates),
 }
 
 
-def stuck(rng: Rng, sizes: Sizes = FEW, wins: int = 0, by: str = "stage_id") -> pd.DataFrame:
+def stuck_stages(rng: Rng, sizes: Sizes = FEW, wins: int = 0, by: str = "stage_id") -> pd.DataFrame:
     """Open deals, in their stage for 14 days on average, and as many *wins* from each stage after such stays."""
     stage = np.concatenate([groups_of(sizes), np.repeat(np.arange(len(sizes)), wins)])
     won = np.arange(len(stage)) >= sum(sizes)
@@ -268,7 +272,7 @@ def stuck(rng: Rng, sizes: Sizes = FEW, wins: int = 0, by: str = "stage_id") -> 
             "status_changed_at": before(np.where(won, left, entered + 5)),
         }
     )
-    return hl.analyses.stuck(rows, by=by, show="stages", as_of=AS_OF)
+    return hl.analyses.stuck_stages(rows, by=by, as_of=AS_OF)
 
 
 def daily_counts(rng: Rng, dispersion: int, size: Any, mean: float = 25) -> np.ndarray:
@@ -286,8 +290,8 @@ def leads(rng: Rng, dispersion: int, runs: int = 1, days: int = 84) -> pd.DataFr
     return contacts_of(run, days - day - rng.random(len(day)))
 
 
-def lead_volume(rng: Rng, dispersion: int, show: str) -> pd.DataFrame:
-    return hl.analyses.lead_volume(leads(rng, dispersion), show=show, as_of=AS_OF)
+def lead_volume(rng: Rng, dispersion: int, every: str) -> pd.DataFrame:
+    return hl.analyses.lead_volume(leads(rng, dispersion), every=every, as_of=AS_OF)
 
 
 # ---- what a headline says
@@ -362,7 +366,7 @@ def of_shared_test(groups: int, sizes: str, what: str) -> list[Line]:
 
 def of_claims(analysis: str, make: Callable[[Rng], pd.DataFrame], what: str) -> list[Line]:
     """In how many runs the headline of *analysis* claims a difference."""
-    rng, runs = seeded(what), 4 * RUNS if "win_rate_by_wait" in what else RUNS  # pays is quick
+    rng, runs = seeded(what), 4 * RUNS if "win_rate_by_wait" in what else RUNS  # it is quick
     claims = sum(is_claim(headline(analysis, make(rng))) for _ in range(runs))
     return [Line(what, runs, claims, 0, CLAIMS * runs // RUNS)]
 
@@ -383,21 +387,21 @@ ONE_LAW: dict[str, tuple[str, Callable[[Rng], pd.DataFrame]]] = {
     "responses, 6 fully alike": ("responses", functools.partial(responses, alike=1)),
     "speed_to_lead, office hours": ("speed_to_lead", speed_to_lead),
     "speed_to_lead, all hours": ("speed_to_lead", functools.partial(speed_to_lead, clock="wall")),
-    "speed_to_lead, pays, waits up to 3 days": ("speed_to_lead", pays),
-    "speed_to_lead, pays, waits up to 30 days": ("speed_to_lead", functools.partial(pays, longest=30)),
+    "win_rate_by_wait, waits up to 3 days": ("win_rate_by_wait", win_rate_by_wait),
+    "win_rate_by_wait, waits up to 30 days": ("win_rate_by_wait", functools.partial(win_rate_by_wait, longest=30)),
     **{
         f"{name}, 4 groups": (name_, lambda rng, of=of: of(deals(rng, FEW))) for name, (name_, of) in OF_DEALS.items()
     },
-    "stuck by source": ("stuck", functools.partial(stuck, by="source")),
-    "stuck by stage, one limit for all": ("stuck", stuck),
-    "stuck by stage, limits from 25 wins each": ("stuck", functools.partial(stuck, wins=25)),
-    "stuck by stage, limits from 100 wins each": ("stuck", functools.partial(stuck, wins=100)),
+    "stuck_stages, by source": ("stuck_stages", functools.partial(stuck_stages, by="source")),
+    "stuck_stages, by stage, one limit for all": ("stuck_stages", stuck_stages),
+    "stuck_stages, by stage, limits from 25 wins each": ("stuck_stages", functools.partial(stuck_stages, wins=25)),
+    "stuck_stages, by stage, limits from 100 wins each": ("stuck_stages", functools.partial(stuck_stages, wins=100)),
     **{
-        f"lead_volume, {show}, dispersion {dispersion}": (
+        f"lead_volume, every {every}, dispersion {dispersion}": (
             "lead_volume",
-            functools.partial(lead_volume, dispersion=dispersion, show=show),
+            functools.partial(lead_volume, dispersion=dispersion, every=every),
         )
-        for show in ("days", "weeks")
+        for every in ("day", "week")
         for dispersion in (1, 2, 4)
     },
 }
@@ -494,7 +498,7 @@ def wins_cover(days: tuple[float, float], oldest: int, runs: int, what: str) -> 
     rng = seeded(what)
 
     def summary(rows: pd.DataFrame) -> pd.DataFrame:
-        return hl.analyses.close_curve(rows, by="source", show="summary", imports="include", as_of=AS_OF)
+        return hl.analyses.win_rates(rows, by="source", imports="include", as_of=AS_OF)
 
     def table(count: int) -> tuple[pd.DataFrame, float]:
         rows = deals(rng, [300] * count, oldest, days=days)
@@ -554,7 +558,7 @@ def weeks_cover(dispersion: int, runs: int, what: str) -> list[Line]:
     rng = seeded(what)
 
     def last_week(contacts: pd.DataFrame) -> pd.DataFrame:
-        choices = {"by": "source", "show": "weeks", "imports": "include", "as_of": AS_OF}
+        choices = {"by": "source", "every": "week", "imports": "include", "as_of": AS_OF}
         weeks = hl.analyses.lead_volume(contacts, **choices)
         return weeks[weeks["whole"].to_numpy(dtype=bool)].groupby("source", sort=False).tail(1)
 

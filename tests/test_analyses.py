@@ -1,7 +1,6 @@
 """What holds for every analysis: its table, its groups, its shares, its chart, whatever the account."""
 
 import re
-import typing
 from functools import cache
 
 import hypothesis.strategies as st
@@ -20,32 +19,19 @@ from hlkit.client.schema import TEXT
 EVERY = pytest.mark.parametrize("name", list(hl.analyses))
 
 
-def shows(analysis):
-    """Each of its tables, or None where it has one."""
-    hint = analysis.options["show"].type if "show" in analysis.options else None
-    return typing.get_args(hint) or (None,)
-
-
 def ask(analysis, frames, **choices):
-    choices = {key: value for key, value in choices.items() if key != "show" or value is not None}
     return analysis(**frames, **{"as_of": AS_OF, **choices})
 
 
-def told(table, analysis, show=None):
+def told(table, analysis):
     """Asserts that the table is as declared; gives the names of the columns of its groups."""
-    declared = analysis.columns_of(show)
+    declared = analysis.columns
     assert list(table.columns)[-len(declared) :] == list(declared)
     for column, kind in declared.items():
         assert table[column].dtype == kind.dtype, column
     assert table.attrs["hlkit"]["analysis"] == analysis.name
     assert "{" not in table.attrs["hlkit"]["definition"]
     return list(table.columns)[: -len(declared)]
-
-
-def titled(analysis, table):
-    axes = drawn(analysis, table)
-    assert " ".join(axes.get_title(loc="left").split()) == analysis.question
-    return axes
 
 
 @EVERY
@@ -65,12 +51,11 @@ def test_it_gives_its_declared_columns_and_a_chart_whatever_there_is(name, rows,
     analysis = hl.analyses[name]
     frames = frames_for(analysis, rows, nulls=nulls)
 
-    for show in shows(analysis):
-        table = ask(analysis, frames, show=show, timezone="America/Chicago")
-        told(table, analysis, show)
-        axes = titled(analysis, table)
-        if not len(table):
-            assert "no data yet" in axes.texts[0].get_text()
+    table = ask(analysis, frames, timezone="America/Chicago")
+    told(table, analysis)
+    axes = drawn(analysis, table)
+    if not len(table):
+        assert "no data yet" in axes.texts[0].get_text()
 
 
 @EVERY
@@ -78,8 +63,7 @@ def test_it_does_without_what_it_can_do_without(name):
     analysis = hl.analyses[name]
     optional = [frame for frame, needed in analysis.frames.items() if not needed]
 
-    for show in shows(analysis):
-        told(ask(analysis, frames_for(analysis, 40, without=optional), show=show), analysis, show)
+    told(ask(analysis, frames_for(analysis, 40, without=optional)), analysis)
 
 
 @EVERY
@@ -95,7 +79,7 @@ def test_it_copes_with_frames_of_the_columns_that_it_needs_alone(name):
         except MissingColumn as error:
             missing = error
         if missing is None:
-            told(table, analysis, shows(analysis)[0])
+            told(table, analysis)
             return
         resource, column = re.match(r"(\w+) has no column '(\w+)'", missing.message).groups()
         assert column not in needed[resource]
@@ -103,18 +87,16 @@ def test_it_copes_with_frames_of_the_columns_that_it_needs_alone(name):
     pytest.fail("it goes on asking for columns")
 
 
-GROUPED = [
-    (name, show) for name in hl.analyses if "by" in hl.analyses[name].options for show in shows(hl.analyses[name])
-]
+GROUPED = pytest.mark.parametrize("name", [name for name in hl.analyses if "by" in hl.analyses[name].options])
 
 
 @cache
-def whole_of(name, show, rows, seed, nulls):
+def whole_of(name, rows, seed, nulls):
     analysis = hl.analyses[name]
-    return ask(analysis, frames_for(analysis, rows, seed, nulls), show=show, by=None)
+    return ask(analysis, frames_for(analysis, rows, seed, nulls), by=None)
 
 
-@pytest.mark.parametrize(("name", "show"), GROUPED)
+@GROUPED
 @settings(max_examples=6, deadline=None)
 @given(
     seed=st.integers(0, 1),
@@ -122,17 +104,17 @@ def whole_of(name, show, rows, seed, nulls):
     nulls=st.sampled_from([0, 0.2, 0.9]),
     data=st.data(),
 )
-def test_groups_sum_to_the_whole(name, show, seed, rows, nulls, data):
+def test_groups_sum_to_the_whole(name, seed, rows, nulls, data):
     analysis = hl.analyses[name]
     frames = frames_for(analysis, rows, seed, nulls)
     first = frames[next(iter(frames))]
     plain = [column for column in first.columns if first[column].dtype != object]
     by = data.draw(st.sampled_from(plain), label="by")
 
-    whole = whole_of(name, show, rows, seed, nulls)
-    parts = ask(analysis, frames, show=show, by=by)
+    whole = whole_of(name, rows, seed, nulls)
+    parts = ask(analysis, frames, by=by)
 
-    declared = analysis.columns_of(show)
+    declared = analysis.columns
     column = group_column_name(by, declared)
     if column not in parts or "group" not in whole:
         return  # not a table of groups
@@ -150,18 +132,17 @@ def test_groups_sum_to_the_whole(name, show, seed, rows, nulls, data):
 @given(seed=st.integers(0, 9), rows=st.sampled_from([1, 20, 80]))
 def test_every_share_lies_in_its_interval(name, seed, rows):
     analysis = hl.analyses[name]
-    for show in shows(analysis):
-        table = ask(analysis, frames_for(analysis, rows, seed), show=show)
-        for column, kind in analysis.columns_of(show).items():
-            if kind.name != "SHARE":
-                continue
-            values = table[column].dropna()
-            assert values.between(0, 1).all(), column
-            stem = column.removesuffix("_share")
-            if column.endswith("_share") and f"{stem}_low" in table:
-                known = table.dropna(subset=[column, f"{stem}_low", f"{stem}_high"])
-                assert (known[f"{stem}_low"] <= known[column] + 1e-9).all(), column
-                assert (known[column] <= known[f"{stem}_high"] + 1e-9).all(), column
+    table = ask(analysis, frames_for(analysis, rows, seed))
+    for column, kind in analysis.columns.items():
+        if kind.name != "SHARE":
+            continue
+        values = table[column].dropna()
+        assert values.between(0, 1).all(), column
+        stem = column.removesuffix("_share")
+        if column.endswith("_share") and f"{stem}_low" in table:
+            known = table.dropna(subset=[column, f"{stem}_low", f"{stem}_high"])
+            assert (known[f"{stem}_low"] <= known[column] + 1e-9).all(), column
+            assert (known[column] <= known[f"{stem}_high"] + 1e-9).all(), column
 
 
 @EVERY
@@ -174,10 +155,9 @@ def test_groups_by_a_list_a_custom_field_and_an_owner(name):
     frames[first] = frames[first].assign(**{"Roof type": ["flat", "steep"] * 20, "Wants": [["a", "b"], []] * 20})
 
     for by in ("Roof type", "Wants"):
-        for show in shows(analysis):
-            table = ask(analysis, frames, show=show, by=by)
-            told(table, analysis, show)
-            titled(analysis, table)
+        table = ask(analysis, frames, by=by)
+        told(table, analysis)
+        drawn(analysis, table)
     definition = ask(analysis, frames, by="Wants").attrs["hlkit"]["definition"]
     if "Wants" in ask(analysis, frames, by="Wants"):
         assert "several Wants" in definition
@@ -187,8 +167,8 @@ def test_groups_by_a_list_a_custom_field_and_an_owner(name):
 ODD = ("(day)", "age", "group", "late", "over", "self", "", 5, ("a", "b"))
 
 
-@pytest.mark.parametrize(("name", "show"), GROUPED)
-def test_a_column_of_any_name_groups_as_any_other(name, show):
+@GROUPED
+def test_a_column_of_any_name_groups_as_any_other(name):
     analysis = hl.analyses[name]
     frames = frames_for(analysis, 24, seed=5)
     first = next(iter(frames))
@@ -199,11 +179,10 @@ def test_a_column_of_any_name_groups_as_any_other(name, show):
             **frames,
             first: frames[first].assign(**{"": values}).set_axis([*frames[first].columns, label], axis=1),
         }
-        return ask(analysis, given, show=show, by=label)
+        return ask(analysis, given, by=label)
 
     plain = by("Plain name")
-    odd = ODD if show == shows(analysis)[0] else ODD[:1]
-    for label in [*odd, *list(analysis.columns_of(show))[:1]]:
+    for label in [*ODD, *list(analysis.columns)[:1]]:
         if label in [column.name for column in CATALOG[first].columns]:
             continue
         table = by(label)
@@ -215,22 +194,46 @@ def test_a_column_of_any_name_groups_as_any_other(name, show):
         else:
             expected = plain
         pd.testing.assert_frame_equal(table.reset_index(drop=True), expected.reset_index(drop=True))
-    titled(analysis, by("self"))
+    drawn(analysis, by("self"))
     assert analysis.headline(by(5)) is not None
 
 
-@pytest.mark.parametrize("name", [name for name in hl.analyses if "by" in hl.analyses[name].options])
-def test_objects_group_as_texts_and_several_columns_are_refused(name):
+@GROUPED
+def test_objects_group_as_texts_and_more_than_two_columns_are_refused(name):
     analysis = hl.analyses[name]
     frames = frames_for(analysis, 12, nulls=0)
     first = next(iter(frames))
     values = [{"u-1": {"url": "x"}}, None, [{"email": "ann@example.com"}], []] * 3
     frames[first]["Photos"] = pd.Series(values, dtype="object")
-    show = {"duplicates": "summary", "responses": "groups", "stuck": "stages"}.get(name)
 
-    told(ask(analysis, frames, by="Photos", show=show), analysis, show)
-    with pytest.raises(InvalidRequest, match="name of one column"):
-        ask(analysis, frames, by=["Photos"])
+    told(ask(analysis, frames, by="Photos"), analysis)
+    for several in (["Photos"], ["Photos", "Photos"], ["Photos", "source", "email"], [None, 3]):
+        with pytest.raises(InvalidRequest, match="by"):
+            ask(analysis, frames, by=several)
+
+
+TWO_WAY = [
+    name
+    for name in hl.analyses
+    if "by" in (options := hl.analyses[name].options) and "list" in str(options["by"].type)
+]
+
+
+@pytest.mark.parametrize("name", TWO_WAY)
+def test_by_two_columns_is_a_heat_table_whose_rows_sum_to_those_of_one(name):
+    analysis = hl.analyses[name]
+    frames = frames_for(analysis, 60, nulls=0)
+    first = next(iter(frames))
+    frames[first] = frames[first].assign(Roof=["flat", "steep", None] * 20, Color=["red", "blue"] * 30)
+
+    two, one = (ask(analysis, frames, by=by) for by in (["Roof", "Color"], "Roof"))
+
+    assert told(two, analysis) == ["Roof", "Color"]
+    drawn(analysis, two)
+    assert analysis.headline(two)
+    counts = [column for column, kind in analysis.columns.items() if kind.name == "COUNT"][:1]
+    sums = two.groupby("Roof")[counts].sum()
+    pd.testing.assert_frame_equal(sums, one.set_index("Roof")[counts].sort_index(), check_index_type=False)
 
 
 def pages(frame):
@@ -378,8 +381,7 @@ def test_it_leaves_its_frames_as_they_were(name):
     frames = frames_for(analysis, 20)
     before = {key: frame.copy() for key, frame in frames.items()}
 
-    for show in shows(analysis):
-        ask(analysis, frames, show=show)
+    ask(analysis, frames)
 
     for key, given_frame in frames.items():
         pd.testing.assert_frame_equal(given_frame, before[key])
@@ -394,7 +396,7 @@ def test_the_order_of_rows_does_not_matter(name):
 
     one, other = ask(analysis, frames), ask(analysis, shuffled)
 
-    numbers = [c for c, kind in analysis.columns_of(shows(analysis)[0]).items() if kind.name in ("COUNT", "MONEY")]
+    numbers = [c for c, kind in analysis.columns.items() if kind.name in ("COUNT", "MONEY")]
     assert one[numbers].sum().round(6).equals(other[numbers].sum().round(6))
 
 
@@ -413,15 +415,14 @@ def test_a_deal_that_is_abandoned_later_than_as_of_is_open_and_never_left_out(na
     made, later = AS_OF - pd.Timedelta(days=9), AS_OF + pd.Timedelta(days=1)
     deal = {"contact_id": "c", "status": "Abandoned", "created_at": made, "stage_id": "s", "pipeline_id": "p"}
     rows = [deal | {"opportunity_id": str(n), "status_changed_at": later} for n in range(2)]
-    frames["opportunities"] = typed("opportunities", *rows[: 1 if name == "speed_to_lead" else 2])
+    frames["opportunities"] = typed("opportunities", *rows[: 1 if name == "win_rate_by_wait" else 2])
     if "contacts" in frames:
         frames["contacts"] = typed("contacts", {"contact_id": "c", "created_at": made})
     if "stages" in frames:
         frames["stages"] = typed("stages", {"stage_id": "s", "pipeline_id": "p", "position": 0})
-    show = {"close_curve": "summary", "speed_to_lead": "win_rate_by_wait"}.get(name)
 
     for abandoned in ("lost", "exclude"):
-        table = ask(analysis, frames, show=show, abandoned=abandoned)
+        table = ask(analysis, frames, abandoned=abandoned)
         shares = table["open_share"].dropna()
         assert shares.tolist() == [1], abandoned
         assert "abandoned opportunities" not in table.attrs["hlkit"]["left_out"]

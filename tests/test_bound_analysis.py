@@ -85,13 +85,10 @@ def test_a_missing_scope_is_one_clear_error_or_said_in_the_provenance(simulation
         elif scope not in {CATALOG[one].scope for one, needed in frames.items() if needed}:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                shows = (
-                    hl.analyses[name].options["show"].type.__args__
-                    if "show" in hl.analyses[name].options
-                    else (None,)
+                by_contact = (
+                    {"by": "country"} if name in ("responses", "appointments") and frame == "contacts" else {}
                 )
-                show = next(one for one in shows if frame in hl.analyses[name].resources_for(one))
-                result = loc.analyses[name](**({} if show is None else {"show": show}))
+                result = loc.analyses[name](**by_contact)
             assert frame in result.provenance["unavailable"]
             assert "unavailable" in repr(result.provenance)
 
@@ -130,10 +127,10 @@ def test_what_a_table_is_not_made_of_is_not_read(loc):
     waits = loc.analyses.speed_to_lead()
     assert list(waits.provenance["rows"]) == ["contacts", "messages"]
     assert waits.provenance["unavailable"] == {}
-    pays = loc.analyses.speed_to_lead(show="win_rate_by_wait")
-    assert list(pays.provenance["rows"]) == ["contacts", "messages", "opportunities"]
-    assert list(loc.analyses.missing_fields().provenance["rows"]) == ["contacts"]
-    assert list(loc.analyses.reachability().provenance["rows"]) == ["contacts", "messages"]
+    assert list(loc.analyses.responses().provenance["rows"]) == ["messages"]
+    assert list(loc.analyses.responses(by="owner").provenance["rows"]) == ["messages", "contacts"]
+    assert list(loc.analyses.appointments().provenance["rows"]) == ["appointments"]
+    assert list(loc.analyses.appointments(by="source").provenance["rows"]) == ["appointments", "contacts"]
 
 
 def test_as_of_is_when_the_first_walk_began(loc):
@@ -251,7 +248,7 @@ def test_a_span_without_rows_is_said_with_its_dates(loc):
     for when, span in spans.items():
         for name, what in (("speed_to_lead", "leads"), ("funnel", "deals"), ("responses", "incoming messages")):
             assert loc.analyses[name](**span).headline == f"No {what} {when}."
-    heatmap = loc.analyses.responses(show="heatmap", since="2030-01-01").headline
+    heatmap = loc.analyses.inbox_heatmap(since="2030-01-01").headline
     assert heatmap == "No incoming messages since January 1, 2030."
 
 

@@ -53,7 +53,7 @@ def test_the_demo_answers_a_question_about_made_up_data_in_the_terminal_and_on_a
     run("demo", *SMALL)
 
     page = (tmp_path / "hlkit-demo" / "win_rates.html").read_text()
-    answer = hl.demo(size=300).analyses.close_curve(by="source", show="summary")
+    answer = hl.demo(size=300).analyses.win_rates(by="source")
     assert "all data is made up" in page
     assert escape(answer.headline) in page
     assert answer.headline in capsys.readouterr().out
@@ -330,7 +330,7 @@ def test_every_analysis_is_in_the_help_with_its_question(capsys):
     for name, analysis in hl.analyses.items():
         assert name in shown
         assert analysis.question in shown
-        assert re.search(rf"^hlkit run {name} +{re.escape(analysis.question)}$", listed, re.MULTILINE)
+        assert re.search(rf"^  hlkit run {name} +{re.escape(analysis.question)}$", listed, re.MULTILINE)
     assert "next: hlkit run speed_to_lead --by source --demo" in listed
 
 

@@ -565,7 +565,7 @@ def test_a_preset_sets_the_dates_and_a_changed_date_sets_the_preset(warm):
 
 def test_the_code_of_a_preset_returns_the_same_table(warm, monkeypatch):
     monkeypatch.setattr(ExplorerState, "today", dt.date(2025, 8, 13))
-    view = hl.explore(warm, analysis="close_curve", options={"show": "summary"}).analyses
+    view = hl.explore(warm, analysis="win_rates").analyses
     for preset in ("Last quarter", "Last 90 days"):
         view.preset.value = preset
 
@@ -1077,12 +1077,12 @@ def test_the_quota_tab_shows_remaining_used_and_saved_requests(loc):
     assert "0 requests (cached)." in app.analyses.cost_note.value
 
 
-def test_the_cost_depends_on_the_selected_table(loc):
-    app = hl.explore(loc, analysis="speed_to_lead")
-    assert "opportunities" not in app.analyses.cost_note.value
+def test_the_cost_is_that_of_what_the_options_need(simulation, tmp_path):
+    app = hl.explore(connected(simulation, tmp_path), analysis="responses")
+    assert "contacts" not in app.analyses.cost_note.value
 
-    app.analyses._controls["show"].value = "win_rate_by_wait"
-    assert "opportunities" in app.analyses.cost_note.value
+    app.analyses._controls["by"].value = "owner"
+    assert "contacts" in app.analyses.cost_note.value
 
 
 # ---- redaction
@@ -1227,20 +1227,16 @@ def test_a_redacted_explorer_shows_no_name_after_any_click(tmp_path, charts_as_t
         for name in hl.analyses:
             analyses.picker.value = name
             by = analyses._controls.get("by")
-            shows = analyses._controls["show"].options if "show" in analyses._controls else [None]
-            for number, show in enumerate(shows):
-                if show is not None:
-                    analyses._controls["show"].value = show
-                if by is not None:  # a source, a tag, an owner, a stage, the default, or a custom field
-                    custom_fields = [column for column in by.options if "field_" in column]
-                    columns = ["source", "tags", "owner", "stage", "", *custom_fields]
-                    available = [column for column in columns if column in ("", *by.options)]
-                    by.value = available[number + len(name) % 3]
-                run(analyses)
-                assert analyses.task.status in ("done", "failed"), name
-                search()
-                if app.result is not None:
-                    assert not MARK.search(f"{app.result!r} {app.result.table.attrs}")
+            if by is not None:  # a source, a tag, an owner, a stage, the default, or a custom field
+                custom_fields = [column for column in by.options if "field_" in column]
+                columns = ["source", "tags", "owner", "stage", "", *custom_fields]
+                available = [column for column in columns if column in ("", *by.options)]
+                by.value = available[len(name) % len(available)]
+            run(analyses)
+            assert analyses.task.status in ("done", "failed"), name
+            search()
+            if app.result is not None:
+                assert not MARK.search(f"{app.result!r} {app.result.table.attrs}")
         for button in analyses.export_panel.buttons.values():
             button.click()
             search()

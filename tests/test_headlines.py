@@ -162,10 +162,10 @@ def of_deals(analysis, make, days):
     return headlines
 
 
-def of_leads(show, dispersion):
+def of_leads(every, dispersion):
     def headlines(rng):
         leads = laws.leads(rng, dispersion, RUNS)
-        table = hl.analyses.lead_volume(leads, by="source", show=show, imports="include", as_of=AS_OF)
+        table = hl.analyses.lead_volume(leads, by="source", every=every, imports="include", as_of=AS_OF)
         return by_run("lead_volume", table, 1)
 
     return headlines
@@ -181,15 +181,15 @@ ONE_LAW = {
     ),
     "responses": of_sizes("responses", laws.responses, (80, 40, 30, 30)),
     "speed_to_lead": of_sizes("speed_to_lead", laws.speed_to_lead),
-    "speed_to_lead, pays": lambda rng: one_by_one("speed_to_lead", laws.pays, rng, 15),
+    "win_rate_by_wait": lambda rng: one_by_one("win_rate_by_wait", laws.win_rate_by_wait, rng, 15),
     **{
         f"{name}, {days[0]} days to a win, {days[1]} to a loss": of_deals(analysis, make, days)
         for days in laws.LAWS
         for name, (analysis, make) in laws.OF_DEALS.items()
     },
-    "stuck": of_sizes("stuck", laws.stuck, by="source"),
-    "stuck, stages": of_sizes("stuck", laws.stuck),
-    **{f"lead_volume, {show}": of_leads(show, 2) for show in ("days", "weeks")},
+    "stuck_stages by source": of_sizes("stuck_stages", laws.stuck_stages, by="source"),
+    "stuck_stages": of_sizes("stuck_stages", laws.stuck_stages),
+    **{f"lead_volume, every {every}": of_leads(every, 2) for every in ("day", "week")},
 }
 
 
@@ -215,13 +215,13 @@ NAMES = r"\b[sS]\d+|\b\d+ [AP]M|\b\d+-\d+ (?:min|h)|up to 5 min|over 24 h"
 @pytest.mark.parametrize("name", [name for name in ONE_LAW if "lead_volume" not in name])
 def test_without_a_significant_difference_no_group_is_named(name):
     for text in headlines_of(name):
-        compared = text[text.index("Won within") :] if "Won within" in text else text  # not "Most leads: s0"
+        compared = text[text.index("Deals won") :] if "Deals won" in text else text  # not "Most leads: s0"
         is_named = re.search(NAMES, compared) is not None
         assert is_named == ("a significant difference" in text), text
 
 
 SHARED_NOISE = {
-    "stuck, stages with limits of their own": functools.partial(laws.stuck, wins=25),
+    "stuck_stages, with limits of their own": functools.partial(laws.stuck_stages, wins=25),
     "duplicate_share, some in three times and more": functools.partial(laws.duplicate_share, twice=0.1, copies=2),
 }
 

@@ -262,7 +262,7 @@ def test_a_pickle_of_an_unknown_analysis_says_what_to_do(result):
         pickle.loads(pickled)
 
 
-@pytest.mark.parametrize(("name", "choices"), [("funnel", {}), ("lead_volume", {"show": "weeks"})])
+@pytest.mark.parametrize(("name", "choices"), [("funnel", {}), ("lead_volume", {"every": "week"})])
 def test_strict_numpy_errors_break_nothing(name, choices):
     analysis, frames = hl.analyses[name], frames_for(hl.analyses[name], 40, seed=3)
     expected = analysis(**frames, as_of=AS_OF, **choices)

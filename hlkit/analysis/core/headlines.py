@@ -201,7 +201,8 @@ def _list(groups: pd.DataFrame, share: str) -> str:
 
 
 def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """*text* as a sentence. The name of a group at its start stays as it is."""
+    return text[:1].upper() + text[1:] if text.startswith(("the ", "no significant")) else text
 
 
 def _with_one_group_column(table: pd.DataFrame) -> pd.DataFrame:
