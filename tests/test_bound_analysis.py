@@ -77,18 +77,16 @@ def test_a_missing_scope_is_one_clear_error_or_said_in_the_provenance(simulation
     for frame, needed in frames.items():
         scope = CATALOG[frame].scope
         loc = connected(simulation, tmp_path / frame, without={scope})
-        if needed:
+        by_contact = {"by": "country"} if hl.analyses[name].needs_by_options(frame) else {}
+        if needed or by_contact:
             with pytest.raises(MissingScope) as refused:
-                loc.analyses[name]()
+                loc.analyses[name](**by_contact)
             assert name in refused.value.message
             assert scope in str(refused.value)
         elif scope not in {CATALOG[one].scope for one, needed in frames.items() if needed}:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                by_contact = (
-                    {"by": "country"} if name in ("responses", "appointments") and frame == "contacts" else {}
-                )
-                result = loc.analyses[name](**by_contact)
+                result = loc.analyses[name]()
             assert frame in result.provenance["unavailable"]
             assert "unavailable" in repr(result.provenance)
 

@@ -273,7 +273,7 @@ def test_strict_numpy_errors_break_nothing(name, choices):
 
     pd.testing.assert_frame_equal(table, expected)
     assert answer == analysis.headline(expected)
-    assert axes.get_title(loc="left")
+    assert axes.has_data()
 
 
 @pytest.mark.parametrize(

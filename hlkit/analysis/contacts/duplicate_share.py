@@ -27,7 +27,7 @@ def share_of_duplicates(total: pd.Series, table: pd.DataFrame) -> str:
     """The first sentence of the headline: how many contacts are duplicates, of how many people."""
     n, count, people = (int(total[name]) for name in ("n", "duplicates", "clusters"))
     if not count:
-        return f"None of {many(n, 'contact')} is a duplicate"
+        return f"No duplicates among {many(n, 'contact')}"
     whose = "one person" if people == 1 else f"{people:,} people"
     what = "is a duplicate: an extra record" if count == 1 else "are duplicates: extra records"
     return f"{count:,} of {many(n, 'contact')} ({total['duplicate_share']:.0%}) {what} of {whose}"

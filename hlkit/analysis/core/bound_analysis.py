@@ -196,7 +196,7 @@ class BoundAnalysis:
             except _UNREADABLE as error:
                 refusal = error
             if refusal is not None:  # raised here, outside the except block, so that the first error is not chained
-                if needed:
+                if needed or self.analysis.needs_by_options(name):
                     raise _needed_by(self.analysis.name, name, refusal)
                 frames[name] = None
                 unavailable[name] = refusal.message

@@ -161,6 +161,10 @@ class Analysis:
         wanted = [name for name in self.frames if self._only.get(name, show) == show]
         return [name for name in wanted if name not in self._when or self._when[name](options)]
 
+    def needs_by_options(self, resource: str) -> bool:
+        """Whether it reads this resource only with options that need it."""
+        return resource in self._when
+
     @functools.cached_property
     def options(self) -> dict[str, Option]:
         """Its options by name, without as_of, timezone and until."""
