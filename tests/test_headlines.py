@@ -283,7 +283,7 @@ def test_two_groups_are_compared_with_each_other():
     text = hl.analyses.reachability.headline(reachable(web=(160, 200), ads=(80, 200)))
 
     # By Wilson 160 of 200 is .739 to .849, and 80 of 200 is .335 to .469.
-    assert "Web (80%) is above ads (40%), a significant difference (p < .001)." in text
+    assert "web (80%) is above ads (40%), a significant difference (p < .001)." in text
 
 
 # ---- groups that are never named
@@ -312,7 +312,7 @@ def test_a_small_or_unnamed_group_is_never_compared(name, rows):
 def test_a_group_of_20_rows_is_compared():
     text = hl.analyses.reachability.headline(reachable(web=(80, 200), ads=(80, 200), radio=(20, 20)))
 
-    assert "Radio (100%) is above the other sources, a significant difference (p < .001)." in text
+    assert "radio (100%) is above the other sources, a significant difference (p < .001)." in text
 
 
 def test_replies_of_an_unknown_user_are_never_compared():
@@ -338,7 +338,7 @@ def test_replies_of_an_unknown_user_are_never_compared():
         "bob": 0.4,
         UNKNOWN_USER: 1,
     }
-    assert "40% across 2 groups, no significant difference (p > .99)" in hl.analyses.responses.headline(table)
+    assert "No significant difference between 2 users (40%, p > .99)" in hl.analyses.responses.headline(table)
 
 
 def test_groups_that_overlap_are_never_compared():
