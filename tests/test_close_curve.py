@@ -89,7 +89,7 @@ def test_groups_with_a_common_long_prefix_are_compared_separately():
     frame["url"] = [f"{long}{n % 2}" for n in range(80)]
 
     assert close_curve.headline(run(frame, by="url")) == (
-        "50% (39 to 61) of deals are won within 90 days. Https://example.com/landing/landing/lan… (2) (100%) is "
+        "50% (39 to 61) of deals are won within 90 days. https://example.com/landing/landing/lan… (2) (100%) is "
         "above https://example.com/landing/landing/lan… (0%), a significant difference (p < .001)."
     )
 

@@ -98,7 +98,7 @@ def test_the_headline_has_the_share_and_the_people():
         "3 of 23 contacts (13%) are duplicates: extra records of 2 people."
     )
     assert duplicate_share.headline(duplicate_share(people(*once, *once[:0]))) == (
-        "None of 18 contacts is a duplicate (fewer than 20 rows: too few to say much)."
+        "No duplicates among 18 contacts (fewer than 20 rows: too few to say much)."
     )
 
 
@@ -107,6 +107,6 @@ def test_the_headline_of_groups_compares_them():
     contacts = people(*once, *once[:30]).assign(source=["web"] * 60 + ["ads"] * 30)
 
     assert duplicate_share.headline(duplicate_share(contacts, by="source")) == (
-        "30 of 90 contacts (33%) are duplicates: extra records of 30 people. Ads (100%) is above web (0%), a "
+        "30 of 90 contacts (33%) are duplicates: extra records of 30 people. ads (100%) is above web (0%), a "
         "significant difference (p < .001)."
     )

@@ -274,7 +274,7 @@ def test_the_headline_of_groups_compares_win_rates_in_the_largest_pipeline():
 
     # Wilson of 40 in 80: 0.393 to 0.607
     assert funnel.headline(run(rows, stages, by="source")) == (
-        "In Sales, 50% (39 to 61) of deals are won within 90 days. Ads (75%) is above mail (25%), a significant "
+        "In Sales, 50% (39 to 61) of deals are won within 90 days. ads (75%) is above mail (25%), a significant "
         "difference (p < .001)."
     )
     by_change = run(rows, stages, by="source", match="highlevel", changed_since="2024-01-01")

@@ -70,7 +70,7 @@ def test_the_headline_of_groups_compares_them_by_that_field():
     people = contacts(*web, *ads)[["contact_id", "source", "city"]]
 
     assert missing_fields.headline(missing_fields(people, by="source")) == (
-        "Most often missing: city (25% of 80 contacts). Ads (50%) is above web (0%), a significant difference "
+        "Most often missing: city (25% of 80 contacts). ads (50%) is above web (0%), a significant difference "
         "(p < .001)."
     )
     unnamed = people.assign(source=None, city="Cicero")

@@ -157,7 +157,7 @@ def test_the_headline_of_groups_compares_those_that_email_reaches():
     text = reachability.headline(reachability(contacts(*web, *ads), by="source"))
 
     assert text == (
-        "You can reach 75% of 80 contacts by email. Web (100%) is above ads (50%), a significant difference "
+        "You can reach 75% of 80 contacts by email. web (100%) is above ads (50%), a significant difference "
         "(p < .001)."
     )
 

@@ -217,7 +217,7 @@ def test_the_headline_compares_groups_at_one_age():
     rows += [deal("lost" if n % 4 else "won", 5, source="mail", ago=100 + n) for n in range(80)]
 
     assert win_rates.headline(run(deals(*rows), by="source")) == (
-        "50% (42 to 58) of deals are won within 90 days. Ads (75%) is above mail (25%), a significant difference "
+        "50% (42 to 58) of deals are won within 90 days. ads (75%) is above mail (25%), a significant difference "
         "(p < .001)."
     )
 
