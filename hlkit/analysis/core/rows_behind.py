@@ -71,9 +71,7 @@ class RowsBehind:
         is_named = pd.Series(True, index=self.table.index)
         for part in parts:
             is_named &= (texts == part).fillna(False).any(axis=1)
-        columns = [
-            name for name in self.table.columns if str(name).removesuffix(" (group)") in map(str, keys.columns)
-        ]
+        columns = [f"{key} (group)" if f"{key} (group)" in self.table else key for key in keys.columns]
         found = self.table.loc[is_named, columns].drop_duplicates()
         if not len(found):
             ids = [name for name in texts if name in NAMED_BY and NAMED_BY[name][0] in texts]
