@@ -12,7 +12,7 @@ from matplotlib import cycler, pyplot
 from matplotlib.figure import Figure
 
 import hlkit as hl
-from hlkit.analysis.core.canvas import (
+from hlkit.analysis.core.charts.canvas import (
     checked_axes,
     dot_plot,
     draw,

@@ -3,10 +3,9 @@
 import pandas as pd
 import pytest
 
-from hlkit.analysis.core.canvas import HEAT
-from hlkit.analysis.core.charts import Dots, Part, Stacked
+from hlkit.analysis.core.charts import Dots, Heatmap, Part, Stacked, two_way
+from hlkit.analysis.core.charts.canvas import HEAT
 from hlkit.analysis.core.groups import HOURS
-from hlkit.analysis.core.heatmap import Heatmap, two_way
 from hlkit.client.errors import InvalidRequest
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from hlkit.analysis.contacts.contact_checks import VALID_DEFINITION, check_contacts
+from hlkit.analysis.core.charts import CountBars
 from hlkit.analysis.core.contact_names import contact_links, contact_names
-from hlkit.analysis.core.count_bars import CountBars
 from hlkit.analysis.core.groups import column_or_nulls, require_columns
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.run_log import as_mask

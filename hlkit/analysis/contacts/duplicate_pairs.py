@@ -11,8 +11,8 @@ from hlkit.analysis.contacts.duplicate_clusters import (
     find_clusters,
     find_pairs,
 )
+from hlkit.analysis.core.charts import CountBars
 from hlkit.analysis.core.contact_names import contact_links, contact_names
-from hlkit.analysis.core.count_bars import CountBars
 from hlkit.analysis.core.groups import require_columns
 from hlkit.analysis.core.registry import analysis
 from hlkit.client.links import APP_URL

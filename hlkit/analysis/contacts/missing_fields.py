@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from hlkit.analysis.contacts.contact_checks import is_filled
-from hlkit.analysis.core.charts import Dots
-from hlkit.analysis.core.group_heatmap import GroupHeatmap, has_groups
+from hlkit.analysis.core.charts import Dots, GroupHeatmap
+from hlkit.analysis.core.charts.group_heatmap import has_groups
 from hlkit.analysis.core.groups import (
     SMALL,
     assign_groups,

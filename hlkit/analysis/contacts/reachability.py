@@ -9,8 +9,8 @@ import pandas as pd
 
 from hlkit.analysis.contacts.contact_checks import CHANNELS, VALID_DEFINITION, check_contacts, rows_by_channel
 from hlkit.analysis.contacts.deliveries import count_deliveries
-from hlkit.analysis.core.charts import Part, Stacked
-from hlkit.analysis.core.group_heatmap import GroupHeatmap, has_groups
+from hlkit.analysis.core.charts import GroupHeatmap, Part, Stacked
+from hlkit.analysis.core.charts.group_heatmap import has_groups
 from hlkit.analysis.core.groups import (
     SMALL,
     assign_groups,

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from hlkit.analysis.core.canvas import name_or_placeholder
+from hlkit.analysis.core.charts.canvas import name_or_placeholder
 from hlkit.analysis.core.contact_names import contact_links, names_by_contact
 from hlkit.analysis.core.period_comparison import Earlier, PeriodComparison, Span
 from hlkit.analysis.core.registry import ANALYSES, DOCS, LINKS, TIMES, Analysis, listing, listing_html, unknown

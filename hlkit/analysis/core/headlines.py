@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.canvas import format_minutes, map_texts, name_or_placeholder
+from hlkit.analysis.core.charts.canvas import format_minutes, map_texts, name_or_placeholder
 from hlkit.analysis.core.comparison import compare, overlaps
 from hlkit.analysis.core.deals import AGES, at_common_age
 from hlkit.analysis.core.groups import ALL, NONE, SMALL, UNNAMED

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.canvas import checked_axes, draw, new_axes
 from hlkit.analysis.core.charts import Dots
+from hlkit.analysis.core.charts.canvas import checked_axes, draw, new_axes
 from hlkit.analysis.core.comparison import LEVEL, compare_shares, overlaps, rows_from_interval
 from hlkit.analysis.core.groups import ALL, SMALL
 from hlkit.analysis.core.headlines import format_date, format_p, summary_of_all, write_headline

@@ -28,11 +28,10 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_scalar
 
-from hlkit.analysis.core.canvas import Draw, checked_axes, draw, new_axes
-from hlkit.analysis.core.charts import Chart
+from hlkit.analysis.core.charts import Chart, two_way
+from hlkit.analysis.core.charts.canvas import Draw, checked_axes, draw, new_axes
 from hlkit.analysis.core.groups import office_hours
 from hlkit.analysis.core.headlines import Template, option_value, write_headline
-from hlkit.analysis.core.heatmap import two_way
 from hlkit.analysis.core.inputs import (
     HALVES,
     cast,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from hlkit.analysis.core.canvas import new_axes, render
+from hlkit.analysis.core.charts.canvas import new_axes, render
 from hlkit.analysis.core.registry import Analysis
 from hlkit.analysis.core.rows_behind import RowsBehind
 from hlkit.analysis.core.table_text import formatted, in_blocks, terminal_width

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.canvas import format_minutes
+from hlkit.analysis.core.charts.canvas import format_minutes
 from hlkit.analysis.core.headlines import format_wait
 from hlkit.client.frames.names import NAMED_BY
 from hlkit.client.schema import COUNT, MONEY, NUMBER, SHARE, Kind

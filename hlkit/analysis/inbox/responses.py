@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from hlkit.analysis.core.canvas import format_minutes
 from hlkit.analysis.core.charts import Dots
+from hlkit.analysis.core.charts.canvas import format_minutes
 from hlkit.analysis.core.groups import (
     HOURS,
     NONE,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from hlkit.analysis.core.bulk_imports import Imports, drop_imports
+from hlkit.analysis.core.charts import Timeline
 from hlkit.analysis.core.groups import assign_groups, group_column_name, group_keys, require_columns
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.run_log import drop_rows, record_rows, remark
-from hlkit.analysis.core.timeline import Timeline
 from hlkit.analysis.leads.daily_leads import Every, by_period, count_days, period_start
 from hlkit.analysis.leads.expected_leads import MIN_MEAN, MIN_MEAN_FOR_CHANGE, MIN_WEEKS
 from hlkit.analysis.leads.volume_headlines import volume_headline

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from hlkit.analysis.core.bulk_imports import Imports
-from hlkit.analysis.core.curves import Curves
+from hlkit.analysis.core.charts import Curves
 from hlkit.analysis.core.deals import AGES, Abandoned, days_to_win, wins_and_losses, wins_at_ages, wins_by_age
 from hlkit.analysis.core.groups import ALL, SMALL, assign_groups, group_column_name, rank_by_size, require_columns
 from hlkit.analysis.core.headlines import compare_win_rates, percent_with_interval

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hlkit.analysis.core.charts import Chart, Part, Stacked, interval_text, percent_text
+from hlkit.analysis.core.charts import Chart, Heatmap, Part, Stacked
+from hlkit.analysis.core.charts.base import interval_text, percent_text
 from hlkit.analysis.core.groups import NONE, SMALL
-from hlkit.analysis.core.heatmap import Heatmap
 from hlkit.analysis.sales.funnel_stages import DELETED_STAGE, WON_STEP
 from hlkit.analysis.sales.funnel_steps import largest_pipeline
 from hlkit.client.text import many

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.charts import Dots, row_names
+from hlkit.analysis.core.charts import Dots
+from hlkit.analysis.core.charts.base import row_names
 from hlkit.analysis.core.groups import (
     SMALL,
     effective_rows_of_group,

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.canvas import HEAT, INK, MUTED, format_percent, label_rows
-from hlkit.analysis.core.charts import Chart, Dots, Stacked, Text, group_names, height_of_rows, name_axis, text_of
+from hlkit.analysis.core.charts.base import Chart, Text, group_names, height_of_rows, name_axis, text_of
+from hlkit.analysis.core.charts.canvas import HEAT, INK, MUTED, format_percent, label_rows
+from hlkit.analysis.core.charts.dots import Dots
+from hlkit.analysis.core.charts.stacked import Stacked
 from hlkit.client.errors import InvalidRequest
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.canvas import INK, MUTED, REST, SERIES, STEPS, draw_gridlines, draw_points, top_groups
-from hlkit.analysis.core.charts import Chart, legend_above, row_names
-from hlkit.analysis.core.curves import DASHES, label_ends
+from hlkit.analysis.core.charts.base import Chart, row_names
+from hlkit.analysis.core.charts.canvas import INK, MUTED, REST, SERIES, STEPS, draw_gridlines, draw_points, top_groups
+from hlkit.analysis.core.charts.curves import DASHES, label_ends
+from hlkit.analysis.core.charts.stacked import legend_above
 from hlkit.analysis.core.groups import Floats
 from hlkit.analysis.core.headlines import option_value
 from hlkit.analysis.core.run_log import as_mask

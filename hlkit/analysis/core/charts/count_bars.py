@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
-from hlkit.analysis.core.canvas import STEPS, label_rows, top_groups
-from hlkit.analysis.core.charts import Chart, name_axis, write_values
+from hlkit.analysis.core.charts.base import Chart, name_axis, write_values
+from hlkit.analysis.core.charts.canvas import STEPS, label_rows, top_groups
 from hlkit.client.text import many
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hlkit.analysis.core.canvas import top_groups
-from hlkit.analysis.core.charts import Chart, row_names, write_values
+from hlkit.analysis.core.charts.base import Chart, row_names, write_values
+from hlkit.analysis.core.charts.canvas import top_groups
+from hlkit.analysis.core.charts.heatmap import Heatmap
 from hlkit.analysis.core.groups import ALL
-from hlkit.analysis.core.heatmap import Heatmap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from hlkit.analysis.core.canvas import MUTED, REST, SERIES, percent_axis, top_groups
-from hlkit.analysis.core.charts import (
+from hlkit.analysis.core.charts.base import (
     Chart,
     Text,
     interval_text,
@@ -19,6 +18,7 @@ from hlkit.analysis.core.charts import (
     row_names,
     text_of,
 )
+from hlkit.analysis.core.charts.canvas import MUTED, REST, SERIES, percent_axis, top_groups
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
