@@ -25,7 +25,7 @@ import pandas as pd
 
 import hlkit as hl
 from hlkit.analysis.core.comparison import compare_shares
-from hlkit.analysis.core.groups import wilson
+from hlkit.analysis.core.shares import wilson
 from hlkit.client.schema import INSTANT, TEXT
 
 Rng = np.random.Generator

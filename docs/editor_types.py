@@ -60,7 +60,8 @@ from typing import Literal, TypedDict, Unpack
 
 import pandas as pd
 
-from hlkit.analysis.core.registry import Analyses, Analysis
+from hlkit.analysis.core.analysis import Analysis
+from hlkit.analysis.core.registry import Analyses
 from hlkit.analysis.core.result import Result
 from hlkit.client.http.progress import Progress
 from hlkit.client.options import Date

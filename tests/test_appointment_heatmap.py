@@ -5,7 +5,8 @@ import pytest
 
 import hlkit as hl
 from hlkit.analysis.calendar.appointment_heatmap import appointment_heatmap
-from hlkit.analysis.core.groups import WEEKDAYS, wilson
+from hlkit.analysis.core.office_hours import WEEKDAYS
+from hlkit.analysis.core.shares import wilson
 
 NOON = pd.Timestamp("2025-06-02T17:00Z")  # Monday at 12 in Chicago
 

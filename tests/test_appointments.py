@@ -7,7 +7,8 @@ import seeded
 
 import hlkit as hl
 from hlkit.analysis.calendar.appointments import LEAD_TIMES, appointments
-from hlkit.analysis.core.groups import HOURS, wilson
+from hlkit.analysis.core.office_hours import HOURS
+from hlkit.analysis.core.shares import wilson
 from hlkit.client.errors import MissingColumn
 
 NOON = pd.Timestamp("2025-06-02T17:00Z")  # Monday at 12 in Chicago

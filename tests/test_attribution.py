@@ -9,8 +9,8 @@ from made import AS_OF as MADE_AT
 from made import drawn, frames_for, typed
 
 import hlkit as hl
-from hlkit.analysis.core.groups import wilson
 from hlkit.analysis.core.rows_behind import RowsBehind
+from hlkit.analysis.core.shares import wilson
 from hlkit.client.errors import InvalidRequest, MissingColumn
 from hlkit.sim import people
 from hlkit.sim.contacts import SOURCES

@@ -12,9 +12,11 @@ import pandas as pd
 import pytest
 
 import hlkit as hl
+from hlkit.analysis.core import known
+from hlkit.analysis.core.analysis import Analysis
 from hlkit.analysis.core.bound_analysis import BoundAnalysis, of_analysis
 from hlkit.analysis.core.groups import per_group
-from hlkit.analysis.core.registry import Analysis, analysis
+from hlkit.analysis.core.registry import analysis
 from hlkit.cli import commands, reading
 from hlkit.client.errors import InvalidRequest, MissingColumn, MissingScope, NotCached
 from hlkit.client.resources import CATALOG
@@ -297,17 +299,13 @@ def test_every_choice_of_an_analysis_is_explained_where_it_is_offered(loc, name)
 
 
 def test_a_new_analysis_is_a_function_and_nothing_else(loc, monkeypatch, capsys):
-    monkeypatch.setattr(hl.analyses, "_known", dict(hl.analyses._all()))
+    monkeypatch.setattr(known, "KNOWN", known.all_analyses())
     monkeypatch.setattr("hlkit.cli.reading.open_location", lambda profile, demo: loc)
 
     @analysis("How many contacts are there?", columns={"n": COUNT}, definition="They are counted.")
     def how_many(contacts: pd.DataFrame, *, by: str | None = None) -> pd.DataFrame:
         """Count contacts."""
         return per_group(contacts, by, {"n": COUNT}, lambda rows: {"n": len(rows)})
-
-    @how_many.chart("n")
-    def bars(table, ax):
-        ax.barh(table["group"], table["n"])
 
     assert hl.analyses.how_many(loc.contacts())["n"].tolist() == [len(loc.contacts())]
     assert isinstance(loc.analyses.how_many, BoundAnalysis)

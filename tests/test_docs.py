@@ -17,6 +17,7 @@ from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 import hlkit
+from hlkit.analysis.core import known
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,7 @@ def _a_reader_with_a_token(tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_blocks_of_a_page_run_from_top_to_bottom(page, tmp_path, monkeypatch):
-    monkeypatch.setattr(hlkit.analyses, "_known", dict(hlkit.analyses._all()))  # an example may add one
+    monkeypatch.setattr(known, "KNOWN", known.all_analyses())  # an example may add one
     document = Sybil(parsers=[PythonCodeBlockParser()], path=str(ROOT)).parse(ROOT / page)
     monkeypatch.chdir(tmp_path)
 

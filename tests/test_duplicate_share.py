@@ -5,8 +5,8 @@ import pytest
 from matplotlib.figure import Figure
 
 import hlkit as hl
-from hlkit.analysis.core.groups import wilson
 from hlkit.analysis.core.rows_behind import RowsBehind
+from hlkit.analysis.core.shares import wilson
 from hlkit.client.schema import TEXT
 
 COLUMNS = ("contact_id", "first_name", "last_name", "email", "phone", "address", "postal_code")

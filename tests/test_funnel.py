@@ -6,7 +6,7 @@ from made import drawn
 from seeded import data, frame
 
 import hlkit as hl
-from hlkit.analysis.core.groups import wilson
+from hlkit.analysis.core.shares import wilson
 from hlkit.client.errors import InvalidRequest, MissingColumn
 
 funnel = hl.analyses.funnel

@@ -12,18 +12,15 @@ from hlkit.analysis.core.groups import (
     ALL,
     NONE,
     assign_groups,
-    days_between,
     group_column_name,
     import_extra,
     map_keys,
-    minutes_between,
-    office_hours,
     per_group,
     require_columns,
-    share,
-    wilson,
 )
+from hlkit.analysis.core.office_hours import days_between, minutes_between, office_hours
 from hlkit.analysis.core.run_log import CURRENT_RUN, RunLog
+from hlkit.analysis.core.shares import share, wilson
 from hlkit.client.errors import InvalidRequest, MissingColumn, MissingExtra
 from hlkit.client.schema import COUNT, INSTANT, TEXT
 

@@ -16,7 +16,8 @@ import pytest
 
 import hlkit as hl
 from hlkit.analysis.core import comparison
-from hlkit.analysis.core.groups import MAX_GROUPS, NONE, OTHER, UNKNOWN_USER, wilson
+from hlkit.analysis.core.groups import MAX_GROUPS, NONE, OTHER, UNKNOWN_USER
+from hlkit.analysis.core.shares import wilson
 
 
 def benchmark(name):

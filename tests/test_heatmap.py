@@ -5,7 +5,7 @@ import pytest
 
 from hlkit.analysis.core.charts import Dots, Heatmap, Part, Stacked, two_way
 from hlkit.analysis.core.charts.canvas import HEAT
-from hlkit.analysis.core.groups import HOURS
+from hlkit.analysis.core.office_hours import HOURS
 from hlkit.client.errors import InvalidRequest
 
 

@@ -6,7 +6,7 @@ import pytest
 import seeded
 
 import hlkit as hl
-from hlkit.analysis.core.groups import WEEKDAYS
+from hlkit.analysis.core.office_hours import WEEKDAYS
 from hlkit.analysis.inbox.inbox_heatmap import inbox_heatmap
 
 MONDAY = pd.Timestamp("2025-06-02T10:00Z")

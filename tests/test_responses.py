@@ -8,7 +8,8 @@ import pytest
 import seeded
 
 import hlkit as hl
-from hlkit.analysis.core.groups import HOURS, wilson
+from hlkit.analysis.core.office_hours import HOURS
+from hlkit.analysis.core.shares import wilson
 from hlkit.analysis.core.survival import cumulative_incidence
 from hlkit.analysis.inbox.responses import responses
 from hlkit.client.errors import InvalidRequest, MissingColumn

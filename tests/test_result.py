@@ -15,6 +15,7 @@ from made import AS_OF, frames_for
 from matplotlib.figure import Figure
 
 import hlkit as hl
+from hlkit.analysis.core import known
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.result import Provenance, Result
 from hlkit.client.errors import InvalidRequest
@@ -25,7 +26,7 @@ NASTY = "<script>alert(1)</script> $x^2$ \x1b[31mred\r\n=1+1"
 
 @pytest.fixture
 def result(monkeypatch):
-    monkeypatch.setattr(hl.analyses, "_known", dict(hl.analyses._all()))
+    monkeypatch.setattr(known, "KNOWN", known.all_analyses())
 
     @analysis(
         "Who is <b>here</b>?",
@@ -44,11 +45,6 @@ def result(monkeypatch):
                 "at": pd.Series(["2025-07-01T05:30Z"] * len(contacts), dtype="datetime64[us, UTC]"),
             }
         )
-
-    @who.chart("n")
-    def bars(table, ax):
-        ax.barh(table["name"], table["n"], label=table["name"].iloc[0])
-        ax.legend()
 
     table = who(pd.DataFrame({"contact_id": [f"c{n}" for n in range(25)]}))
     provenance = Provenance(
@@ -256,7 +252,7 @@ def _answered(result):
 
 def test_a_pickle_of_an_unknown_analysis_says_what_to_do(result):
     pickled = pickle.dumps(result.analysis)
-    del hl.analyses._known["who"]
+    del known.KNOWN["who"]
 
     with pytest.raises(InvalidRequest, match="import the module that defines it"):
         pickle.loads(pickled)

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 from lead_rows import ANN, MESSAGES, contact, frame, later, message, planted
 
-from hlkit.analysis.core.groups import wilson
 from hlkit.analysis.core.rows_behind import RowsBehind
+from hlkit.analysis.core.shares import wilson
 from hlkit.analysis.core.survival import kaplan_meier, never_ended
 from hlkit.analysis.leads.speed_to_lead import speed_to_lead
 from hlkit.client.errors import MissingColumn

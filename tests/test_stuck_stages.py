@@ -6,7 +6,7 @@ from made import drawn, typed
 from made_deals import AS_OF, appointments, days_ago, deal, deals, task, tasks, won
 
 import hlkit as hl
-from hlkit.analysis.core.groups import wilson
+from hlkit.analysis.core.shares import wilson
 
 stuck_stages = hl.analyses.stuck_stages
 

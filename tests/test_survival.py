@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hlkit.analysis.core.groups import wilson
+from hlkit.analysis.core.shares import wilson
 from hlkit.analysis.core.survival import cumulative_incidence, kaplan_meier, survival_quantiles
 
 ORACLES = "oracles run beside the lowest versions: uv pip install --group oracles"

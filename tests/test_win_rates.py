@@ -8,7 +8,7 @@ from closed_deals import AS_OF, deal, deals
 from made import drawn
 
 import hlkit as hl
-from hlkit.analysis.core.groups import wilson
+from hlkit.analysis.core.shares import wilson
 from hlkit.analysis.core.survival import survival_quantiles
 from hlkit.client.errors import MissingColumn
 

@@ -263,7 +263,8 @@ def _run(arguments: list[str]) -> None:
         if arguments[:1] == ["run"]:
             reading.add_run_commands()
             if arguments[1:] and not arguments[1].startswith("-") and arguments[1] not in reading.run:
-                from hlkit.analysis.core.registry import ANALYSES, unknown
+                from hlkit.analysis.core.known import unknown
+                from hlkit.analysis.core.registry import ANALYSES
 
                 _exit_with(2, unknown(arguments[1], ANALYSES), "hlkit run lists all analyses")
         app(arguments, exit_on_error=False, print_error=False, console=console.help_console())

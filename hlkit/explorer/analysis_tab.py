@@ -9,7 +9,8 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
-from hlkit.analysis.core.registry import ANALYSES, Analysis, by_topic
+from hlkit.analysis.core.analysis import Analysis
+from hlkit.analysis.core.registry import ANALYSES, by_topic
 from hlkit.analysis.core.result import Result
 from hlkit.client.options import SPAN as DATE_NAMES
 from hlkit.client.options import refuse_unknown

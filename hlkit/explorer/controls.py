@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from hlkit.analysis.core.registry import Analysis
+from hlkit.analysis.core.analysis import Analysis
 from hlkit.client.options import Option
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from typing import Any
 import pandas as pd
 
 from hlkit.analysis.calendar.appointments import LEAD_TIMES
-from hlkit.analysis.core.groups import HOURS, UNNAMED, WEEKDAYS
+from hlkit.analysis.core.groups import UNNAMED
+from hlkit.analysis.core.office_hours import HOURS, WEEKDAYS
 from hlkit.analysis.core.result import Provenance, Result
 from hlkit.analysis.inbox.channels import CHANNEL, CHANNEL_NAMES
 from hlkit.analysis.leads.sources import TOUCHES
@@ -174,7 +175,7 @@ def redact_result(result: Result, redact_text: Callable[[str], str]) -> Result:
 
     *redact_text* is applied to sentences: the definition, and what was left out or unavailable.
     """
-    table = redact_frame(result.table, result.analysis.columns_of(result.shown))
+    table = redact_frame(result.table, result.analysis.columns)
     attributes = dict(table.attrs["hlkit"])
     options = {name: _redact_option(name, value) for name, value in attributes["options"].items()}
     provenance = Provenance(

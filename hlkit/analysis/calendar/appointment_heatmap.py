@@ -6,8 +6,8 @@ import pandas as pd
 
 from hlkit.analysis.calendar.past_appointments import COUNTED, INTERVALS, ROWS, past_appointments, show_rate
 from hlkit.analysis.core.charts import Heatmap
-from hlkit.analysis.core.groups import HOURS, WEEKDAYS, week_grid, weekday_and_hour
 from hlkit.analysis.core.headlines import no_rows_headline
+from hlkit.analysis.core.office_hours import HOURS, WEEKDAYS, week_grid, weekday_and_hour
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.run_log import record_rows
 from hlkit.client.schema import COUNT, FLAG, SHARE, TEXT

@@ -7,19 +7,9 @@ import pandas as pd
 
 from hlkit.analysis.calendar.past_appointments import INTERVALS, ROWS, all_rates, past_appointments
 from hlkit.analysis.core.charts import Part, Stacked
-from hlkit.analysis.core.groups import (
-    HOURS,
-    WEEKDAYS,
-    column_values,
-    contact_values,
-    hour_names,
-    in_order,
-    keys_of,
-    per_group,
-    require_columns,
-    weekday_and_hour,
-)
+from hlkit.analysis.core.groups import column_values, contact_values, in_order, keys_of, per_group, require_columns
 from hlkit.analysis.core.headlines import Compare
+from hlkit.analysis.core.office_hours import HOURS, WEEKDAYS, hour_names, weekday_and_hour
 from hlkit.analysis.core.registry import analysis, when_by_contact
 from hlkit.client.schema import COUNT, FLAG, NUMBER, SHARE, TEXT
 from hlkit.client.text import many

@@ -7,15 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.groups import (
-    SMALL,
-    column_or_nulls,
-    effective_rows_of_group,
-    require_columns,
-    share,
-    share_with_interval,
-)
+from hlkit.analysis.core.groups import SMALL, column_or_nulls, require_columns
 from hlkit.analysis.core.run_log import drop_rows, remark
+from hlkit.analysis.core.shares import effective_rows_of_group, share, share_with_interval
 from hlkit.client.schema import INSTANT, NUMBER, TEXT
 
 # HighLevel's statuses, without punctuation and in lowercase, and what each counts as.

@@ -8,17 +8,10 @@ import pandas as pd
 
 from hlkit.analysis.contacts.duplicate_clusters import DUPLICATES_DEFINITION, find_clusters, find_pairs
 from hlkit.analysis.core.charts import Dots
-from hlkit.analysis.core.groups import (
-    SMALL,
-    column_or_nulls,
-    effective_rows_of_group,
-    group_keys,
-    per_group,
-    require_columns,
-    share_with_interval,
-)
+from hlkit.analysis.core.groups import SMALL, column_or_nulls, group_keys, per_group, require_columns
 from hlkit.analysis.core.headlines import Compare
 from hlkit.analysis.core.registry import analysis
+from hlkit.analysis.core.shares import effective_rows_of_group, share_with_interval
 from hlkit.client.schema import COUNT, FLAG, INSTANT, SHARE
 from hlkit.client.text import many
 

@@ -18,11 +18,11 @@ from hlkit.analysis.core.groups import (
     group_keys,
     rank_by_size,
     require_columns,
-    share_with_interval,
 )
 from hlkit.analysis.core.headlines import difference, summary_of_all
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.run_log import record_rows
+from hlkit.analysis.core.shares import share_with_interval
 from hlkit.client.schema import COUNT, FLAG, INSTANT, SHARE, TEXT
 from hlkit.client.text import many
 

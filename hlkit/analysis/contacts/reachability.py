@@ -14,16 +14,15 @@ from hlkit.analysis.core.charts.group_heatmap import has_groups
 from hlkit.analysis.core.groups import (
     SMALL,
     assign_groups,
-    effective_n,
     group_column_name,
     group_keys,
     rank_by_size,
     require_columns,
-    share_with_interval,
 )
 from hlkit.analysis.core.headlines import Compare
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.run_log import record_rows, remark
+from hlkit.analysis.core.shares import effective_n, share_with_interval
 from hlkit.client.schema import COUNT, FLAG, SHARE, TEXT
 from hlkit.client.text import many
 

@@ -12,10 +12,13 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from hlkit.analysis.core.analysis import Analysis
 from hlkit.analysis.core.charts.canvas import name_or_placeholder
 from hlkit.analysis.core.contact_names import contact_links, names_by_contact
+from hlkit.analysis.core.known import unknown
+from hlkit.analysis.core.option_docs import DOCS, LINKS, TIMES
 from hlkit.analysis.core.period_comparison import Earlier, PeriodComparison, Span
-from hlkit.analysis.core.registry import ANALYSES, DOCS, LINKS, TIMES, Analysis, listing, listing_html, unknown
+from hlkit.analysis.core.registry import ANALYSES, listing, listing_html
 from hlkit.analysis.core.result import Provenance, Result
 from hlkit.analysis.core.rows_behind import RowsBehind
 from hlkit.client.arguments import short

@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hlkit.analysis.core.groups import NONE, UNNAMED, Z95, Floats
+from hlkit.analysis.core.groups import NONE, UNNAMED
 from hlkit.analysis.core.run_log import as_mask
+from hlkit.analysis.core.shares import Z95, Floats
 
 LEVEL = 0.05
 

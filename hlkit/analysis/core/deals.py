@@ -13,15 +13,10 @@ import numpy as np
 import pandas as pd
 
 from hlkit.analysis.core.comparison import comparable
-from hlkit.analysis.core.groups import (
-    SMALL,
-    column_or_nulls,
-    days_between,
-    effective_rows_of_group,
-    group_keys,
-    require_columns,
-)
+from hlkit.analysis.core.groups import SMALL, column_or_nulls, group_keys, require_columns
+from hlkit.analysis.core.office_hours import days_between
 from hlkit.analysis.core.run_log import drop_rows, remark
+from hlkit.analysis.core.shares import effective_rows_of_group
 from hlkit.analysis.core.survival import Incidence, cumulative_incidence
 from hlkit.client.schema import INSTANT, NUMBER, SHARE, Kind
 

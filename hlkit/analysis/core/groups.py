@@ -1,30 +1,21 @@
-"""What all analyses share: groups of rows, intervals of shares, office hours.
-
-Everything works on arrays or frames. Shares are 0 to 1, instants are in UTC.
-"""
+"""Columns and groups of rows, shared by all analyses."""
 
 from __future__ import annotations
 
-import functools
 import importlib
 import itertools
-import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from hlkit.analysis.core.run_log import CURRENT_RUN, frame_name, record_overlap, record_rows, remark
+from hlkit.analysis.core.shares import Array
 from hlkit.client.arguments import short
-from hlkit.client.errors import InvalidRequest, MissingColumn, MissingExtra
+from hlkit.client.errors import MissingColumn, MissingExtra
 from hlkit.client.schema import TEXT, Kind
 from hlkit.client.text import did_you_mean
-
-Array = npt.NDArray[Any]
-Floats = npt.NDArray[np.float64]
 
 NONE, ALL, OTHER = "(none)", "(all)", "(other)"
 UNKNOWN_USER = "(user unknown)"
@@ -32,8 +23,6 @@ UNKNOWN_USER = "(user unknown)"
 UNNAMED = frozenset({NONE, ALL, OTHER, UNKNOWN_USER, "(other contacts)", "(deleted stage)", "(deleted pipeline)"})
 MAX_GROUPS = 1000  # beyond this, the smallest groups are combined into (other)
 SMALL = 20  # a group with fewer rows is marked as small: its numbers are uncertain
-OFFICE = "Mon-Fri 8-18"
-Z95 = 1.959963984540054  # the quantile of the normal distribution for a two-sided 95% interval
 
 
 # ---- columns and groups
@@ -261,245 +250,6 @@ def import_extra(package: str, extra: str, purpose: str) -> Any:
     raise MissingExtra(f"{purpose} hlkit needs {package.partition('.')[0]}", hint=f'pip install "hlkit[{extra}]"')
 
 
-# ---- shares
-
-
-def wilson(k: Any, n: Any) -> tuple[Any, Any]:
-    """The 95% Wilson interval of the share *k* of *n*: low and high, as arrays or numbers; NaN where *n* is 0.
-
-    Source: Brown, Cai & DasGupta, "Interval Estimation for a Binomial Proportion", Stat. Sci. 16(2), 2001.
-    """
-    k, n = np.asarray(k, dtype="float64"), np.asarray(n, dtype="float64")
-    with np.errstate(invalid="ignore", divide="ignore"):
-        n = np.where(n > 0, n, np.nan)
-        share, z2 = k / n, Z95**2
-        middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-        half = Z95 * np.sqrt(share * (1 - share) / n + z2 / (4 * n**2)) / (1 + z2 / n)
-    low = np.where(k == 0, 0.0, np.clip(middle - half, 0, 1))
-    high = np.where(k == n, 1.0, np.clip(middle + half, 0, 1))
-    low, high = np.where(np.isnan(n), np.nan, low), np.where(np.isnan(n), np.nan, high)
-    return (float(low), float(high)) if low.ndim == 0 else (low, high)
-
-
-def share(k: Any, n: Any) -> Any:
-    """*k* of *n* as a share; NaN where *n* is 0."""
-    k, n = np.asarray(k, dtype="float64"), np.asarray(n, dtype="float64")
-    out = np.divide(k, n, out=np.full(np.broadcast(k, n).shape, np.nan), where=n > 0)
-    return float(out) if out.ndim == 0 else out
-
-
-def share_with_interval(name: str, k: Any, n: Any, effective: Any = None) -> dict[str, Any]:
-    """The columns ``{name}_share``, ``{name}_low`` and ``{name}_high`` for *k* of *n*, arrays or numbers.
-
-    *effective* is the effective number of rows, for the interval of rows that are not independent.
-    """
-    estimate = share(k, n)
-    low, high = wilson(k, n) if effective is None else wilson(estimate * effective, effective)
-    return {f"{name}_share": estimate, f"{name}_low": low, f"{name}_high": high}
-
-
-def effective_n(hits: Any, trials: Any, group: Array, groups: int) -> Floats:
-    """The effective sample size of each group's share, when rows of the same contact resemble each other.
-
-    Each entry is one contact in one *group* (0 to *groups* - 1), with *hits* among its *trials* rows. The result is
-    the number of rows if each belongs to a different contact, and about the number of contacts if the rows of each
-    contact are all the same.
-
-    Source: Korn & Graubard, "Confidence Intervals for Proportions with Small Expected Number of Positive Counts
-    Estimated from Survey Data", Survey Methodology 24(2), 1998.
-    """
-    trials = np.asarray(trials, dtype="float64")
-    hits, group = np.asarray(hits, dtype="float64")[trials > 0], group[trials > 0]
-    trials = trials[trials > 0]
-
-    def total(values: Any) -> Floats:
-        return np.bincount(group, values, minlength=groups).astype("float64")
-
-    rows, contacts = total(trials), total(np.ones(len(trials)))
-    hit_share = share(total(hits), rows)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        variance = total((hits - hit_share[group] * trials) ** 2) / rows**2 * contacts / (contacts - 1)
-        effective = rows * hit_share * (1 - hit_share) / (rows - 1) / variance
-        effective *= (_t95(rows - 1) / _t95(contacts - 1)) ** 2
-    is_constant = hit_share * (1 - hit_share) == 0  # no variance to estimate: assume the worst, one row per contact
-    return np.where(rows == contacts, rows, np.minimum(np.where(is_constant, contacts, effective), rows))
-
-
-def effective_rows_by_group(hit: Any, contact: Any, group: Array, groups: int) -> tuple[Floats, Array]:
-    """``effective_n`` from rows, each with a *hit* or not, a *contact* and a *group*; and the contacts per group.
-
-    A row without a contact counts as a contact by itself.
-    """
-    codes = pd.factorize(contact)[0].astype("int64")
-    has_no_contact = codes < 0
-    codes[has_no_contact] = len(codes) + np.arange(has_no_contact.sum())
-    pairs, pair_index = np.unique(group * (2 * len(codes) + 1) + codes, return_inverse=True)
-    hits = np.bincount(pair_index, np.asarray(hit, "float64"), minlength=len(pairs))
-    trials = np.bincount(pair_index, minlength=len(pairs))
-    pair_group = pairs // (2 * len(codes) + 1)
-    return effective_n(hits, trials, pair_group, groups), np.bincount(pair_group, minlength=groups)
-
-
-def effective_rows_of_group(hit: Any, contact: Any) -> tuple[float, int]:
-    """The effective number of rows, and the number of contacts, of a single group."""
-    effective, contacts = effective_rows_by_group(hit, contact, np.zeros(len(hit), dtype="int64"), 1)
-    return float(effective[0]), int(contacts[0])
-
-
-def _t95(df: Floats) -> Floats:
-    """The quantile of Student's t for a two-sided 95% interval (Abramowitz & Stegun 26.7.5); 2% too low at 2 df."""
-    z = Z95
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return np.asarray(z + sum(term / df**power for power, term in enumerate(terms, 1)), dtype="float64")
-
-
-# ---- time
-
-
-@dataclass(frozen=True)
-class OfficeHours:
-    """Opening hours: for each weekday (0 is Monday) its spans in minutes after midnight, in ascending order."""
-
-    hours: Mapping[int, tuple[tuple[int, int], ...]]
-    closed: frozenset[Any] = frozenset()  # dates
-
-
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_SPAN = re.compile(
-    r"([a-z]{3})[a-z]*(?:\s*-\s*([a-z]{3})[a-z]*)?\s+(\d{1,2})(?::([0-5]\d))?\s*-\s*(\d{1,2})(?::([0-5]\d))?"
-)
-
-
-@functools.lru_cache(maxsize=32)
-def office_hours(text: str, holidays: str | None = None) -> OfficeHours:
-    """Parse office hours, and add the public holidays of a country.
-
-    *text* is like ``"Mon-Fri 8-18"``, ``"Mon-Thu 8-12, Mon-Thu 13-17:30, Sat 10-14"`` or, across midnight,
-    ``"Mon-Fri 22-6"``. *holidays* is a country or one of its states: ``"US"``, ``"US-IL"``. Raises
-    ``InvalidRequest``, and ``MissingExtra`` if the package of holidays is not installed.
-    """
-    hours: dict[int, tuple[tuple[int, int], ...]] = {}
-    for part in text.lower().split(","):
-        for day, span in _spans(part.strip(), text):
-            spans = sorted((*hours.get(day, ()), span))
-            if any(later[0] < earlier[1] for earlier, later in itertools.pairwise(spans)):
-                name = _DAYS[day].capitalize()
-                raise InvalidRequest(
-                    f"the office hours on {name} overlap in {short(text)}", hint="give each span once"
-                )
-            hours[day] = tuple(spans)
-    return OfficeHours(hours, _holidays(holidays) if holidays else frozenset())
-
-
-def _spans(part: str, text: str) -> list[tuple[int, tuple[int, int]]]:
-    """The weekdays of one part, each with a span in minutes. A span past midnight continues on the next weekday."""
-    match = _SPAN.fullmatch(part)
-    days = [_DAYS.index(day) if day in _DAYS else -1 for day in match.group(1, 2) if day] if match else [-1]
-    if match is None or -1 in days:
-        raise InvalidRequest(f"{short(text)} are not office hours", hint='write them like "Mon-Fri 8-18, Sat 10-14"')
-    opens, closes = (int(hour) * 60 + int(minute or 0) for hour, minute in (match.group(3, 4), match.group(5, 6)))
-    if opens >= 24 * 60 or closes > 24 * 60 or opens == closes:
-        raise InvalidRequest(
-            f"{short(part)} are not hours of a day", hint='write them like "Mon-Fri 8-18", or "0-24"'
-        )
-    last = days[-1] if days[-1] >= days[0] else days[-1] + 7
-    weekdays = [day % 7 for day in range(days[0], last + 1)]
-    if opens < closes:
-        return [(day, (opens, closes)) for day in weekdays]
-    before_midnight = [(day, (opens, 24 * 60)) for day in weekdays]
-    return before_midnight + [((day + 1) % 7, (0, closes)) for day in weekdays if closes]
-
-
-def _holidays(country: str) -> frozenset[Any]:
-    country_holidays = import_extra("holidays", "holidays", "to look up public holidays").country_holidays
-    name, _, state = country.partition("-")
-    try:
-        return frozenset(country_holidays(name.upper(), subdiv=state.upper() or None, years=range(2000, 2051)))
-    except NotImplementedError as error:
-        problem = short(str(error))
-    raise InvalidRequest(f"no holidays for {short(country)}: {problem}", hint='write it like "US" or "US-IL"')
-
-
-def minutes_between(
-    start: pd.Series,
-    end: pd.Series | pd.Timestamp,
-    clock: Literal["office", "wall"] = "wall",
-    timezone: str = "UTC",
-    office: OfficeHours | None = None,
-) -> pd.Series:
-    """Minutes from *start* to *end*: all of them (``"wall"``), or those in which the office was open.
-
-    The result is 0 if *end* is before *start*, and NaN if either is null. Office hours are in *timezone*; on a day on
-    which the clocks change, the real minutes count.
-    """
-    end = end if isinstance(end, pd.Series) else pd.Series(end, index=start.index, dtype=start.dtype)
-    if clock == "wall":
-        return ((end - start).dt.total_seconds() / 60).clip(lower=0)
-    first, last = start.min(), end.max()
-    if pd.isna(first) or pd.isna(last):
-        return pd.Series(np.nan, index=start.index, dtype="float64")
-    opens, closes = _openings(min(first, last), max(first, last), timezone, office or office_hours(OFFICE))
-    open_before = np.concatenate([[0], np.cumsum(closes - opens)])
-
-    def open_minutes_until(instants: pd.Series) -> Floats:
-        micros = instants.dt.as_unit("us").dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("int64")
-        openings = np.searchsorted(opens, micros, side="right")  # how many there were by then
-        last = np.maximum(openings - 1, 0)
-        since_opening = np.clip(micros - opens[last], 0, (closes - opens)[last]) if len(opens) else 0
-        return np.asarray(np.where(openings > 0, open_before[last] + since_opening, 0) / 60e6, dtype="float64")
-
-    has_both = (start.notna() & end.notna()).to_numpy()
-    minutes = (open_minutes_until(end) - open_minutes_until(start)).clip(min=0)
-    return pd.Series(np.where(has_both, minutes, np.nan), index=start.index)
-
-
-def _openings(first: pd.Timestamp, last: pd.Timestamp, timezone: str, office: OfficeHours) -> tuple[Array, Array]:
-    """When the office opened and when it closed, in epoch microseconds, for each span of each working day."""
-    first, last = (instant.tz_convert(timezone).tz_localize(None).normalize() for instant in (first, last))
-    days = pd.date_range(first, last, freq="D", unit="us")
-    weekday = days.day_of_week.to_numpy()
-    works = np.isin(weekday, list(office.hours)) & ~np.isin(days.date, list(office.closed))
-    days, weekday = days[works], weekday[works]
-    counts = np.array([len(office.hours[day]) for day in weekday.tolist()], dtype="int64")
-    spans = np.array([span for day in weekday.tolist() for span in office.hours[day]], dtype="int64").reshape(-1, 2)
-
-    def in_utc(minutes: Array) -> Array:
-        local = days.repeat(counts) + pd.to_timedelta(minutes, unit="m").as_unit("us")
-        zoned = local.tz_localize(timezone, ambiguous=np.ones(len(local), dtype=bool), nonexistent="shift_forward")
-        return zoned.tz_convert("UTC").tz_localize(None).as_unit("us").to_numpy().astype("int64")
-
-    return in_utc(spans[:, 0]), in_utc(spans[:, 1])
-
-
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-HOURS = tuple(f"{(hour - 1) % 12 + 1} {'AM' if hour < 12 else 'PM'}" for hour in range(24))
-
-
-def weekday_and_hour(instants: pd.Series, timezone: str) -> pd.DataFrame:
-    """The ``weekday``, such as Monday, and the ``hour`` (0 to 23) of each instant in *timezone*."""
-    local = instants.dt.tz_convert(timezone)
-    weekday = pd.Series(
-        np.array(WEEKDAYS, dtype=object)[local.dt.day_of_week], index=instants.index, dtype=TEXT.dtype
-    )
-    return pd.DataFrame({"weekday": weekday, "hour": local.dt.hour.astype("int64")})
-
-
-def hour_names(hours: pd.Series) -> pd.Series:
-    """The name of each hour of the day: 8 AM for 8."""
-    names: pd.Series = pd.Series(np.array(HOURS, dtype=object)[hours], index=hours.index, dtype=TEXT.dtype)
-    return names
-
-
-def week_grid() -> pd.MultiIndex:
-    """Each ``weekday`` and ``hour`` (0 to 23) of a week, from Monday at midnight."""
-    return pd.MultiIndex.from_product([WEEKDAYS, range(24)], names=["weekday", "hour"])
-
-
 def in_order(table: pd.DataFrame, orders: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """*table* with its groups in the order of their names, for the columns of groups that have one in *orders*.
 
@@ -509,8 +259,3 @@ def in_order(table: pd.DataFrame, orders: Mapping[str, Sequence[str]]) -> pd.Dat
     positions = {name: {text: number for number, text in enumerate(orders[name])} for name in columns}
     ranks = pd.DataFrame({name: table[name].map(positions[name]) for name in columns}, index=table.index)
     return table.loc[ranks.sort_values(columns, kind="stable").index] if columns else table
-
-
-def days_between(start: pd.Series, end: pd.Series | pd.Timestamp) -> pd.Series:
-    """Days from *start* to *end*, with fractions; 0 if *end* is before *start*."""
-    return minutes_between(start, end) / (24 * 60)

@@ -12,12 +12,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.charts import Dots
-from hlkit.analysis.core.charts.canvas import checked_axes, draw, new_axes
+from hlkit.analysis.core.analysis import Analysis
+from hlkit.analysis.core.charts import Dots, draw_chart
 from hlkit.analysis.core.comparison import LEVEL, compare_shares, overlaps, rows_from_interval
 from hlkit.analysis.core.groups import ALL, SMALL
 from hlkit.analysis.core.headlines import format_date, format_p, summary_of_all, write_headline
-from hlkit.analysis.core.registry import Analysis
 from hlkit.analysis.core.run_log import as_mask
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.schema import COUNT, FLAG, NUMBER, SHARE, Kind
@@ -98,7 +97,8 @@ class PeriodComparison:
     def rows(self) -> Any:
         return self.analysis.rows
 
-    def columns_of(self, show: str | None = None) -> dict[str, Kind]:
+    @property
+    def columns(self) -> dict[str, Kind]:
         """The columns after those of the groups."""
         shares = {f"{self.share}_{part}": SHARE for part in ("share", "low", "high")}
         before = {f"{self.share}_before_{part}": SHARE for part in ("share", "low", "high")}
@@ -107,7 +107,7 @@ class PeriodComparison:
 
     def table(self, now: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
         """Both tables side by side: all rows first, then each group."""
-        groups = [name for name in now.columns if name not in self.analysis.columns_of(None)]
+        groups = [name for name in now.columns if name not in self.analysis.columns]
         keys = list(dict.fromkeys([*groups[:1]]))
         sides = [self._side(table, keys, suffix) for table, suffix in ((now, ""), (before, "_before"))]
         table = sides[0].merge(sides[1], on=keys, how="outer", sort=False)
@@ -116,14 +116,14 @@ class PeriodComparison:
         table = pd.concat([table[is_all], table[~is_all]], ignore_index=True)
         table[["n", "n_before"]] = table[["n", "n_before"]].fillna(0)
         table = self._tested(table, keys[0], overlaps(now) or overlaps(before))
-        out = pd.DataFrame({name: table[name].astype(kind.dtype) for name, kind in self.columns_of().items()})
+        out = pd.DataFrame({name: table[name].astype(kind.dtype) for name, kind in self.columns.items()})
         for number, key in enumerate(keys):
             out.insert(number, key, table[key])
         return out
 
     def _side(self, table: pd.DataFrame, keys: list[str], suffix: str) -> pd.DataFrame:
         """The columns to compare, of all rows and of each group."""
-        count = "n" if "n" in table else next(iter(self.analysis.columns_of(None)))
+        count = "n" if "n" in table else next(iter(self.analysis.columns))
         columns = [count, *(f"{self.share}_{part}" for part in ("share", "low", "high"))]
         names = ["n" + suffix, *(f"{self.share}{suffix}_{part}" for part in ("share", "low", "high"))]
         side = table[[*keys, *columns]].set_axis([*keys, *names], axis=1)
@@ -188,13 +188,7 @@ class PeriodComparison:
 
     def plot(self, table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         """Draw both periods, on *ax* or on a new figure, 6 inches wide."""
-        chart = self._chart
-        if ax is not None:
-            return draw(table, checked_axes(ax), chart.draw, chart.needs)
-        from matplotlib import pyplot
-
-        figure = pyplot.figure(figsize=(6, chart.height(table)))
-        return draw(table, new_axes(figure), chart.draw, chart.needs)
+        return draw_chart(self._chart, table, ax)
 
 
 def _dates(first: str, last: str) -> str:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from hlkit.analysis.core.analysis import Analysis
 from hlkit.analysis.core.charts.canvas import new_axes, render
-from hlkit.analysis.core.registry import Analysis
 from hlkit.analysis.core.rows_behind import RowsBehind
 from hlkit.analysis.core.table_text import formatted, in_blocks, terminal_width
 from hlkit.client.disk import expand_path
@@ -83,12 +83,6 @@ class Result:
     def headline(self) -> str:
         """The answer in a sentence or two, made from the table alone; "" if there is none."""
         return self.analysis.headline(self.table)
-
-    @property
-    def shown(self) -> str | None:
-        """Which table of the analysis this is; None if it has only one."""
-        show = self.table.attrs["hlkit"]["options"].get("show")
-        return None if show is None else str(show)
 
     @property
     def definition(self) -> str:
@@ -192,7 +186,7 @@ class Result:
 
     def formatted(self, rows: int, *, intervals: bool = True) -> pd.DataFrame:
         """The first *rows* as texts, as people read them: percentages with intervals, minutes, money, local times."""
-        head, kinds = self.table.head(rows), self.analysis.columns_of(self.shown)
+        head, kinds = self.table.head(rows), self.analysis.columns
         return formatted(head, kinds, self.provenance["timezone"], self._currency(), intervals)
 
     def _currency(self) -> str:

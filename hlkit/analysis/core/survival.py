@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from hlkit.analysis.core.groups import Array, Floats, wilson
 from hlkit.analysis.core.run_log import as_mask
+from hlkit.analysis.core.shares import Array, Floats, wilson
 
 
 def kaplan_meier(wait: Any, ended: Any) -> tuple[Floats, Floats]:

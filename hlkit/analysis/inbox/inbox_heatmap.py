@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from hlkit.analysis.core.charts import Heatmap
-from hlkit.analysis.core.groups import HOURS, OFFICE, WEEKDAYS, week_grid, weekday_and_hour
 from hlkit.analysis.core.headlines import no_rows_headline
 from hlkit.analysis.core.messages import Reply
+from hlkit.analysis.core.office_hours import HOURS, OFFICE, WEEKDAYS, week_grid, weekday_and_hour
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.run_log import record_rows
 from hlkit.analysis.core.survival import survival_quantiles

@@ -9,25 +9,20 @@ import pandas as pd
 from hlkit.analysis.core.charts import Dots
 from hlkit.analysis.core.charts.canvas import format_minutes
 from hlkit.analysis.core.groups import (
-    HOURS,
     NONE,
-    OFFICE,
     SMALL,
-    WEEKDAYS,
     column_values,
     contact_values,
-    effective_rows_of_group,
-    hour_names,
     in_order,
     keys_of,
     per_group,
     require_columns,
-    share_with_interval,
-    weekday_and_hour,
 )
 from hlkit.analysis.core.headlines import Compare, clock_note, format_wait, option_value
 from hlkit.analysis.core.messages import Reply
+from hlkit.analysis.core.office_hours import HOURS, OFFICE, WEEKDAYS, hour_names, weekday_and_hour
 from hlkit.analysis.core.registry import analysis, when_by_contact
+from hlkit.analysis.core.shares import effective_rows_of_group, share_with_interval
 from hlkit.analysis.core.survival import survival_quantiles
 from hlkit.analysis.inbox.channels import CHANNEL, target_minutes
 from hlkit.analysis.inbox.turns import (

@@ -7,15 +7,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.groups import (
-    UNKNOWN_USER,
-    column_or_nulls,
-    map_keys,
-    minutes_between,
-    office_hours,
-    require_columns,
-)
+from hlkit.analysis.core.groups import UNKNOWN_USER, column_or_nulls, map_keys, require_columns
 from hlkit.analysis.core.messages import Reply, classify_messages, remark_on_reply
+from hlkit.analysis.core.office_hours import minutes_between, office_hours
 from hlkit.analysis.core.run_log import as_mask, drop_rows, record_left_out, remark
 from hlkit.analysis.inbox.channels import CHANNEL, channels_of
 

@@ -6,9 +6,10 @@ import pandas as pd
 
 from hlkit.analysis.core.charts import Strip
 from hlkit.analysis.core.contact_names import contact_links, names_by_contact
-from hlkit.analysis.core.groups import OFFICE, assign_groups, contact_values
+from hlkit.analysis.core.groups import assign_groups, contact_values
 from hlkit.analysis.core.headlines import clock_note, format_date, format_wait
 from hlkit.analysis.core.messages import Reply
+from hlkit.analysis.core.office_hours import OFFICE
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.inbox.channels import CHANNEL
 from hlkit.analysis.inbox.turns import (

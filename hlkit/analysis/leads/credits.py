@@ -9,18 +9,9 @@ import pandas as pd
 
 from hlkit.analysis.core.bulk_imports import Imports, find_imports
 from hlkit.analysis.core.deals import AGES, days_to_win, win_columns, wins_and_losses, wins_at_ages
-from hlkit.analysis.core.groups import (
-    ALL,
-    NONE,
-    SMALL,
-    assign_groups,
-    column_or_nulls,
-    group_keys,
-    map_keys,
-    share,
-    share_with_interval,
-)
+from hlkit.analysis.core.groups import ALL, NONE, SMALL, assign_groups, column_or_nulls, group_keys, map_keys
 from hlkit.analysis.core.run_log import drop_rows, record_left_out, record_overlap, remark
+from hlkit.analysis.core.shares import share, share_with_interval
 from hlkit.analysis.leads.sources import TOUCHES, Touch, clean_text, touch_values
 from hlkit.client.schema import INSTANT, MONEY, TEXT
 from hlkit.client.text import many

@@ -7,7 +7,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.groups import WEEKDAYS, rank_by_size
+from hlkit.analysis.core.groups import rank_by_size
+from hlkit.analysis.core.office_hours import WEEKDAYS
 from hlkit.analysis.leads.expected_leads import MODEL, UNUSUAL, change_interval, fit_days
 from hlkit.client.errors import InvalidRequest
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hlkit.analysis.core.groups import Floats, wilson
+from hlkit.analysis.core.shares import Floats, wilson
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]

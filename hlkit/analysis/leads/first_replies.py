@@ -7,8 +7,9 @@ from typing import Literal
 import pandas as pd
 
 from hlkit.analysis.core.bulk_imports import Imports, drop_imports
-from hlkit.analysis.core.groups import map_keys, minutes_between, office_hours, require_columns
+from hlkit.analysis.core.groups import map_keys, require_columns
 from hlkit.analysis.core.messages import MessageKinds, Reply
+from hlkit.analysis.core.office_hours import minutes_between, office_hours
 from hlkit.analysis.core.run_log import drop_rows
 from hlkit.client.schema import INSTANT, TEXT
 

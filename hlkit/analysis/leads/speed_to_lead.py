@@ -9,9 +9,10 @@ import pandas as pd
 
 from hlkit.analysis.core.bulk_imports import Imports
 from hlkit.analysis.core.charts import Part, Stacked
-from hlkit.analysis.core.groups import OFFICE, SMALL, group_keys, minutes_between, per_group, require_columns
+from hlkit.analysis.core.groups import SMALL, group_keys, per_group, require_columns
 from hlkit.analysis.core.headlines import Compare, clock_note, format_wait
 from hlkit.analysis.core.messages import Reply, classify_messages, remark_on_reply
+from hlkit.analysis.core.office_hours import OFFICE, minutes_between
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.survival import cumulative_incidence, never_ended, survival_quantiles
 from hlkit.analysis.leads.first_replies import DEFINITION, Clock, first_replies, new_leads, waits_in_minutes

@@ -20,19 +20,13 @@ from hlkit.analysis.core.deals import (
     wins_by_age,
     without_abandoned,
 )
-from hlkit.analysis.core.groups import (
-    OFFICE,
-    SMALL,
-    column_or_nulls,
-    map_keys,
-    require_columns,
-    share,
-    share_with_interval,
-)
+from hlkit.analysis.core.groups import SMALL, column_or_nulls, map_keys, require_columns
 from hlkit.analysis.core.headlines import compare_win_rates, no_rows_headline
 from hlkit.analysis.core.messages import Reply, classify_messages, remark_on_reply
+from hlkit.analysis.core.office_hours import OFFICE
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.run_log import drop_rows, record_rows
+from hlkit.analysis.core.shares import share, share_with_interval
 from hlkit.analysis.leads.first_replies import DEFINITION, Clock, first_replies, new_leads, waits_in_minutes
 from hlkit.client.schema import COUNT, FLAG, INSTANT, NUMBER, SHARE, TEXT
 

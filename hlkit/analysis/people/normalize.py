@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hlkit.analysis.core.groups import Array
+from hlkit.analysis.core.shares import Array
 from hlkit.client.schema import TEXT
 
 Codes = npt.NDArray[np.int64]

@@ -9,8 +9,9 @@ import pandas as pd
 
 from hlkit.analysis.core.bulk_imports import is_bulk_import
 from hlkit.analysis.core.deals import AGES, win_columns, wins_at_ages, wins_by_age
-from hlkit.analysis.core.groups import ALL, NONE, SMALL, rank_by_size, share_with_interval
+from hlkit.analysis.core.groups import ALL, NONE, SMALL, rank_by_size
 from hlkit.analysis.core.run_log import as_mask, remark
+from hlkit.analysis.core.shares import share_with_interval
 from hlkit.analysis.sales.funnel_stages import DELETED_PIPELINE, DELETED_STAGE, WON_STEP
 
 KEYS = ["group", "pipeline_id", "stage_id"]

@@ -8,8 +8,10 @@ import pandas as pd
 from hlkit.analysis.core.bulk_imports import is_bulk_import
 from hlkit.analysis.core.contact_names import deal_names
 from hlkit.analysis.core.deals import dated_deals_as_of
-from hlkit.analysis.core.groups import Array, column_or_nulls, days_between, map_keys, require_columns
+from hlkit.analysis.core.groups import column_or_nulls, map_keys, require_columns
+from hlkit.analysis.core.office_hours import days_between
 from hlkit.analysis.core.run_log import as_mask, remark
+from hlkit.analysis.core.shares import Array
 from hlkit.analysis.sales.next_steps import next_steps
 from hlkit.client.schema import ID, INSTANT, MONEY, TEXT
 from hlkit.client.text import many

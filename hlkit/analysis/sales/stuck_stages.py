@@ -9,17 +9,10 @@ import pandas as pd
 
 from hlkit.analysis.core.charts import Dots
 from hlkit.analysis.core.charts.base import row_names
-from hlkit.analysis.core.groups import (
-    SMALL,
-    effective_rows_of_group,
-    group_keys,
-    map_keys,
-    per_group,
-    require_columns,
-    share_with_interval,
-)
+from hlkit.analysis.core.groups import SMALL, group_keys, map_keys, per_group, require_columns
 from hlkit.analysis.core.headlines import Compare
 from hlkit.analysis.core.registry import analysis
+from hlkit.analysis.core.shares import effective_rows_of_group, share_with_interval
 from hlkit.analysis.sales.open_deals import DEFINITION, open_deals
 from hlkit.analysis.sales.stage_names import stage_names
 from hlkit.client.schema import COUNT, FLAG, ID, MONEY, NUMBER, SHARE, TEXT

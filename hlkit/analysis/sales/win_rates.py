@@ -19,9 +19,10 @@ from hlkit.analysis.core.deals import (
     wins_and_losses,
     wins_at_ages,
 )
-from hlkit.analysis.core.groups import SMALL, column_or_nulls, per_group, require_columns, share_with_interval
+from hlkit.analysis.core.groups import SMALL, column_or_nulls, per_group, require_columns
 from hlkit.analysis.core.headlines import compare_win_rates
 from hlkit.analysis.core.registry import analysis
+from hlkit.analysis.core.shares import share_with_interval
 from hlkit.analysis.core.survival import survival_quantiles
 from hlkit.analysis.sales.dated_deals import (
     COHORT,

@@ -10,7 +10,7 @@ from hlkit.analysis.core.charts.curves import Curves
 from hlkit.analysis.core.charts.dots import Dots
 from hlkit.analysis.core.charts.group_heatmap import GroupHeatmap
 from hlkit.analysis.core.charts.heatmap import Heatmap, two_way
-from hlkit.analysis.core.charts.stacked import Part, Stacked
+from hlkit.analysis.core.charts.stacked import Part, Stacked, first_number
 from hlkit.analysis.core.charts.strip import Strip
 from hlkit.analysis.core.charts.timeline import Timeline
 
@@ -26,5 +26,6 @@ __all__ = [
     "Strip",
     "Timeline",
     "draw_chart",
+    "first_number",
     "two_way",
 ]

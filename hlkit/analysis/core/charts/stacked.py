@@ -33,6 +33,7 @@ from hlkit.analysis.core.charts.canvas import (
     top_groups,
 )
 from hlkit.analysis.core.run_log import as_mask
+from hlkit.client.schema import COUNT, MONEY, NUMBER, Kind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -149,3 +150,9 @@ def legend_above(ax: Axes, columns: int) -> None:
         borderaxespad=0.3,
         borderpad=0.2,
     )
+
+
+def first_number(columns: Mapping[str, Kind]) -> Stacked:
+    """Bars of the first count or other number of *columns*, for an analysis without a chart of its own."""
+    name = next((name for name, kind in columns.items() if kind in (COUNT, NUMBER, MONEY)), next(iter(columns)))
+    return Stacked((Part(name, name.replace("_", " "), "middle"),), name.replace("_", " "), n=name)

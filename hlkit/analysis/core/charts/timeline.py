@@ -13,9 +13,9 @@ from hlkit.analysis.core.charts.base import Chart, row_names
 from hlkit.analysis.core.charts.canvas import INK, MUTED, REST, SERIES, STEPS, draw_gridlines, draw_points, top_groups
 from hlkit.analysis.core.charts.curves import DASHES, label_ends
 from hlkit.analysis.core.charts.stacked import legend_above
-from hlkit.analysis.core.groups import Floats
 from hlkit.analysis.core.headlines import option_value
 from hlkit.analysis.core.run_log import as_mask
+from hlkit.analysis.core.shares import Floats
 from hlkit.client.text import many
 
 if TYPE_CHECKING:
