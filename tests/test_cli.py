@@ -263,7 +263,7 @@ def test_a_cache_file_that_is_in_use_is_said_to_be(capsys, monkeypatch):
         (["check", "--profile", "nobody"], 1, "nobody"),
         (["check", "--demo", "--profile", "nobody"], 1, "--demo and --profile cannot be used together"),
         (["app", "--demo", "--profile", "nobody"], 1, "--demo and --profile cannot be used together"),
-        (["run", "nothing"], 2, "there are appointments"),
+        (["run", "nothing"], 2, "there are appointment_heatmap, appointments"),
         (["logout", "nobody"], 1, "nobody"),
         (["demo", "--size", "-5"], 1, "size=-5"),
         (["demo", "--seed", "-1"], 1, "seed=-1"),

@@ -132,7 +132,7 @@ def test_plot_draws_on_the_callers_axes_or_on_a_new_figure(result):
 
     assert result.plot(axes) is axes
     new = result.plot()
-    assert new.figure.get_size_inches().tolist() == [6, 4]
+    assert new.figure.get_size_inches().tolist() == [6, result.analysis.chart_height(result.table)]
 
     from matplotlib import pyplot
 
