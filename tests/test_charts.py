@@ -14,16 +14,14 @@ from matplotlib.figure import Figure
 import hlkit as hl
 from hlkit.analysis.core.charts.canvas import (
     checked_axes,
-    dot_plot,
     draw,
-    drawable,
     duration_axis,
     label_rows,
-    name_or_placeholder,
     new_axes,
     render,
     top_groups,
 )
+from hlkit.analysis.core.charts.labels import drawable, name_or_placeholder
 from hlkit.client.errors import InvalidRequest
 
 LONG = "https://example.com/" + "landing/" * 20
@@ -262,9 +260,8 @@ def test_what_was_on_the_callers_axes_stays_unchanged():
 
 def test_the_notebooks_fonts_are_used_if_they_are_installed():
     ax = axes()
-    share = pd.Series([0.5])
     with mpl.rc_context({"font.family": ["DejaVu Serif", "No Such Font"]}):
-        draw(pd.DataFrame({"n": [1]}), ax, lambda _, ax: dot_plot(ax, ["a"], share, share, share), ["n"])
+        draw(pd.DataFrame({"n": [1]}), ax, lambda _, ax: label_rows(ax, ["a"]), ["n"])
 
     assert ax.get_yticklabels()[0].get_fontfamily() == ["DejaVu Serif", "DejaVu Sans"]
 

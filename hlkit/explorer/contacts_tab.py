@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
-from hlkit.analysis.core.charts.canvas import name_or_placeholder
+from hlkit.analysis.core.charts.labels import name_or_placeholder
 from hlkit.client.http.progress import Progress
 from hlkit.client.options import refuse_unknown
 from hlkit.client.schema import TEXT

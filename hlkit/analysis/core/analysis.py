@@ -4,9 +4,8 @@ Everything else comes from the signature. Positional parameters name the resourc
 without if they are ``= None``. Keyword-only parameters are its options; a location fills in ``as_of``, ``timezone``
 and a few others.
 
-Around each function, the wrapper types the frames as the catalog declares them, drops and counts rows later than
-*as_of* and repeated ids, checks the options, and gives the table its declared columns and dtypes, an empty one too.
-A run describes itself in ``table.attrs["hlkit"]``.
+A run types the frames as the catalog declares them, drops and counts rows later than *as_of* and repeated ids, checks
+the options, and gives the table its declared columns and dtypes. It describes itself in ``table.attrs["hlkit"]``.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ import typing
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -28,6 +26,7 @@ from hlkit.analysis.core.charts import Chart, draw_chart, first_number, two_way
 from hlkit.analysis.core.headlines import Template, option_value, write_headline
 from hlkit.analysis.core.inputs import (
     HALVES,
+    as_of_instant,
     cast,
     check_value,
     in_json,
@@ -36,6 +35,7 @@ from hlkit.analysis.core.inputs import (
     is_label,
     labels_of,
     numbered,
+    plain_number,
     typed,
     without_impossible_dates,
 )
@@ -186,7 +186,7 @@ class Analysis:
         values = {name: parameter.default for name, parameter in self._parameters.items() if name in allowed}
         values |= {name: in_unit(name, plain(value)) for name, value in options.items()}
         timezone = zone("UTC" if values.get("timezone") is None else values["timezone"])
-        as_of = _as_of(values.get("as_of"), timezone, "as_of" in self._parameters)
+        as_of = as_of_instant(values.get("as_of"), timezone, "as_of" in self._parameters)
         today = None if as_of is None else as_of.tz_convert(timezone).date
         for name, value in values.items():
             if name == "until":
@@ -262,7 +262,7 @@ class Analysis:
             "unavailable": [name for name, frame in frames.items() if frame is None],
             "left_out": dict(log.left_out),
             "overlap": log.overlap,
-            "total": {name: _plain_number(value) for name, value in log.total.items() if is_scalar(value)},
+            "total": {name: plain_number(value) for name, value in log.total.items() if is_scalar(value)},
         }
 
     # ---- its chart and headline
@@ -299,20 +299,3 @@ class Analysis:
 
     def __repr__(self) -> str:
         return f"{self.name}{self.__signature__}\n{self.question}"
-
-
-def _plain_number(value: Any) -> Any:
-    """A number as JSON has it; null for NaN."""
-    if value is None or pd.isna(value):
-        return None
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _as_of(given: Any, zone: ZoneInfo, needed: bool) -> pd.Timestamp | None:
-    """*as_of* in UTC; without a time zone it is read in the location's."""
-    if given is inspect.Parameter.empty or (given is None and needed):
-        raise InvalidRequest(
-            "as_of is missing: the instant at which the rows were read",
-            hint='give as_of=pd.Timestamp.now("UTC"), or take loc.analyses, which knows it',
-        )
-    return instant("as_of", given, lambda: zone)

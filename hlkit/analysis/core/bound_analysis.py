@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from hlkit.analysis.core.analysis import Analysis
-from hlkit.analysis.core.charts.canvas import name_or_placeholder
+from hlkit.analysis.core.charts.labels import name_or_placeholder
 from hlkit.analysis.core.contact_names import contact_links, names_by_contact
 from hlkit.analysis.core.known import unknown
 from hlkit.analysis.core.option_docs import DOCS, LINKS, TIMES

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.charts.canvas import format_minutes, map_texts, name_or_placeholder
+from hlkit.analysis.core.charts.canvas import format_minutes
+from hlkit.analysis.core.charts.labels import map_texts, name_or_placeholder
 from hlkit.analysis.core.comparison import compare, overlaps
 from hlkit.analysis.core.deals import AGES, at_common_age
-from hlkit.analysis.core.groups import ALL, NONE, SMALL, UNNAMED
+from hlkit.analysis.core.groups import NONE, SMALL, UNNAMED
 from hlkit.client.frames.names import NAMED_BY
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import ID
-from hlkit.client.text import BREAKS, many, printable, shorten
+from hlkit.client.text import BREAKS, printable, shorten
 
 Template = Callable[[pd.DataFrame], str]
 _MAX_NAME, _MAX_HEADLINE = 40, 300  # characters
@@ -215,73 +216,6 @@ def _with_one_group_column(table: pd.DataFrame) -> pd.DataFrame:
     out.insert(0, "group", names)
     out.attrs = dict(table.attrs)
     return out
-
-
-def compare_groups(
-    table: pd.DataFrame, share: str, label: str, detail: Callable[[pd.Series], str] = lambda row: ""
-) -> str:
-    """A share by group: its range, whether the difference is significant, and the groups that stand out.
-
-    *label* says what the share is ("Answered within an hour"); *detail* adds to a named group (", median 10 min").
-    """
-    if len(table) == 1:
-        return _describe_single(table.iloc[0], share, label, detail)
-    measured = table.dropna(subset=[f"{share}_share"])
-    if not len(measured):
-        return ""
-    if overlaps(table):
-        shown = measured[~measured["small"].fillna(True).astype(bool)]
-        return f"{label}: {_range(shown, share)}; groups overlap, so they are not compared." if len(shown) else ""
-    result = compare(table, share)
-    groups = result.groups
-    if not len(groups):
-        return f"{label}: not compared, since no named group has {SMALL} rows or more."
-    if len(groups) == 1:
-        only = _describe_group(groups.iloc[0], share, detail)
-        return f"{label}: {only}; no other named group has {SMALL} rows or more."
-    if not np.isfinite(result.p):
-        return f"{label}: {_range(groups, share)}, too few rows to test the difference."
-    if not result.is_significant:
-        return f"{label}: {_range(groups, share)}, no significant difference ({format_p(result.p)})."
-    significance = f"a significant difference ({format_p(result.p)})"
-    if len(groups) == 2 and (result.higher | result.lower).any():
-        first, second = (_describe_group(row, share, detail) for _, row in groups.iterrows())
-        return f"{label}: {first}, vs. {second}, {significance}."
-    higher = _describe_several(groups[result.higher], share, detail)
-    lower = _describe_several(groups[result.lower].iloc[::-1], share, detail)
-    parts = [f"{side} the others: {names}" for names, side in ((higher, "above"), (lower, "below")) if names]
-    if not parts:
-        return (
-            f"{label}: {_range(groups, share)}; they differ ({format_p(result.p)}), but no single group stands out."
-        )
-    standouts = "; ".join(parts)
-    return f"{label}: {_range(groups, share)}, {significance}. {standouts[0].upper()}{standouts[1:]}."
-
-
-def _describe_single(row: pd.Series, share: str, label: str, detail: Callable[[pd.Series], str]) -> str:
-    if pd.isna(row[f"{share}_share"]):
-        return ""
-    group = "" if row.iloc[0] == ALL else f"{row.iloc[0]} "
-    few = f", from fewer than {SMALL} rows: too few to say much" if pd.notna(row["small"]) and row["small"] else ""
-    return f"{label}: {group}{percent_with_interval(row, share)}{detail(row)}{few}."
-
-
-def _range(groups: pd.DataFrame, share: str) -> str:
-    """The lowest and the highest share, and the number of groups: 40% to 52% across 5 groups."""
-    low, high = (f"{end:.0%}" for end in (groups[f"{share}_share"].min(), groups[f"{share}_share"].max()))
-    return f"{low if low == high else f'{low} to {high}'} across {many(len(groups), 'group')}"
-
-
-def _describe_several(groups: pd.DataFrame, share: str, detail: Callable[[pd.Series], str]) -> str:
-    """The first group, and how many more there are; "" for none."""
-    if not len(groups):
-        return ""
-    first = _describe_group(groups.iloc[0], share, detail)
-    return first if len(groups) == 1 else f"{first}, and {many(len(groups) - 1, 'more group')}"
-
-
-def _describe_group(row: pd.Series, share: str, detail: Callable[[pd.Series], str]) -> str:
-    return f"{row.iloc[0]}, {percent_with_interval(row, share)}{detail(row)}"
 
 
 def compare_win_rates(table: pd.DataFrame) -> str:

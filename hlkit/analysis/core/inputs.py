@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import inspect
 import math
 import typing
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 
 from hlkit.analysis.core.run_log import remark
 from hlkit.client.arguments import number, short
-from hlkit.client.dates import from_epochs
+from hlkit.client.dates import from_epochs, instant
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.schema import DAY, INSTANT, LIST, YEARS, Kind
 from hlkit.client.text import did_you_mean, many
@@ -189,3 +192,20 @@ def _is_json(value: Any) -> bool:
     if isinstance(value, dict):
         return all(isinstance(name, str) and _is_json(part) for name, part in value.items())
     return value is None or isinstance(value, (str, int, float, bool))
+
+
+def plain_number(value: Any) -> Any:
+    """A number as JSON has it; null for NaN."""
+    if value is None or pd.isna(value):
+        return None
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def as_of_instant(given: Any, zone: ZoneInfo, needed: bool) -> pd.Timestamp | None:
+    """*as_of* in UTC; without a time zone it is read in the location's."""
+    if given is inspect.Parameter.empty or (given is None and needed):
+        raise InvalidRequest(
+            "as_of is missing: the instant at which the rows were read",
+            hint='give as_of=pd.Timestamp.now("UTC"), or take loc.analyses, which knows it',
+        )
+    return instant("as_of", given, lambda: zone)

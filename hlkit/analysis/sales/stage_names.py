@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from hlkit.analysis.core.charts.canvas import distinct_texts
+from hlkit.analysis.core.charts.labels import distinct_texts
 from hlkit.analysis.core.groups import NONE
 from hlkit.client.text import shorten
 

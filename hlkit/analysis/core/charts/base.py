@@ -10,14 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.charts.canvas import (
-    INK,
-    MAX_ROWS,
-    MUTED,
-    checked_axes,
-    draw,
-    new_axes,
-)
+from hlkit.analysis.core.charts.canvas import INK, MAX_ROWS, MUTED, checked_axes, draw, new_axes
 from hlkit.analysis.core.groups import NONE
 
 if TYPE_CHECKING:

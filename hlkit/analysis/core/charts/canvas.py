@@ -9,16 +9,15 @@ from __future__ import annotations
 import functools
 import io
 import textwrap
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from hlkit.analysis.core.charts.labels import drawable, installed_fonts, map_texts, name_or_placeholder
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.frames.names import NAMED_BY
-from hlkit.client.text import BREAKS, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,13 +37,8 @@ STEPS = {
 }
 HEAT = ("#f3f5f7", "#d4e3f2", "#a5c8e8", "#6ba3d6", "#2f75b8", "#0a4276")  # few to many
 INK, MUTED, REST, HAIR = "#1c2024", "#59626d", "#858e99", "#e8e9e9"  # texts, second lines, small groups, grid lines
-GRAY, PALE = "#8c8c8c", "#d9d9d9"
-# Okabe & Ito's palette: safe for color-blind readers.
-BLUE, ORANGE, GREEN, RED, SKY, PINK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"
-PALETTE = (BLUE, ORANGE, GREEN, RED, SKY, PINK)
 SIZE = 9  # font size in points; notes are one smaller
 MAX_ROWS = 12  # groups in one chart: more would be unreadable
-_LINE = 26  # characters in a line of a name on an axis
 
 
 def new_axes(figure: Figure) -> Axes:
@@ -139,7 +133,7 @@ def _detach_from_settings(ax: Axes, existing: Collection[object] = ()) -> None:
         parts |= {axis.label, axis.get_offset_text()}
         for tick in axis.get_major_ticks(max(_TICKS, len(axis.get_majorticklocs()))):
             parts.update(tick.findobj())
-    fonts = list(_fonts())
+    fonts = list(installed_fonts())
     for part in parts:
         part.set_sketch_params(None)
         part.set_path_effects([])
@@ -149,22 +143,11 @@ def _detach_from_settings(ax: Axes, existing: Collection[object] = ()) -> None:
     ax.yaxis.label.set(y=0.5, ha="center")
 
 
-def _fonts() -> tuple[str, ...]:
-    """The notebook's fonts that are installed, then the font that comes with matplotlib."""
-    import matplotlib as mpl
-    from matplotlib.font_manager import fontManager
-
-    settings: Any = mpl.rcParams
-    fonts = [name for family in settings["font.family"] for name in settings.get(f"font.{family.lower()}", [family])]
-    installed = set(fontManager.get_font_names())
-    return tuple(dict.fromkeys([name for name in fonts if name in installed] + ["DejaVu Sans"]))
-
-
 def _draw_no_data(ax: Axes, table: pd.DataFrame, needs: Sequence[str]) -> None:
     columns = ", ".join(needs)
     reason = f"none of the {len(table):,} rows has a value of {columns}" if len(table) else "the table has no rows"
     note = "\n".join(["no data yet", *textwrap.wrap(f"({reason})", 50)])
-    ax.text(0.5, 0.5, note, ha="center", va="center", transform=ax.transAxes, color=GRAY, fontsize=SIZE)
+    ax.text(0.5, 0.5, note, ha="center", va="center", transform=ax.transAxes, color=MUTED, fontsize=SIZE)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
 
@@ -183,63 +166,6 @@ def _safe(table: pd.DataFrame) -> pd.DataFrame:
     return map_texts(out, drawable)
 
 
-def map_texts(table: pd.DataFrame, function: Callable[[object], object]) -> pd.DataFrame:
-    """The table with *function* applied to its texts; different texts of a column stay different, by a number."""
-    out = table.copy()
-    for name in table:
-        if isinstance(table[name].dtype, pd.StringDtype) or table[name].dtype == object:
-            mapped = distinct_texts(table[name], function)
-            texts = [mapped[value] if isinstance(value, str) else value for value in table[name]]
-            out[name] = pd.Series(texts, index=table.index, dtype=table[name].dtype)
-    return out
-
-
-def distinct_texts(values: Iterable[object], function: Callable[[str], object]) -> dict[str, object]:
-    """Map each distinct text among *values* to *function* of it; equal results are numbered: "A", "A (2)"."""
-    mapped: dict[str, object] = {}
-    counts: Counter[object] = Counter()
-    for text in dict.fromkeys(value for value in values if isinstance(value, str)):
-        result = function(text)
-        counts[result] += 1
-        mapped[text] = result if counts[result] == 1 else f"{result} ({counts[result]})"
-    return mapped
-
-
-def name_or_placeholder(names: pd.Series, ids: pd.Series, kind: str, distinct: bool = True) -> pd.Series:
-    """The name of each id; "unknown owner …x7Qp" for an id without a name. Placeholders such as (none) stay.
-
-    With *distinct*, a name that several ids share gets the end of the id: "Ann Lee …x7Qp".
-    """
-    suffix = " …" + ids.str[-4:]
-    labels = names.where(names.notna(), f"unknown {kind}" + suffix)
-    if distinct:
-        labels = labels.mask(ids.groupby(names).transform("nunique") > 1, names + suffix)
-    return labels.where(~ids.fillna("(").str.startswith("("), ids)
-
-
-def drawable(text: object) -> object:
-    """*text* in a form that matplotlib can draw: at most two short lines, no formula, no missing characters."""
-    if not isinstance(text, str):
-        return text
-    plain = BREAKS.sub(" ", printable(text))
-    if len(plain) > _LINE:
-        first, second, *more = [*textwrap.wrap(plain, _LINE), ""]
-        plain = f"{first}\n{second[: _LINE - 1]}…" if "".join(more) else f"{first}\n{second}".rstrip()
-    if not plain.isascii():
-        fonts = _fonts()
-        plain = "".join(char if char.isascii() or _has_glyph(ord(char), fonts) else "□" for char in plain)
-    plain = plain.replace("$", r"\$")
-    return f" {plain}" if plain.startswith("_") else plain
-
-
-@functools.lru_cache(maxsize=4096)
-def _has_glyph(code: int, fonts: tuple[str, ...]) -> bool:
-    from matplotlib.font_manager import FontProperties, findfont, get_font
-
-    paths = {findfont(FontProperties(family=[font])) for font in fonts}
-    return any(get_font(path).get_char_index(code) for path in paths)
-
-
 # ---- elements of charts
 
 
@@ -254,7 +180,7 @@ def top_groups(table: pd.DataFrame, ax: Axes, by: str | None = None, count: int 
             xycoords="axes fraction",
             ha="right",
             va="bottom",
-            color=GRAY,
+            color=MUTED,
             fontsize=8,
         )
     return shown
@@ -339,22 +265,6 @@ def draw_points(ax: Axes, x: Any, y: Any, color: Any, size: float, **options: An
     ax.scatter(x, y, s=size, marker=marker, **{"linewidths": 1.5, "zorder": 3, **colors, **options})
 
 
-def draw_intervals(
-    ax: Axes, rows: Any, low: Any, high: Any, colors: Any, width: float = 2, alpha: float = 0.5
-) -> None:
-    """Draw a line from *low* to *high* in each of the *rows* of a horizontal chart."""
-    low, high = (np.asarray(end, dtype="float64") for end in (low, high))
-    ax.hlines(rows, low, high, colors=colors, linewidth=width, alpha=alpha, linestyles="-", zorder=2)
-
-
-def draw_legend(ax: Axes, x: float = 0.5, y: float = -0.16, **options: Any) -> None:
-    """Draw the legend below the chart, in a row."""
-    spaces = {"columnspacing": 1.2, "handlelength": 1.4, "handletextpad": 0.6, "labelspacing": 0.5, "borderpad": 0.4}
-    counts = {"ncols": 4, "numpoints": 1, "scatterpoints": 1, "markerscale": 1}
-    look = {"frameon": False, "fontsize": SIZE, "labelcolor": INK, "handleheight": 0.7, "borderaxespad": 0.5}
-    ax.legend(loc="upper center", bbox_to_anchor=(x, y), **{**spaces, **counts, **look, **options})
-
-
 def format_minutes(minutes: float) -> str:
     """A duration in a suitable unit: 40 s, 18 min, 3.5 h, 12 days; a dash for NaN."""
     if not np.isfinite(minutes):
@@ -364,25 +274,3 @@ def format_minutes(minutes: float) -> str:
             value = minutes / size
             return f"{value:.1f} {unit}" if unit == "h" and value < 10 else f"{value:.0f} {unit}"
     return f"{minutes / 1440:,.0f} days"
-
-
-def dot_plot(
-    ax: Axes,
-    names: Sequence[str],
-    share: pd.Series,
-    low: pd.Series,
-    high: pd.Series,
-    *,
-    counts: pd.Series | None = None,
-    small: pd.Series | None = None,
-    color: str = BLUE,
-) -> None:
-    """Draw a share per row as a dot with its 95% interval, on a percent axis; small groups are gray."""
-    rows = label_rows(ax, list(names), None if counts is None else counts.fillna(0).tolist())
-    is_small = np.zeros(len(share), dtype=bool) if small is None else small.fillna(False).to_numpy(dtype=bool)
-    colors = np.where(is_small, GRAY, color).tolist()
-    draw_intervals(ax, rows, low, high, colors)
-    draw_points(ax, share.to_numpy("float64"), rows, colors, 36)
-    percent_axis(ax)
-    if is_small.any():
-        ax.annotate("gray: fewer than 20 rows", (0, -0.2), xycoords="axes fraction", color=GRAY, fontsize=8, va="top")

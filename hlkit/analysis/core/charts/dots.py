@@ -24,13 +24,7 @@ from hlkit.analysis.core.charts.base import (
     text_of,
     write_values,
 )
-from hlkit.analysis.core.charts.canvas import (
-    REST,
-    SERIES,
-    label_rows,
-    percent_axis,
-    top_groups,
-)
+from hlkit.analysis.core.charts.canvas import REST, SERIES, label_rows, percent_axis, top_groups
 from hlkit.analysis.core.run_log import as_mask
 
 if TYPE_CHECKING:

@@ -22,16 +22,7 @@ from hlkit.analysis.core.charts.base import (
     text_of,
     write_values,
 )
-from hlkit.analysis.core.charts.canvas import (
-    HAIR,
-    INK,
-    MAX_ROWS,
-    MUTED,
-    STEPS,
-    label_rows,
-    percent_axis,
-    top_groups,
-)
+from hlkit.analysis.core.charts.canvas import HAIR, INK, MAX_ROWS, MUTED, STEPS, label_rows, percent_axis, top_groups
 from hlkit.analysis.core.run_log import as_mask
 from hlkit.client.schema import COUNT, MONEY, NUMBER, Kind
 

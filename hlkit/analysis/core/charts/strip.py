@@ -19,15 +19,7 @@ from hlkit.analysis.core.charts.base import (
     thin_ticks,
     write_values,
 )
-from hlkit.analysis.core.charts.canvas import (
-    INK,
-    REST,
-    SERIES,
-    STEPS,
-    duration_axis,
-    label_rows,
-    top_groups,
-)
+from hlkit.analysis.core.charts.canvas import INK, REST, SERIES, STEPS, duration_axis, label_rows, top_groups
 from hlkit.analysis.core.run_log import as_mask
 
 if TYPE_CHECKING:
