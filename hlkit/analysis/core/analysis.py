@@ -134,7 +134,6 @@ class Analysis:
 
     @property
     def filled_by_location(self) -> tuple[str, ...]:
-        """The parameters that a location fills in."""
         return tuple(name for name in FILLED if name in self._parameters)
 
     def _signature(self) -> inspect.Signature:
