@@ -23,6 +23,7 @@ from faultkit import FaultySimulation, hostile
 
 import hlkit as hl
 from hlkit import app
+from hlkit.explorer.analysis_tab import picker_label
 from hlkit.sim import Simulation, account
 
 CHROMIUM = shutil.which("chromium")
@@ -158,7 +159,7 @@ OPTIONS_SHOWN = """names => {
 def runs(page, name):
     """Run an analysis to its end."""
     analysis = hl.analyses[name]
-    page.locator(".hlkit-analysis select").select_option(label=f"{name}: {analysis.question}")
+    page.locator(".hlkit-analysis select").select_option(label=picker_label(analysis))
     names = [f"hlkit-choice-{option}" for option in analysis.options if option not in analysis.filled_by_location]
     page.wait_for_function(OPTIONS_SHOWN, arg=sorted(names), timeout=20_000)  # they move the button
     page.locator("button.hlkit-run").click()

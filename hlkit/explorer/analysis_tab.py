@@ -82,9 +82,7 @@ class AnalysesView(View):
     def _build_form(self) -> None:
         self.picker = widgets.Dropdown(
             options=[
-                (f"{topic.capitalize()} · {analysis.question} ({analysis.name})", analysis.name)
-                for topic, group in by_topic(ANALYSES).items()
-                for analysis in group
+                (picker_label(analysis), analysis.name) for group in by_topic(ANALYSES).values() for analysis in group
             ],
             value=self._initial_analysis,
             description="Analysis",
@@ -305,9 +303,8 @@ class AnalysesView(View):
         row_count = len(result.table)
         interactive = None
         if row_count > _SHORT_TABLE_ROWS:
-            interactive = long_table(
-                result.formatted(MAX_INTERACTIVE_ROWS, intervals=False)
-            )  # None if itables is not installed
+            # None if itables is not installed
+            interactive = long_table(result.formatted(MAX_INTERACTIVE_ROWS, intervals=False))
         max_rows = _PLAIN_TABLE_ROWS if interactive is None else MAX_INTERACTIVE_ROWS
         footer = many(row_count, "row")
         if row_count > max_rows:
@@ -352,6 +349,11 @@ class AnalysesView(View):
     def choices(self) -> dict[str, Any]:
         """The selected analysis and options, as arguments that reopen this tab with them."""
         return {"analysis": self.picker.value, "options": self.options}
+
+
+def picker_label(analysis: Analysis) -> str:
+    """How an analysis is listed: Leads · How fast do we answer new leads? (speed_to_lead)."""
+    return f"{analysis.topic.capitalize()} · {analysis.question} ({analysis.name})"
 
 
 def check_options(analysis: Analysis, options: Mapping[str, Any] | None, state: ExplorerState) -> dict[str, Any]:
