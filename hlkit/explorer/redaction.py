@@ -22,13 +22,14 @@ from hlkit.analysis.inbox.channels import CHANNEL, CHANNEL_NAMES
 from hlkit.analysis.leads.sources import TOUCHES
 from hlkit.analysis.people.matching import WEIGHTS
 from hlkit.analysis.sales.dated_deals import COHORT
+from hlkit.analysis.sales.funnel_stages import WON_STEP
 from hlkit.client.frames.names import NAMED_BY
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import TEXT, Kind
 from hlkit.files.summary import pseudonym
 
 # Groups that hlkit names itself.
-_HLKIT_TEXTS = UNNAMED | {*WEEKDAYS, *(day[:3] for day in WEEKDAYS), *HOURS, *LEAD_TIMES, *CHANNEL_NAMES}
+_HLKIT_TEXTS = UNNAMED | {WON_STEP, *WEEKDAYS, *(day[:3] for day in WEEKDAYS), *HOURS, *LEAD_TIMES, *CHANNEL_NAMES}
 # Columns of an analysis that hold only texts of hlkit, and column names that hlkit makes up.
 _HLKIT_COLUMNS = frozenset(("weekday", "channel", "wait", "next_step"))
 _HLKIT_COLUMN_NAMES = frozenset(("group", "hour", "weekday", "lead_time", COHORT, CHANNEL, *TOUCHES))

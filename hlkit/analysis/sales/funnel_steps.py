@@ -135,8 +135,9 @@ def win_rates_of_pipelines(deals: pd.DataFrame, keys: pd.DataFrame, is_comparabl
 
 def largest_pipeline(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of the pipeline with the most deals, in all groups together."""
-    won = table[(table["stage_id"] == WON_STEP).to_numpy(dtype=bool)]
-    sizes = won.groupby("pipeline_id", sort=False)["entered"].sum()
+    groups = list(dict.fromkeys([table.columns[0], "pipeline_id"]))
+    first_rows = table.drop_duplicates(groups)  # all rows of a pipeline have its number of deals
+    sizes = first_rows.groupby("pipeline_id", sort=False)["entered"].sum()
     return table[(table["pipeline_id"] == sizes.idxmax()).to_numpy(dtype=bool)]
 
 
