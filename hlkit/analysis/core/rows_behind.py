@@ -71,7 +71,8 @@ class RowsBehind:
         is_named = pd.Series(True, index=self.table.index)
         for part in parts:
             is_named &= (texts == part).fillna(False).any(axis=1)
-        columns = [f"{key} (group)" if f"{key} (group)" in self.table else key for key in keys.columns]
+        renamed = {key: f"{key} (group)" for key in keys.columns}  # if the table has another column of that name
+        columns = [name if name in self.table and name not in keys.columns else key for key, name in renamed.items()]
         found = self.table.loc[is_named, columns].drop_duplicates()
         if not len(found):
             ids = [name for name in texts if name in NAMED_BY and NAMED_BY[name][0] in texts]
