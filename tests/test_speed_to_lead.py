@@ -241,7 +241,7 @@ def test_the_headline_has_the_number_first_and_the_significance_second():
 
     assert headline == (
         "Half of your leads wait 3 min or more; 50% of 80 leads are answered within an hour; 40 have no reply yet. "
-        "Ads (75%) is above web (25%), a significant difference (p < .001)."
+        "ads (75%) is above web (25%), a significant difference (p < .001)."
     )
 
 
