@@ -61,7 +61,7 @@ def rate_of_marked(row: pd.Series) -> tuple[str, str]:
     "Who shows up to appointments, and when?",
     columns=COLUMNS,
     chart=Stacked(
-        (
+        (  # show_floor is the share that is marked as showed, 1 - show_ceiling the share that is marked as no-show
             Part("show_floor", "showed up", "strong"),
             Part("unmarked_share", "not marked yet", "context"),
             Part(lambda table: 1 - table["show_ceiling"], "no-show", "attention"),
@@ -77,7 +77,7 @@ def rate_of_marked(row: pd.Series) -> tuple[str, str]:
     definition=(
         "For appointments whose start has passed: show_share is showed / (showed + no-show). Unmarked appointments "
         "count in neither. If all of them were no-shows, it would be show_floor; if all were shows, show_ceiling. "
-        "cancel_share is the share of all booked appointments, unmarked_share that of appointments that were not "
+        "cancel_share is canceled / all booked appointments; unmarked_share is unmarked / those that were not "
         f"canceled. Rescheduling overwrites the time, so the hour is that of the final slot. {INTERVALS}"
     ),
     noun="past appointments",
@@ -148,6 +148,6 @@ def _group_values(
 
 
 def _lead_times(hours: pd.Series) -> pd.Series:
-    """The length of each lead time; null if it is unknown."""
+    """The range of ``LEAD_TIMES`` that each lead time in hours is in; null if it is unknown."""
     limits = [-np.inf, *_LEAD_TIME_LIMITS, np.inf]
     return pd.cut(hours, limits, labels=LEAD_TIMES).astype(TEXT.dtype)

@@ -40,8 +40,8 @@ def share_of_duplicates(total: pd.Series, table: pd.DataFrame) -> str:
     chart=Dots("duplicate", "share of duplicate contacts, not counting the one to keep"),
     headline=Compare("duplicate", share_of_duplicates),
     definition=(
-        f"{DUPLICATES_DEFINITION} Intervals are 95% Wilson, at the effective number of contacts, since one wrong "
-        "pair changes all contacts of a cluster."
+        f"{DUPLICATES_DEFINITION} Intervals are 95% Wilson, wider because the contacts of a cluster are not "
+        "independent: one pair that is matched wrongly can make all of them duplicates."
     ),
     noun="contacts",
     rows={"is_duplicate": FLAG, "suggested_survivor": FLAG, "cluster": COUNT, "created_at": INSTANT},
@@ -55,7 +55,7 @@ def duplicate_share(
 ) -> pd.DataFrame:
     """How many contacts are duplicates, by a column of the contacts.
 
-    ``duplicates`` says which contacts count as one person, and lists them.
+    The analysis ``duplicates()`` lists them, and says which contacts count as one person.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def duplicate_share(
     Returns
     -------
     One row per value of *by*, the largest first: ``n`` (contacts), ``clusters`` (people with several contacts,
-    counted in the group of their survivor), ``duplicates`` (contacts of a cluster other than its survivor), their
+    counted in the group of the survivor: the one to keep), ``duplicates`` (the others of each cluster), their
     share of ``n`` with its interval, and ``small`` (fewer than 20 contacts).
 
     Raises
@@ -82,6 +82,7 @@ def duplicate_share(
     """
     require_columns(contacts, "contact_id", by, key_column)
     clusters = find_clusters(contacts, find_pairs(contacts, country, key_column))
+    # Of all contacts: the clusters have only those that are in one, by the number of their row.
     members = clusters.reindex(range(len(contacts))).set_axis(contacts.index)
     rows = pd.DataFrame(
         {

@@ -77,14 +77,14 @@ def _on_time(table: pd.DataFrame) -> str:
         n="turns",
         beside=lambda row: f"median {format_minutes(row['median_min'])}" if pd.notna(row["median_min"]) else "",
         orders=ORDERS,
-        without={"user": NONE, "user_id": NONE},  # turns without a reply
+        without={"user": NONE, "user_id": NONE},  # no row for turns without a reply, which have no user
     ),
     headline=Compare("on_time", answered_on_time, unknown="No message has a reply or has missed its target yet."),
     definition=(
         f"{DEFINITION} {CENSORED} on_time_share is the share of turns answered within the target of {{target_min}} "
-        "minutes. A turn that has waited longer missed it; a turn that is waiting with time left counts in neither. "
-        "A closing thank-you counts as a message that waits. Intervals are 95% Wilson, at the effective number of "
-        "turns if contacts have several."
+        "minutes. A turn that has waited longer than that is late, answered or not; one that is waiting with time "
+        "left does not count. A closing thank-you counts as a message that waits. Intervals are 95% Wilson, wider if "
+        "contacts have several turns, which resemble each other."
     ),
     noun="incoming messages",
     rows={
@@ -114,9 +114,9 @@ def responses(
 ) -> pd.DataFrame:
     """The wait from a contact's message to the first message or call by a person.
 
-    Which rows are replies and which are messages by the contact is listed in ``hlkit.analysis.core.messages``.
-    HighLevel keeps no history of owners: its own report assigns a turn to the owner at that time, and ``by="owner"``
-    to the contact's current owner.
+    A turn is all that a contact writes until the next reply; its row has the number of its messages. Which rows are
+    replies and which are messages by the contact is listed in ``hlkit.analysis.core.messages``. ``by="owner"`` is the
+    contact's current owner, since past owners cannot be read; HighLevel's own report uses the owner at that time.
 
     Parameters
     ----------
@@ -128,14 +128,14 @@ def responses(
     by
         "message_channel", "hour" or "weekday" of a turn's start in *timezone*, a column of the contacts such as
         owner, or a column of the messages (the value of a turn's first message). ``user`` and ``user_id`` are the
-        user who replied, so turns without a reply belong to no user. Two of them give a heat table.
+        user who replied, so turns without a reply belong to no user. A list of two of these gives a heat table.
     start
         Count the wait from the first unanswered message, or from the newest one, as HighLevel's timer does.
     reply
         "attempt" counts a person's message or call, even if the call was not answered; "connected" only messages and
         calls that were answered; "any" also automated messages.
     target_min
-        A reply is on time within this many minutes of *clock*. Or one target per channel, such as
+        A reply is on time within this many minutes, counted on the *clock*. Or one target per channel, such as
         {"SMS": 3, "Email": 30}; turns of other channels then have no target.
 
     Returns
@@ -143,7 +143,7 @@ def responses(
     One row per value of *by*, largest first; hours and weekdays in their order: ``turns``, ``answered`` (including
     ``user_unknown``, answered by a call without a user) and ``waiting`` (counts), ``median_min`` and ``p90_min``
     (minutes until 50% and 90% of all turns are answered; null if that share is never reached), ``on_time_share`` with
-    its interval, and ``small`` (fewer than 20 turns that were on time or missed the target, or than 20 contacts).
+    its interval, and ``small`` (fewer than 20 turns are on time or late, or these are of fewer than 20 contacts).
 
     Raises
     ------
@@ -180,7 +180,8 @@ def _group_values(
 def _summarize(turns: pd.DataFrame) -> dict[str, Any]:
     wait, is_answered = turns["wait_min"], turns["is_answered"]
     median, p90 = survival_quantiles(wait, is_answered, (0.5, 0.9))
-    is_on_time, is_late = is_answered & (wait <= turns["target_min"]), wait > turns["target_min"]
+    is_on_time = is_answered & (wait <= turns["target_min"])
+    is_late = wait > turns["target_min"]  # answered late, or still waiting
     is_decided = is_on_time | is_late
     effective, people = effective_rows_of_group(is_on_time[is_decided], turns["person"][is_decided])
     return {

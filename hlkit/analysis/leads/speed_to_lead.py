@@ -116,12 +116,13 @@ def speed_to_lead(
     Returns
     -------
     One row per value of *by*, slowest first: ``n`` and ``answered`` (leads), ``user_unknown`` (answered by a call
-    that names no user), ``contacted_before`` (a person had written to them more than 10 minutes before they were
-    created), ``median_min`` and ``p90_min`` (minutes of *clock* until half and nine in ten of all leads are answered;
-    null if that share is not reached), ``all_hours_median_min`` (the median, counting all hours),
-    ``answered_median_min`` and ``answered_p90_min`` (of the leads that are ever answered), the shares answered within
-    5, 15 and 60 minutes and ``no_reply_share`` with their intervals, ``any_message_median_min`` (minutes, counting
-    all hours) and ``small`` (fewer than 20 leads).
+    that names no user), ``contacted_before`` (a person's message is more than 10 minutes older than the contact,
+    as of one that was deleted and created again; they are in ``n``), ``median_min`` (minutes on the *clock* until
+    half of all leads are answered; null if fewer ever are), ``p90_min`` (the same for nine in ten),
+    ``all_hours_median_min`` (the median, counting all hours), ``answered_median_min`` and ``answered_p90_min``
+    (of the leads that are ever answered), the shares answered within 5, 15 and 60 minutes and ``no_reply_share``
+    with their intervals, ``any_message_median_min`` (minutes, counting all hours) and ``small`` (fewer than 20
+    leads).
 
     Raises
     ------
@@ -140,12 +141,14 @@ def speed_to_lead(
     waits = pd.DataFrame(
         {
             "wait_min": waits_in_minutes(leads, replied_at.fillna(as_of), clock, timezone, office, holidays),
-            "all_hours": minutes_between(leads["created_at"], replied_at.fillna(as_of)),
+            "all_hours_wait_min": minutes_between(leads["created_at"], replied_at.fillna(as_of)),
             "is_answered": replied_at.notna(),
-            "any_wait": minutes_between(leads["created_at"], any_at.fillna(as_of)),  # automations run at all hours
-            "any": any_at.notna(),
+            # Counting all hours, whatever the clock: automations also reply outside office hours.
+            "any_message_wait_min": minutes_between(leads["created_at"], any_at.fillna(as_of)),
+            "has_any_message": any_at.notna(),
             "contacted_before": first["contacted_before"],
             "user_unknown": first["user_unknown"],
+            # For the list of leads behind a group:
             "created_at": leads["created_at"],
             "replied_at": replied_at,
             "user_id": first["user_id"],
@@ -157,27 +160,29 @@ def speed_to_lead(
 
 
 def _summarize(leads: pd.DataFrame) -> dict[str, Any]:
-    answers = cumulative_incidence(leads["wait_min"], leads["is_answered"], leads["is_answered"])
-    never, never_low, never_high = never_ended(leads["wait_min"], leads["is_answered"])
-    ever = 1 - never
-    quantiles = survival_quantiles(leads["wait_min"], leads["is_answered"], (0.5, 0.9, 0.5 * ever, 0.9 * ever))
+    wait, is_answered = leads["wait_min"], leads["is_answered"]
+    answers = cumulative_incidence(wait, is_answered, is_answered)  # twice: a wait ends in no other way
+    no_reply, no_reply_low, no_reply_high = never_ended(wait, is_answered)
+    ever = 1 - no_reply
+    # Half of the leads that are ever answered are answered when 0.5 * ever of all leads are.
+    levels = {"median_min": 0.5, "p90_min": 0.9, "answered_median_min": 0.5 * ever, "answered_p90_min": 0.9 * ever}
     stats: dict[str, Any] = dict(
-        zip(("median_min", "p90_min", "answered_median_min", "answered_p90_min"), quantiles, strict=True)
+        zip(levels, survival_quantiles(wait, is_answered, tuple(levels.values())), strict=True)
     )
-    if not ever > 0:
+    if not ever > 0:  # nobody is answered, or there are no leads
         stats |= {"answered_median_min": np.nan, "answered_p90_min": np.nan}
     for limit in WITHIN:
         parts = zip(("share", "low", "high"), answers.at(float(limit)), strict=True)
         stats |= {f"within_{limit}_{part}": float(value) for part, value in parts}
     return stats | {
         "n": len(leads),
-        "answered": int(leads["is_answered"].sum()),
+        "answered": int(is_answered.sum()),
         "user_unknown": int(leads["user_unknown"].sum()),
         "contacted_before": int(leads["contacted_before"].sum()),
-        "all_hours_median_min": survival_quantiles(leads["all_hours"], leads["is_answered"])[0],
-        "any_message_median_min": survival_quantiles(leads["any_wait"], leads["any"])[0],
-        "no_reply_share": never,
-        "no_reply_low": never_low,
-        "no_reply_high": never_high,
+        "all_hours_median_min": survival_quantiles(leads["all_hours_wait_min"], is_answered)[0],
+        "any_message_median_min": survival_quantiles(leads["any_message_wait_min"], leads["has_any_message"])[0],
+        "no_reply_share": no_reply,
+        "no_reply_low": no_reply_low,
+        "no_reply_high": no_reply_high,
         "small": len(leads) < SMALL,
     }

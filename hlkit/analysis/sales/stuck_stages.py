@@ -24,18 +24,20 @@ def stuck_of_all(total: pd.Series, table: pd.DataFrame) -> str:
     n, count = int(total["n"]), int(total["stuck"])
     share = f" ({total['stuck_share']:.0%})" if count else ""
     worth = f", worth {total['stuck_value']:,.0f} in total" if total["stuck_value"] > 0 else ""
-    return f"{count:,} of {many(n, 'open deal')}{share} {'is' if 1 in (count, n) else 'are'} stuck{worth}"
+    verb = "is" if count == 1 or n == 1 else "are"  # 1 of 5 open deals is stuck, 0 of 1 open deal is stuck
+    return f"{count:,} of {many(n, 'open deal')}{share} {verb} stuck{worth}"
 
 
 def names_of_rows(table: pd.DataFrame) -> list[str]:
-    """The names of the rows; those of stages with the pipeline where several have a stage of that name."""
+    """The name of each row. A stage name that several pipelines have is followed by the pipeline's name."""
     return stage_names(table).tolist() if table.columns[0] == "stage_id" else row_names(table)
 
 
 def stuck_by_group(table: pd.DataFrame) -> str:
     """How many open deals are stuck, and whether the groups differ in their share."""
-    named = table.assign(stage_id=stage_names(table)) if table.columns[0] == "stage_id" else table
-    return Compare("stuck", stuck_of_all)(named)
+    if table.columns[0] == "stage_id":  # Compare names a group by what is in the first column
+        table = table.assign(stage_id=stage_names(table))
+    return Compare("stuck", stuck_of_all)(table)
 
 
 @analysis(
@@ -57,8 +59,8 @@ def stuck_by_group(table: pd.DataFrame) -> str:
     chart=Dots("stuck", "share of open deals that are stuck, with 95% interval", order="table", names=names_of_rows),
     headline=stuck_by_group,
     definition=(
-        f"{DEFINITION} Intervals of shares are 95% Wilson, wider where a contact has several deals and where a limit "
-        "follows from few wins."
+        f"{DEFINITION} Intervals of shares are 95% Wilson, wider where a contact has several deals, and where the "
+        "limit of a stage is estimated from few won deals."
     ),
     noun="open deals",
     rows={
@@ -95,16 +97,18 @@ def stuck_stages(
     appointments
         One row per appointment: contact_id, starts_at; optional status and is_deleted.
     days
-        The limit, in days, of stages from which fewer than 20 deals were won after an hour or more in them.
+        The limit, in days, for stages with too little history: a limit of its own needs 20 deals that were won after
+        an hour or more in the stage.
     by
         A column of the deals, or two of them for a heat table.
 
     Returns
     -------
     One row for each stage, in pipeline order, or for each value of *by*, the largest first: ``pipeline_id`` (null if
-    the group spans several), ``n`` (open deals), ``over_limit`` and ``stuck`` (counts), ``stuck_share`` with its
-    interval, ``open_value`` and ``stuck_value`` (money, in the location's currency), ``median_days`` in the stage,
-    ``limit_days`` (null if the group has several limits) and ``small`` (fewer than 20 deals).
+    the group spans several), ``n`` (open deals), ``over_limit`` (longer in the stage than its limit), ``stuck``
+    (those of them with nothing planned), ``stuck_share`` with its interval, ``open_value`` and ``stuck_value``
+    (money, in the location's currency), ``median_days`` in the stage, ``limit_days`` (null if the group has
+    several limits) and ``small`` (fewer than 20 deals).
 
     Raises
     ------
@@ -112,7 +116,7 @@ def stuck_stages(
 
     Source: "rotten deals" of other CRMs: crmsupport.freshworks.com, article 50000002157.
     """
-    groups = group_keys(opportunities, by)
+    groups = group_keys(opportunities, by)  # of all deals; per_group takes those of the open ones, by index
     deals = open_deals(opportunities, tasks, appointments, as_of, timezone, days)
     table = per_group(deals, groups, stuck_stages.columns, _summarize)
     return _sort_by_stage(table, stages) if by == "stage_id" and stages is not None else table
@@ -137,13 +141,16 @@ def _summarize(deals: pd.DataFrame) -> dict[str, Any]:
 
 def _effective_n(deals: pd.DataFrame) -> float:
     """The effective number of deals: deals of one contact are not independent, and the limit is an estimate."""
-    n = effective_rows_of_group(deals["stuck"], deals["contact_id"])[0]
-    if deals["limit_days"].nunique() > 1:  # groups that span stages share these limits and their errors
-        return n
+    effective_n, _ = effective_rows_of_group(deals["stuck"], deals["contact_id"])
+    if deals["limit_days"].nunique() > 1:  # the groups span stages, and an error in a limit shifts all of them alike
+        return effective_n
     share = float(deals["stuck"].mean())
+    # How far the share moves if the limit is a standard error lower or higher.
     limit_error = max(abs(float(deals[name].mean()) - share) for name in ("stuck_low", "stuck_high"))
-    share = min(max(share, 0.5 / n), 1 - 0.5 / n)
-    return share * (1 - share) / (share * (1 - share) / n + limit_error**2)
+    clipped = min(max(share, 0.5 / effective_n), 1 - 0.5 / effective_n)  # 0 and 1 would have no variance
+    spread = clipped * (1 - clipped)
+    # The number of deals whose binomial variance is the variance of the share plus that of the limit.
+    return spread / (spread / effective_n + limit_error**2)
 
 
 def _sort_by_stage(table: pd.DataFrame, stages: pd.DataFrame) -> pd.DataFrame:
