@@ -156,10 +156,11 @@ def reachability(
     if messages is None:
         remark("Without messages, failed messages are not counted.")
         rows = rows.assign(sent=np.nan, failed=np.nan, opted_out=np.nan)
-    else:
-        counts = count_deliveries(messages, contacts["contact_id"])
+    elif len(counts := count_deliveries(messages, contacts["contact_id"])):
         rows = rows.merge(counts, how="left", on=["channel", "contact_id"]).set_axis(rows.index)
         rows = rows.fillna({"sent": 0, "failed": 0, "opted_out": 0})
+    else:  # pandas cannot merge on the columns of a frame without rows, whose dtypes may differ
+        rows = rows.assign(sent=0.0, failed=0.0, opted_out=0.0)
     email = rows[rows["channel"] == "email"]
     total = _summarize(email, np.zeros(len(email), dtype="int64"))
 
