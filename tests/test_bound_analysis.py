@@ -1,10 +1,12 @@
 """Analyses of a location: what they read, what they do without, what they tell of themselves."""
 
 import datetime as dt
+import importlib
 import inspect
 import json
 import re
 import warnings
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -16,7 +18,7 @@ from hlkit.analysis.core import known
 from hlkit.analysis.core.analysis import Analysis
 from hlkit.analysis.core.bound_analysis import BoundAnalysis, of_analysis
 from hlkit.analysis.core.groups import per_group
-from hlkit.analysis.core.registry import analysis
+from hlkit.analysis.core.registry import analysis, by_topic
 from hlkit.cli import commands, reading
 from hlkit.client.errors import InvalidRequest, MissingColumn, MissingScope, NotCached
 from hlkit.client.resources import CATALOG
@@ -288,6 +290,25 @@ def test_all_are_found_listed_and_completed(loc):
     assert "How fast" in loc.analyses.speed_to_lead.__doc__
 
 
+def test_after_a_failed_import_all_are_found(monkeypatch):
+    imported = []
+
+    def interrupted(name):
+        imported.append(name)
+        if len(imported) == 5:
+            raise ImportError(name)
+        return importlib.import_module(name)
+
+    monkeypatch.setattr(known, "importlib", SimpleNamespace(import_module=interrupted))
+    known._import_all.cache_clear()
+    with pytest.raises(ImportError):
+        known.all_analyses()
+    assert known.all_analyses()
+    known.all_analyses()
+
+    assert imported[5:] == list(dict.fromkeys(imported))  # all of them again, once
+
+
 @EVERY
 def test_every_choice_of_an_analysis_is_explained_where_it_is_offered(loc, name):
     asker = loc.analyses[name]
@@ -307,6 +328,8 @@ def test_a_new_analysis_is_a_function_and_nothing_else(loc, monkeypatch, capsys)
         """Count contacts."""
         return per_group(contacts, by, {"n": COUNT}, lambda rows: {"n": len(rows)})
 
+    assert list(by_topic(hl.analyses))[-1] == "other"  # it is in no folder of the package
+    assert "\nother\n  hl.analyses.how_many " in repr(hl.analyses)
     assert hl.analyses.how_many(loc.contacts())["n"].tolist() == [len(loc.contacts())]
     assert isinstance(loc.analyses.how_many, BoundAnalysis)
     assert loc.analyses.how_many().table["n"].tolist() == [len(loc.contacts())]

@@ -145,7 +145,8 @@ def _run_command(name: str) -> Callable[..., None]:
         options[key] = replace(options[key], doc=doc, flag=str | None)
     lists = {key for key, option in options.items() if _takes(list, option.type)}
     for key in lists:
-        doc = f"{options[key].doc} Give it twice for two columns."
+        default = options[key].default
+        doc = f"{options[key].doc} Give it twice for two columns. Default: {default or 'all rows together'}."
         options[key] = replace(options[key], doc=doc, flag=list[str] | None, default=None)
 
     def command(

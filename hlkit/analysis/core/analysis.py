@@ -110,8 +110,9 @@ class Analysis:
 
     @property
     def topic(self) -> str:
-        """The folder that it is in: leads, sales, inbox, calendar, contacts."""
-        return self.function.__module__.split(".")[-2]
+        """The folder that it is in (leads, sales, inbox, calendar, contacts); "other" if defined elsewhere."""
+        folder = re.match(r"hlkit\.analysis\.(\w+)\.", self.function.__module__)
+        return folder[1] if folder else "other"
 
     def resources_for(self, options: Mapping[str, Any] = MappingProxyType({})) -> list[str]:
         """The resources that a run with these *options* reads; those left out have their defaults."""
@@ -134,6 +135,7 @@ class Analysis:
 
     @property
     def filled_by_location(self) -> tuple[str, ...]:
+        """Its options that a location fills in."""
         return tuple(name for name in FILLED if name in self._parameters)
 
     def _signature(self) -> inspect.Signature:
@@ -229,14 +231,13 @@ class Analysis:
 
     def _typed_table(self, table: pd.DataFrame) -> pd.DataFrame:
         """The table as declared: group columns as text, then each declared column in its order and dtype."""
-        columns = self.columns
-        groups = [name for name in table.columns if name not in columns]
-        missing = [name for name in columns if name not in table.columns]
+        groups = [name for name in table.columns if name not in self.columns]
+        missing = [name for name in self.columns if name not in table.columns]
         if missing:
             raise AssertionError(f"{self.name} declares {missing} and does not give it")
-        kinds = dict.fromkeys(groups, TEXT) | dict(columns)
-        kinds |= {name: NUMBER for name in columns if table[name].dtype == HALVES}
-        series = {name: cast(table[name], kinds[name]) for name in [*groups, *columns]}
+        kinds = dict.fromkeys(groups, TEXT) | dict(self.columns)
+        kinds |= {name: NUMBER for name in self.columns if table[name].dtype == HALVES}
+        series = {name: cast(table[name], kind) for name, kind in kinds.items()}
         return pd.DataFrame(series).reset_index(drop=True)
 
     def _description(
@@ -278,8 +279,7 @@ class Analysis:
 
     def _chart_of(self, table: pd.DataFrame) -> Chart:
         self._require_own(table)
-        by = option_value(table, "by")
-        return two_way(self.chart, table) if isinstance(by, list) else self.chart
+        return two_way(self.chart, table) if isinstance(option_value(table, "by"), list) else self.chart
 
     def headline(self, table: pd.DataFrame) -> str:
         """The headline of a table of this analysis; without rows, that there are none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,6 @@ from hlkit.client.errors import InvalidRequest
 from hlkit.client.text import did_you_mean
 
 KNOWN: dict[str, Any] = {}
-_imported: set[str] = set()
 
 
 def register(analysis: Any) -> None:
@@ -21,12 +21,15 @@ def register(analysis: Any) -> None:
 
 def all_analyses() -> dict[str, Any]:
     """All analyses by name, after importing the modules of the package."""
-    if not _imported:
-        package = importlib.import_module("hlkit.analysis")
-        for module in pkgutil.walk_packages(package.__path__, "hlkit.analysis."):
-            importlib.import_module(module.name)
-            _imported.add(module.name)
+    _import_all()
     return dict(sorted(KNOWN.items()))
+
+
+@functools.cache  # only when all could be imported
+def _import_all() -> None:
+    package = importlib.import_module("hlkit.analysis")
+    for module in pkgutil.walk_packages(package.__path__, "hlkit.analysis."):
+        importlib.import_module(module.name)
 
 
 def named(name: str) -> Any:
