@@ -476,6 +476,17 @@ def test_without_itables_a_long_table_is_truncated_and_says_so(warm, monkeypatch
     assert f"{len(view.frame):,} rows; showing the first 30. Export saves all rows." in view.table_html.value
 
 
+def test_a_link_opens_the_record(warm, monkeypatch):
+    monkeypatch.setattr(long_table, "find_spec", lambda name: None)
+    view = hl.explore(warm, analysis="duplicate_pairs").analyses
+
+    run(view)
+
+    links = view.frame[["link", "other_link"]].head(analysis_tab._PLAIN_TABLE_ROWS).stack()
+    assert links.size
+    assert re.findall(r'href="([^"]+)"', view.table_html.value) == links.tolist()
+
+
 def test_a_second_start_while_a_job_runs_does_nothing():
     task, release, runs = BackgroundTask(), threading.Event(), []
 

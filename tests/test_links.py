@@ -1,10 +1,13 @@
 """Links to records in HighLevel's web app."""
 
+import pandas as pd
 import pytest
 
 import hlkit as hl
+from hlkit.analysis.core.contact_names import contact_links
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.links import checked_app_url
+from hlkit.client.schema import TEXT
 
 TOKEN = "pit-00000000-0000-0000-0000-000000000000"
 
@@ -26,6 +29,10 @@ def test_an_agencys_own_domain_is_used_offline_too():
 
 def test_an_id_cannot_leave_its_place_in_the_address():
     assert hl.connect(TOKEN, "loc1", cache=False).url_of("../x?y#z").endswith("/contacts/detail/..%2Fx%3Fy%23z")
+
+    links = contact_links(pd.Series(["../x?y#z", None], dtype=TEXT.dtype), "loc1", "https://crm.example.com")
+    assert links.tolist()[0] == "https://crm.example.com/v2/location/loc1/contacts/detail/..%2Fx%3Fy%23z"
+    assert links.isna().tolist() == [False, True]
 
 
 @pytest.mark.parametrize("ids", [((), {}), (("c1",), {"conversation_id": "v1"}), ((7,), {})])

@@ -103,6 +103,22 @@ def test_a_planted_fall_is_significant_and_named(loc):
     assert result.headline.endswith("significant.")
 
 
+def test_owners_are_compared_by_name(loc):
+    result = loc.analyses.speed_to_lead(period="2025", compare="last year", by="owner_id")
+
+    table = result.table
+    assert list(table)[:2] == ["owner_id", "owner"]
+    names = loc.users().set_index("user_id")["name"]
+    known = table[table["owner_id"].isin(names.index)]
+    assert len(known) > 3
+    assert known["owner"].tolist() == names[known["owner_id"]].tolist()
+    assert result.headline.startswith(
+        f"Answered within an hour: {table['within_60_share'][0]:.0%} ({table['n'][0]:,} leads), vs. "
+        f"{table['within_60_before_share'][0]:.0%} ({table['n_before'][0]:,} from January 1 to December 31, 2024); "
+    )
+    assert " pt" in repr(result)
+
+
 def test_compare_needs_a_period_one_column_and_an_analysis_with_history(loc):
     analyses = loc.analyses
     with pytest.raises(InvalidRequest, match="compare needs a period"):

@@ -19,7 +19,8 @@ from hlkit.analysis.core import known
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.result import Provenance, Result
 from hlkit.client.errors import InvalidRequest
-from hlkit.client.schema import COUNT, ID, INSTANT, MONEY, NUMBER, SHARE, TEXT
+from hlkit.client.links import contact_url
+from hlkit.client.schema import COUNT, ID, INSTANT, LINK, MONEY, NUMBER, SHARE, TEXT
 
 NASTY = "<script>alert(1)</script> $x^2$ \x1b[31mred\r\n=1+1"
 
@@ -92,6 +93,27 @@ def test_in_a_notebook_every_string_is_escaped_and_the_chart_is_there(result):
     assert "data:image/png;base64," in page
     assert "color:var(--jp-ui-font-color1,#1a1a1a);background:var(--jp-layout-color1,#fff)" in page
     assert "<script>alert" not in result.provenance._repr_html_()
+
+
+def test_only_records_are_links_and_other_addresses_are_text(result):
+    @analysis("Whose?", columns={"name": TEXT, "link": LINK, "other_link": LINK}, definition="Theirs.")
+    def whose(contacts: pd.DataFrame) -> pd.DataFrame:
+        """Whose."""
+        urls = [contact_url("L" * 20, key * 20) for key in "ab"]
+        row = {"link": ["https://ads.example.com"], "name": ["https://spam.example.com/<b>"]}
+        return pd.DataFrame({"https://<i>": row["link"], "name": row["name"], "link": urls[0], "other_link": urls[1]})
+
+    shown = Result(whose(pd.DataFrame({"contact_id": ["a"]})), whose, result.provenance)
+    page = shown.table_html()
+
+    for key in "ab":
+        assert f'<a href="{contact_url("L" * 20, key * 20)}" target="_blank" rel="noopener">open</a>' in page
+    assert page.count("<a ") == 2
+    assert ">https://ads.example.com</td>" in page
+    assert ">https://spam.example.com/&lt;b&gt;</td>" in page
+    assert "<th>https://&lt;i&gt;</th>" in page
+    assert "contacts/detail" not in repr(shown)  # too long for a line
+    assert "https://ads.example.com" in repr(shown)
 
 
 def test_its_provenance_is_plain_json(result):

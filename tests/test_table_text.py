@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from hlkit.analysis.core.table_text import formatted, in_blocks
-from hlkit.client.schema import COUNT, FLAG, ID, MONEY, NUMBER, SHARE, TEXT
+from hlkit.analysis.core.table_text import formatted
+from hlkit.client.schema import COUNT, FLAG, ID, LINK, MONEY, NUMBER, POINTS, SHARE, TEXT
 
 KINDS = {
     "source": TEXT,
@@ -61,8 +61,17 @@ def test_amounts_in_other_currencies_have_no_dollar_sign():
     assert formatted(table(), KINDS, "UTC", "CAD")["value"].tolist() == ["-1,430", "12.50"]
 
 
-def test_a_link_is_too_long_for_a_line_of_text():
-    shown = pd.DataFrame({"name": ["Ann"], "link": ["https://example.com"], "n": ["1"]})
+def test_a_link_is_whole_however_long():
+    address = "https://example.com/" + "a" * 200
+    frame = pd.DataFrame({"link": [address], "name": [address]}).astype(TEXT.dtype)
 
-    assert "example.com" not in in_blocks(shown)
-    assert "Ann" in in_blocks(shown)
+    shown = formatted(frame, {"link": LINK, "name": TEXT}, "UTC")
+
+    assert shown["link"].tolist() == [address]
+    assert len(shown["name"][0]) == 40
+
+
+def test_a_change_of_a_share_is_in_percentage_points():
+    frame = pd.DataFrame({"change": [0.126, -0.01, -0.001, None]})
+
+    assert formatted(frame, {"change": POINTS}, "UTC")["change"].tolist() == ["+13 pts", "-1 pt", "0 pts", ""]

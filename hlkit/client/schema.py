@@ -42,12 +42,14 @@ class Kind:
 
 ID = Kind("ID")
 TEXT = Kind("TEXT")
+LINK = Kind("LINK")  # the address of a record in HighLevel's web app
 CHOICE = Kind("CHOICE")
 INSTANT = Kind("INSTANT")  # an instant, in UTC
 DAY = Kind("DAY")  # a calendar day; as an instant, a time zone could move it to another day
 NUMBER = Kind("NUMBER")
 MONEY = Kind("MONEY")  # in the row's currency, or the location's
 SHARE = Kind("SHARE")  # 0 to 1
+POINTS = Kind("POINTS")  # a difference of two shares, -1 to 1, shown in percentage points
 COUNT = Kind("COUNT")
 FLAG = Kind("FLAG")
 LIST = Kind("LIST")
@@ -56,8 +58,8 @@ LIST = Kind("LIST")
 YEARS = (1678, 2261)
 
 _DTYPES: dict[str, Any] = {
-    **dict.fromkeys(("ID", "TEXT", "CHOICE"), pd.StringDtype("pyarrow", na_value=np.nan)),
-    **dict.fromkeys(("NUMBER", "MONEY", "SHARE"), np.dtype("float64")),
+    **dict.fromkeys(("ID", "TEXT", "LINK", "CHOICE"), pd.StringDtype("pyarrow", na_value=np.nan)),
+    **dict.fromkeys(("NUMBER", "MONEY", "SHARE", "POINTS"), np.dtype("float64")),
     "INSTANT": pd.DatetimeTZDtype("us", "UTC"),
     "DAY": np.dtype("datetime64[us]"),
     "COUNT": pd.Int64Dtype(),

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from html import escape
 
 # Text color and background, always set together: Jupyter's theme (light or dark), else black on white.
 INK = "color:var(--jp-ui-font-color1,#1a1a1a);background:var(--jp-layout-color1,#fff)"
+
+
+def link_html(address: str) -> str:
+    """A link that opens *address* in a new tab; the escaped text itself if it is not an address."""
+    if not address.startswith("https://"):
+        return escape(address)
+    return f'<a href="{escape(address)}" target="_blank" rel="noopener">open</a>'
 
 
 def pairs_html(pairs: Iterable[tuple[str, str]], head: str = "th") -> str:

@@ -304,14 +304,17 @@ class AnalysesView(View):
         interactive = None
         if row_count > _SHORT_TABLE_ROWS:
             # None if itables is not installed
-            interactive = long_table(result.formatted(MAX_INTERACTIVE_ROWS, intervals=False))
+            rows = result.formatted(MAX_INTERACTIVE_ROWS, intervals=False)
+            interactive = long_table(rows[[*rows.columns.difference(result.links, sort=False), *result.links]])
         max_rows = _PLAIN_TABLE_ROWS if interactive is None else MAX_INTERACTIVE_ROWS
         footer = many(row_count, "row")
         if row_count > max_rows:
             footer += f"; showing the first {max_rows:,}. Export saves all rows."
         if interactive is None:
             rows, zone = result.formatted(max_rows), result.provenance["timezone"]
-            self.table_html.value = html.table(rows, zone, footer=footer, css_class="hlkit-result")
+            self.table_html.value = html.table(
+                rows, zone, footer=footer, css_class="hlkit-result", links=result.links
+            )
             self.table_box.children = (self.table_html,)
         else:
             self.table_html.value = html.note(footer)

@@ -7,7 +7,7 @@ every string. Text and background colors are always set together.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from html import escape
 from typing import Literal
 
@@ -16,7 +16,7 @@ import pandas as pd
 
 from hlkit.client.errors import HlkitError, advice
 from hlkit.client.text import BREAKS, printable, shorten
-from hlkit.display.html import INK, pairs_html
+from hlkit.display.html import INK, link_html, pairs_html
 
 _BOX_STYLE = f"{INK};padding:8px 12px;border-radius:4px;line-height:1.4;overflow-x:auto;max-width:100%;"
 _CELL_STYLE = f"{INK};text-align:left;vertical-align:top;padding:2px 12px 2px 0;border:0;"
@@ -58,9 +58,18 @@ def key_values(pairs: Iterable[tuple[str, object]]) -> str:
 
 
 def table(
-    frame: pd.DataFrame, zone: str, *, footer: str = "", css_class: str = "", max_length: int = _CELL_LENGTH
+    frame: pd.DataFrame,
+    zone: str,
+    *,
+    footer: str = "",
+    css_class: str = "",
+    max_length: int = _CELL_LENGTH,
+    links: Collection[object] = (),
 ) -> str:
-    """A table of *frame*, with instants in the time zone *zone*. Cells are truncated to *max_length* characters."""
+    """A table of *frame*, with instants in the time zone *zone*, and the columns *links* as links.
+
+    Other cells are truncated to *max_length* characters.
+    """
     columns = [column_texts(frame.iloc[:, position], zone) for position in range(frame.shape[1])]
     styles = [_column_style(texts, max_length) for texts in columns]
     header = "".join(
@@ -70,7 +79,8 @@ def table(
     rows = "".join(
         f'<tr style="{INK};">'
         + "".join(
-            f'<td style="{style}">{one_line(text, max_length)}</td>' for style, text in zip(styles, row, strict=True)
+            f'<td style="{style}">{link_html(text) if name in links else one_line(text, max_length)}</td>'
+            for style, name, text in zip(styles, frame.columns, row, strict=True)
         )
         + "</tr>"
         for row in zip(*columns, strict=True)

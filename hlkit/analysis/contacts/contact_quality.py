@@ -11,7 +11,7 @@ from hlkit.analysis.core.groups import column_or_nulls, require_columns
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.run_log import as_mask
 from hlkit.client.links import APP_URL
-from hlkit.client.schema import FLAG, ID, SHARE, TEXT
+from hlkit.client.schema import FLAG, ID, LINK, SHARE, TEXT
 from hlkit.client.text import many
 
 CHECKS = ("valid_email", "valid_phone", "has_name", "has_owner", "has_source", "has_country")
@@ -35,7 +35,7 @@ def checks_passed(table: pd.DataFrame) -> pd.Series:
     "Which contacts have incomplete or invalid details?",
     columns={
         "name": TEXT,
-        "link": TEXT,
+        "link": LINK,
         "score": SHARE,
         "reachable": FLAG,
         "has_email": FLAG,

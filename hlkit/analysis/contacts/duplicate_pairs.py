@@ -16,7 +16,7 @@ from hlkit.analysis.core.contact_names import contact_links, contact_names
 from hlkit.analysis.core.groups import require_columns
 from hlkit.analysis.core.registry import analysis
 from hlkit.client.links import APP_URL
-from hlkit.client.schema import COUNT, ID, SHARE, TEXT
+from hlkit.client.schema import COUNT, ID, LINK, SHARE, TEXT
 from hlkit.client.text import many
 
 
@@ -36,9 +36,9 @@ def pairs_by_evidence(table: pd.DataFrame) -> str:
     "Which pairs of contacts are the same person, and why?",
     columns={
         "name": TEXT,
-        "link": TEXT,
+        "link": LINK,
         "other_name": TEXT,
-        "other_link": TEXT,
+        "other_link": LINK,
         "cluster": COUNT,
         "evidence": TEXT,
         "score": SHARE,

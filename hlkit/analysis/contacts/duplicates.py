@@ -17,7 +17,7 @@ from hlkit.analysis.core.groups import column_or_nulls, require_columns
 from hlkit.analysis.core.headlines import largest_group
 from hlkit.analysis.core.registry import analysis
 from hlkit.client.links import APP_URL
-from hlkit.client.schema import COUNT, FLAG, ID, INSTANT, SHARE, TEXT
+from hlkit.client.schema import COUNT, FLAG, ID, INSTANT, LINK, SHARE, TEXT
 from hlkit.client.text import many
 
 
@@ -35,7 +35,7 @@ def contacts_and_people(table: pd.DataFrame) -> str:
     "Which contacts are duplicates?",
     columns={
         "name": TEXT,
-        "link": TEXT,
+        "link": LINK,
         "cluster": COUNT,
         "cluster_size": COUNT,
         "suggested_survivor": FLAG,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import inspect
 import typing
 from collections.abc import Iterator, Mapping
@@ -76,13 +77,10 @@ class BoundAnalysis:
             return self._compared(compare, {"refresh": refresh, "progress": progress, **options})
         refuse_positional(f"loc.analyses.{self.analysis.name}", args, list(self.__signature__.parameters))
         span = {name: options.pop(name) for name in SPAN if name in options}
-        self._check(span, options)
+        self._check(options)
         loc = self._location
         requests_before = loc.session.requests_sent
-        timezone = zone(loc.timezone if options.get("timezone") is None else options["timezone"])
-        as_of = instant("as_of", options.get("as_of"), lambda: timezone, loc.today)
-        today = loc.today if as_of is None else as_of.tz_convert(loc.timezone).date
-        since, until = bounds(span, lambda: loc.timezone, today)
+        timezone, as_of, since, until = self._times(span, options)
         dates = {name: date for name, date in (("since", since), ("until", until)) if date is not None}
         frames, unavailable = self._read_frames(options, dates, {"refresh": refresh, "progress": progress})
         options["as_of"] = self._read_at(frames) if as_of is None else as_of
@@ -111,13 +109,8 @@ class BoundAnalysis:
             from_cache=sum(read.get("from_cache", 0) for read in reads.values()),
         )
         attrs["provenance"] = dict(provenance)
-        contacts = frames.get("contacts")
-        return Result(
-            table,
-            self.analysis,
-            provenance,
-            RowsBehind(table, log, self.analysis.rows, lambda rows: self._name_and_link(rows, contacts)),
-        )
+        shown = functools.partial(self._name_and_link, contacts=frames.get("contacts"))
+        return Result(table, self.analysis, provenance, RowsBehind(table, log, self.analysis.rows, shown))
 
     def _name_and_link(self, rows: pd.DataFrame, contacts: pd.DataFrame | None) -> pd.DataFrame:
         """The rows with the names of users and the like, and first the name of the contact and a link to it."""
@@ -128,8 +121,7 @@ class BoundAnalysis:
             contacts = self._location.resources["contacts"]()
         if "name" not in rows:
             rows.insert(0, "name", names_by_contact(contacts, rows["contact_id"]).to_numpy())
-        links = contact_links(rows["contact_id"], self._location.location_id, self._location.app_url)
-        rows.insert(1, "link", links.to_numpy())
+        rows.insert(1, "link", contact_links(rows["contact_id"], self._location.location_id, self._location.app_url))
         return rows
 
     def _compared(self, how: Any, options: dict[str, Any]) -> Result:
@@ -142,19 +134,15 @@ class BoundAnalysis:
         if isinstance(options.get("by"), list):
             raise InvalidRequest("periods are compared by one column", hint="give by the name of one column")
         loc, given = self._location, {key: options.pop(key) for key in SPAN if key in options}
-        check_dates(given)
-        timezone = zone(loc.timezone if options.get("timezone") is None else options["timezone"])
-        as_of = instant("as_of", options.get("as_of"), lambda: timezone, loc.today)
-        today = loc.today if as_of is None else as_of.tz_convert(loc.timezone).date
-        since, until = bounds(given, lambda: loc.timezone, today)
+        timezone, _, since, until = self._times(given, options)
         if since is None:
             raise InvalidRequest("compare needs a period", hint='add one, such as period="30d" or since="2025-07-01"')
         now = self(**options, since=since, until=until)
         later = Span(since, until, pd.Timestamp(now.provenance["as_of"]))
-        earlier = later.earlier(how, ZoneInfo(timezone.key))
+        earlier = later.earlier(how, timezone)
         before = self(**{**options, "as_of": earlier.as_of}, since=earlier.since, until=earlier.until)
         comparison = PeriodComparison(self.analysis)
-        table = comparison.table(now.table, before.table)
+        table = loc.with_names(comparison.table(now.table, before.table))
         last_day = min(earlier.until or earlier.as_of, earlier.as_of) - pd.Timedelta(seconds=1)
         dates = {
             "since": f"{earlier.since.tz_convert(loc.timezone):%Y-%m-%d}",
@@ -170,9 +158,19 @@ class BoundAnalysis:
         table.attrs["hlkit"]["provenance"] = dict(provenance)
         return Result(table, typing.cast("Analysis", comparison), provenance)
 
-    def _check(self, span: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    def _times(
+        self, span: Mapping[str, Any], options: Mapping[str, Any]
+    ) -> tuple[ZoneInfo, pd.Timestamp | None, pd.Timestamp | None, pd.Timestamp | None]:
+        """The time zone of a run, its *as_of*, and the instants at which its span of dates begins and ends."""
+        check_dates(span)  # before any request
+        loc = self._location
+        timezone = zone(loc.timezone if options.get("timezone") is None else options["timezone"])
+        as_of = instant("as_of", options.get("as_of"), lambda: timezone, loc.today)
+        today = loc.today if as_of is None else as_of.tz_convert(loc.timezone).date
+        return timezone, as_of, *bounds(span, lambda: loc.timezone, today)
+
+    def _check(self, options: Mapping[str, Any]) -> None:
         """Refuse a wrong option before any request."""
-        check_dates(span)
         refuse_unknown(self.analysis.name, options, list(self.__signature__.parameters))
         as_of = "2000-01-01" if options.get("as_of") is None else options["as_of"]
         self.analysis.validate({**options, "as_of": as_of})
@@ -215,8 +213,7 @@ class BoundAnalysis:
     def _location_values(self, timezone: str) -> dict[str, Any]:
         """The options that the location fills in. The time zone always: *as_of* is written in it."""
         values: dict[str, Any] = {"timezone": timezone}
-        links = {"location_id": self._location.location_id, "app_url": self._location.app_url}
-        values |= {name: value for name, value in links.items() if name in self.analysis.filled_by_location}
+        values |= {name: getattr(self._location, name) for name in LINKS if name in self.analysis.filled_by_location}
         wanted = set(self.analysis.filled_by_location) - {*TIMES, *LINKS}
         with contextlib.suppress(MissingScope, NotCached):
             row = self._location.resources["location"]() if wanted else pd.DataFrame()

@@ -19,7 +19,7 @@ from hlkit.analysis.core.groups import ALL, SMALL
 from hlkit.analysis.core.headlines import format_date, format_p, summary_of_all, write_headline
 from hlkit.analysis.core.run_log import as_mask
 from hlkit.client.errors import InvalidRequest
-from hlkit.client.schema import COUNT, FLAG, NUMBER, SHARE, Kind
+from hlkit.client.schema import COUNT, FLAG, NUMBER, POINTS, SHARE, Kind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,33 +102,30 @@ class PeriodComparison:
         """The columns after those of the groups."""
         shares = {f"{self.share}_{part}": SHARE for part in ("share", "low", "high")}
         before = {f"{self.share}_before_{part}": SHARE for part in ("share", "low", "high")}
-        tests = {"change": NUMBER, "p": NUMBER, "significant": FLAG, "small": FLAG}
+        tests = {"change": POINTS, "p": NUMBER, "significant": FLAG, "small": FLAG}
         return {"n": COUNT, "n_before": COUNT, **shares, **before, **tests}
 
     def table(self, now: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
         """Both tables side by side: all rows first, then each group."""
-        groups = [name for name in now.columns if name not in self.analysis.columns]
-        keys = list(dict.fromkeys([*groups[:1]]))
-        sides = [self._side(table, keys, suffix) for table, suffix in ((now, ""), (before, "_before"))]
-        table = sides[0].merge(sides[1], on=keys, how="outer", sort=False)
+        key = now.columns[0]
+        sides = [self._side(table, key, suffix) for table, suffix in ((now, ""), (before, "_before"))]
+        table = sides[0].merge(sides[1], on=key, how="outer", sort=False)
         table = table.sort_values("n", ascending=False, kind="stable", na_position="last")
-        is_all = (table[keys[0]] == ALL).to_numpy(dtype=bool)
+        is_all = (table[key] == ALL).to_numpy(dtype=bool)
         table = pd.concat([table[is_all], table[~is_all]], ignore_index=True)
         table[["n", "n_before"]] = table[["n", "n_before"]].fillna(0)
-        table = self._tested(table, keys[0], overlaps(now) or overlaps(before))
-        out = pd.DataFrame({name: table[name].astype(kind.dtype) for name, kind in self.columns.items()})
-        for number, key in enumerate(keys):
-            out.insert(number, key, table[key])
-        return out
+        table = self._tested(table, key, overlaps(now) or overlaps(before))
+        kinds = {name: kind.dtype for name, kind in self.columns.items()}
+        return table[[key, *kinds]].astype(kinds)
 
-    def _side(self, table: pd.DataFrame, keys: list[str], suffix: str) -> pd.DataFrame:
+    def _side(self, table: pd.DataFrame, key: str, suffix: str) -> pd.DataFrame:
         """The columns to compare, of all rows and of each group."""
         count = "n" if "n" in table else next(iter(self.analysis.columns))
         columns = [count, *(f"{self.share}_{part}" for part in ("share", "low", "high"))]
         names = ["n" + suffix, *(f"{self.share}{suffix}_{part}" for part in ("share", "low", "high"))]
-        side = table[[*keys, *columns]].set_axis([*keys, *names], axis=1)
+        side = table[[key, *columns]].set_axis([key, *names], axis=1)
         total = summary_of_all(table)
-        if total is None or (len(side) == 1 and side[keys[0]].iloc[0] == ALL):
+        if total is None or (len(side) == 1 and side[key].iloc[0] == ALL):
             return side
         every = pd.DataFrame([[ALL, *(total[name] for name in columns)]], columns=side.columns)
         return pd.concat([every, side], ignore_index=True)
@@ -160,11 +157,11 @@ class PeriodComparison:
         span = table.attrs["hlkit"]["compared_with"]
         now, before = first[f"{self.share}_share"], first[f"{self.share}_before_share"]
         when = f"from {_dates(span['since'], span['last_day'])}"
-        nouns, label = self.analysis.noun, self._compares[1]
+        nouns, label = self.analysis.noun, self._compares[1].capitalize()
         if pd.isna(now) or pd.isna(before):
             return f"Nothing to compare: {first['n']:,} {nouns} in this period, {first['n_before']:,} {when}."
         text = (
-            f"{now:.0%} of {first['n']:,} {nouns} {label}, vs. {before:.0%} of {first['n_before']:,} {when}: "
+            f"{label}: {now:.0%} ({first['n']:,} {nouns}), vs. {before:.0%} ({first['n_before']:,} {when}); "
             f"{_significance(first)}."
         )
         changed = groups[as_mask(groups["significant"])]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import os
-import re
 import textwrap
 from html import escape
 from pathlib import Path
@@ -21,15 +20,15 @@ from hlkit.analysis.core.rows_behind import RowsBehind
 from hlkit.analysis.core.table_text import formatted, in_blocks, terminal_width
 from hlkit.client.disk import expand_path
 from hlkit.client.errors import InvalidRequest
+from hlkit.client.schema import LINK
 from hlkit.client.text import BREAKS, many, printable
-from hlkit.display.html import INK, pairs_html
+from hlkit.display.html import INK, link_html, pairs_html
 from hlkit.files.export import checked_target, write, write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MAX_ROWS = 20  # shown; the table has all rows
-_LINK_CELL = re.compile(r"<td>(https://[^<\"]+)</td>")
 CHART_FORMATS = (".png", ".svg", ".pdf")
 
 
@@ -142,8 +141,14 @@ class Result:
 
     # ---- display
 
+    @property
+    def links(self) -> list[str]:
+        """The columns of the table that are links to records in HighLevel."""
+        return [name for name, kind in self.analysis.columns.items() if kind is LINK]
+
     def __repr__(self) -> str:
         table, note = self._first_rows()
+        table = table.drop(columns=self.links)  # too long for a line
         rows = in_blocks(table) if len(table) else "(no rows)  " + ", ".join(map(str, table.columns))
         heading = "\n".join([self.question, *textwrap.wrap(self.headline, terminal_width())])
         parts = [heading, rows + note, self.definition, repr(self.provenance)]
@@ -172,10 +177,11 @@ class Result:
         return f'<img src="data:image/png;base64,{image}" alt="{escape(self.question)}" style="{size}">'
 
     def table_html(self) -> str:
-        """The first rows of the table, escaped."""
+        """The first rows of the table, escaped; its links open the record in HighLevel."""
         table, note = self._first_rows()
-        html = table.to_html(index=False, border=0, escape=True)
-        html = _LINK_CELL.sub(r'<td><a href="\1" target="_blank" rel="noopener">open</a></td>', html)
+        cells = {name: table[name].map(link_html if name in self.links else escape) for name in table}
+        escaped = pd.DataFrame(cells, columns=table.columns).rename(columns=lambda name: escape(str(name)))
+        html = escaped.to_html(index=False, border=0, escape=False)
         html = html.replace("<td>", '<td style="white-space:nowrap">')  # Jupyter breaks ids at their hyphens
         return f'<div style="font-variant-numeric:tabular-nums">{html}{escape(note)}</div>'
 

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hlkit.analysis.core.charts.base import interval_text
 from hlkit.analysis.core.charts.canvas import format_minutes
 from hlkit.analysis.core.headlines import format_wait
 from hlkit.client.frames.names import NAMED_BY
-from hlkit.client.schema import COUNT, MONEY, NUMBER, SHARE, Kind
+from hlkit.client.schema import COUNT, LINK, MONEY, NUMBER, POINTS, SHARE, Kind
 from hlkit.client.text import BREAKS, printable, shorten
 
 _MAX_TEXT = 40  # characters of a text in a shown table
-LINK = "link"
 
 
 def formatted(
@@ -54,7 +54,9 @@ def _texts(
         stem = str(name).removesuffix("_share")
         if intervals and f"{stem}_low" in table:
             ends = zip(table[f"{stem}_low"].tolist(), table[f"{stem}_high"].tolist(), strict=True)
-            texts = [f"{text} {_interval(*pair)}".strip() for text, pair in zip(texts, ends, strict=True)]
+            texts = [f"{text} {interval_text(*pair)}".strip() for text, pair in zip(texts, ends, strict=True)]
+    elif kind is POINTS:
+        texts = [_points(value) for value in values]
     elif kind is MONEY:
         texts = [_money(value, currency) for value in values]
     elif kind is NUMBER and str(name).endswith("_min"):
@@ -62,7 +64,7 @@ def _texts(
         texts = [_minutes(value, table, all_hours) for value in values]
     else:
         digits = _digits(column) if kind is NUMBER else 1
-        texts = [_text(value, kind, digits, _MAX_TEXT if name != LINK else 200) for value in values]
+        texts = [_text(value, kind, digits) for value in values]
     return pd.Series(texts, index=column.index, dtype="object")
 
 
@@ -78,8 +80,11 @@ def _percent(share: Any) -> str:
     return f"{share:.0%}" if share == 0 or share >= 0.01 else f"{share:.1%}"
 
 
-def _interval(low: Any, high: Any) -> str:
-    return "" if pd.isna(low) or pd.isna(high) else f"{100 * low:.0f}–{100 * high:.0f}"
+def _points(difference: Any) -> str:
+    if pd.isna(difference):
+        return ""
+    points = round(100 * difference)
+    return f"{points:+} {'pt' if abs(points) == 1 else 'pts'}" if points else "0 pts"
 
 
 def _money(amount: Any, currency: str) -> str:
@@ -100,7 +105,7 @@ def _digits(column: pd.Series) -> int:
     return 0 if (sizes % 1 == 0).all() else 2 if sizes.max() < 10 else 1
 
 
-def _text(value: Any, kind: Kind | None, digits: int, longest: int) -> str:
+def _text(value: Any, kind: Kind | None, digits: int) -> str:
     if isinstance(value, (list, tuple)):
         value = "; ".join(map(str, value))
     elif pd.isna(value):
@@ -112,12 +117,11 @@ def _text(value: Any, kind: Kind | None, digits: int, longest: int) -> str:
     if isinstance(value, float):
         number = f"{value:{',.0f' if abs(value) >= 1000 else f',.{digits}f'}}"
         return number.removeprefix("-") if float(number.replace(",", "")) == 0 else number
-    return shorten(printable(BREAKS.sub(" ", str(value))), longest)
+    return str(value) if kind is LINK else shorten(printable(BREAKS.sub(" ", str(value))), _MAX_TEXT)
 
 
 def in_blocks(texts: pd.DataFrame) -> str:
     """A formatted table as text, in blocks as wide as the terminal, each of which repeats the first column."""
-    texts = texts.drop(columns=[LINK], errors="ignore")  # too long for a line
     first, *rest = (str(name) for name in texts.columns)
     names = texts.iloc[:, 0].tolist()
     if _is_id(first) and rest and rest[0] == NAMED_BY.get(first, ("",))[0]:  # an id says little without its name

@@ -22,7 +22,7 @@ from hlkit.analysis.inbox.turns import (
     waits_in_minutes,
 )
 from hlkit.client.links import APP_URL
-from hlkit.client.schema import COUNT, ID, INSTANT, NUMBER, TEXT
+from hlkit.client.schema import COUNT, ID, INSTANT, LINK, NUMBER, TEXT
 
 
 def waiting_longest(table: pd.DataFrame) -> str:
@@ -40,7 +40,7 @@ def waiting_longest(table: pd.DataFrame) -> str:
     "Who is waiting for a reply?",
     columns={
         "name": TEXT,
-        "link": TEXT,
+        "link": LINK,
         "wait_min": NUMBER,
         CHANNEL: TEXT,
         "messages": COUNT,

@@ -14,7 +14,7 @@ from hlkit.analysis.core.office_hours import OFFICE
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.leads.first_replies import DEFINITION, Clock, first_replies, new_leads, waits_in_minutes
 from hlkit.client.links import APP_URL
-from hlkit.client.schema import FLAG, ID, INSTANT, NUMBER, TEXT
+from hlkit.client.schema import FLAG, ID, INSTANT, LINK, NUMBER, TEXT
 from hlkit.client.text import many
 
 
@@ -36,7 +36,7 @@ def longest_wait(table: pd.DataFrame) -> str:
     "Which leads are waiting for a reply, and who answered the others?",
     columns={
         "name": TEXT,
-        "link": TEXT,
+        "link": LINK,
         "is_waiting": FLAG,
         "wait_min": NUMBER,
         "created_at": INSTANT,

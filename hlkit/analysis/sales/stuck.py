@@ -12,7 +12,7 @@ from hlkit.analysis.core.run_log import as_mask
 from hlkit.analysis.sales.open_deals import DEFINITION, open_deals
 from hlkit.analysis.sales.stage_names import stage_names
 from hlkit.client.links import APP_URL
-from hlkit.client.schema import FLAG, ID, MONEY, NUMBER, TEXT
+from hlkit.client.schema import FLAG, ID, LINK, MONEY, NUMBER, TEXT
 from hlkit.client.text import many
 
 
@@ -34,7 +34,7 @@ def stuck_and_their_value(table: pd.DataFrame) -> str:
     "Which open deals have stopped moving?",
     columns={
         "name": TEXT,
-        "link": TEXT,
+        "link": LINK,
         "stuck": FLAG,
         "days_in_stage": NUMBER,
         "limit_days": NUMBER,

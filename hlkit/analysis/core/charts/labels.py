@@ -10,14 +10,11 @@ import functools
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from hlkit.client.text import BREAKS, printable
-
-if TYPE_CHECKING:
-    pass
 
 _LINE = 26  # characters in a line of a name on an axis
 
