@@ -29,6 +29,7 @@ def main() -> None:
         page.locator(".hlkit-location-picker select").select_option(label="Demo (made-up data)")
         open_tab(page, "Contacts")
         page.locator("button.hlkit-contacts-load").click()
+        page.get_by_text("Done in").wait_for(timeout=60_000)
         page.locator("table.hlkit-found").wait_for(timeout=60_000)
         page.get_by_role("textbox", name="Search").fill("carlos")
         take_screenshot(page, "contacts")
