@@ -2,20 +2,12 @@
 
 import pytest
 import seeded
-from made import typed
+from contact_rows import contact, contacts
 from matplotlib.figure import Figure
 
 import hlkit as hl
 
 contact_quality = hl.analyses.contact_quality
-
-
-def contact(key, email="ann@example.com", phone="+13125550101", **more):
-    return {"contact_id": key, "email": email, "phone": phone, **more}
-
-
-def contacts(*rows):
-    return typed("contacts", *rows)
 
 
 def checks(*rows, **options):

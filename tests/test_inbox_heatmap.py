@@ -4,25 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import seeded
+from lead_rows import MONDAY, later
+from message_rows import inbound, reply
 
 import hlkit as hl
 from hlkit.analysis.core.office_hours import WEEKDAYS
 from hlkit.analysis.inbox.inbox_heatmap import inbox_heatmap
-
-MONDAY = pd.Timestamp("2025-06-02T10:00Z")
-
-
-def later(minutes):
-    return MONDAY + pd.Timedelta(minutes=minutes)
-
-
-def inbound(name, minutes, **more):
-    sent = {"contact_id": name, "conversation_id": f"with {name}", "sent_at": later(minutes), "direction": "inbound"}
-    return sent | {"origin": None, "user_id": None, "status": "delivered", "type": "TYPE_SMS"} | more
-
-
-def reply(name, minutes, user="u1"):
-    return inbound(name, minutes) | {"direction": "outbound", "origin": "app", "user_id": user}
 
 
 def run(*rows, after=1000, **options):

@@ -1,9 +1,8 @@
 """Reachability: shares of reachable contacts and failed messages by channel, worked out by hand."""
 
-import numpy as np
 import pytest
+from contact_rows import contact, contacts, labels_drawn, long_named_sources
 from made import typed
-from matplotlib.figure import Figure
 
 import hlkit as hl
 from hlkit.analysis.core.rows_behind import RowsBehind
@@ -11,14 +10,6 @@ from hlkit.analysis.people import contact_validity
 from hlkit.client.errors import InvalidRequest, MissingColumn, MissingExtra
 
 reachability = hl.analyses.reachability
-
-
-def contact(key, email="ann@example.com", phone="+13125550101", **more):
-    return {"contact_id": key, "email": email, "phone": phone, **more}
-
-
-def contacts(*rows):
-    return typed("contacts", *rows)
 
 
 def message(contact_id, status="delivered", type="TYPE_SMS", direction="outbound", **more):
@@ -198,12 +189,6 @@ def test_without_the_extra_the_shape_is_checked_with_a_remark(monkeypatch):
 
 @pytest.mark.parametrize("by", [None, "source"])
 def test_its_chart_is_drawn_for_few_and_many(by):
-    names = [f"a very long name of a source, number {number}" for number in range(20)]
-    rng = np.random.default_rng(0)
     for count in (1, 2, 60):
-        rows = contacts(*(contact(str(number), source=names[rng.integers(20)]) for number in range(count)))
-        table = reachability(rows, by=by)
-        axes = reachability.plot(table, Figure(figsize=(6, 4), layout="constrained").subplots())
-        axes.figure.canvas.draw()
-        labels = [label.get_text() for label in axes.get_yticklabels()]
-        assert len(labels) == (min(table[by].nunique(), 12) if by else 3)
+        table = reachability(long_named_sources(count), by=by)
+        assert len(labels_drawn(reachability, table)) == (min(table[by].nunique(), 12) if by else 3)

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import seeded
+from lead_rows import MONDAY, later
+from message_rows import inbound, reply
 
 import hlkit as hl
 from hlkit.analysis.core.office_hours import HOURS
@@ -13,21 +15,6 @@ from hlkit.analysis.core.shares import wilson
 from hlkit.analysis.core.survival import cumulative_incidence
 from hlkit.analysis.inbox.responses import responses
 from hlkit.client.errors import InvalidRequest, MissingColumn
-
-MONDAY = pd.Timestamp("2025-06-02T10:00Z")
-
-
-def later(minutes):
-    return MONDAY + pd.Timedelta(minutes=minutes)
-
-
-def inbound(name, minutes, **more):
-    sent = {"contact_id": name, "conversation_id": f"with {name}", "sent_at": later(minutes), "direction": "inbound"}
-    return sent | {"origin": None, "user_id": None, "status": "delivered", "type": "TYPE_SMS"} | more
-
-
-def reply(name, minutes, user="u1", **more):
-    return inbound(name, minutes) | {"direction": "outbound", "origin": "app", "user_id": user} | more
 
 
 def run(*rows, after=1000, contacts=None, **options):

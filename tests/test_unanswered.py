@@ -1,25 +1,11 @@
 """Who waits for a reply: small frames by hand, and the simulated location."""
 
 import pandas as pd
+from lead_rows import later
+from message_rows import inbound, reply
 
 import hlkit as hl
 from hlkit.analysis.inbox.unanswered import unanswered
-
-MONDAY = pd.Timestamp("2025-06-02T10:00Z")
-
-
-def later(minutes):
-    return MONDAY + pd.Timedelta(minutes=minutes)
-
-
-def inbound(name, minutes, **more):
-    sent = {"contact_id": name, "conversation_id": f"with {name}", "sent_at": later(minutes), "direction": "inbound"}
-    return sent | {"origin": None, "user_id": None, "status": "delivered", "type": "TYPE_SMS"} | more
-
-
-def reply(name, minutes, user="u1"):
-    return inbound(name, minutes) | {"direction": "outbound", "origin": "app", "user_id": user}
-
 
 CONTACTS = pd.DataFrame(
     {
