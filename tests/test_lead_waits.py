@@ -93,6 +93,17 @@ def test_the_chart_has_a_lane_for_each_source():
     assert [label.get_text() for label in axes.get_yticklabels()] == ["web", "ads"]
 
 
+def test_long_waits_on_the_office_clock_are_drawn_in_hours():
+    contacts = frame(contact("ann"), contact("bob", minutes=60 * 24 * 38))
+    for clock, expected in (("office", {"20 h", "100 h"}), ("wall", {"1 week", "1 month"})):
+        axes = drawn(lead_waits, ask(contacts, MESSAGES, after=60 * 24 * 41, clock=clock))
+        left, right = axes.get_xlim()
+        ticks = zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+        shown = {label.get_text() for position, label in ticks if left <= position <= right}
+        assert shown == expected, clock
+        assert ("(office hours)" in axes.get_xlabel()) == (clock == "office")
+
+
 def test_a_missing_column_is_named():
     with pytest.raises(MissingColumn, match="created_at"):
         ask(ANN.drop(columns="created_at"), MESSAGES)

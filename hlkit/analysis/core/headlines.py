@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.charts.canvas import format_minutes
+from hlkit.analysis.core.charts.canvas import Unit, format_minutes
 from hlkit.analysis.core.charts.labels import map_texts, name_or_placeholder
 from hlkit.analysis.core.comparison import compare, overlaps
 from hlkit.analysis.core.deals import AGES, at_common_age
@@ -285,6 +285,11 @@ def largest_group(table: pd.DataFrame, column: str, unit: str = "") -> str:
 def clock_note(table: pd.DataFrame) -> str:
     """What to add to a time that counts office hours only."""
     return " (office hours)" if option_value(table, "clock") == "office" else ""
+
+
+def unit_of_waits(table: pd.DataFrame) -> Unit:
+    """The unit of the waits of *table*, for an axis."""
+    return "office minutes" if option_value(table, "clock") == "office" else "minutes"
 
 
 def format_wait(table: pd.DataFrame, minutes: float) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 from hlkit.analysis.core.charts import Strip
 from hlkit.analysis.core.contact_names import contact_links, names_by_contact
 from hlkit.analysis.core.groups import assign_groups, contact_values
-from hlkit.analysis.core.headlines import clock_note, format_date, format_wait
+from hlkit.analysis.core.headlines import clock_note, format_date, format_wait, unit_of_waits
 from hlkit.analysis.core.messages import Reply
 from hlkit.analysis.core.office_hours import OFFICE
 from hlkit.analysis.core.registry import analysis
@@ -54,8 +54,8 @@ def waiting_longest(table: pd.DataFrame) -> str:
         "wait_min",
         lambda table: assign_groups(table, CHANNEL)[1],
         None,
-        lambda table: f"time without a reply, log scale{clock_note(table)}; at the right: people waiting",
-        unit="minutes",
+        lambda table: f"time without a reply{clock_note(table)}, log scale; at the right: people waiting",
+        unit=unit_of_waits,
     ),
     headline=waiting_longest,
     definition=(

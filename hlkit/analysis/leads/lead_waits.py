@@ -8,7 +8,7 @@ from hlkit.analysis.core.bulk_imports import Imports
 from hlkit.analysis.core.charts import Strip
 from hlkit.analysis.core.contact_names import contact_links, contact_names
 from hlkit.analysis.core.groups import NONE, assign_groups, column_or_nulls
-from hlkit.analysis.core.headlines import clock_note, format_date, format_wait
+from hlkit.analysis.core.headlines import clock_note, format_date, format_wait, unit_of_waits
 from hlkit.analysis.core.messages import Reply, classify_messages, remark_on_reply
 from hlkit.analysis.core.office_hours import OFFICE
 from hlkit.analysis.core.registry import analysis
@@ -51,8 +51,8 @@ def longest_wait(table: pd.DataFrame) -> str:
         "wait_min",
         lambda table: assign_groups(table, "source")[1].replace(NONE, "no source"),
         "is_waiting",
-        "time until the first reply, log scale; orange and at the right: no reply yet",
-        unit="minutes",
+        lambda table: f"time until the first reply{clock_note(table)}, log scale; orange, at right: no reply yet",
+        unit=unit_of_waits,
     ),
     headline=longest_wait,
     definition=f"{DEFINITION} A lead without a reply has waited until as_of.",

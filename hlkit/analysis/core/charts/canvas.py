@@ -209,19 +209,20 @@ _DURATIONS = {  # minutes
     "15 min": 15,
     "1 h": 60,
     "4 h": 240,
-    "1 day": 1440,
-    "1 week": 7 * 1440,
-    "1 month": 30 * 1440,
-    "1 year": 365 * 1440,
 }
+_LONG_DURATIONS = {"1 day": 1440, "1 week": 7 * 1440, "1 month": 30 * 1440, "1 year": 365 * 1440}
+# Of office hours: a day has fewer than 24.
+_LONG_OFFICE_DURATIONS = {"20 h": 1200, "100 h": 6000, "500 h": 30_000, "2,500 h": 150_000}
+Unit = Literal["minutes", "office minutes", "days"]
 
 
-def duration_axis(ax: Axes, axis: Literal["x", "y"] = "x", unit: Literal["minutes", "days"] = "minutes") -> None:
-    """Make an axis of times logarithmic, with ticks such as 5 min, 1 h, 1 day."""
+def duration_axis(ax: Axes, axis: Literal["x", "y"] = "x", unit: Unit = "minutes") -> None:
+    """Make an axis of times logarithmic, with ticks such as 5 min, 1 h, 1 day; of office hours, without days."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-    minutes_per_unit = 1 if unit == "minutes" else 1440
-    labels = {minutes / minutes_per_unit: label for label, minutes in _DURATIONS.items()}
+    minutes_per_unit = 1440 if unit == "days" else 1
+    durations = _DURATIONS | (_LONG_OFFICE_DURATIONS if unit == "office minutes" else _LONG_DURATIONS)
+    labels = {minutes / minutes_per_unit: label for label, minutes in durations.items()}
     target = ax.xaxis if axis == "x" else ax.yaxis
     (ax.set_xscale if axis == "x" else ax.set_yscale)("log")
     target.set_major_locator(FixedLocator(list(labels)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from hlkit.analysis.core.charts.base import (
     thin_ticks,
     write_values,
 )
-from hlkit.analysis.core.charts.canvas import INK, REST, SERIES, STEPS, duration_axis, label_rows, top_groups
+from hlkit.analysis.core.charts.canvas import INK, REST, SERIES, STEPS, Unit, duration_axis, label_rows, top_groups
 from hlkit.analysis.core.run_log import as_mask
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Strip(Chart):
     alert: str | None
     label: Text
     limit: str | None = None
-    unit: Literal["minutes", "days"] = "days"
+    unit: Unit | Callable[[pd.DataFrame], Unit] = "days"
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -60,7 +60,8 @@ class Strip(Chart):
         table = table[table["(lane)"].isin(lanes["(lane)"])]
         y = table["(lane)"].map(dict(zip(lanes["(lane)"], rows.tolist(), strict=True))).to_numpy("float64")
         y = y + 0.6 * (np.arange(len(table)) * 0.618034 % 1 - 0.5)  # the same positions in each run
-        smallest = 1 / 24 if self.unit == "days" else 0.5
+        unit = self.unit if isinstance(self.unit, str) else self.unit(table)
+        smallest = 1 / 24 if unit == "days" else 0.5
         x = table[self.x].fillna(smallest).clip(lower=smallest).to_numpy("float64")
         is_alert, size = as_mask(table["(alert)"]), 18 if len(table) < 500 else 8
         marks: dict[str, Any] = {"s": size, "marker": filled("o"), "rasterized": True}
@@ -72,7 +73,7 @@ class Strip(Chart):
             limit = lanes["limit"].to_numpy("float64", na_value=np.nan)
             ax.vlines(limit, rows - 0.38, rows + 0.38, color=INK, linewidth=2.2, linestyles="-", zorder=4)
             right = max(right, np.nanmax(limit, initial=smallest))
-        duration_axis(ax, "x", self.unit)
+        duration_axis(ax, "x", unit)
         ax.set_xlim(0.7 * x.min(), 1.6 * right)
         thin_ticks(ax)
         name_axis(ax, text_of(self.label, table))
