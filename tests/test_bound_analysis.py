@@ -344,3 +344,11 @@ def test_dates_of_every_kind_choose_alike(loc):
     days = loc.analyses.speed_to_lead(since=dt.date(2025, 6, 1), by=None).table
 
     pd.testing.assert_frame_equal(texts, days)
+
+
+@pytest.mark.parametrize("name", ["stuck", "stuck_stages", "funnel"])
+def test_amounts_are_in_the_currency_of_the_location(name):
+    result = hl.demo(as_of="2026-01-01", size=300).analyses[name](refresh=False)
+
+    assert result.table.attrs["hlkit"]["currency"] == "USD"
+    assert "worth $" in result.headline

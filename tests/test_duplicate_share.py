@@ -29,7 +29,7 @@ def test_the_survivor_is_no_duplicate_and_counts_the_cluster_in_its_group():
         ("Cyd", "Egan", "cyd@example.com", None, None, None),
     ).assign(source=["web", "ads", "web", "web"])
 
-    total = duplicate_share(contacts)
+    total = duplicate_share(contacts, by=None)
     table = duplicate_share(contacts, by="source")
 
     assert total[["n", "clusters", "duplicates", "duplicate_share"]].values.tolist() == [[4, 1, 2, 0.5]]
@@ -43,7 +43,7 @@ def test_contacts_of_one_cluster_are_not_independent():
         *[(f"Name{n}", f"Last{n}", f"p{n}@example.com", None, None, None) for n in range(10)],
     )
 
-    row = duplicate_share(contacts).iloc[0]
+    row = duplicate_share(contacts, by=None).iloc[0]
 
     assert row["duplicate_share"] == pytest.approx(10 / 21)
     low, high = wilson(10, 21)
@@ -91,13 +91,13 @@ def test_the_headline_has_the_share_and_the_people():
     twice = [("Ann", "Berg", "a@example.com", None, None, None)] * 2
     more = [("Bob", "Dahl", "b@example.com", None, None, None)] * 3
 
-    assert duplicate_share.headline(duplicate_share(people(*once, *twice))) == (
+    assert duplicate_share.headline(duplicate_share(people(*once, *twice), by=None)) == (
         "1 of 20 contacts (5%) is a duplicate: an extra record of one person."
     )
-    assert duplicate_share.headline(duplicate_share(people(*once, *twice, *more))) == (
+    assert duplicate_share.headline(duplicate_share(people(*once, *twice, *more), by=None)) == (
         "3 of 23 contacts (13%) are duplicates: extra records of 2 people."
     )
-    assert duplicate_share.headline(duplicate_share(people(*once, *once[:0]))) == (
+    assert duplicate_share.headline(duplicate_share(people(*once, *once[:0]), by=None)) == (
         "No duplicates among 18 contacts (fewer than 20 rows: too few to say much)."
     )
 

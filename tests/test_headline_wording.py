@@ -186,7 +186,7 @@ def sources(deals, paid):
 def test_sources_are_named_by_leads_cash_and_deals_won():
     # 24 of 30 and 10 of 40: 80% and 25%, Wilson's intervals 63 to 90 and 14 to 40
     assert sources({"web": (24, 6), "ads": (10, 30)}, {"web": 2400.0, "ads": 100.0}) == (
-        "Most leads: ads, 40; most cash: web, 2,400 USD. Deals won within 90 days: web (80%) is above ads (25%), a "
+        "Most leads: ads, 40; most cash: web, $2,400. Deals won within 90 days: web (80%) is above ads (25%), a "
         "significant difference (p < .001)."
     )
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 import hlkit as hl
-from hlkit.analysis.core.period_comparison import Span, holm
+from hlkit.analysis.core.period_change import Span
+from hlkit.analysis.core.period_comparison import PeriodComparison, holm
 from hlkit.client.errors import InvalidRequest
 
 CHICAGO = ZoneInfo("America/Chicago")
@@ -137,3 +138,38 @@ def test_a_comparison_is_drawn_and_written(loc, tmp_path):
     assert result.save(tmp_path / "chart.png").stat().st_size > 5000
     assert result.write(tmp_path / "table.csv").exists()
     assert "(all)" in repr(result)
+
+
+def test_shown_appointments_are_a_share_of_those_that_were_marked(loc):
+    result = loc.analyses.appointments(period="2025", compare="last year", by="weekday")
+
+    now = loc.analyses.appointments(period="2025", by="weekday").table.set_index("weekday")
+    table = result.table.set_index("weekday")
+    assert table["n"].drop("(all)").to_dict() == (now["showed"] + now["noshow"]).to_dict()
+    assert table.loc["(all)", "n"] == (now["showed"] + now["noshow"]).sum()
+    assert f"({table.loc['(all)', 'n']:,} marked appointments), vs. " in result.headline
+
+
+def test_the_rows_behind_a_comparison_are_those_of_this_period(loc):
+    result = loc.analyses.responses(period="2025", compare="last year")
+
+    group = result.table["message_channel"].iloc[1]
+    rows = result.rows(group)
+    assert len(rows) == result.table["n"].iloc[1]
+    assert rows["started_at"].min() >= pd.Timestamp("2025-01-01", tz=loc.timezone)
+
+
+def test_groups_that_were_combined_are_not_tested():
+    table = pd.DataFrame({"source": ["ads", "(other)"], "n": 100})
+    for part, value in (("share", 0.5), ("low", 0.404), ("high", 0.596)):
+        table[f"within_60_{part}"] = value
+    before = table.assign(within_60_share=0.2, within_60_low=0.133, within_60_high=0.289)
+    analysis = hl.analyses.speed_to_lead
+    span = Span(local("2025-12-01"), local("2026-01-01"), local("2026-01-01"))
+
+    compared = PeriodComparison(analysis, analysis.compares).table([table, before], span, span, CHICAGO)
+
+    compared = compared.set_index("source")
+    assert compared["change"].tolist() == pytest.approx([0.3, 0.3])
+    assert compared.loc["ads", "significant"]
+    assert pd.isna(compared.loc["(other)", "p"])

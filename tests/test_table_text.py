@@ -57,8 +57,9 @@ def test_without_intervals_a_share_is_a_percentage_that_sorts():
     assert formatted(table(), KINDS, "UTC", intervals=False)["won_share"].tolist() == ["75%", ""]
 
 
-def test_amounts_in_other_currencies_have_no_dollar_sign():
-    assert formatted(table(), KINDS, "UTC", "CAD")["value"].tolist() == ["-1,430", "12.50"]
+def test_amounts_in_other_currencies_name_theirs():
+    assert formatted(table(), KINDS, "UTC", "CAD")["value"].tolist() == ["-1,430 CAD", "12.50 CAD"]
+    assert formatted(table(), KINDS, "UTC")["value"].tolist() == ["-1,430", "12.50"]
 
 
 def test_a_link_is_whole_however_long():

@@ -16,7 +16,7 @@ win_rates = hl.analyses.win_rates
 
 
 def run(frame, **options):
-    return win_rates(frame, **{"as_of": AS_OF, **options})
+    return win_rates(frame, **{"as_of": AS_OF, "by": None, **options})
 
 
 def row_or_rows(frame, **options):
@@ -272,9 +272,9 @@ def test_the_deals_behind_a_group_have_a_name_and_a_link():
 
 def test_two_years_are_compared_by_the_share_won_within_30_days():
     loc = hl.demo(as_of="2026-01-01", size=600)
-    compared = loc.analyses.win_rates(period="2025", compare="last year").table.iloc[0]
-    now = loc.analyses.win_rates(period="2025").table.iloc[0]
-    before = loc.analyses.win_rates(period="2024", as_of="2025-01-01").table.iloc[0]
+    compared = loc.analyses.win_rates(by=None, period="2025", compare="last year").table.iloc[0]
+    now = loc.analyses.win_rates(by=None, period="2025").table.iloc[0]
+    before = loc.analyses.win_rates(by=None, period="2024", as_of="2025-01-01").table.iloc[0]
 
     assert (compared["n"], compared["n_before"]) == (now["n"], before["n"])
     assert compared["change"] == pytest.approx(now["win_30d_share"] - before["win_30d_share"])
@@ -304,7 +304,7 @@ NOW = pd.Timestamp("2026-01-01T06:00Z")  # midnight in the simulated location
 def test_the_planted_win_share_and_days_to_close_are_found(repeat_work):
     frame, planted = repeat_work
 
-    row = win_rates(frame, as_of=NOW).iloc[0]
+    row = win_rates(frame, by=None, as_of=NOW).iloc[0]
     curve = hl.analyses.close_curve(frame, as_of=NOW, days=200)
 
     assert row["n"] > 2000
@@ -327,7 +327,7 @@ def test_naive_methods_miss_what_is_planted(repeat_work):
     # the median of recent deals that have closed
     assert age[recent & closed].median() < planted["days_to_close_median"] - 3
     # recent deals including the open ones
-    row = win_rates(frame[recent], as_of=NOW).iloc[0]
+    row = win_rates(frame[recent], by=None, as_of=NOW).iloc[0]
     assert row["median_days_to_close"] == pytest.approx(planted["days_to_close_median"], abs=2.5)
     # won deals of all deals, including open ones
     assert (frame.loc[recent, "status"] == "won").mean() < planted["win_share"] - 0.1

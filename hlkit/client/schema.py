@@ -50,6 +50,7 @@ NUMBER = Kind("NUMBER")
 MONEY = Kind("MONEY")  # in the row's currency, or the location's
 SHARE = Kind("SHARE")  # 0 to 1
 POINTS = Kind("POINTS")  # a difference of two shares, -1 to 1, shown in percentage points
+CHANGE = Kind("CHANGE")  # of a number since an earlier period: 0.1 is 10% more
 COUNT = Kind("COUNT")
 FLAG = Kind("FLAG")
 LIST = Kind("LIST")
@@ -59,7 +60,7 @@ YEARS = (1678, 2261)
 
 _DTYPES: dict[str, Any] = {
     **dict.fromkeys(("ID", "TEXT", "LINK", "CHOICE"), pd.StringDtype("pyarrow", na_value=np.nan)),
-    **dict.fromkeys(("NUMBER", "MONEY", "SHARE", "POINTS"), np.dtype("float64")),
+    **dict.fromkeys(("NUMBER", "MONEY", "SHARE", "POINTS", "CHANGE"), np.dtype("float64")),
     "INSTANT": pd.DatetimeTZDtype("us", "UTC"),
     "DAY": np.dtype("datetime64[us]"),
     "COUNT": pd.Int64Dtype(),

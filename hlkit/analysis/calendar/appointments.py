@@ -11,6 +11,7 @@ from hlkit.analysis.core.groups import column_values, contact_values, in_order, 
 from hlkit.analysis.core.headlines import Compare
 from hlkit.analysis.core.office_hours import HOURS, WEEKDAYS, hour_names, weekday_and_hour
 from hlkit.analysis.core.registry import analysis, when_by_contact
+from hlkit.analysis.core.share_change import ShareChange
 from hlkit.client.schema import COUNT, FLAG, NUMBER, SHARE, TEXT
 from hlkit.client.text import many
 
@@ -83,6 +84,9 @@ def rate_of_marked(row: pd.Series) -> tuple[str, str]:
     noun="past appointments",
     rows=ROWS,
     when=when_by_contact("appointments", *ORDERS),
+    compares=ShareChange(
+        "show", "showed up", n=lambda table: table["showed"] + table["noshow"], noun="marked appointments"
+    ),
 )
 def appointments(
     appointments: pd.DataFrame,

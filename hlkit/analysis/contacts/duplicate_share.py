@@ -50,7 +50,7 @@ def duplicate_share(
     contacts: pd.DataFrame,
     *,
     country: str = "US",
-    by: str | list[str] | None = None,
+    by: str | list[str] | None = "source",
     key_column: str | None = None,
 ) -> pd.DataFrame:
     """How many contacts are duplicates, by a column of the contacts.

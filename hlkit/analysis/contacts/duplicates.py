@@ -27,7 +27,7 @@ def contacts_and_people(table: pd.DataFrame) -> str:
     counts = table.groupby("evidence", as_index=False).agg(contacts=("contact_id", "size"))
     return (
         f"{many(len(table), 'contact')} appear to be {'one person' if people == 1 else f'{people:,} people'}. "
-        f"Most common evidence: {largest_group(counts, 'contacts', ' contacts')}."
+        f"Most common evidence: {largest_group(counts, 'contacts', '{:,.0f} contacts'.format)}."
     )
 
 

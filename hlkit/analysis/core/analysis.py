@@ -42,6 +42,7 @@ from hlkit.analysis.core.inputs import (
 from hlkit.analysis.core.known import named
 from hlkit.analysis.core.office_hours import office_hours
 from hlkit.analysis.core.option_docs import DOCS, FILLED, LINKS, TIMES, parameter_docs
+from hlkit.analysis.core.period_change import Change
 from hlkit.analysis.core.run_log import CURRENT_RUN, RunLog, drop_rows
 from hlkit.client.arguments import plain
 from hlkit.client.dates import as_text, instant
@@ -79,13 +80,12 @@ class Analysis:
         noun: str | None,
         rows: Columns,
         when: Mapping[str, When],
-        compares: tuple[str, str] | None,
+        compares: Change | None,
     ) -> None:
         self.function, self.question, self.definition = function, question, definition
         self.name = function.__name__
         self.columns, self.rows, self.compares = columns, rows, compares
-        self.chart = chart or first_number(columns)
-        self._headline, self._when = headline, when
+        self.chart, self._headline, self._when = chart or first_number(columns), headline, when
         self._parameters = inspect.signature(function).parameters
         self._hints = typing.get_type_hints(function)
         self.noun = noun or self.main_resource

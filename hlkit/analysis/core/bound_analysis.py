@@ -6,7 +6,6 @@ import contextlib
 import datetime as dt
 import functools
 import inspect
-import typing
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -18,11 +17,11 @@ from hlkit.analysis.core.charts.labels import name_or_placeholder
 from hlkit.analysis.core.contact_names import contact_links, names_by_contact
 from hlkit.analysis.core.known import unknown
 from hlkit.analysis.core.option_docs import DOCS, LINKS, TIMES
-from hlkit.analysis.core.period_comparison import Earlier, PeriodComparison, Span
+from hlkit.analysis.core.period_change import Earlier
+from hlkit.analysis.core.period_comparison import compare_periods
 from hlkit.analysis.core.registry import ANALYSES, listing, listing_html
 from hlkit.analysis.core.result import Provenance, Result
 from hlkit.analysis.core.rows_behind import RowsBehind
-from hlkit.client.arguments import short
 from hlkit.client.dates import as_text, bounds, instant
 from hlkit.client.dates import check as check_dates
 from hlkit.client.errors import HlkitError, InvalidRequest, MissingScope, NotCached, NotFound
@@ -39,6 +38,7 @@ from hlkit.client.options import (
     signature,
 )
 from hlkit.client.resources import CATALOG
+from hlkit.client.schema import MONEY
 from hlkit.client.timezones import zone
 
 if TYPE_CHECKING:
@@ -92,6 +92,8 @@ class BoundAnalysis:
         table = loc.with_names(table)
         attrs = table.attrs["hlkit"]
         attrs["unavailable"] = unavailable
+        if MONEY in self.analysis.columns.values():
+            attrs["currency"] = self._of_location("currency").get("currency")
         attrs["span"] = {name: f"{date.tz_convert(loc.timezone):%Y-%m-%d}" for name, date in dates.items()}
         reads = {name: frame.attrs.get("hlkit", {}) for name, frame in frames.items() if frame is not None}
         provenance = Provenance(
@@ -125,38 +127,11 @@ class BoundAnalysis:
         return rows
 
     def _compared(self, how: Any, options: dict[str, Any]) -> Result:
-        """The share of two periods side by side."""
-        name = self.analysis.name
-        refuse_unknown(name, {"compare": how}, list(self.__signature__.parameters))
-        if how not in typing.get_args(Earlier) or self.analysis.compares is None:
-            choices = ", ".join(map(repr, typing.get_args(Earlier)))
-            raise InvalidRequest(f"{name} has no compare={short(how)}", hint=f"compare is one of {choices}")
-        if isinstance(options.get("by"), list):
-            raise InvalidRequest("periods are compared by one column", hint="give by the name of one column")
-        loc, given = self._location, {key: options.pop(key) for key in SPAN if key in options}
-        timezone, _, since, until = self._times(given, options)
-        if since is None:
-            raise InvalidRequest("compare needs a period", hint='add one, such as period="30d" or since="2025-07-01"')
-        now = self(**options, since=since, until=until)
-        later = Span(since, until, pd.Timestamp(now.provenance["as_of"]))
-        earlier = later.earlier(how, timezone)
-        before = self(**{**options, "as_of": earlier.as_of}, since=earlier.since, until=earlier.until)
-        comparison = PeriodComparison(self.analysis)
-        table = loc.with_names(comparison.table(now.table, before.table))
-        last_day = min(earlier.until or earlier.as_of, earlier.as_of) - pd.Timedelta(seconds=1)
-        dates = {
-            "since": f"{earlier.since.tz_convert(loc.timezone):%Y-%m-%d}",
-            "last_day": f"{last_day.tz_convert(loc.timezone):%Y-%m-%d}",
-        }
-        table.attrs["hlkit"] = {**now.table.attrs["hlkit"], "compared_with": dates}
-        provenance = Provenance(
-            now.provenance,
-            options={**now.provenance["options"], "compare": how, "compared with": " to ".join(dates.values())},
-            requests=now.provenance["requests"] + before.provenance["requests"],
-            from_cache=now.provenance["from_cache"] + before.provenance["from_cache"],
-        )
-        table.attrs["hlkit"]["provenance"] = dict(provenance)
-        return Result(table, typing.cast("Analysis", comparison), provenance)
+        """Two periods side by side."""
+        refuse_unknown(self.analysis.name, {"compare": how}, list(self.__signature__.parameters))
+        dates = {name: options.pop(name) for name in SPAN if name in options}
+        timezone, _, since, until = self._times(dates, options)
+        return compare_periods(self, how, options, since, until, timezone, self._location)
 
     def _times(
         self, span: Mapping[str, Any], options: Mapping[str, Any]
@@ -214,11 +189,14 @@ class BoundAnalysis:
         """The options that the location fills in. The time zone always: *as_of* is written in it."""
         values: dict[str, Any] = {"timezone": timezone}
         values |= {name: getattr(self._location, name) for name in LINKS if name in self.analysis.filled_by_location}
-        wanted = set(self.analysis.filled_by_location) - {*TIMES, *LINKS}
+        return values | self._of_location(*(set(self.analysis.filled_by_location) - {*TIMES, *LINKS}))
+
+    def _of_location(self, *columns: str) -> dict[str, Any]:
+        """The values in these *columns* of the location's row; without those that are unknown."""
         with contextlib.suppress(MissingScope, NotCached):
-            row = self._location.resources["location"]() if wanted else pd.DataFrame()
-            values |= {name: value for name in wanted if (value := next(iter(row[name].dropna()), None))}
-        return values
+            row = self._location.resources["location"]() if columns else pd.DataFrame()
+            return {name: value for name in columns if (value := next(iter(row[name].dropna()), None))}
+        return {}
 
     def _name_groups(self, frames: dict[str, pd.DataFrame | None], options: Mapping[str, Any]) -> None:
         """For ``by="owner"`` and the like, put the names beside the ids, which the frames alone have."""

@@ -262,7 +262,7 @@ def format_p(p: float) -> str:
     return f"p = {p:{'.3f' if 0.045 < p < 0.055 else '.2g'}}".replace("0.", ".", 1)
 
 
-def largest_group(table: pd.DataFrame, column: str, unit: str = "") -> str:
+def largest_group(table: pd.DataFrame, column: str, text: Callable[[float], str] = "{:,.0f}".format) -> str:
     """The named group with the most of *column*, and how much: "google, 83". "" if no named group has any.
 
     An unnamed group that has more is added in parentheses: "google, 83 (none: 120)".
@@ -274,9 +274,9 @@ def largest_group(table: pd.DataFrame, column: str, unit: str = "") -> str:
     if top <= 0:
         return ""
     ties = sum(amount == top for _, amount in named) - 1
-    text = f"{name} and {ties:,} more, {top:,.0f}{unit} each" if ties else f"{name}, {top:,.0f}{unit}"
+    most = f"{name} and {ties:,} more, {text(top)} each" if ties else f"{name}, {text(top)}"
     unnamed, amount = max(amounts, key=lambda pair: pair[1])
-    return f"{text} ({unnamed.strip('()')}: {amount:,.0f}{unit})" if amount > top else text
+    return f"{most} ({unnamed.strip('()')}: {text(amount)})" if amount > top else most
 
 
 # ---- times

@@ -18,6 +18,7 @@ from hlkit.analysis.core.charts import Chart
 from hlkit.analysis.core.headlines import Template
 from hlkit.analysis.core.known import all_analyses, unknown
 from hlkit.analysis.core.known import register as register_known
+from hlkit.analysis.core.period_change import Change
 from hlkit.client.frames.names import NAMED_BY
 from hlkit.client.resources import CATALOG
 from hlkit.display.html import pairs_html
@@ -33,7 +34,7 @@ def analysis(
     noun: str | None = None,
     rows: Columns = MappingProxyType({}),
     when: Mapping[str, When] = MappingProxyType({}),
-    compares: tuple[str, str] | None = None,
+    compares: Change | None = None,
 ) -> Callable[[Callable[..., pd.DataFrame]], Analysis]:
     """Make a function an analysis, known everywhere by its name.
 
@@ -59,8 +60,8 @@ def analysis(
     when
         For a resource that only some options need: whether these options do. Otherwise it is not read.
     compares
-        The share that ``compare="previous"`` compares between two periods, and what it is a share of, such as
-        "answered within an hour"; None if its rows have no history.
+        What ``compare="previous"`` compares between two periods: a share or a count; None if its rows have no
+        history.
     """
 
     def register(function: Callable[..., pd.DataFrame]) -> Analysis:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from hlkit.analysis.core.analysis import Analysis
 from hlkit.analysis.core.charts.canvas import new_axes, render
+from hlkit.analysis.core.money import currency_of
 from hlkit.analysis.core.rows_behind import RowsBehind
 from hlkit.analysis.core.table_text import formatted, in_blocks, terminal_width
 from hlkit.client.disk import expand_path
@@ -68,10 +69,10 @@ class Result:
         self, table: pd.DataFrame, analysis: Analysis, provenance: Provenance, behind: RowsBehind | None = None
     ) -> None:
         self.table, self.analysis, self.provenance = table, analysis, provenance
-        self._behind = behind
+        self.behind = behind
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_behind": None}  # it reads from the location, which holds the token
+        return {**self.__dict__, "behind": None}  # it reads from the location, which holds the token
 
     @property
     def question(self) -> str:
@@ -94,12 +95,13 @@ class Result:
         They begin with a name and a link to the record in HighLevel. May read the contacts, for their names. Raises
         ``InvalidRequest`` if there is no such group, or if the table has no groups.
         """
-        if self._behind is None:
+        if self.behind is None:
+            is_compared = "compared_with" in self.table.attrs["hlkit"]
             raise InvalidRequest(
-                "a result that was loaded again has no rows behind it",
-                hint="run the analysis again, then call rows()",
+                "this result has no rows behind it",
+                hint=f"run the analysis again{', without compare' * is_compared}, then call rows()",
             )
-        return self._behind.of(group)
+        return self.behind.of(group)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the chart on *ax*, or on a new figure, 6 inches wide."""
@@ -193,9 +195,4 @@ class Result:
     def formatted(self, rows: int, *, intervals: bool = True) -> pd.DataFrame:
         """The first *rows* as texts, as people read them: percentages with intervals, minutes, money, local times."""
         head, kinds = self.table.head(rows), self.analysis.columns
-        return formatted(head, kinds, self.provenance["timezone"], self._currency(), intervals)
-
-    def _currency(self) -> str:
-        """The currency of the table's amounts; "" if unknown, or if there are several."""
-        currencies = set(self.table["currency"].dropna()) if "currency" in self.table else set()
-        return str(currencies.pop() if len(currencies) == 1 else self.provenance["options"].get("currency") or "")
+        return formatted(head, kinds, self.provenance["timezone"], currency_of(self.table), intervals)

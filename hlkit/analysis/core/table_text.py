@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.charts.base import interval_text
+from hlkit.analysis.core.charts.base import change_percent, interval_text
 from hlkit.analysis.core.charts.canvas import format_minutes
 from hlkit.analysis.core.headlines import format_wait
+from hlkit.analysis.core.money import format_money
 from hlkit.client.frames.names import NAMED_BY
-from hlkit.client.schema import COUNT, LINK, MONEY, NUMBER, POINTS, SHARE, Kind
+from hlkit.client.schema import CHANGE, COUNT, LINK, MONEY, NUMBER, POINTS, SHARE, Kind
 from hlkit.client.text import BREAKS, printable, shorten
 
 _MAX_TEXT = 40  # characters of a text in a shown table
@@ -57,11 +58,15 @@ def _texts(
             texts = [f"{text} {interval_text(*pair)}".strip() for text, pair in zip(texts, ends, strict=True)]
     elif kind is POINTS:
         texts = [_points(value) for value in values]
+    elif kind is CHANGE:
+        texts = [change_percent(value) for value in values]
     elif kind is MONEY:
-        texts = [_money(value, currency) for value in values]
+        texts = ["" if pd.isna(value) else format_money(value, currency) for value in values]
     elif kind is NUMBER and str(name).endswith("_min"):
         all_hours = str(name).startswith(("all_hours", "any_message"))
         texts = [_minutes(value, table, all_hours) for value in values]
+    elif name == "p":
+        texts = [_p(value) for value in values]
     else:
         digits = _digits(column) if kind is NUMBER else 1
         texts = [_text(value, kind, digits) for value in values]
@@ -87,12 +92,8 @@ def _points(difference: Any) -> str:
     return f"{points:+} {'pt' if abs(points) == 1 else 'pts'}" if points else "0 pts"
 
 
-def _money(amount: Any, currency: str) -> str:
-    if pd.isna(amount):
-        return ""
-    text = f"{abs(amount):,.{0 if abs(amount) >= 1000 or amount == int(amount) else 2}f}"
-    sign = "-" if amount < 0 and float(text.replace(",", "")) else ""
-    return f"{sign}${text}" if currency == "USD" else f"{sign}{text}"
+def _p(p: Any) -> str:
+    return "" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _is_id(column: object) -> bool:

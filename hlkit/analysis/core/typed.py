@@ -37,6 +37,7 @@ class BoundMethods:
         self,
         *,
         by: str | list[str] | None = "hour",
+        compare: Literal["previous", "last year"] | None = None,
         timezone: str | dt.tzinfo | None = None,
         **options: Unpack[Options],
     ) -> Result:
@@ -92,7 +93,7 @@ class BoundMethods:
         self,
         *,
         country: str = "US",
-        by: str | list[str] | None = None,
+        by: str | list[str] | None = "source",
         key_column: str | None = None,
         **options: Unpack[Options],
     ) -> Result:
@@ -118,7 +119,6 @@ class BoundMethods:
         changed_since: str | None = None,
         changed_until: str | None = None,
         abandoned: Literal["lost", "exclude"] = "lost",
-        currency: str | None = None,
         timezone: str | dt.tzinfo | None = None,
         **options: Unpack[Options],
     ) -> Result:
@@ -143,6 +143,7 @@ class BoundMethods:
         by: str | None = None,
         every: Literal["day", "week", "month"] = "day",
         imports: Literal["exclude", "include"] = "exclude",
+        compare: Literal["previous", "last year"] | None = None,
         timezone: str | dt.tzinfo | None = None,
         **options: Unpack[Options],
     ) -> Result:
@@ -255,7 +256,7 @@ class BoundMethods:
     def win_rates(
         self,
         *,
-        by: str | list[str] | None = None,
+        by: str | list[str] | None = "source",
         abandoned: Literal["lost", "exclude"] = "lost",
         imports: Literal["exclude", "include"] = "exclude",
         compare: Literal["previous", "last year"] | None = None,

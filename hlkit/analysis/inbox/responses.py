@@ -22,6 +22,7 @@ from hlkit.analysis.core.headlines import Compare, clock_note, format_wait, opti
 from hlkit.analysis.core.messages import Reply
 from hlkit.analysis.core.office_hours import HOURS, OFFICE, WEEKDAYS, hour_names, weekday_and_hour
 from hlkit.analysis.core.registry import analysis, when_by_contact
+from hlkit.analysis.core.share_change import ShareChange
 from hlkit.analysis.core.shares import effective_rows_of_group, share_with_interval
 from hlkit.analysis.core.survival import survival_quantiles
 from hlkit.analysis.inbox.channels import CHANNEL, target_minutes
@@ -96,7 +97,7 @@ def _on_time(table: pd.DataFrame) -> str:
         "answered_at": INSTANT,
     },
     when=when_by_contact("messages", CHANNEL, *ORDERS),
-    compares=("on_time", "answered on time"),
+    compares=ShareChange("on_time", "answered on time", n=lambda table: table["turns"]),
 )
 def responses(
     messages: pd.DataFrame,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
@@ -11,6 +13,7 @@ from hlkit.analysis.core.deals import AGES, Abandoned, deals_as_of, win_columns,
 from hlkit.analysis.core.groups import group_column_name, require_columns
 from hlkit.analysis.core.headlines import compare_win_rates, largest_group
 from hlkit.analysis.core.inputs import HALVES
+from hlkit.analysis.core.money import currency_of, format_money
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.run_log import record_rows, remark
 from hlkit.analysis.leads.credits import (
@@ -31,14 +34,13 @@ from hlkit.client.text import many
 
 def most_leads_and_cash(table: pd.DataFrame) -> str:
     """The groups with the most leads and the most cash, and the win rates by group; totals for one group."""
-    currencies = table["currency"].dropna()
-    unit = f" {currencies.iloc[0]}" if len(currencies) else ""
+    amount = partial(format_money, currency=currency_of(table), whole=True)
     win_rates = compare_win_rates(table)
     if len(table) == 1:
         cash = table["cash"].iloc[0]
-        paid = f", {cash:,.0f}{unit} in cash" if np.isfinite(cash) else ""
+        paid = f", {amount(cash)} in cash" if np.isfinite(cash) else ""
         return f"{many(table['leads'].iloc[0], 'lead')}, {many(table['won'].iloc[0], 'deal')} won{paid}. {win_rates}"
-    leads, cash = largest_group(table, "leads"), largest_group(table, "cash", unit)
+    leads, cash = largest_group(table, "leads"), largest_group(table, "cash", amount)
     parts = [f"most leads: {leads}" if leads else "", f"most cash: {cash}" if cash else ""]
     largest = "; ".join(part for part in parts if part)
     return f"{largest[:1].upper()}{largest[1:]}. {win_rates}" if largest else win_rates
@@ -52,8 +54,8 @@ def cash_and_leads(row: pd.Series) -> tuple[str, str]:
 
 def deals_and_cash_label(table: pd.DataFrame) -> str:
     """The name of the axis, and of the numbers at the right."""
-    currencies = table["currency"].dropna()
-    cash = f"cash in {currencies.iloc[0]}, " if len(currencies) else "cash, "
+    currency = currency_of(table)
+    cash = f"cash in {currency}, " if currency else "cash, "
     small = "; gray: fewer than 20 deals" if table["small"].any() else ""
     return f"deals by outcome; at the right: {cash if table['cash'].notna().any() else ''}leads{small}"
 

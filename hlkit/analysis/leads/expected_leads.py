@@ -10,6 +10,7 @@ Negative-Binomial Data", Biometrika 35, 1948; McCullagh & Nelder, "Generalized L
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -160,6 +161,18 @@ def change_interval(leads: Any, before: Any, dispersion: Any, length: Any = 1.0)
     low, high = wilson(leads / dispersion, (leads + before) / dispersion)
     with np.errstate(divide="ignore", invalid="ignore"):
         return low / (1 - np.float64(low)) / length, high / (1 - np.float64(high)) / length
+
+
+def change_p(leads: Any, before: Any, dispersion: Any, length: float = 1.0) -> Any:
+    """The p-value of a change, the level at which the interval of ``change_interval`` begins to exclude 1.
+
+    NaN if fewer than 5 leads, divided by the dispersion, would be expected in either period.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        n, expected = (leads + before) / dispersion, length / (1 + length)
+        z = (leads / (leads + before) - expected) / np.sqrt(expected * (1 - expected) / n)
+        p = np.array([math.erfc(abs(value) / math.sqrt(2)) for value in np.atleast_1d(z)])
+        return np.where(n * min(expected, 1 - expected) >= 5, p, np.nan)
 
 
 def significance(leads: float, before: float, dispersion: float, length: float = 1.0) -> str:

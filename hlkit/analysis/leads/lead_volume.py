@@ -11,8 +11,9 @@ from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.run_log import drop_rows, record_rows, remark
 from hlkit.analysis.leads.daily_leads import Every, by_period, count_days, period_start
 from hlkit.analysis.leads.expected_leads import MIN_MEAN, MIN_MEAN_FOR_CHANGE, MIN_WEEKS
+from hlkit.analysis.leads.volume_change import VolumeChange
 from hlkit.analysis.leads.volume_headlines import volume_headline
-from hlkit.client.schema import COUNT, DAY, FLAG, INSTANT, NUMBER, TEXT
+from hlkit.client.schema import CHANGE, COUNT, DAY, FLAG, INSTANT, NUMBER, TEXT
 from hlkit.client.text import many
 
 
@@ -24,9 +25,9 @@ from hlkit.client.text import many
         "whole": FLAG,
         "leads": COUNT,
         "before": COUNT,
-        "change": NUMBER,
-        "change_low": NUMBER,
-        "change_high": NUMBER,
+        "change": CHANGE,
+        "change_low": CHANGE,
+        "change_high": CHANGE,
         "expected": NUMBER,
         "low": NUMBER,
         "high": NUMBER,
@@ -50,6 +51,7 @@ from hlkit.client.text import many
     ),
     noun="leads",
     rows={"created_at": INSTANT},
+    compares=VolumeChange(),
 )
 def lead_volume(
     contacts: pd.DataFrame,

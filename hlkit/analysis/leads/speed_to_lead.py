@@ -14,6 +14,7 @@ from hlkit.analysis.core.headlines import Compare, clock_note, format_wait
 from hlkit.analysis.core.messages import Reply, classify_messages, remark_on_reply
 from hlkit.analysis.core.office_hours import OFFICE, minutes_between
 from hlkit.analysis.core.registry import analysis
+from hlkit.analysis.core.share_change import ShareChange
 from hlkit.analysis.core.survival import cumulative_incidence, never_ended, survival_quantiles
 from hlkit.analysis.leads.first_replies import DEFINITION, Clock, first_replies, new_leads, waits_in_minutes
 from hlkit.client.schema import COUNT, FLAG, INSTANT, NUMBER, SHARE
@@ -73,7 +74,7 @@ def answered_within_an_hour(total: pd.Series, table: pd.DataFrame) -> str:
         "while leads are still waiting."
     ),
     noun="leads",
-    compares=("within_60", "answered within an hour"),
+    compares=ShareChange("within_60", "answered within an hour"),
     rows={
         "wait_min": NUMBER,
         "is_answered": FLAG,

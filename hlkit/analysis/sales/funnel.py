@@ -10,6 +10,7 @@ from hlkit.analysis.core.contact_names import deal_names
 from hlkit.analysis.core.deals import AGES, Abandoned, deal_group_keys, deals_as_of, win_columns, without_abandoned
 from hlkit.analysis.core.groups import SMALL, assign_groups, group_column_name, require_columns
 from hlkit.analysis.core.headlines import compare_win_rates, largest_group, option_value
+from hlkit.analysis.core.money import currency_of, format_money
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.run_log import record_rows, remark
 from hlkit.analysis.sales.dated_deals import DEAL_ROWS
@@ -46,8 +47,7 @@ def lost_and_open(table: pd.DataFrame) -> str:
     most_lost, most_open = largest_group(stages, "lost"), largest_group(stages, "open")
     lost_in = f", most often in {most_lost}" if most_lost else ""
     open_in = f", most often in {most_open}" if most_open else ""
-    unit = f" {option_value(table, 'currency')}" if option_value(table, "currency") else ""
-    worth = f", worth {value:,.0f}{unit} in total" if value > 0 else ""
+    worth = f", worth {format_money(value, currency_of(table), whole=True)} in total" if value > 0 else ""
     return (
         f"Of the {many(rows['entered'].iloc[0], 'deal')} in {pipeline}, {lost:,.0f} {'was' if lost == 1 else 'were'} "
         f"lost{lost_in}; {still_open:,.0f} {'is' if still_open == 1 else 'are'} open{worth}{open_in}."
@@ -114,7 +114,6 @@ def funnel(
     changed_since: str | None = None,
     changed_until: str | None = None,
     abandoned: Abandoned = "lost",
-    currency: str | None = None,
 ) -> pd.DataFrame:
     """Deals by stage: how many are in it, how many reached it, and the share of the step before.
 
@@ -139,8 +138,6 @@ def funnel(
         Only deals whose status changed before this date (exclusive).
     abandoned
         Count abandoned deals as lost, or exclude them.
-    currency
-        The currency of the values; the location's if omitted.
 
     Returns
     -------
@@ -172,8 +169,6 @@ def funnel(
     keys = pd.DataFrame(
         {"group": groups, "pipeline_id": pipelines_of(deals, stages), "stage_id": stages_of(deals, stages)}
     )
-    if currency:
-        remark(f"Values are in {currency}.")
     is_comparable = changed_since is None and changed_until is None
     rates = win_rates_of_pipelines(deals, keys, is_comparable)
     table = stage_table(deals, keys, stages).merge(rates, on=KEYS, how="left")

@@ -7,6 +7,7 @@ import pandas as pd
 from hlkit.analysis.core.charts import Strip
 from hlkit.analysis.core.contact_names import contact_links
 from hlkit.analysis.core.headlines import largest_group
+from hlkit.analysis.core.money import currency_of, format_money
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.run_log import as_mask
 from hlkit.analysis.sales.open_deals import DEFINITION, open_deals
@@ -24,7 +25,7 @@ def stuck_and_their_value(table: pd.DataFrame) -> str:
     if not count:
         return f"{sentence}."
     total = stuck_deals["value"].sum()
-    worth = f", worth {total:,.0f} in total" if total > 0 else ""
+    worth = f", worth {format_money(total, currency_of(table), whole=True)} in total" if total > 0 else ""
     counts = stage_names(stuck_deals).value_counts(sort=False).rename_axis("stage").reset_index(name="n")
     stage = largest_group(counts, "n")
     return f"{sentence}{worth}." + (f" The stage with the most: {stage}." if stage else "")

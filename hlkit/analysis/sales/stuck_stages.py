@@ -11,6 +11,7 @@ from hlkit.analysis.core.charts import Dots
 from hlkit.analysis.core.charts.base import row_names
 from hlkit.analysis.core.groups import SMALL, group_keys, map_keys, per_group, require_columns
 from hlkit.analysis.core.headlines import Compare
+from hlkit.analysis.core.money import currency_of, format_money
 from hlkit.analysis.core.registry import analysis
 from hlkit.analysis.core.shares import effective_rows_of_group, share_with_interval
 from hlkit.analysis.sales.open_deals import DEFINITION, open_deals
@@ -23,7 +24,8 @@ def stuck_of_all(total: pd.Series, table: pd.DataFrame) -> str:
     """The first sentence of the headline: how many open deals are stuck, and their value."""
     n, count = int(total["n"]), int(total["stuck"])
     share = f" ({total['stuck_share']:.0%})" if count else ""
-    worth = f", worth {total['stuck_value']:,.0f} in total" if total["stuck_value"] > 0 else ""
+    value = format_money(total["stuck_value"], currency_of(table), whole=True)
+    worth = f", worth {value} in total" if total["stuck_value"] > 0 else ""
     verb = "is" if count == 1 or n == 1 else "are"  # 1 of 5 open deals is stuck, 0 of 1 open deal is stuck
     return f"{count:,} of {many(n, 'open deal')}{share} {verb} stuck{worth}"
 

@@ -22,6 +22,7 @@ from hlkit.analysis.core.deals import (
 from hlkit.analysis.core.groups import SMALL, column_or_nulls, per_group, require_columns
 from hlkit.analysis.core.headlines import compare_win_rates
 from hlkit.analysis.core.registry import analysis
+from hlkit.analysis.core.share_change import ShareChange
 from hlkit.analysis.core.shares import share_with_interval
 from hlkit.analysis.core.survival import survival_quantiles
 from hlkit.analysis.sales.dated_deals import (
@@ -102,7 +103,7 @@ def newest_month_first(table: pd.DataFrame) -> pd.DataFrame:
         "days to win."
     ),
     noun="deals",
-    compares=("win_30d", "won within 30 days"),
+    compares=ShareChange("win_30d", "won within 30 days"),
     rows=DEAL_ROWS,
 )
 def win_rates(
@@ -110,7 +111,7 @@ def win_rates(
     *,
     as_of: pd.Timestamp,
     timezone: str = "UTC",
-    by: str | list[str] | None = None,
+    by: str | list[str] | None = "source",
     abandoned: Abandoned = "lost",
     imports: Imports = "exclude",
 ) -> pd.DataFrame:

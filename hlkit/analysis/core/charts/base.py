@@ -113,6 +113,13 @@ def percent_text(share: float) -> str:
     return f"{share:.0%}" if np.isfinite(share) else "–"
 
 
+def change_percent(change: float) -> str:
+    """A relative change in percent: +13%; "" if unknown."""
+    if not np.isfinite(change):
+        return ""
+    return f"{change:+.0%}" if round(100 * change) else "0%"
+
+
 def draw_chart(chart: Chart, table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw *table* on *ax*, or on a new figure, 6 inches wide. Raises ``InvalidRequest``."""
     if ax is not None:
