@@ -52,6 +52,15 @@ def test_a_wait_counts_office_hours_only():
     assert table["wait_min"].tolist() == [10 + 60]
 
 
+def test_of_equal_waits_on_the_office_clock_the_first_lead_comes_first():
+    contacts = frame(contact("bob", -60 * 20), contact("ann", -60 * 24))  # both on a Sunday
+
+    table = ask(contacts, MESSAGES.head(0), after=120, clock="office")
+
+    assert table[["contact_id", "wait_min"]].values.tolist()[0][0] == "ann"
+    assert table["wait_min"].nunique() == 1
+
+
 def test_a_person_who_wrote_before_the_lead_was_created_is_marked():
     contacts = frame(contact("ann", 20), contact("bob", 20))
 

@@ -9,7 +9,9 @@ import pytest
 import hlkit as hl
 from hlkit.analysis.core.period_change import Span
 from hlkit.analysis.core.period_comparison import PeriodComparison, holm
+from hlkit.analysis.core.shares import wilson
 from hlkit.client.errors import InvalidRequest
+from hlkit.client.schema import TEXT
 
 CHICAGO = ZoneInfo("America/Chicago")
 
@@ -35,6 +37,8 @@ def earlier(since, until, as_of, how):
         (("2025-12-01", "2026-01-01", "2025-12-11"), "previous", ["2025-11-01", "2025-12-01", "2025-11-11"]),
         (("2025-12-01", None, "2025-12-11"), "previous", ["2025-11-21", "2025-12-01", "2025-12-01"]),
         (("2025-12-01", "2026-01-01", "2026-01-05"), "last year", ["2024-12-01", "2025-01-01", "2025-01-05"]),
+        (("2024-02-28", "2024-02-29", "2024-03-05"), "last year", ["2023-02-28", "2023-03-01", "2023-03-06"]),
+        (("2024-02-01", "2024-03-01", "2024-03-05"), "last year", ["2023-02-01", "2023-03-01", "2023-03-05"]),
         # days of the local clock, also over the day on which it changes
         (("2025-11-01", "2025-11-11", "2025-11-11"), "previous", ["2025-10-22", "2025-11-01", "2025-11-01"]),
     ],
@@ -46,6 +50,11 @@ def test_the_earlier_period_is_as_long_and_followed_as_long(period, how, expecte
 def test_a_period_that_has_not_begun_is_refused():
     with pytest.raises(InvalidRequest, match="a period that has begun"):
         earlier("2026-02-01", None, "2026-01-01", "previous")
+
+
+def test_more_than_a_year_is_not_compared_with_itself():
+    with pytest.raises(InvalidRequest, match="longer than a year"):
+        earlier("2023-01-01", "2025-01-01", "2025-01-01", "last year")
 
 
 def test_holm_multiplies_the_smallest_by_all_and_never_reverses_the_order():
@@ -159,17 +168,59 @@ def test_the_rows_behind_a_comparison_are_those_of_this_period(loc):
     assert rows["started_at"].min() >= pd.Timestamp("2025-01-01", tz=loc.timezone)
 
 
-def test_groups_that_were_combined_are_not_tested():
-    table = pd.DataFrame({"source": ["ads", "(other)"], "n": 100})
-    for part, value in (("share", 0.5), ("low", 0.404), ("high", 0.596)):
-        table[f"within_60_{part}"] = value
-    before = table.assign(within_60_share=0.2, within_60_low=0.133, within_60_high=0.289)
+def compare_shares_of(sources, now, before, n=100, small=False, by="source"):
+    """The comparison of two tables of speed_to_lead whose groups have the shares *now* and *before*."""
     analysis = hl.analyses.speed_to_lead
+    tables = []
+    for share in (now, before):
+        low, high = wilson(share * n, n)
+        columns = {"within_60_share": share, "within_60_low": low, "within_60_high": high}
+        tables.append(pd.DataFrame({by: pd.Series(sources, dtype=TEXT.dtype), "n": n, "small": small, **columns}))
     span = Span(local("2025-12-01"), local("2026-01-01"), local("2026-01-01"))
+    comparison = PeriodComparison(analysis, analysis.compares)
+    table = comparison.table(tables, span, span, CHICAGO)
+    table.attrs["hlkit"] = {"compared_with": {"since": "2025-11-01", "last_day": "2025-11-30"}}
+    return table, comparison
 
-    compared = PeriodComparison(analysis, analysis.compares).table([table, before], span, span, CHICAGO)
 
-    compared = compared.set_index("source")
-    assert compared["change"].tolist() == pytest.approx([0.3, 0.3])
-    assert compared.loc["ads", "significant"]
-    assert pd.isna(compared.loc["(other)", "p"])
+def test_groups_without_a_name_and_combined_groups_are_not_tested():
+    table, _ = compare_shares_of(["ads", "(other)", "(none)"], 0.5, 0.2)
+
+    table = table.set_index("source")
+    assert table["change"].tolist() == pytest.approx([0.3, 0.3, 0.3])
+    assert table.loc["ads", "significant"]
+    assert table["significant"].isna().to_dict() == {"ads": False, "(other)": True, "(none)": True}
+
+
+def test_a_group_that_the_analysis_calls_small_is_not_tested():
+    assert compare_shares_of(["ads"], 0.5, 0.2, small=True)[0]["p"].isna().all()
+
+
+def test_a_group_column_named_as_a_column_of_the_comparison_keeps_its_values():
+    table, _ = compare_shares_of(["ads", "mail"], 0.5, 0.2, by="p")
+
+    assert table["p (group)"].tolist() == ["ads", "mail"]
+    assert table["p (group)"].dtype == TEXT.dtype
+    assert (table["p"] < 0.001).all()
+
+
+def test_equal_shares_have_not_changed():
+    table, comparison = compare_shares_of(["(all)"], 0.0, 0.0, n=200)
+
+    assert comparison.headline(table) == (
+        "Answered within an hour: 0% (200 leads), vs. 0% (200 from November 1 to November 30, 2025); no change."
+    )
+
+
+def test_a_share_that_is_not_known_yet_is_not_compared():
+    table, comparison = compare_shares_of(["(all)"], float("nan"), 0.5)
+
+    assert comparison.headline(table).startswith(
+        "Nothing to compare: the share answered within an hour is not known for this period, with 100 leads in this "
+    )
+
+
+def test_months_begin_in_the_zone_of_the_location(loc):
+    result = loc.analyses.speed_to_lead(period="2025-06", compare="previous", timezone="UTC")
+
+    assert result.provenance["options"]["compared with"] == "2025-05-01 to 2025-05-31"

@@ -79,6 +79,8 @@ def test_the_headline_counts_the_people_and_says_since_when():
     assert unanswered.headline(run(inbound("ann", 0), after=30)) == (
         "1 person is waiting for a reply, for 30 min, since June 2, 2025."
     )
+    twice = run(inbound("ann", 0), inbound("ann", 24 * 60), after=24 * 60 + 30, start="newest")
+    assert unanswered.headline(twice) == "1 person is waiting for a reply, for 30 min, since June 3, 2025."
 
 
 def test_if_nobody_waits_the_list_is_empty_and_the_headline_says_so():

@@ -66,6 +66,17 @@ def test_a_group_without_a_lead_in_either_period_is_left_out():
     assert compared(frame, 100, 120, by="source")["source"].tolist() == ["(all)", "ads"]
 
 
+def test_a_period_without_a_complete_day_is_not_compared():
+    change = VolumeChange()
+    frame = daily_leads(range(120))
+    now = Span(AS_OF, None, AS_OF + pd.Timedelta(hours=9))
+    tables = [hl.analyses.lead_volume(frame, as_of=now.as_of)] * 2
+
+    row = change.compared(tables, now, now.earlier("previous", UTC), UTC).iloc[0]
+
+    assert change.sentence(row, "leads", "on June 1, 2025") == "Nothing to compare: no complete day in the period."
+
+
 def test_the_p_value_is_that_of_two_poisson_counts_divided_by_the_dispersion():
     assert change_p(100, 150, 1.0)[0] == pytest.approx(math.erfc(0.1 / math.sqrt(0.25 / 250) / math.sqrt(2)))
     assert change_p(100, 150, 4.0)[0] == pytest.approx(math.erfc(0.1 / math.sqrt(0.25 / 62.5) / math.sqrt(2)))

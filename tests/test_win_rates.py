@@ -210,6 +210,7 @@ def test_the_headline_counts_the_deals_and_gives_the_median():
         run(deals(deal("won", 10), deal(ago=20), deal("lost", 30), deal("won", 40), deal()))
     ) == ("Of 5 deals, 2 are won, 1 lost, and 2 open; median 40 days to win.")
     assert win_rates.headline(run(deals(deal()))) == "Of 1 deal, 0 are won, 0 lost, and 1 open."
+    assert win_rates.headline(run(deals(deal("won", 0)))).endswith("median 1 day to win.")
 
 
 def test_the_headline_compares_groups_at_one_age():

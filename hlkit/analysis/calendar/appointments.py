@@ -85,7 +85,7 @@ def rate_of_marked(row: pd.Series) -> tuple[str, str]:
     rows=ROWS,
     when=when_by_contact("appointments", *ORDERS),
     compares=ShareChange(
-        "show", "showed up", n=lambda table: table["showed"] + table["noshow"], noun="marked appointments"
+        "show", "showed up", rows=lambda table: table["showed"] + table["noshow"], noun="marked appointments"
     ),
 )
 def appointments(
@@ -111,7 +111,7 @@ def appointments(
     by
         "hour" or "weekday" of the start in *timezone*, "lead_time" (from booking to start), a column of the
         appointments such as calendar_id or owner_id, or a column of the contacts such as source. Two of them give a
-        heat table.
+        heat map.
 
     Returns
     -------

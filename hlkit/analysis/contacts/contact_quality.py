@@ -31,27 +31,30 @@ def checks_passed(table: pd.DataFrame) -> pd.Series:
     return (table["score"] * len(CHECKS)).round().astype(int).astype(str) + f" of {len(CHECKS)}"
 
 
+COLUMNS = {
+    "name": TEXT,
+    "link": LINK,
+    "score": SHARE,
+    "reachable": FLAG,
+    "has_email": FLAG,
+    "valid_email": FLAG,
+    "email_blocked": FLAG,
+    "has_phone": FLAG,
+    "valid_phone": FLAG,
+    "sms_blocked": FLAG,
+    "call_blocked": FLAG,
+    "has_name": FLAG,
+    "has_owner": FLAG,
+    "has_source": FLAG,
+    "has_country": FLAG,
+    "owner_id": ID,
+    "contact_id": ID,
+}
+
+
 @analysis(
     "Which contacts have incomplete or invalid details?",
-    columns={
-        "name": TEXT,
-        "link": LINK,
-        "score": SHARE,
-        "reachable": FLAG,
-        "has_email": FLAG,
-        "valid_email": FLAG,
-        "email_blocked": FLAG,
-        "has_phone": FLAG,
-        "valid_phone": FLAG,
-        "sms_blocked": FLAG,
-        "call_blocked": FLAG,
-        "has_name": FLAG,
-        "has_owner": FLAG,
-        "has_source": FLAG,
-        "has_country": FLAG,
-        "owner_id": ID,
-        "contact_id": ID,
-    },
+    columns=COLUMNS,
     chart=CountBars(checks_passed, "contacts by the checks they pass", order="names"),
     headline=complete_and_reachable,
     definition=(
@@ -103,4 +106,4 @@ def contact_quality(
         owner_id=column_or_nulls(contacts, "owner_id"),
         contact_id=contacts["contact_id"],
     )
-    return table[list(contact_quality.columns)].sort_values(["score", "contact_id"], kind="stable")
+    return table[list(COLUMNS)].sort_values(["score", "contact_id"], kind="stable")

@@ -26,22 +26,25 @@ def share_of_duplicates(total: pd.Series, table: pd.DataFrame) -> str:
     return f"{count:,} of {many(n, 'contact')} ({total['duplicate_share']:.0%}) {what} of {whose}"
 
 
+COLUMNS = {
+    "n": COUNT,
+    "clusters": COUNT,
+    "duplicates": COUNT,
+    "duplicate_share": SHARE,
+    "duplicate_low": SHARE,
+    "duplicate_high": SHARE,
+    "small": FLAG,
+}
+
+
 @analysis(
     "What share of contacts are duplicates?",
-    columns={
-        "n": COUNT,
-        "clusters": COUNT,
-        "duplicates": COUNT,
-        "duplicate_share": SHARE,
-        "duplicate_low": SHARE,
-        "duplicate_high": SHARE,
-        "small": FLAG,
-    },
+    columns=COLUMNS,
     chart=Dots("duplicate", "share of duplicate contacts, not counting the one to keep"),
     headline=Compare("duplicate", share_of_duplicates),
     definition=(
-        f"{DUPLICATES_DEFINITION} Intervals are 95% Wilson, wider because the contacts of a cluster are not "
-        "independent: one pair that is matched wrongly can make all of them duplicates."
+        f"{DUPLICATES_DEFINITION} Intervals are 95% Wilson, wider where clusters have three contacts or more, "
+        "since the duplicates of one cluster stand or fall together."
     ),
     noun="contacts",
     rows={"is_duplicate": FLAG, "suggested_survivor": FLAG, "cluster": COUNT, "created_at": INSTANT},
@@ -63,9 +66,10 @@ def duplicate_share(
         One row per contact: contact_id; optional first_name, last_name, name, email, additional_emails, phone,
         additional_phones, address, postal_code, city, birthday and created_at.
     by
-        A column of the contacts, or two of them for a heat table.
+        A column of the contacts, or two of them for a heat map.
     key_column
-        A column that identifies a person, such as a custom field with a customer number. The same value is evidence.
+        A column that identifies a person, such as a custom field with a customer number. The same value is evidence
+        of one person, as the same email is.
 
     Returns
     -------
@@ -82,10 +86,11 @@ def duplicate_share(
     """
     require_columns(contacts, "contact_id", by, key_column)
     clusters = find_clusters(contacts, find_pairs(contacts, country, key_column))
-    # Of all contacts: the clusters have only those that are in one, by the number of their row.
+    # find_clusters returns only the contacts that are in a cluster, by their row number; the others get nulls.
     members = clusters.reindex(range(len(contacts))).set_axis(contacts.index)
     rows = pd.DataFrame(
         {
+            # eq, since a null (a contact in no cluster) is neither
             "is_duplicate": members["suggested_survivor"].eq(False),
             "suggested_survivor": members["suggested_survivor"].eq(True),
             "cluster": members["cluster"].astype(COUNT.dtype),
@@ -94,13 +99,12 @@ def duplicate_share(
             "contact_id": contacts["contact_id"],
         }
     )
-    return per_group(rows, group_keys(contacts, by), duplicate_share.columns, _summarize)
+    return per_group(rows, group_keys(contacts, by), COLUMNS, _summarize)
 
 
 def _summarize(contacts: pd.DataFrame) -> dict[str, Any]:
     n, count = len(contacts), int(contacts["is_duplicate"].sum())
-    # Contacts of one cluster are not independent: one wrong pair changes all of them.
-    effective = effective_rows_of_group(contacts["is_duplicate"], contacts["cluster"])[0]
+    effective, _ = effective_rows_of_group(contacts["is_duplicate"], contacts["cluster"])
     return {
         "n": n,
         "clusters": int(contacts["suggested_survivor"].sum()),

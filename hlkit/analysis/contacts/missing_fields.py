@@ -65,17 +65,20 @@ def field_label(field: str) -> str:
     return field.removesuffix("_id").replace("_", " ")
 
 
+COLUMNS = {
+    "field": TEXT,
+    "n": COUNT,
+    "missing": COUNT,
+    "missing_share": SHARE,
+    "missing_low": SHARE,
+    "missing_high": SHARE,
+    "small": FLAG,
+}
+
+
 @analysis(
     "Which fields are missing most often?",
-    columns={
-        "field": TEXT,
-        "n": COUNT,
-        "missing": COUNT,
-        "missing_share": SHARE,
-        "missing_low": SHARE,
-        "missing_high": SHARE,
-        "small": FLAG,
-    },
+    columns=COLUMNS,
     chart=GroupHeatmap(
         Dots("missing", "share of contacts without this field"),
         "field",
@@ -131,7 +134,7 @@ def missing_fields(contacts: pd.DataFrame, *, by: str | None = None) -> pd.DataF
     n = np.bincount(codes, minlength=len(group_names)).repeat(len(fields))
     table = pd.DataFrame(
         {
-            group_column_name(by, missing_fields.columns): group_names.repeat(len(fields)),
+            group_column_name(by, COLUMNS): group_names.repeat(len(fields)),
             "field": np.tile(names, len(group_names)),
             **_shares(missing, n),
         }
@@ -157,7 +160,7 @@ def _record_rows(
     )
     at, field = np.nonzero(is_missing[row])
     behind = ids.iloc[row[at]].assign(field=names[field])
-    group = group_column_name(by, missing_fields.columns)
+    group = group_column_name(by, COLUMNS)
     keys = pd.DataFrame({group: groups.iloc[at].to_numpy(), "field": names[field]})
     total: dict[str, Any] = {}
     standard = np.flatnonzero(np.isin(names, STANDARD_FIELDS) & (names != str(by)))

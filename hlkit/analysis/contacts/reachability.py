@@ -63,23 +63,26 @@ def main_reason(row: pd.Series) -> str:
     return f"{reason} ({reasons[reason]:.0%})" if reasons[reason] > 0 else ""
 
 
+COLUMNS = {
+    "channel": TEXT,
+    "n": COUNT,
+    **{
+        f"{name}_{part}": SHARE
+        for name in ("has", "valid", "blocked", "reachable")
+        for part in ("share", "low", "high")
+    },
+    "sent": COUNT,
+    "failed_share": SHARE,
+    "failed_low": SHARE,
+    "failed_high": SHARE,
+    "opted_out": COUNT,
+    "small": FLAG,
+}
+
+
 @analysis(
     "Who can we reach, by channel?",
-    columns={
-        "channel": TEXT,
-        "n": COUNT,
-        **{
-            f"{name}_{part}": SHARE
-            for name in ("has", "valid", "blocked", "reachable")
-            for part in ("share", "low", "high")
-        },
-        "sent": COUNT,
-        "failed_share": SHARE,
-        "failed_low": SHARE,
-        "failed_high": SHARE,
-        "opted_out": COUNT,
-        "small": FLAG,
-    },
+    columns=COLUMNS,
     chart=GroupHeatmap(
         Stacked(
             (
@@ -166,7 +169,7 @@ def reachability(
 
     rows, groups = assign_groups(rows, group_keys(contacts, by))
     codes, names = rank_by_size(groups)
-    group = group_column_name(by, reachability.columns)
+    group = group_column_name(by, COLUMNS)
     keys = pd.DataFrame({group: groups, "channel": rows["channel"]})
     behind = rows.astype(dict.fromkeys(("sent", "failed"), COUNT.dtype))
     record_rows(behind, keys, {str(name): total[name].iloc[0] for name in total if len(total)})

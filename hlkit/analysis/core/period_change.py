@@ -1,6 +1,6 @@
-"""Two periods, and what of an analysis is compared between them.
+"""Two periods, and which number of an analysis is compared between them.
 
-Both periods are followed equally long: each is analyzed as of the same time after its end.
+Both periods get the same time after their end for replies, wins and the like: each is analyzed as of that time.
 """
 
 from __future__ import annotations
@@ -23,27 +23,31 @@ Earlier = Literal["previous", "last year"]
 
 @dataclass(frozen=True)
 class Span:
-    """The rows of a period, [since, until), as they were known at *as_of*."""
+    """The rows of a period, [since, until), analyzed as of *as_of*."""
 
     since: pd.Timestamp
     until: pd.Timestamp | None
     as_of: pd.Timestamp
 
     def earlier(self, how: Earlier, zone: ZoneInfo) -> Span:
-        """The period of the same length just before, or a year before, followed as long as this one.
+        """The period of the same length just before, or a year before, with as much time after its end.
 
-        A period of whole months is compared with as many months.
+        A period of whole months is compared with as many months. *zone* is the location's, in which months begin.
         """
         since, as_of = (_local(instant, zone) for instant in (self.since, self.as_of))
         until = as_of if self.until is None else _local(self.until, zone)
         if until <= since:
             raise InvalidRequest("compare needs a period that has begun", hint='write period="last month"')
-        shift: Any = until - since
+        months = 12 * (until.year - since.year) + until.month - since.month
+        whole_months = _is_month_start(since) and _is_month_start(until)
         if how == "last year":
-            shift = pd.DateOffset(years=1)
-        elif _is_month_start(since) and _is_month_start(until):
-            shift = pd.DateOffset(months=12 * (until.year - since.year) + until.month - since.month)
-        begin, end = since - shift, until - shift
+            begin = since - pd.DateOffset(years=1)
+            end = begin + pd.DateOffset(months=months) if whole_months else begin + (until - since)
+        else:
+            begin, end = since - (pd.DateOffset(months=months) if whole_months else until - since), since
+        if end > since:
+            raise InvalidRequest("a period longer than a year overlaps last year's", hint='write compare="previous"')
+        # Over: the same time after its end. Still running: the same time after its start.
         known = end + (as_of - until) if as_of >= until else begin + (as_of - since)
         return Span(*(_instant(local, zone) for local in (begin, end, known)))
 
@@ -53,7 +57,7 @@ class Span:
         return self.as_of if self.until is None else min(self.until, self.as_of)
 
     def whole_days(self, zone: ZoneInfo) -> tuple[pd.Timestamp, pd.Timestamp]:
-        """The first of its complete days, and the day after the last, on the local clock."""
+        """Its complete days, [first, end), as midnights without a time zone."""
         return _local(self.since, zone).ceil("D"), _local(self.end, zone).floor("D")
 
 
@@ -68,33 +72,41 @@ def _local(instant: pd.Timestamp, zone: ZoneInfo) -> pd.Timestamp:
 
 def _instant(local: pd.Timestamp, zone: ZoneInfo) -> pd.Timestamp:
     """The instant at which the local clock shows *local*."""
+    # of an hour that the clock repeats in fall, the first
     instant: pd.Timestamp = local.tz_localize(zone, ambiguous=True, nonexistent="shift_forward").tz_convert("UTC")
     return instant
 
 
 class Change(ABC):
-    """What of an analysis is compared between two periods: a share or a count."""
+    """The number of an analysis that is compared between two periods: a share or a count.
 
-    definition: str  # how the change is computed, after the definition of the analysis
-    needs_history = False  # whether the first run is of all rows, instead of those of the period
-    fixed_options: tuple[str, ...] = ()  # options that a comparison has no use for
+    The analysis is run several times: first for the period itself, then as ``other_runs`` asks.
+    """
+
+    definition: str  # how the change is computed; added to the definition of the analysis
+    needs_history = False  # whether the first run needs all rows, not only those of the period
+    fixed_options: tuple[str, ...] = ()  # options that must keep their default
+    size: str  # the column by which groups are sorted
 
     @property
     @abstractmethod
     def columns(self) -> Mapping[str, Kind]:
-        """The columns of the comparison, after those of the groups; the size of a row first."""
+        """The columns of the comparison, without that of the groups."""
 
     @abstractmethod
     def other_runs(self, before: Span) -> list[dict[str, Any]]:
-        """The options of the runs that are needed beside the first one."""
+        """The options of each further run, in the order in which ``compared`` gets their tables."""
 
     @abstractmethod
     def compared(self, tables: Sequence[pd.DataFrame], now: Span, before: Span, zone: ZoneInfo) -> pd.DataFrame:
-        """Both periods side by side, from the tables of all runs; without tests of significance, but with ``p``."""
+        """Both periods side by side, with the ``p`` of each row, not yet corrected for their number.
+
+        *tables* are those of all runs, *zone* is the one that their days are in.
+        """
 
     @abstractmethod
-    def sentence(self, everything: pd.Series, noun: str, when: str) -> str:
-        """The first sentence of the headline, of the row of all groups; *when* is the earlier period."""
+    def sentence(self, total: pd.Series, noun: str, earlier: str) -> str:
+        """The first sentence of the headline, from the row of all groups. *earlier* is "from May 1 to May 31"."""
 
     @abstractmethod
     def of_group(self, row: pd.Series) -> str:

@@ -13,7 +13,7 @@ import pandas as pd
 from hlkit.analysis.core.analysis import Analysis
 from hlkit.analysis.core.charts import draw_chart
 from hlkit.analysis.core.comparison import LEVEL, overlaps
-from hlkit.analysis.core.groups import ALL, OTHER
+from hlkit.analysis.core.groups import ALL, UNNAMED, group_column_name
 from hlkit.analysis.core.headlines import format_date, write_headline
 from hlkit.analysis.core.period_change import Change, Earlier, Span
 from hlkit.analysis.core.result import Provenance, Result
@@ -23,6 +23,7 @@ from hlkit.client.client import Client
 from hlkit.client.dates import as_text
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.schema import FLAG, Kind
+from hlkit.client.timezones import zone
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,34 +50,34 @@ class PeriodComparison:
 
     @property
     def columns(self) -> Mapping[str, Kind]:
-        """The columns after those of the groups."""
+        """The columns of its table, without that of the groups."""
         return self.change.columns
 
-    def table(self, tables: Sequence[pd.DataFrame], now: Span, before: Span, zone: ZoneInfo) -> pd.DataFrame:
+    def table(self, tables: Sequence[pd.DataFrame], now: Span, before: Span, timezone: ZoneInfo) -> pd.DataFrame:
         """Both periods side by side: all rows first, then each group, tested by Holm's method."""
-        table = self.change.compared(tables, now, before, zone)
-        key, size = table.columns[0], next(iter(self.columns))
-        is_all = (table[key] == ALL).to_numpy(dtype=bool)
-        groups = table[~is_all].sort_values(size, ascending=False, kind="stable", na_position="last")
-        table = pd.concat([table[is_all], groups], ignore_index=True)
-        p, is_all = table["p"].to_numpy("float64"), (table[key] == ALL).to_numpy(dtype=bool)
-        # (other) need not be the same groups in both periods, and overlapping groups are not independent.
-        is_untested = (table[key] == OTHER).to_numpy(dtype=bool) | any(map(overlaps, tables))
-        p = np.where(is_all, p, holm(np.where(is_all | is_untested, np.nan, p)))
+        name = group_column_name(tables[0].columns[0], self.columns)
+        tables = [_with_group_column(table, name) for table in tables]
+        table = _total_first(self.change.compared(tables, now, before, timezone), self.change.size)
+        p = table["p"].to_numpy("float64")
+        is_total = (table[name] == ALL).to_numpy(dtype=bool)
+        # (other) need not be the same groups in both periods, and nobody chose those without a name.
+        is_tested = ~table[name].isin(UNNAMED).to_numpy(dtype=bool)
+        if any(map(overlaps, tables)):  # overlapping groups are not independent
+            is_tested[:] = False
+        p = np.where(is_total, p, holm(np.where(is_tested, p, np.nan)))
         significant = pd.array(p < LEVEL, dtype=FLAG.dtype)
         significant[np.isnan(p)] = pd.NA
-        kinds = {name: kind.dtype for name, kind in self.columns.items()}
-        return table.assign(p=p, significant=significant)[[key, *kinds]].astype(kinds)
+        dtypes = {name: tables[0][name].dtype, **{column: kind.dtype for column, kind in self.columns.items()}}
+        return table.assign(p=p, significant=significant)[list(dtypes)].astype(dtypes)
 
     def headline(self, table: pd.DataFrame) -> str:
         """The number of both periods, whether it changed, and the groups that changed."""
         return write_headline(table, self._headline, self.analysis.noun)
 
     def _headline(self, table: pd.DataFrame) -> str:
-        everything, groups = table.iloc[0], table.iloc[1:]
-        span = table.attrs["hlkit"]["compared_with"]
-        when = _dates(span["since"], span["last_day"])
-        text = self.change.sentence(everything, self.analysis.noun, when)
+        total, groups = table.iloc[0], table.iloc[1:]
+        earlier = table.attrs["hlkit"]["compared_with"]  # from compare_periods
+        text = self.change.sentence(total, self.analysis.noun, _dates(earlier["since"], earlier["last_day"]))
         changed = groups[as_mask(groups["significant"])]
         if len(changed):
             parts = [self.change.of_group(row) for _, row in changed.iterrows()]
@@ -92,8 +93,20 @@ class PeriodComparison:
         return draw_chart(self.change.chart(self.analysis.noun), table, ax)
 
 
-class Run(Protocol):
-    """An analysis of a location, as ``loc.analyses.x``."""
+def _with_group_column(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """*table*, with the column of its groups called *name*."""
+    return table.rename(columns={table.columns[0]: name})
+
+
+def _total_first(table: pd.DataFrame, size: str) -> pd.DataFrame:
+    """The row of all groups, then the groups, the largest first."""
+    is_total = (table.iloc[:, 0] == ALL).to_numpy(dtype=bool)
+    groups = table[~is_total].sort_values(size, ascending=False, kind="stable", na_position="last")
+    return pd.concat([table[is_total], groups], ignore_index=True)
+
+
+class BoundTo(Protocol):
+    """An analysis bound to a location: ``loc.analyses.x``."""
 
     analysis: Analysis
 
@@ -101,7 +114,7 @@ class Run(Protocol):
 
 
 def compare_periods(
-    run: Run,
+    run: BoundTo,
     how: Any,
     options: dict[str, Any],
     since: pd.Timestamp | None,
@@ -110,55 +123,59 @@ def compare_periods(
     loc: Client,
 ) -> Result:
     """The period [since, until) beside the one before, or a year before. Raises ``InvalidRequest``."""
-    change = _checked(run.analysis, how, options)
+    change = _change_of(run.analysis, how, options)
+    options = {name: run.analysis.options[name].default for name in change.fixed_options} | options
     if since is None:
         raise InvalidRequest("compare needs a period", hint='add one, such as period="30d" or since="2025-07-01"')
-    now = run(**options) if change.needs_history else run(**options, since=since, until=until)
-    span = Span(since, until, pd.Timestamp(now.provenance["as_of"]))
-    before = span.earlier(how, timezone)
-    results = [now, *(run(**{**options, **other}) for other in change.other_runs(before))]
+    current = run(**options) if change.needs_history else run(**options, since=since, until=until)
+    now = Span(since, until, pd.Timestamp(current.provenance["as_of"]))
+    before = now.earlier(how, zone(loc.timezone))
+    results = [current, *(run(**{**options, **other}) for other in change.other_runs(before))]
     comparison = PeriodComparison(run.analysis, change)
-    table = loc.with_names(comparison.table([result.table for result in results], span, before, timezone))
-    ends = (before.since, before.end - pd.Timedelta(seconds=1))
-    first, last = (f"{date.tz_convert(loc.timezone):%Y-%m-%d}" for date in ends)
-    period = {"since": as_text(since, loc.timezone)}
-    period |= {} if until is None else {"until": as_text(until, loc.timezone)}
+    table = loc.with_names(comparison.table([result.table for result in results], now, before, timezone))
+    last_instant = before.end - pd.Timedelta(seconds=1)  # the end itself is exclusive
+    first_day, last_day = (f"{date.tz_convert(loc.timezone):%Y-%m-%d}" for date in (before.since, last_instant))
+    given = {"since": as_text(since, loc.timezone)}
+    if until is not None:
+        given["until"] = as_text(until, loc.timezone)
+    compared = {"compare": how, "compared with": f"{first_day} to {last_day}"}
     provenance = Provenance(
-        now.provenance,
-        options=period | now.provenance["options"] | {"compare": how, "compared with": f"{first} to {last}"},
+        current.provenance,
+        options={**given, **current.provenance["options"], **compared},
         requests=sum(result.provenance["requests"] for result in results),
         from_cache=sum(result.provenance["from_cache"] for result in results),
     )
     table.attrs["hlkit"] = {
-        **now.table.attrs["hlkit"],
-        "definition": f"{now.definition} {change.definition}",
-        "compared_with": {"since": first, "last_day": last},
+        **current.table.attrs["hlkit"],
+        "definition": f"{current.definition} {change.definition}",
+        "compared_with": {"since": first_day, "last_day": last_day},
         "provenance": dict(provenance),
     }
-    behind = None if change.needs_history else now.behind  # the rows of this period
+    behind = None if change.needs_history else current.behind  # the rows of this period
     return Result(table, cast("Analysis", comparison), provenance, behind)
 
 
-def _checked(analysis: Analysis, how: Any, options: dict[str, Any]) -> Change:
-    """What the analysis compares, if it can be compared with these options."""
-    change = analysis.compares
-    if how not in get_args(Earlier) or change is None:
+def _change_of(analysis: Analysis, how: Any, options: Mapping[str, Any]) -> Change:
+    """What the analysis compares, if it can compare that with these options."""
+    if analysis.compares is None:
+        raise InvalidRequest(f"{analysis.name} cannot compare periods", hint="leave compare out")
+    if how not in get_args(Earlier):
         choices = ", ".join(map(repr, get_args(Earlier)))
         raise InvalidRequest(f"{analysis.name} has no compare={short(how)}", hint=f"compare is one of {choices}")
     if isinstance(options.get("by"), list):
         raise InvalidRequest("periods are compared by one column", hint="give by the name of one column")
-    for name in change.fixed_options:
-        default = analysis.options[name].default
-        if options.setdefault(name, default) != default:
+    for name in analysis.compares.fixed_options:
+        if options.get(name, analysis.options[name].default) != analysis.options[name].default:
             raise InvalidRequest(f"compare works without {name}={short(options[name])}", hint=f"leave {name} out")
-    return change
+    return analysis.compares
 
 
 def _dates(first: str, last: str) -> str:
     """Both dates, the year once if it is the same: from November 2 to December 1, 2025."""
     if first == last:
         return f"on {format_date(first)}"
-    return f"from {format_date(first).removesuffix(last[:4]).removesuffix(', ')} to {format_date(last)}"
+    start = format_date(first).split(",")[0] if first[:4] == last[:4] else format_date(first)
+    return f"from {start} to {format_date(last)}"
 
 
 def holm(p: Any) -> Any:

@@ -12,30 +12,32 @@ import pandas as pd
 
 from hlkit.analysis.core.charts import Dots
 from hlkit.analysis.core.comparison import compare_shares, rows_from_interval
-from hlkit.analysis.core.groups import ALL, SMALL
+from hlkit.analysis.core.groups import ALL
 from hlkit.analysis.core.headlines import summary_of_all
 from hlkit.analysis.core.period_change import Change, Span, change_text
 from hlkit.client.schema import COUNT, FLAG, NUMBER, POINTS, SHARE, Kind
 
 _PARTS = ("share", "low", "high")
 _DEFINITION = (
-    "Both periods are followed equally long. The change is tested by a chi-square of both shares, and the p-values "
-    "of groups are corrected for their number (Holm)."
+    "Both periods have the same time after their end. The change is tested by a chi-square of both shares, and the "
+    "p-values of groups are corrected for their number (Holm)."
 )
 
 
 @dataclass(frozen=True)
 class ShareChange(Change):
-    """The change of ``{share}_share``, which is labeled as in "answered within an hour".
+    """The change of the column ``{share}_share``. ``label`` says what has that share: "answered within an hour".
 
-    ``n`` gives the number of rows that it is a share of, and ``noun`` names them, if it is not the analysis's own.
+    ``rows`` gives the number of rows that it is a share of, and ``noun`` is what they are called; by default the
+    column ``n``, and what the analysis counts.
     """
 
-    share: str  # the start of its columns' names
+    share: str
     label: str
-    n: Callable[[pd.DataFrame], pd.Series] = lambda table: table["n"]
+    rows: Callable[[pd.DataFrame], pd.Series] = lambda table: table["n"]
     noun: str | None = None
     definition: str = _DEFINITION
+    size: str = "n"
 
     @property
     def columns(self) -> dict[str, Kind]:
@@ -48,39 +50,44 @@ class ShareChange(Change):
 
     def compared(self, tables: Sequence[pd.DataFrame], now: Span, before: Span, zone: ZoneInfo) -> pd.DataFrame:
         key = tables[0].columns[0]
-        sides = [self._side(table, key, suffix) for table, suffix in zip(tables, ("", "_before"), strict=True)]
-        table = sides[0].merge(sides[1], on=key, how="outer", sort=False)
+        current, earlier = self._side(tables[0], ""), self._side(tables[1], "_before")
+        table = current.merge(earlier, on=key, how="outer", sort=False)
         table[["n", "n_before"]] = table[["n", "n_before"]].fillna(0)
-        shares, rows = [], []
-        for suffix in ("", "_before"):
-            values = [table[f"{self.share}{suffix}_{part}"].astype("float64") for part in _PARTS]
-            shares.append(values[0].to_numpy())
-            rows.append(rows_from_interval(*values))
-        n, share = np.nan_to_num(np.column_stack(rows)), np.column_stack(shares)
-        p = np.asarray(compare_shares(np.nan_to_num(share) * n, n)[0], dtype="float64")
-        small = (table[["n", "n_before"]].astype("float64") < SMALL).any(axis=1).to_numpy()
-        return table.assign(change=share[:, 0] - share[:, 1], p=np.where(small, np.nan, p), small=small)
+        # The test counts as many rows as the widths of the intervals stand for: fewer, if rows are alike.
+        bounds = [
+            [table[f"{self.share}{when}_{part}"].astype("float64") for part in _PARTS] for when in ("", "_before")
+        ]
+        effective = np.nan_to_num(np.column_stack([rows_from_interval(*columns) for columns in bounds]))
+        shares = np.column_stack([columns[0] for columns in bounds])
+        p = np.asarray(compare_shares(np.nan_to_num(shares) * effective, effective)[0], dtype="float64")
+        small = table[["small", "small_before"]].astype("boolean").fillna(True).any(axis=1).to_numpy(dtype=bool)
+        return table.assign(change=shares[:, 0] - shares[:, 1], p=np.where(small, np.nan, p), small=small)
 
-    def _side(self, table: pd.DataFrame, key: str, suffix: str) -> pd.DataFrame:
-        """The columns to compare, of all rows and of each group."""
-        shares = [f"{self.share}_{part}" for part in _PARTS]
-        names = ["n" + suffix, *(f"{self.share}{suffix}_{part}" for part in _PARTS)]
+    def _side(self, table: pd.DataFrame, when: str) -> pd.DataFrame:
+        """The columns to compare, of all rows and of each group; *when* is "" or "_before"."""
+        key, shares = table.columns[0], [f"{self.share}_{part}" for part in _PARTS]
         total = summary_of_all(table)
-        if total is not None and not (len(table) == 1 and table[key].iloc[0] == ALL):
-            every = pd.DataFrame([total]).assign(**{key: ALL})
-            table = pd.concat([every, table.astype({key: "object"})], ignore_index=True)
-        side = table[[key, *shares]].assign(n=self.n(table))
-        return side[[key, "n", *shares]].set_axis([key, *names], axis=1)
+        is_total_alone = len(table) == 1 and table[key].iloc[0] == ALL
+        if total is not None and not is_total_alone:
+            total_row = pd.DataFrame([total]).assign(**{key: ALL})
+            table = pd.concat([total_row, table.astype({key: "object"})], ignore_index=True)
+        side = table[[key, *shares, "small"]].assign(n=self.rows(table))
+        names = {"n": f"n{when}", "small": f"small{when}"}
+        names |= {column: f"{self.share}{when}_{part}" for column, part in zip(shares, _PARTS, strict=True)}
+        return side.rename(columns=names)
 
-    def sentence(self, everything: pd.Series, noun: str, when: str) -> str:
-        now, before = everything[f"{self.share}_share"], everything[f"{self.share}_before_share"]
-        n, n_before, noun = everything["n"], everything["n_before"], self.noun or noun
+    def sentence(self, total: pd.Series, noun: str, earlier: str) -> str:
+        now, before = total[f"{self.share}_share"], total[f"{self.share}_before_share"]
+        n, n_before, noun = total["n"], total["n_before"], self.noun or noun
         if pd.isna(now) or pd.isna(before):
-            return f"Nothing to compare: {n:,} {noun} in this period, {n_before:,} {when}."
-        return (
-            f"{self.label.capitalize()}: {now:.0%} ({n:,} {noun}), vs. {before:.0%} ({n_before:,} {when}); "
-            f"{change_text(everything)}."
-        )
+            period = "this period" if pd.isna(now) else "the earlier one"
+            return (
+                f"Nothing to compare: the share {self.label} is not known for {period}, "
+                f"with {n:,} {noun} in this period and {n_before:,} {earlier}."
+            )
+        change = "no change" if now == before else change_text(total)
+        before_text = f"{before:.0%} ({n_before:,} {earlier})"
+        return f"{self.label.capitalize()}: {now:.0%} ({n:,} {noun}), vs. {before_text}; {change}."
 
     def of_group(self, row: pd.Series) -> str:
         return (

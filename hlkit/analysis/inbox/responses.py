@@ -58,20 +58,23 @@ def _on_time(table: pd.DataFrame) -> str:
     return f"within {format_minutes(target)}" if isinstance(target, (int, float)) else "on time"
 
 
+COLUMNS = {
+    "turns": COUNT,
+    "answered": COUNT,
+    "user_unknown": COUNT,
+    "waiting": COUNT,
+    "median_min": NUMBER,
+    "p90_min": NUMBER,
+    "on_time_share": SHARE,
+    "on_time_low": SHARE,
+    "on_time_high": SHARE,
+    "small": FLAG,
+}
+
+
 @analysis(
     "How fast do we reply?",
-    columns={
-        "turns": COUNT,
-        "answered": COUNT,
-        "user_unknown": COUNT,
-        "waiting": COUNT,
-        "median_min": NUMBER,
-        "p90_min": NUMBER,
-        "on_time_share": SHARE,
-        "on_time_low": SHARE,
-        "on_time_high": SHARE,
-        "small": FLAG,
-    },
+    columns=COLUMNS,
     chart=Dots(
         "on_time",
         lambda table: f"share of turns answered {_on_time(table)}{clock_note(table)}",
@@ -97,7 +100,7 @@ def _on_time(table: pd.DataFrame) -> str:
         "answered_at": INSTANT,
     },
     when=when_by_contact("messages", CHANNEL, *ORDERS),
-    compares=ShareChange("on_time", "answered on time", n=lambda table: table["turns"]),
+    compares=ShareChange("on_time", "answered on time", rows=lambda table: table["turns"]),
 )
 def responses(
     messages: pd.DataFrame,
@@ -129,7 +132,7 @@ def responses(
     by
         "message_channel", "hour" or "weekday" of a turn's start in *timezone*, a column of the contacts such as
         owner, or a column of the messages (the value of a turn's first message). ``user`` and ``user_id`` are the
-        user who replied, so turns without a reply belong to no user. A list of two of these gives a heat table.
+        user who replied, so turns without a reply belong to no user. A list of two of these gives a heat map.
     start
         Count the wait from the first unanswered message, or from the newest one, as HighLevel's timer does.
     reply
@@ -156,7 +159,7 @@ def responses(
     turns["wait_min"] = waits_in_minutes(turns, as_of, start, clock, timezone, office, holidays)
     turns["target_min"] = target_minutes(turns[CHANNEL], target_min)
     keys = keys_of(by, lambda name: _group_values(turns, messages, contacts, name, timezone).rename(name))
-    return in_order(per_group(turns, keys, responses.columns, _summarize), ORDERS)
+    return in_order(per_group(turns, keys, COLUMNS, _summarize), ORDERS)
 
 
 def _group_values(

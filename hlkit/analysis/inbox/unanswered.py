@@ -7,7 +7,7 @@ import pandas as pd
 from hlkit.analysis.core.charts import Strip
 from hlkit.analysis.core.contact_names import contact_links, names_by_contact
 from hlkit.analysis.core.groups import assign_groups, contact_values
-from hlkit.analysis.core.headlines import clock_note, format_date, format_wait, unit_of_waits
+from hlkit.analysis.core.headlines import clock_note, format_date, format_wait, option_value, unit_of_waits
 from hlkit.analysis.core.messages import Reply
 from hlkit.analysis.core.office_hours import OFFICE
 from hlkit.analysis.core.registry import analysis
@@ -26,41 +26,44 @@ from hlkit.client.schema import COUNT, ID, INSTANT, LINK, NUMBER, TEXT
 
 
 def waiting_longest(table: pd.DataFrame) -> str:
-    """How many people wait, since when half of them, and since when the first."""
-    timezone = table.attrs.get("hlkit", {}).get("timezone", "UTC")
-    dates = table["started_at"].sort_values().dt.tz_convert(timezone).map(format_date).tolist()
+    """How many people wait, since when half of them do, and since when the first does."""
+    timezone = table.attrs["hlkit"]["timezone"]
+    column = "newest_at" if option_value(table, "start") == "newest" else "started_at"
+    dates = table[column].sort_values().dt.tz_convert(timezone).map(format_date).tolist()
     people = f"{people_waiting(len(table))} waiting for a reply"
     if len(table) == 1:
         wait = format_wait(table, float(table["wait_min"].iloc[0]))
         return f"{people}, for {wait}{clock_note(table)}, since {dates[0]}."
-    return f"{people}: half of them since {dates[(len(table) - 1) // 2]} or earlier, the first since {dates[0]}."
+    return f"{people}: half of them since {dates[(len(dates) - 1) // 2]} or earlier, the first since {dates[0]}."
+
+
+COLUMNS = {
+    "name": TEXT,
+    "link": LINK,
+    "wait_min": NUMBER,
+    CHANNEL: TEXT,
+    "messages": COUNT,
+    "started_at": INSTANT,
+    "newest_at": INSTANT,
+    "owner_id": ID,
+    "conversation_id": ID,
+    "contact_id": ID,
+}
 
 
 @analysis(
     "Who is waiting for a reply?",
-    columns={
-        "name": TEXT,
-        "link": LINK,
-        "wait_min": NUMBER,
-        CHANNEL: TEXT,
-        "messages": COUNT,
-        "started_at": INSTANT,
-        "newest_at": INSTANT,
-        "owner_id": ID,
-        "conversation_id": ID,
-        "contact_id": ID,
-    },
+    columns=COLUMNS,
     chart=Strip(
         "wait_min",
-        lambda table: assign_groups(table, CHANNEL)[1],
-        None,
-        lambda table: f"time without a reply{clock_note(table)}, log scale; at the right: people waiting",
+        lane=lambda table: assign_groups(table, CHANNEL)[1],
+        label=lambda table: f"time without a reply{clock_note(table)}, log scale; at the right: people waiting",
         unit=unit_of_waits,
     ),
     headline=waiting_longest,
     definition=(
-        f"{DEFINITION} Listed are the turns without a reply, by their wait until as_of. A closing thank-you counts "
-        "as a message that waits."
+        f"{DEFINITION} Each row is a turn without a reply; its wait lasts until as_of. A closing thank-you counts as "
+        "a message that waits."
     ),
     noun="unanswered messages",
 )
@@ -98,9 +101,9 @@ def unanswered(
     Returns
     -------
     One row per person who waits, the longest wait first: ``name``, ``link`` (to the contact in HighLevel),
-    ``wait_min`` (minutes of *clock* until *as_of*), ``message_channel`` (of the first message), ``messages`` (how
-    many), ``started_at`` and ``newest_at`` (UTC, of the first and the last), ``owner_id`` (of the contact),
-    ``conversation_id`` and ``contact_id``.
+    ``wait_min`` (minutes from *start* until *as_of*; with clock="office" those of office hours), ``message_channel``
+    (of the first message), ``messages`` (how many), ``started_at`` and ``newest_at`` (UTC, of the first and the
+    last), ``owner_id`` (of the contact), ``conversation_id`` and ``contact_id``.
 
     Raises
     ------
@@ -110,7 +113,7 @@ def unanswered(
     """
     turns = find_turns(read_conversations(messages, reply))
     turns["wait_min"] = waits_in_minutes(turns, as_of, start, clock, timezone, office, holidays)
-    # Waits of a weekend are the same on the office clock: the first who wrote comes first.
+    # Messages of one weekend have equal waits in office hours: the first who wrote comes first.
     waiting = turns[~turns["is_answered"]].sort_values(["wait_min", "started_at"], ascending=[False, True])
     table = waiting.assign(
         name=names_by_contact(contacts, waiting["contact_id"]),
@@ -119,4 +122,4 @@ def unanswered(
     )
     if contacts is not None and "owner_id" in contacts:
         table["owner_id"] = contact_values(contacts, "owner_id", waiting["contact_id"])
-    return table[list(unanswered.columns)]
+    return table[list(COLUMNS)]

@@ -60,26 +60,29 @@ def deals_and_cash_label(table: pd.DataFrame) -> str:
     return f"deals by outcome; at the right: {cash if table['cash'].notna().any() else ''}leads{small}"
 
 
+COLUMNS = {
+    "leads": COUNT,
+    "opportunities": COUNT,
+    "won": COUNT,
+    "lost": COUNT,
+    "open_share": SHARE,
+    "cash": MONEY,
+    "currency": TEXT,
+    "cash_per_lead": MONEY,
+    "pipeline_value": MONEY,
+    "median_days_to_win": NUMBER,
+    **win_columns(*AGES),
+    "win_naive_share": SHARE,
+    "win_naive_low": SHARE,
+    "win_naive_high": SHARE,
+    "last_touch_after_sale": COUNT,
+    "small": FLAG,
+}
+
+
 @analysis(
     "Which sources bring leads, deals and cash?",
-    columns={
-        "leads": COUNT,
-        "opportunities": COUNT,
-        "won": COUNT,
-        "lost": COUNT,
-        "open_share": SHARE,
-        "cash": MONEY,
-        "currency": TEXT,
-        "cash_per_lead": MONEY,
-        "pipeline_value": MONEY,
-        "median_days_to_win": NUMBER,
-        **win_columns(*AGES),
-        "win_naive_share": SHARE,
-        "win_naive_low": SHARE,
-        "win_naive_high": SHARE,
-        "last_touch_after_sale": COUNT,
-        "small": FLAG,
-    },
+    columns=COLUMNS,
     chart=Stacked(
         (
             Part("won", "won", "strong"),
@@ -197,6 +200,6 @@ def attribution(
     if OTHERS in table.index:
         remark(f"{OTHERS} are not in the requested contacts: created outside since and until, or deleted.")
     table = table.sort_values(["won", "leads", "opportunities"], ascending=False, kind="stable")
-    table = table[list(attribution.columns)]
-    table.insert(0, group_column_name(by, attribution.columns), table.index.to_numpy())
+    table = table[list(COLUMNS)]
+    table.insert(0, group_column_name(by, COLUMNS), table.index.to_numpy())
     return table

@@ -16,25 +16,27 @@ from hlkit.analysis.leads.volume_headlines import volume_headline
 from hlkit.client.schema import CHANGE, COUNT, DAY, FLAG, INSTANT, NUMBER, TEXT
 from hlkit.client.text import many
 
+COLUMNS = {
+    "date": DAY,
+    "weekday": TEXT,
+    "whole": FLAG,
+    "leads": COUNT,
+    "before": COUNT,
+    "change": CHANGE,
+    "change_low": CHANGE,
+    "change_high": CHANGE,
+    "expected": NUMBER,
+    "low": NUMBER,
+    "high": NUMBER,
+    "z": NUMBER,
+    "anomaly": FLAG,
+    "dispersion": NUMBER,
+}
+
 
 @analysis(
     "How many leads do we get, and which days were unusual?",
-    columns={
-        "date": DAY,
-        "weekday": TEXT,
-        "whole": FLAG,
-        "leads": COUNT,
-        "before": COUNT,
-        "change": CHANGE,
-        "change_low": CHANGE,
-        "change_high": CHANGE,
-        "expected": NUMBER,
-        "low": NUMBER,
-        "high": NUMBER,
-        "z": NUMBER,
-        "anomaly": FLAG,
-        "dispersion": NUMBER,
-    },
+    columns=COLUMNS,
     chart=Timeline("leads", "low", "high", "anomaly", fitted="dispersion", whole="whole"),
     headline=volume_headline,
     definition=(
@@ -108,11 +110,11 @@ def lead_volume(
 
     days = count_days(leads["date"], groups, end)
     _remark_on_history(days, every)
-    group = group_column_name(by, lead_volume.columns)
+    group = group_column_name(by, COLUMNS)
     if by != "date":  # two keys of one name
         keys = {"group" if by is None else by: groups, "date": period_start(leads["date"], every)}
         record_rows(leads, pd.DataFrame(keys), {})
-    table = by_period(days, every)[["group", *lead_volume.columns]]
+    table = by_period(days, every)[["group", *COLUMNS]]
     return table.rename(columns={"group": group})
 
 

@@ -19,16 +19,16 @@ from hlkit.client.text import many
 
 
 def longest_wait(table: pd.DataFrame) -> str:
-    """How many leads still wait, and since when the first of them does."""
+    """How many leads have no reply yet, and the longest of their waits with its date."""
     waiting = table[table["is_waiting"].to_numpy(dtype=bool)]
     if not len(waiting):
         return "The only lead has a reply." if len(table) == 1 else f"All {len(table):,} leads have a reply."
-    first = waiting.iloc[0]  # the longest wait
-    since = first["created_at"].tz_convert(table.attrs["hlkit"]["timezone"])
+    longest = waiting.iloc[0]  # lead_waits() puts the longest wait first
+    since = longest["created_at"].tz_convert(table.attrs["hlkit"]["timezone"])
     verb = "has" if len(waiting) == 1 else "have"
     return (
         f"{len(waiting):,} of {many(len(table), 'lead')} {verb} no reply yet; the longest wait so far is "
-        f"{format_wait(table, first['wait_min'])}{clock_note(table)}, since {format_date(since)}."
+        f"{format_wait(table, longest['wait_min'])}{clock_note(table)}, since {format_date(since)}."
     )
 
 
@@ -49,9 +49,11 @@ def longest_wait(table: pd.DataFrame) -> str:
     },
     chart=Strip(
         "wait_min",
-        lambda table: assign_groups(table, "source")[1].replace(NONE, "no source"),
-        "is_waiting",
-        lambda table: f"time until the first reply{clock_note(table)}, log scale; orange, at right: no reply yet",
+        lane=lambda table: assign_groups(table, "source")[1].replace(NONE, "no source"),
+        alert="is_waiting",
+        label=lambda table: (
+            f"time until the first reply{clock_note(table)}, log scale; orange, counted at the right: no reply yet"
+        ),
         unit=unit_of_waits,
     ),
     headline=longest_wait,
@@ -117,4 +119,6 @@ def lead_waits(
             "contact_id": leads["contact_id"],
         }
     )
-    return table.sort_values(["is_waiting", "wait_min"], ascending=False)
+    # Leads created on one weekend have equal waits in office hours: the first of them comes first.
+    order = {"is_waiting": False, "wait_min": False, "created_at": True}
+    return table.sort_values(list(order), ascending=list(order.values()))

@@ -34,25 +34,28 @@ def answered_within_an_hour(total: pd.Series, table: pd.DataFrame) -> str:
     return f"{median}; {total['within_60_share']:.0%} of {many(n, 'lead')} {verb} answered within an hour{no_reply}"
 
 
+COLUMNS = {
+    "n": COUNT,
+    "answered": COUNT,
+    "user_unknown": COUNT,
+    "contacted_before": COUNT,
+    "median_min": NUMBER,
+    "all_hours_median_min": NUMBER,
+    "p90_min": NUMBER,
+    "answered_median_min": NUMBER,
+    "answered_p90_min": NUMBER,
+    **{f"within_{at}_{end}": SHARE for at in WITHIN for end in ("share", "low", "high")},
+    "no_reply_share": SHARE,
+    "no_reply_low": SHARE,
+    "no_reply_high": SHARE,
+    "any_message_median_min": NUMBER,
+    "small": FLAG,
+}
+
+
 @analysis(
     "How fast do we answer new leads?",
-    columns={
-        "n": COUNT,
-        "answered": COUNT,
-        "user_unknown": COUNT,
-        "contacted_before": COUNT,
-        "median_min": NUMBER,
-        "all_hours_median_min": NUMBER,
-        "p90_min": NUMBER,
-        "answered_median_min": NUMBER,
-        "answered_p90_min": NUMBER,
-        **{f"within_{at}_{end}": SHARE for at in WITHIN for end in ("share", "low", "high")},
-        "no_reply_share": SHARE,
-        "no_reply_low": SHARE,
-        "no_reply_high": SHARE,
-        "any_message_median_min": NUMBER,
-        "small": FLAG,
-    },
+    columns=COLUMNS,
     chart=Stacked(
         (
             Part("within_5_share", "within 5 min", "strong"),
@@ -109,7 +112,7 @@ def speed_to_lead(
         One row per message: contact_id, sent_at, direction, origin, user_id, status, type; optional call_status and
         call_duration_s.
     by
-        A column of the contacts, or two of them for a heat table.
+        A column of the contacts, or two of them for a heat map.
     reply
         "attempt" counts a person's message or call, even if the call was not answered; "connected" only messages and
         answered calls; "any" also automated ones.
@@ -156,7 +159,7 @@ def speed_to_lead(
             "contact_id": leads["contact_id"],
         }
     )
-    table = per_group(waits, group_keys(leads, by), speed_to_lead.columns, _summarize)
+    table = per_group(waits, group_keys(leads, by), COLUMNS, _summarize)
     return table.sort_values("median_min", ascending=False, na_position="first", kind="stable")
 
 

@@ -55,22 +55,25 @@ def axis_label(table: pd.DataFrame) -> str:
     return f"share of deals{won}, by days since the deal was created; band: 95% interval"
 
 
+COLUMNS = {
+    "day": COUNT,
+    "n": COUNT,
+    "won_share": SHARE,
+    "won_low": SHARE,
+    "won_high": SHARE,
+    "lost_share": SHARE,
+    "lost_low": SHARE,
+    "lost_high": SHARE,
+    "open_share": SHARE,
+    "median_days_to_win": NUMBER,
+    "followed_days": NUMBER,
+    "small": FLAG,
+}
+
+
 @analysis(
     "How long does it take to win a deal?",
-    columns={
-        "day": COUNT,
-        "n": COUNT,
-        "won_share": SHARE,
-        "won_low": SHARE,
-        "won_high": SHARE,
-        "lost_share": SHARE,
-        "lost_low": SHARE,
-        "lost_high": SHARE,
-        "open_share": SHARE,
-        "median_days_to_win": NUMBER,
-        "followed_days": NUMBER,
-        "small": FLAG,
-    },
+    columns=COLUMNS,
     chart=Curves("day", "won", axis_label, of_one=("won", "lost", "open")),
     headline=won_by_the_last_day,
     definition=DEFINITION,
@@ -120,10 +123,10 @@ def close_curve(
     deals = dated_deals(opportunities, as_of, abandoned, imports)
     total = {**wins_at_ages(deals, wins_by_age(deals), *AGES), "small": len(deals) < SMALL}
     deals, keys = assign_groups(deals, group_or_cohort(opportunities, deals, by, timezone))
-    column = group_column_name(by, close_curve.columns)
+    column = group_column_name(by, COLUMNS)
     record_rows(deals, keys.to_frame(column if by is None else by), total)
     ages = np.arange(0, int(days) + 1, dtype="float64")
-    curves = [pd.DataFrame(columns=[column, *close_curve.columns])]
+    curves = [pd.DataFrame(columns=[column, *COLUMNS])]
     for name in rank_by_size(keys)[1]:
         curve = _curve(deals[(keys == name).to_numpy()], ages)
         curve.insert(0, column, name)

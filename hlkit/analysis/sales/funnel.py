@@ -60,33 +60,36 @@ def _compare_groups(won: pd.DataFrame) -> str:
     return compare_win_rates(won)
 
 
+COLUMNS = {
+    "pipeline_id": ID,
+    "pipeline": TEXT,
+    "stage_id": ID,
+    "stage": TEXT,
+    "position": COUNT,
+    "in_stage": COUNT,
+    "open": COUNT,
+    "won": COUNT,
+    "lost": COUNT,
+    "abandoned": COUNT,
+    "value": MONEY,
+    "entered": COUNT,
+    "reached_previous": COUNT,
+    "reached": COUNT,
+    "step_share": SHARE,
+    "step_low": SHARE,
+    "step_high": SHARE,
+    "total_share": SHARE,
+    "total_low": SHARE,
+    "total_high": SHARE,
+    "open_share": SHARE,
+    **win_columns(*AGES),
+    "small": FLAG,
+}
+
+
 @analysis(
     "Where do deals stall or drop out?",
-    columns={
-        "pipeline_id": ID,
-        "pipeline": TEXT,
-        "stage_id": ID,
-        "stage": TEXT,
-        "position": COUNT,
-        "in_stage": COUNT,
-        "open": COUNT,
-        "won": COUNT,
-        "lost": COUNT,
-        "abandoned": COUNT,
-        "value": MONEY,
-        "entered": COUNT,
-        "reached_previous": COUNT,
-        "reached": COUNT,
-        "step_share": SHARE,
-        "step_low": SHARE,
-        "step_high": SHARE,
-        "total_share": SHARE,
-        "total_low": SHARE,
-        "total_high": SHARE,
-        "open_share": SHARE,
-        **win_columns(*AGES),
-        "small": FLAG,
-    },
+    columns=COLUMNS,
     definition=(
         "The current state: HighLevel keeps no history of stages. A deal reached a step if it is in that stage or "
         "a later one, whatever its status, or if it is won; a lost deal stays in the stage where it was lost. A step "
@@ -176,7 +179,7 @@ def funnel(
     if by is None:
         record_rows(deals, keys.drop(columns="group"), {})
         return table.drop(columns="group")
-    column = group_column_name(by, funnel.columns)
+    column = group_column_name(by, COLUMNS)
     total = total_of_largest(table, deals, keys, is_comparable)
     record_rows(deals, keys.rename(columns={"group": column if by in keys else by}), total)
     return table.rename(columns={"group": column})

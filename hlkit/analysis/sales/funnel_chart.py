@@ -30,7 +30,7 @@ def is_grouped(table: pd.DataFrame) -> bool:
 class FunnelChart(Chart):
     """A bar for each step of the largest pipeline, of the deals that advanced, are open, were lost or are won.
 
-    For several groups, a heat table of the share of each group's deals that reached each step.
+    For several groups, a heat map of the share of each group's deals that reached each step.
     """
 
     needs: tuple[str, ...] = ("in_stage", "reached")

@@ -31,29 +31,32 @@ def stuck_and_their_value(table: pd.DataFrame) -> str:
     return f"{sentence}{worth}." + (f" The stage with the most: {stage}." if stage else "")
 
 
+COLUMNS = {
+    "name": TEXT,
+    "link": LINK,
+    "stuck": FLAG,
+    "days_in_stage": NUMBER,
+    "limit_days": NUMBER,
+    "value": MONEY,
+    "next_step": TEXT,
+    "days_since_action": NUMBER,
+    "stage_p90_days": NUMBER,
+    "stage_id": ID,
+    "pipeline_id": ID,
+    "owner_id": ID,
+    "contact_id": ID,
+    "opportunity_id": ID,
+}
+
+
 @analysis(
     "Which open deals have stopped moving?",
-    columns={
-        "name": TEXT,
-        "link": LINK,
-        "stuck": FLAG,
-        "days_in_stage": NUMBER,
-        "limit_days": NUMBER,
-        "value": MONEY,
-        "next_step": TEXT,
-        "days_since_action": NUMBER,
-        "stage_p90_days": NUMBER,
-        "stage_id": ID,
-        "pipeline_id": ID,
-        "owner_id": ID,
-        "contact_id": ID,
-        "opportunity_id": ID,
-    },
+    columns=COLUMNS,
     chart=Strip(
         "days_in_stage",
-        stage_names,
-        "stuck",
-        "time in the stage, log scale; orange: stuck; line: the limit of the stage",
+        lane=stage_names,
+        alert="stuck",
+        label="time in the stage, log scale; orange: stuck; line: the limit of the stage",
         limit="limit_days",
     ),
     headline=stuck_and_their_value,
@@ -105,4 +108,4 @@ def stuck(
     deals = open_deals(opportunities, tasks, appointments, as_of, timezone, days)
     deals = deals.assign(link=contact_links(deals["contact_id"], location_id, app_url))
     order = {"stuck": False, "days_in_stage": False, "opportunity_id": True}
-    return deals.sort_values(list(order), ascending=list(order.values()))[list(stuck.columns)]
+    return deals.sort_values(list(order), ascending=list(order.values()))[list(COLUMNS)]

@@ -42,22 +42,25 @@ def stuck_by_group(table: pd.DataFrame) -> str:
     return Compare("stuck", stuck_of_all)(table)
 
 
+COLUMNS = {
+    "pipeline_id": ID,
+    "n": COUNT,
+    "over_limit": COUNT,
+    "stuck": COUNT,
+    "stuck_share": SHARE,
+    "stuck_low": SHARE,
+    "stuck_high": SHARE,
+    "open_value": MONEY,
+    "stuck_value": MONEY,
+    "median_days": NUMBER,
+    "limit_days": NUMBER,
+    "small": FLAG,
+}
+
+
 @analysis(
     "In which stages do deals get stuck?",
-    columns={
-        "pipeline_id": ID,
-        "n": COUNT,
-        "over_limit": COUNT,
-        "stuck": COUNT,
-        "stuck_share": SHARE,
-        "stuck_low": SHARE,
-        "stuck_high": SHARE,
-        "open_value": MONEY,
-        "stuck_value": MONEY,
-        "median_days": NUMBER,
-        "limit_days": NUMBER,
-        "small": FLAG,
-    },
+    columns=COLUMNS,
     chart=Dots("stuck", "share of open deals that are stuck, with 95% interval", order="table", names=names_of_rows),
     headline=stuck_by_group,
     definition=(
@@ -102,7 +105,7 @@ def stuck_stages(
         The limit, in days, for stages with too little history: a limit of its own needs 20 deals that were won after
         an hour or more in the stage.
     by
-        A column of the deals, or two of them for a heat table.
+        A column of the deals, or two of them for a heat map.
 
     Returns
     -------
@@ -120,7 +123,7 @@ def stuck_stages(
     """
     groups = group_keys(opportunities, by)  # of all deals; per_group takes those of the open ones, by index
     deals = open_deals(opportunities, tasks, appointments, as_of, timezone, days)
-    table = per_group(deals, groups, stuck_stages.columns, _summarize)
+    table = per_group(deals, groups, COLUMNS, _summarize)
     return _sort_by_stage(table, stages) if by == "stage_id" and stages is not None else table
 
 

@@ -46,14 +46,19 @@ def won_lost_and_open(table: pd.DataFrame) -> str:
     row = table.iloc[0]
     days = row["median_days_to_win"]
     counts = f"{row['won']:,} are won, {row['lost']:,} lost, and {row['open']:,} open"
-    median = f"; median {many(np.ceil(days), 'day')} to win" if np.isfinite(days) else ""
+    median = f"; median {_days(days)} to win" if np.isfinite(days) else ""
     return f"Of {many(row['n'], 'deal')}, {counts}{median}."
+
+
+def _days(days: float) -> str:
+    """A number of days, rounded up: 1 day for a deal that was won on the day of its creation."""
+    return many(np.ceil(max(days, 1)), "day")
 
 
 def days_beside(row: pd.Series) -> str:
     """The median days to win, to write beside a win rate."""
     days = row["median_days_to_win"]
-    return "no median yet" if pd.isna(days) else f"{many(np.ceil(max(days, 1)), 'day')} to win"
+    return "no median yet" if pd.isna(days) else f"{_days(days)} to win"
 
 
 def axis_label(table: pd.DataFrame) -> str:
@@ -66,28 +71,31 @@ def newest_month_first(table: pd.DataFrame) -> pd.DataFrame:
     return table.iloc[::-1] if table.columns[0] == COHORT else table
 
 
+COLUMNS = {
+    "n": COUNT,
+    "open": COUNT,
+    "won": COUNT,
+    "lost": COUNT,
+    "abandoned": COUNT,
+    "closed_at_once": COUNT,
+    "win_naive_share": SHARE,
+    "win_naive_low": SHARE,
+    "win_naive_high": SHARE,
+    "open_share": SHARE,
+    **win_columns(*SHOWN_AGES),
+    "median_days_to_win": NUMBER,
+    "median_days_to_close": NUMBER,
+    "open_value": MONEY,
+    "won_value": MONEY,
+    "won_value_mean": MONEY,
+    "velocity_per_day": MONEY,
+    "small": FLAG,
+}
+
+
 @analysis(
     "How many deals are won, and how fast?",
-    columns={
-        "n": COUNT,
-        "open": COUNT,
-        "won": COUNT,
-        "lost": COUNT,
-        "abandoned": COUNT,
-        "closed_at_once": COUNT,
-        "win_naive_share": SHARE,
-        "win_naive_low": SHARE,
-        "win_naive_high": SHARE,
-        "open_share": SHARE,
-        **win_columns(*SHOWN_AGES),
-        "median_days_to_win": NUMBER,
-        "median_days_to_close": NUMBER,
-        "open_value": MONEY,
-        "won_value": MONEY,
-        "won_value_mean": MONEY,
-        "velocity_per_day": MONEY,
-        "small": FLAG,
-    },
+    columns=COLUMNS,
     chart=Dots(
         common_win_rate,
         axis_label,
@@ -123,7 +131,7 @@ def win_rates(
         One row per deal: created_at, status, status_changed_at; optional value, stage_changed_at and contact_id.
     by
         A column of the deals to group by, such as source or owner_id; "cohort", the month of the deal's creation in
-        the location's time zone; or two of these for a heat table.
+        the location's time zone; or two of these for a heat map.
     abandoned
         Count abandoned deals as lost, or exclude them.
 
@@ -146,7 +154,7 @@ def win_rates(
     require_columns(opportunities, "created_at", "status", "status_changed_at")
     deals = dated_deals(opportunities, as_of, abandoned, imports)
     groups = group_or_cohort(opportunities, deals, by, timezone)
-    return sort_cohorts(per_group(deals, groups, win_rates.columns, _summarize), by)
+    return sort_cohorts(per_group(deals, groups, COLUMNS, _summarize), by)
 
 
 def _summarize(deals: pd.DataFrame) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The chart of a table with several rows for each group: a heat table of its groups, or a chart of its only group."""
+"""The chart of a table with several rows for each group: a heat map of its groups, or a chart of its only group."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def _in_order(values: pd.Series, order: Sequence[Any], most: int) -> list[Any]:
 
 
 def two_way(chart: Chart, table: pd.DataFrame) -> Heatmap:
-    """The heat table of the share of *chart*, for a *table* of two columns of groups."""
+    """The heat map of the share of *chart*, for a *table* of two columns of groups."""
     if isinstance(chart, Dots):
         share, label = text_of(chart.share, table), text_of(chart.label, table)
     elif isinstance(chart, Stacked) and chart.interval is not None:

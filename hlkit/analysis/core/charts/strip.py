@@ -36,8 +36,8 @@ class Strip(Chart):
 
     x: str
     lane: Callable[[pd.DataFrame], pd.Series]
-    alert: str | None
     label: Text
+    alert: str | None = None
     limit: str | None = None
     unit: Unit | Callable[[pd.DataFrame], Unit] = "days"
 
