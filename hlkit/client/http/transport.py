@@ -100,18 +100,12 @@ class _TrackedConnection:
         _THREAD.attempt.sock = self.sock  # http.client drops it if the connection closes after the response
 
 
-def _tracked_pools(pools: Mapping[str, type]) -> dict[str, type]:
-    """The connection pool classes by scheme, with tracked connections."""
-    return {scheme: _tracked_pool(pool) for scheme, pool in pools.items()}
-
-
 @functools.cache
-def _tracked_pool(pool: Any) -> type:
-    connection = pool.ConnectionCls
+def _tracked(connection: type) -> type:
+    """The class of connections of a pool, tracked."""
     if issubclass(connection, _TrackedConnection):
-        return pool  # type: ignore[no-any-return]
-    tracked = type(connection.__name__, (_TrackedConnection, connection), {})
-    return type(pool.__name__, (pool,), {"ConnectionCls": tracked})
+        return connection
+    return type(connection.__name__, (_TrackedConnection, connection), {})
 
 
 class Adapter(HTTPAdapter):
@@ -121,15 +115,10 @@ class Adapter(HTTPAdapter):
         super().__init__()
         fork.register(self, in_child=Adapter.__init__)  # the open connections belong to the parent: start with none
 
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = _tracked_pools(self.poolmanager.pool_classes_by_scheme)
-
-    def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
-        manager: Any = super().proxy_manager_for(*args, **options)
-        # Not done above for a SOCKS proxy, which has pool classes of its own.
-        manager.pool_classes_by_scheme = _tracked_pools(manager.pool_classes_by_scheme)
-        return manager
+    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*args, **options)
+        pool.ConnectionCls = _tracked(pool.ConnectionCls)
+        return pool
 
 
 class _Attempt(threading.Thread):
