@@ -34,7 +34,7 @@ from hlkit.client.text import canonical_json
 from hlkit.client.warning import warn
 
 MAX_BYTES = 2_000_000_000  # in all files of the cache folder; above it, the oldest downloads are deleted
-_BATCHES_ON_OPEN = 20  # page batches deleted at most while connecting
+_BATCHES_ON_OPEN = 100  # page batches deleted at most while connecting
 _ZSTD = pa.Codec("zstd", compression_level=1)
 T = TypeVar("T")
 
@@ -234,7 +234,7 @@ class Cache(BaseCache):
         """Delete everything, from the disk too. Raises ``CacheLocked``."""
         self._file.write(lambda db: db.execute("DELETE FROM downloads"))
         _delete_orphans(self._file)
-        self._file.shrink(at_once=True)
+        self._file.empty_log()
 
     def _clean_up(self, max_batches: float = inf) -> None:
         """Delete obsolete downloads, and the oldest ones if the cache folder is too large."""
@@ -290,7 +290,7 @@ def _delete_from(file: File, records: list[Record], max_batches: float = inf) ->
         if records:
             file.write(lambda db: download_records.delete(db, records))
         if _delete_orphans(file, max_batches) or records:
-            file.shrink()
+            file.empty_log()
 
 
 def _delete_orphans(file: File, max_batches: float = inf) -> int:

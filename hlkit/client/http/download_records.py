@@ -17,7 +17,7 @@ from pathlib import Path
 HOUR, DAY = 3_600.0, 86_400.0  # seconds
 UNREAD_LIFETIME = 30 * DAY  # a download that was not read for this long is deleted
 RESUMED_WITHIN = 7 * DAY  # an interrupted download is resumed if its last page is younger than this
-BATCH = 500  # pages deleted in one transaction
+BATCH = 100  # pages deleted in one transaction
 
 
 @dataclass(frozen=True)

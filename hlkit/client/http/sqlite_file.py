@@ -24,7 +24,6 @@ from hlkit.client.warning import warn
 LOCK_TIMEOUT = 2.0  # seconds to wait for another program's lock
 _REPEATED_LOCK_TIMEOUT = 0.05  # seconds, while the same lock lasts: not every page waits two seconds
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
-_VACUUM_PAGES = 1000  # SQLite's own pages, 4 KB each
 T = TypeVar("T")
 
 
@@ -101,29 +100,16 @@ class File:
 
         return self.run(transaction)
 
-    def shrink(self, *, at_once: bool = False) -> None:
-        """Return deleted space to the disk if it is more than half of the file; with *at_once*, return all of it.
+    def empty_log(self) -> None:
+        """Write SQLite's log into the file, so that deleted data leaves the disk. Raises ``CacheLocked``.
 
-        Works in small steps, so that other programs do not wait long. If another program is reading, the file may
-        not get smaller, but SQLite has overwritten the deleted data with zeros. Raises ``CacheLocked``.
+        If another program is reading, the log stays, but SQLite has overwritten the deleted data with zeros.
         """
 
-        def vacuum(connection: sqlite3.Connection) -> bool:
-            (free,) = connection.execute("PRAGMA freelist_count").fetchone()
-            (pages,) = connection.execute("PRAGMA page_count").fetchone()
-            (mode,) = connection.execute("PRAGMA auto_vacuum").fetchone()
-            if mode and (free * 2 > pages or (at_once and free)):
-                connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
-                return True
-            return False
-
         def checkpoint(connection: sqlite3.Connection) -> None:
-            connection.execute("PRAGMA busy_timeout = 0")
+            self._set_lock_timeout(0)  # do not wait for programs that are reading; ``run`` sets it back
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            connection.execute(f"PRAGMA busy_timeout = {self._lock_timeout * 1000:.0f}")
 
-        while self.write(vacuum):
-            pass
         self.run(checkpoint)
 
     @property
@@ -203,7 +189,7 @@ class File:
         )
         try:
             if connection.execute("PRAGMA page_count").fetchone() == (0,):
-                connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # lets ``shrink`` work in small steps
+                connection.execute("PRAGMA auto_vacuum=FULL")  # each transaction returns deleted space to the disk
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute("PRAGMA secure_delete=ON")
