@@ -7,15 +7,11 @@ before the fork. A lock that another thread held at that moment is never release
 from __future__ import annotations
 
 import os
-import threading
 import weakref
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
-_FORK_LOCK = threading.RLock()  # one fork at a time
-_HOLDERS: weakref.WeakKeyDictionary[Any, tuple[Callable[[Any], object], ...]] = weakref.WeakKeyDictionary()
-_current: list[tuple[Any, tuple[Callable[[Any], object], ...]]] = []  # during a fork
 
 
 def register(
@@ -25,33 +21,18 @@ def register(
     before: Callable[[T], object] = lambda _: None,
     after: Callable[[T], object] = lambda _: None,
 ) -> None:
-    """For as long as *holder* lives, call *before* with it before each fork and *after* after it.
+    """For as long as *holder* lives, call *before* with it before each fork, and *after* or *in_child* after it.
 
-    In the child, every holder's *in_child* is called first, before anything else runs.
+    *after* is called in the parent.
     """
-    with _FORK_LOCK:
-        _HOLDERS[holder] = before, in_child, after
+    reference = weakref.ref(holder)
 
+    def call(hook: Callable[[T], object]) -> None:
+        holder = reference()
+        if holder is not None:
+            hook(holder)
 
-def _before_fork() -> None:
-    _FORK_LOCK.acquire()
-    _current.extend(_HOLDERS.items())
-    for holder, (before, _, _) in _current:
-        before(holder)
-
-
-def _after_fork_in_child() -> None:
-    for holder, (_, in_child, _) in _current:
-        in_child(holder)
-    _after_fork()
-
-
-def _after_fork() -> None:
-    for holder, (_, _, after) in _current:
-        after(holder)
-    _current.clear()
-    _FORK_LOCK.release()
-
-
-if hasattr(os, "register_at_fork"):  # Windows has no fork
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)
+    if hasattr(os, "register_at_fork"):  # Windows has no fork
+        os.register_at_fork(
+            before=lambda: call(before), after_in_parent=lambda: call(after), after_in_child=lambda: call(in_child)
+        )

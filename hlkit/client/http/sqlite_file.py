@@ -49,7 +49,7 @@ class File:
         self._is_writing = False
         with contextlib.suppress(CacheLocked):
             self.run(lambda db: None)
-        fork.register(self, before=File._pause, after=File._resume)
+        fork.register(self, before=File._pause, after=File._resume, in_child=File._resume)
 
     def _pause(self) -> None:
         """Wait for the current transaction, then close the file: SQLite connections must not cross a fork."""
