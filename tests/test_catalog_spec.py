@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hlkit.client.pagination import SearchAfter
+from hlkit.client.paths import location_parameters
 from hlkit.client.resources import CATALOG
 
 SPECS = Path(__file__).parent / "facts" / "openapi"
@@ -47,7 +48,7 @@ def _sent(resource):
         | {name for one in resource.parameter_sets for name in one}
     )
     names |= {entry.wire for entry in resource.filters.values() if entry.operator is None}
-    names |= {resource.location_parameter} if resource.location_parameter else set()
+    names |= set(location_parameters(resource.location_parameter, "loc1"))
     for position in ("param", "params"):
         value = getattr(resource.paging, position, ())
         names |= {value} if isinstance(value, str) else set(value)

@@ -20,7 +20,7 @@ from hlkit.client.http.body import decode
 from hlkit.client.http.progress import Progress, current_progress
 from hlkit.client.http.session import Session
 from hlkit.client.links import APP_URL, contact_url, conversation_url
-from hlkit.client.paths import SPELLINGS, location_parameter
+from hlkit.client.paths import SPELLINGS, location_parameter, location_parameters
 from hlkit.client.query import Query
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import Resource
@@ -165,10 +165,7 @@ class Client(Context, Resources):
             raise InvalidRequest(f"a path is text, not {type(path).__name__}", hint='write it like "/contacts/"')
         parameter = location_parameter(path, version)
         location_id = next((params[name] for name in SPELLINGS if name in params), self.location_id)
-        if parameter is None or location_id is None:
-            return params
-        alt_type = {"altType": "location"} if parameter == "altId" else {}
-        return {parameter: location_id} | alt_type | params
+        return params if location_id is None else location_parameters(parameter, location_id) | params
 
     def _fill_path(self, path: str, params: dict[str, Any]) -> str:
         """The path with its placeholders filled in. Removes their values from *params*."""

@@ -1,4 +1,4 @@
-"""The parameter for the location id, for every GET path in HighLevel's specification (version of 2026-06-19).
+"""The parameters for the location id, for every GET path in HighLevel's specification (version of 2026-06-19).
 
 Paths that are not listed take no such parameter, or contain the location id.
 """
@@ -78,10 +78,16 @@ _PATHS = {
 }
 
 
+def location_parameters(name: str | None, location_id: str) -> dict[str, str]:
+    """The parameter *name* with the location id; with ``altId``, also its type. Nothing for ``None``."""
+    alt_type = {"altType": "location"} if name == "altId" else {}
+    return {name: location_id, **alt_type} if name else {}
+
+
 def location_parameter(path: str, version: str) -> str | None:
     """The query parameter for the location id on *path*; ``None`` if the path is not known to take one.
 
-    ``altId`` is sent with ``altType="location"``. /opportunities/search takes ``location_id``, except in API v3.
+    /opportunities/search takes ``location_id``, except in API v3.
 
     >>> location_parameter("/invoices/", "2021-07-28")
     'altId'

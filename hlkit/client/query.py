@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from hlkit.client.http.body import read_page
 from hlkit.client.http.session import RequestSpec, Session
+from hlkit.client.paths import location_parameters
 from hlkit.client.schema import Resource
 from hlkit.client.seen_rows import Page, Position
 from hlkit.client.text import canonical_json
@@ -93,7 +94,7 @@ class Query:
     def _request_parameters(self, parameters: Mapping[str, Any], position: Position) -> dict[str, Any]:
         """The parameters of one request: the location, the resource's constants, the parameter set and the page."""
         resource = self.resource
-        location = {resource.location_parameter: self.location_id} if resource.location_parameter else {}
+        location = location_parameters(resource.location_parameter, self.location_id)
         not_in_path = {name: value for name, value in parameters.items() if f"{{{name}}}" not in resource.path}
         return {**location, **resource.constant_parameters, **not_in_path, **position}
 

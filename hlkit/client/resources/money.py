@@ -3,6 +3,8 @@
 One sale can appear as an order, an invoice and a transaction: never add their amounts.
 """
 
+from typing import Any
+
 from hlkit.client.pagination import Offset
 from hlkit.client.schema import (
     CHOICE,
@@ -23,8 +25,12 @@ from hlkit.client.schema import (
 )
 
 _BY_100 = Offset(size="limit", most=100, param="offset")
-_DAYS = QueryRange("startAt", "endAt", wire_day, margin=ONE_DAY)
-_ALT_TYPE = {"altType": "location"}
+_LISTED_BY_DATE: dict[str, Any] = {
+    "location_parameter": "altId",
+    "paging": _BY_100,
+    "when": "created_at",
+    "span": QueryRange("startAt", "endAt", wire_day, margin=ONE_DAY),
+}
 _CONTACT = {"contact_id": Filter(ID, "contactId", operator=None, doc="the contact who pays")}
 _PAYER = (
     Column("contact_id", "contactId", ID),
@@ -43,15 +49,11 @@ _LIVE = Column("is_live", "liveMode", FLAG, doc="false for a test payment: no mo
 INVOICES = Resource(
     name="invoices",
     path="/invoices/",
-    location_parameter="altId",
-    constant_parameters=_ALT_TYPE,
     rows="invoices",
     doc="Invoices, each in its own currency.",
     scope="invoices.readonly",
-    paging=_BY_100,
     total="total",
-    when="created_at",
-    span=_DAYS,
+    **_LISTED_BY_DATE,
     filters={"status": Filter(TEXT, "status", operator=None, doc="a status, such as paid"), **_CONTACT},
     columns=(
         Column("invoice_id", "_id", ID),
@@ -77,15 +79,11 @@ INVOICES = Resource(
 ORDERS = Resource(
     name="orders",
     path="/payments/orders",
-    location_parameter="altId",
-    constant_parameters=_ALT_TYPE,
     rows="data",
     doc="Orders. HighLevel lists the items of an order only one order at a time.",
     scope="payments/orders.readonly",
-    paging=_BY_100,
     total="totalCount",
-    when="created_at",
-    span=_DAYS,
+    **_LISTED_BY_DATE,
     filters={"status": Filter(TEXT, "status", operator=None, doc="a status, such as completed"), **_CONTACT},
     columns=(
         Column("order_id", "_id", ID),
@@ -109,18 +107,14 @@ ORDERS = Resource(
 TRANSACTIONS = Resource(
     name="transactions",
     path="/payments/transactions",
-    location_parameter="altId",
-    constant_parameters=_ALT_TYPE,
     rows="data",
     doc=(
         "Payments, including failed ones. Cash received is amount minus amount_refunded, where status is succeeded "
         "and is_live is true."
     ),
     scope="payments/transactions.readonly",
-    paging=_BY_100,
     total="totalCount",
-    when="created_at",
-    span=_DAYS,
+    **_LISTED_BY_DATE,
     filters={
         "subscription_id": Filter(ID, "subscriptionId", operator=None, doc="the subscription it pays"),
         **_CONTACT,
@@ -147,18 +141,14 @@ TRANSACTIONS = Resource(
 SUBSCRIPTIONS = Resource(
     name="subscriptions",
     path="/payments/subscriptions",
-    location_parameter="altId",
-    constant_parameters=_ALT_TYPE,
     rows="data",
     doc=(
         "Recurring subscriptions. The billing interval and the cancellation date are available only one "
         "subscription at a time."
     ),
     scope="payments/subscriptions.readonly",
-    paging=_BY_100,
     total="totalCount",
-    when="created_at",
-    span=_DAYS,
+    **_LISTED_BY_DATE,
     filters=_CONTACT,
     columns=(
         Column("subscription_row_id", "_id", ID),
