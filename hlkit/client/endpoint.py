@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import functools
 import json
@@ -85,28 +86,19 @@ class Endpoint:
         builder = self._builder(options)
         remaining = options.limit
         download = self._download(options, limit=self._limit_for_server(options))
-        try:
+        with self._reading(download, options, builder):
             for page in download:
-                builder = builder.empty_copy()
                 builder.add(page.rows, page.skipped)
                 frame = self._select_span(builder.frame(), options)
                 if remaining is not None:
                     frame = frame.head(remaining)
                     remaining -= len(frame)
                 builder.warn(self.resource.name)
+                builder.clear()
                 yield frame
                 if remaining == 0 and self._has_extra_rows(options):
                     download.stop_early()
                     break
-        except HlkitError as error:
-            self._attach_partial(error, builder.empty_copy(), download, options)
-            raise
-        except GeneratorExit:
-            download.stop_early()
-            raise
-        finally:
-            download.progress.close()
-        report_empty(self._context, self.resource, options, download)
 
     def count(self, *args: Any, **options: Any) -> int:
         """The number of rows, as reported by the server. One request; none if page 1 is cached.
@@ -138,19 +130,12 @@ class Endpoint:
         """The unchanged JSON rows, with as few requests as *limit* needs (``None``: all rows)."""
         read_options = self._validated({**options, "limit": limit})
         download = self._download(read_options, limit=read_options.limit, reread_if_damaged=True)
-        try:
+        with self._reading(download, read_options):
             pages = list(download)
-            pages = pages[len(pages) - download.pages :]  # drops those from before it started over
-            if skipped := sum(page.skipped for page in pages):
-                warn(skipped_message(skipped, self.resource.name), DataWarning)
-            rows = [dict(row) for page in pages for row in page.rows][: read_options.limit]
-        except HlkitError as error:
-            error.hint = self._resume_hint(error, download, read_options)
-            raise
-        finally:
-            download.progress.close()
-        report_empty(self._context, self.resource, read_options, download)
-        return rows
+        pages = pages[len(pages) - download.pages :]  # drops those from before it started over
+        if skipped := sum(page.skipped for page in pages):
+            warn(skipped_message(skipped, self.resource.name), DataWarning)
+        return [dict(row) for page in pages for row in page.rows][: read_options.limit]
 
     # ---- options and frames
 
@@ -207,20 +192,14 @@ class Endpoint:
                 error.partial = FrameBuilder(self.resource.columns, self.resource.key).frame()
                 error._resume = functools.partial(self._resume, options, None, error._resume or resume_parents)
             raise
-        try:
+        with self._reading(download, options, builder):
             for page in download:
                 if download.pages == 1:  # it may start over: the rows before do not count
-                    builder = builder.empty_copy()
+                    builder.clear()
                 builder.add(page.rows, page.skipped)
                 if self._has_reached_limit(builder, options):
                     download.stop_early()
                     break
-        except HlkitError as error:
-            self._attach_partial(error, builder, download, options)
-            raise
-        finally:
-            download.progress.close()
-        report_empty(self._context, self.resource, options, download)
         return self._finish_frame(builder, download, options)
 
     def _builder(self, options: ReadOptions) -> FrameBuilder:
@@ -280,15 +259,30 @@ class Endpoint:
 
     # ---- errors
 
-    def _attach_partial(
-        self, error: HlkitError, builder: FrameBuilder, download: Download, options: ReadOptions
-    ) -> None:
-        """Give the error ``.partial`` (the rows that arrived) and ``.resume()``."""
-        error.resource = error.resource or self.resource.name
-        error.partial = self._finish_frame(builder, download, options)
-        error.hint = self._resume_hint(error, download, options)
-        if download.record is not None:
-            error._resume = functools.partial(self._resume, options, download.record.generation)
+    @contextlib.contextmanager
+    def _reading(
+        self, download: Download, options: ReadOptions, builder: FrameBuilder | None = None
+    ) -> Iterator[None]:
+        """Read the pages inside this block. At its end, filter values that matched no rows are reported.
+
+        An error gets ``.partial`` (the rows in *builder*) and ``.resume()``; without *builder* only a hint.
+        """
+        try:
+            yield
+        except HlkitError as error:
+            error.resource = error.resource or self.resource.name
+            error.hint = self._resume_hint(error, download, options)
+            if builder is not None:
+                error.partial = self._finish_frame(builder, download, options)
+                if download.record is not None:
+                    error._resume = functools.partial(self._resume, options, download.record.generation)
+            raise
+        except GeneratorExit:  # the caller left the loop over .pages()
+            download.stop_early()
+            raise
+        finally:
+            download.progress.close()
+        report_empty(self._context, self.resource, options, download)
 
     def _resume_hint(self, error: HlkitError, download: Download, options: ReadOptions) -> str:
         """The error's hint, and which pages the same call would not request again."""

@@ -52,9 +52,12 @@ class FrameBuilder:
             extra.append(ALL_IN_ONE)
         return [*self.columns, *extra]
 
-    def empty_copy(self) -> FrameBuilder:
-        """A builder with the same columns and no rows."""
-        return FrameBuilder(self.columns, self.key, self.custom, self.custom_as_list)
+    def clear(self) -> None:
+        """Forget all rows, and what did not fit."""
+        self.misfits.clear()
+        self.unknown_fields.clear()
+        self.skipped = 0
+        self._chunks.clear()
 
     def add(self, rows: Sequence[Row], skipped: int = 0) -> None:
         """Convert the rows of one page; *skipped* is how many more entries it had that are not objects."""
