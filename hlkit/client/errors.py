@@ -69,8 +69,11 @@ class HlkitError(Exception):
         trace_id: str | None = None,
         resource: str | None = None,
         retry_after: float | None = None,
+        retryable: bool | None = None,
     ) -> None:
         self.message, self.hint = message, hint
+        if retryable is not None:
+            self.retryable = retryable
         self.status, self.trace_id = status, trace_id
         self.resource, self.retry_after = resource, retry_after
         Exception.__init__(self, message)

@@ -41,51 +41,47 @@ def error_for(outcome: RawResponse | Failure, resource: str, scope: str, host: s
     *resource* and *scope* are what was requested and the scope that it needs; the error names them.
     """
     if isinstance(outcome, Failure):
-        return _error_for_failure(outcome, resource, host)
-    if 200 <= outcome.status < 300:
+        error = _error_for_failure(outcome, host)
+    elif 200 <= outcome.status < 300:
         return None
-    message, trace_id = _server_message(outcome.body)
-    if outcome.status in (401, 403) and (code := _NOT_ENABLED.search(outcome.body)):
-        error: HlkitError = NotEnabled(
-            f"HighLevel has not enabled {resource} for this location ({code[0].decode()})",
-            hint="ask HighLevel's support to enable it for this sub-account; no scope does",
-        )
     else:
-        error = _error_for_status(outcome.status, message, resource, scope)
-    error.status, error.trace_id, error.resource = outcome.status, trace_id, resource
+        error = _error_for_response(outcome, resource, scope)
+    error.resource = resource
     return error
 
 
-def _error_for_failure(failure: Failure, resource: str, host: str) -> HlkitError:
+def _error_for_failure(failure: Failure, host: str) -> HlkitError:
     if failure.kind == "timeout":
         return Timeout(
             f"{host} sent no complete response in time",
             hint="try again; if this continues, raise deadline= in connect()",
-            resource=resource,
         )
     if failure.kind == "refused":
         return ConnectionFailed(
             f"no connection to {host} ({failure.message})",
             hint="check the network, a VPN or a proxy (HTTPS_PROXY), or use the cache with offline=True",
-            resource=resource,
         )
     if failure.kind == "tls":
-        return _not_retryable(
-            ConnectionFailed(
-                f"the certificate of {host} is not trusted; the token was not sent ({failure.message})",
-                hint="a proxy that decrypts https needs its certificate in REQUESTS_CA_BUNDLE",
-                resource=resource,
-            )
+        return ConnectionFailed(
+            f"the certificate of {host} is not trusted; the token was not sent ({failure.message})",
+            hint="a proxy that decrypts https needs its certificate in REQUESTS_CA_BUNDLE",
+            retryable=False,
         )
     if failure.kind == "setting":
-        message = f"{failure.message}; nothing was sent"
-        return _not_retryable(ConnectionFailed(message, hint=failure.hint, resource=resource))
-    return UnexpectedResponse(failure.message, hint="try again in a minute", resource=resource)
+        return ConnectionFailed(f"{failure.message}; nothing was sent", hint=failure.hint, retryable=False)
+    return UnexpectedResponse(failure.message, hint="try again in a minute")
 
 
-def _not_retryable(error: HlkitError) -> HlkitError:
-    """Mark *error* as one that the same request would meet again."""
-    error.retryable = False
+def _error_for_response(response: RawResponse, resource: str, scope: str) -> HlkitError:
+    message, trace_id = _server_message(response.body)
+    if response.status in (401, 403) and (code := _NOT_ENABLED.search(response.body)):
+        error: HlkitError = NotEnabled(
+            f"HighLevel has not enabled {resource} for this location ({code[0].decode()})",
+            hint="ask HighLevel's support to enable it for this sub-account; no scope does",
+        )
+    else:
+        error = _error_for_status(response.status, message, resource, scope)
+    error.status, error.trace_id = response.status, trace_id
     return error
 
 
@@ -108,12 +104,12 @@ def _error_for_status(status: int, message: str, resource: str, scope: str) -> H
             hint="try again in a few minutes; status.gohighlevel.com reports outages",
         )
     if status < 400:
-        error = UnexpectedResponse(
+        return UnexpectedResponse(
             f"HighLevel responded with {status}, without data; redirects are not followed, because the token goes to "
             "one host only",
             hint="check base_url, or try again in a minute",
+            retryable=status == 304,
         )
-        return error if status == 304 else _not_retryable(error)
     return InvalidRequest(f"HighLevel rejected the request ({status}){quoted}", hint="check filters and dates")
 
 
@@ -148,11 +144,10 @@ def _error_for_403(message: str, quoted: str, resource: str, scope: str) -> Hlki
     if "forbidden resource" in text:
         return MissingScope(f"a sub-account's token cannot read {resource}", hint="ask the agency: its token can")
     if message == _WEB_PAGE or "error code: 1" in text:  # Cloudflare's own codes are 1000 and up
-        return _not_retryable(
-            UnexpectedResponse(
-                "the firewall in front of HighLevel blocks this computer (403)",
-                hint="try from another network, without a VPN",
-            )
+        return UnexpectedResponse(
+            "the firewall in front of HighLevel blocks this computer (403)",
+            hint="try from another network, without a VPN",
+            retryable=False,
         )
     return MissingScope(f"HighLevel refuses access to {resource}{quoted}", hint=_scope_hint(scope))
 
