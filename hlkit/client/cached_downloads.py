@@ -56,13 +56,15 @@ class CachePolicy:
     """Which cached pages may be used.
 
     ``expire_after`` is in seconds. ``refresh`` ignores finished downloads. ``offline`` sends no requests.
-    ``generation`` resumes that one download, at any age.
+    ``generation`` resumes that one download, at any age. ``skip_if_locked`` does not wait for another program that
+    holds the cache file.
     """
 
     expire_after: float = 3600.0
     refresh: bool = False
     offline: bool = False
     generation: str | None = None
+    skip_if_locked: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,6 @@ class CachedDownloads:
     policy: CachePolicy
     progress: Progress
     wanted_rows: int | None = None
-    lock_timeout: float | None = None  # instead of LOCK_TIMEOUT
 
     @property
     def _cache(self) -> Cache:
@@ -154,7 +155,7 @@ class CachedDownloads:
 
     def when_unlocked(self, read: Callable[[], T]) -> T:
         """What *read* returns, once no other program holds the cache file. Raises ``CacheLocked`` after a while."""
-        end = time.monotonic() + (LOCK_TIMEOUT if self.lock_timeout is None else self.lock_timeout)
+        end = time.monotonic() + (0.0 if self.policy.skip_if_locked else LOCK_TIMEOUT)
         while True:
             try:
                 return read()

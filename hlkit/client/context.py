@@ -197,7 +197,7 @@ class Context:
         """The cached JSON rows of a resource; ``None`` if they are not all cached."""
         resource = CATALOG[name]
         query = Query(resource, self.location_id, resource.parameter_sets)
-        download = Download(query, self.session, CachePolicy(offline=True), lock_timeout=0.0)
+        download = Download(query, self.session, CachePolicy(offline=True, skip_if_locked=True))
         with collect_warnings():
             try:
                 return [row for page in download for row in page.rows]

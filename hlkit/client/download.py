@@ -81,7 +81,6 @@ class Download:
     first_page_only : stop after the first page of each parameter set
     reread_if_damaged : what to do if the cache has lost a page. True: read all pages again. False: raise
         ``DamagedDownload`` if any page was yielded already.
-    lock_timeout : seconds to wait for another program that holds the cache file, if not the usual 30
 
     Results
     -------
@@ -103,7 +102,6 @@ class Download:
     limit: int | None = None
     first_page_only: bool = False
     reread_if_damaged: bool = False
-    lock_timeout: float | None = None
 
     record: Record | None = None
     pages: int = 0
@@ -128,9 +126,7 @@ class Download:
     def cached_downloads(self) -> CachedDownloads:
         """The downloads of this query in the cache."""
         wanted_rows = 0 if self.first_page_only else self.limit  # 0: any first page is enough
-        return CachedDownloads(
-            self.query, self.session, self.cache_policy, self.progress, wanted_rows, self.lock_timeout
-        )
+        return CachedDownloads(self.query, self.session, self.cache_policy, self.progress, wanted_rows)
 
     @property
     def missing_rows(self) -> int:
