@@ -420,32 +420,24 @@ class Session(CacheMixin, _RateLimitedSession):
         except BaseException as error:
             in_flight.error = _without_frames(error)
         finally:
-            self._finish(in_flight)
+            with self._in_flight_lock:
+                if self._in_flight_by_key.get(in_flight.key) is in_flight:  # _join may have replaced it
+                    del self._in_flight_by_key[in_flight.key]
+            in_flight.done.set()
 
-    def _finish(self, in_flight: _InFlightRequest) -> None:
-        with self._in_flight_lock:
-            if self._in_flight_by_key.get(in_flight.key) is in_flight:  # _join may have replaced it
-                del self._in_flight_by_key[in_flight.key]
-        in_flight.done.set()
-
-    def _load(self, in_flight: _InFlightRequest, *, force_refresh: bool = False) -> None:
-        """Set ``body`` and ``result``, from the cache or the server. *force_refresh* does not look into the cache."""
+    def _load(self, in_flight: _InFlightRequest) -> None:
+        """Set ``body`` and ``result``, from the cache or the server."""
         spec = in_flight.spec
         try:
-            response = self.send(in_flight.request, in_flight=in_flight, force_refresh=force_refresh)
-        except CacheLocked:
-            # Only the lookup raises CacheLocked, so nothing was sent yet: request the response without the lookup. A
-            # locked write does not raise: Cache.save_response skips it.
-            if spec.cache_only:
+            in_flight.body = self.send(in_flight.request, in_flight=in_flight).content
+            if not in_flight.requests_sent:  # else _RateLimitedSession.send has already parsed the response
+                in_flight.result = spec.parse(in_flight.body)
+        except (CacheLocked, UnexpectedResponse, WrongLocation) as error:
+            # Nothing was sent yet if another program has locked the cache, or if the response was cached for another
+            # resource, which parses it differently: go on without the cache. (A locked write does not raise.)
+            if in_flight.requests_sent or (spec.cache_only and isinstance(error, CacheLocked)):
                 raise
-            response = self.send(in_flight.request, in_flight=in_flight, force_refresh=True)
-        in_flight.body = response.content
-        if in_flight.requests_sent:  # _RateLimitedSession.send has already parsed the response
-            return
-        try:
-            in_flight.result = spec.parse(in_flight.body)
-        except (UnexpectedResponse, WrongLocation):  # it was cached for another resource, which parses it differently
-            self._load(in_flight, force_refresh=True)  # once at most: it sends a request, or raises NotCached
+            in_flight.body = self.send(in_flight.request, in_flight=in_flight, force_refresh=True).content
 
     def _key_for_requests_cache(
         self, request: requests.PreparedRequest, in_flight: _InFlightRequest | None = None, **_: Any
