@@ -208,20 +208,14 @@ class StartAfterDate(Paging):
     def after(self, position: Position, page: Page, seen: SeenRows) -> Position | None:
         if not page.rows:
             return None
-        stamps = [_time_stamp(row.get(self.value)) for row in page.rows]
-        if stamps[-1] is None:
-            if not self.is_full(page):
-                return None
+        first, last = (_time_stamp(page.rows[index].get(self.value)) for index in (0, -1))
+        if self.is_full(page) and last in (None, first):
+            problem = "has no time stamp" if last is None else f"and the first of {len(page):,} share one time stamp"
             raise IncompleteDownload(
-                f"the last of {len(page):,} rows has no time stamp, so the next page cannot be requested",
+                f"the last row of a page {problem}, so the next page cannot be requested",
                 hint="narrow the filters so that fewer rows match",
             )
-        if self.is_full(page) and stamps[0] == stamps[-1]:
-            raise IncompleteDownload(
-                f"{len(page):,} rows share one time stamp, so the next page cannot be requested",
-                hint="narrow the filters so that fewer rows share it",
-            )
-        return self.first() | {self.param: stamps[-1] - 1}
+        return None if last is None else self.first() | {self.param: last - 1}
 
 
 def _time_stamp(value: Any) -> int | None:
