@@ -221,9 +221,9 @@ def test_without_the_scope_for_names_ids_work_and_names_raise(sim, tmp_path):
     [
         ({"owner": "Marcus Reed", "owner_id": NOBODY}, "select the same thing"),
         ({"owner_id": "Marcus Reed"}, "takes ids, and got text that is not an id"),
-        ({"owner": 5}, "takes text, and got 5"),
+        ({"owner": 5}, "takes one text, and got 5"),
         ({"owner": float("nan")}, "owner is empty"),
-        ({"tag": ["vip", "cold"]}, "takes one value"),
+        ({"tag": ["vip", "cold"]}, "takes one text, and got <list>"),
         ({"source": " "}, "source is empty"),
     ],
 )

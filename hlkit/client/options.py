@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from hlkit.client.arguments import number, seconds, short, truth, whole_number
+from hlkit.client.arguments import seconds, short, truth, whole_number
 from hlkit.client.dates import DATES, PERIOD, Today, Zone, bounds
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.frames.names import NAMED_BY
@@ -201,10 +201,11 @@ def _value(name: str, kind: Kind, given: Any) -> str:
     """One text; of listed values, in the spelling of the list. Raises ``InvalidRequest``."""
     if _is_null(given):
         raise InvalidRequest(f"{name} is empty", hint="leave it out")
-    if not isinstance(given, str) and (isinstance(given, Iterable) or number(given) is None):
-        raise InvalidRequest(f"{name} takes one value", hint="select several in pandas, with .isin()")
     if not isinstance(given, str):
-        raise InvalidRequest(f"{name} takes text, and got {short(given)}", hint=f'write it like {name}="..."')
+        raise InvalidRequest(
+            f"{name} takes one text, and got {short(given)}",
+            hint=f'write it like {name}="..."; select several values in pandas, with .isin()',
+        )
     text = str(given) if kind is TEXT else given.strip()
     if kind is ID:
         return _id(name, text)
