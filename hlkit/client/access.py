@@ -23,7 +23,7 @@ from hlkit.client.errors import (
 from hlkit.client.frames.names import near_names
 from hlkit.client.http.progress import Progress
 from hlkit.client.resources import CATALOG
-from hlkit.client.schema import COUNT, FLAG, NUMBER, TEXT, Resource
+from hlkit.client.schema import COUNT, FLAG, NUMBER, TEXT, Kind, Resource
 from hlkit.client.warning import collect_warnings
 
 if TYPE_CHECKING:
@@ -46,9 +46,12 @@ _COST_COLUMNS = {"resource": TEXT, "rows": COUNT, "age_s": NUMBER, "requests": C
 
 def check(context: Context, progress: Progress | None = None) -> pd.DataFrame:
     """The frame of ``Client.check``."""
-    rows = [_check_resource(context, resource, progress) for resource in CATALOG.values()]
-    frame = pd.DataFrame(rows, columns=list(_CHECK_COLUMNS))
-    return frame.astype({name: kind.dtype for name, kind in _CHECK_COLUMNS.items()})
+    return _frame([_check_resource(context, resource, progress) for resource in CATALOG.values()], _CHECK_COLUMNS)
+
+
+def _frame(rows: list[dict[str, object]], columns: dict[str, Kind]) -> pd.DataFrame:
+    dtypes = {name: kind.dtype for name, kind in columns.items()}
+    return pd.DataFrame(rows, columns=list(columns)).astype(dtypes)
 
 
 def _check_resource(context: Context, resource: Resource, progress: Progress | None) -> dict[str, object]:
@@ -95,7 +98,7 @@ def requests_for_all(context: Context, resource: Resource, rows: int | None) -> 
 
 def costs(context: Context, names: Iterable[str]) -> pd.DataFrame:
     """The frame of ``Client.costs``."""
-    rows = []
+    rows: list[dict[str, object]] = []
     for name in names:
         if not isinstance(name, str) or name not in CATALOG:
             hint = near_names(str(name), pd.Series(list(CATALOG)))
@@ -109,8 +112,7 @@ def costs(context: Context, names: Iterable[str]) -> pd.DataFrame:
                 "requests": _requests_now(context, CATALOG[name], info),
             }
         )
-    frame = pd.DataFrame(rows, columns=list(_COST_COLUMNS))
-    return frame.astype({name: kind.dtype for name, kind in _COST_COLUMNS.items()})
+    return _frame(rows, _COST_COLUMNS)
 
 
 def _requests_now(context: Context, resource: Resource, info: CacheInfo | None) -> int | None:

@@ -31,23 +31,9 @@ if TYPE_CHECKING:
 else:
     Resources = object
 
-# What tab completion shows besides the resources.
-_PUBLIC = (
-    *(
-        "analyses",
-        "check",
-        "costs",
-        "get",
-        "cached",
-        "with_names",
-        "url_of",
-        "timezone",
-        "quota",
-        "name",
-        "location_id",
-    ),
-    *("offline", "expire_after"),
-)
+# What tab completion shows besides the resources: what can be called or read, and facts about the location.
+_READING = ("analyses", "check", "costs", "get", "cached", "with_names", "url_of")
+_FACTS = ("timezone", "quota", "name", "location_id", "offline", "expire_after")
 
 
 class Client(Context, Resources):
@@ -88,7 +74,7 @@ class Client(Context, Resources):
         __getattr__ = _endpoint
 
     def __dir__(self) -> list[str]:
-        return [*CATALOG, *_PUBLIC]
+        return [*CATALOG, *_READING, *_FACTS]
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a location cannot be pickled or copied, because it holds a token; connect again instead")

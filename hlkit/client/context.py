@@ -102,12 +102,9 @@ class Context:
                 problem = "the location has no time zone"
             else:
                 problem = f"the location's time zone {short(zone_name)} is unknown"
-        except MissingScope as error:
+        except (MissingScope, NotCached) as error:
             alternative = f"{error.hint}; or "
-            problem = "the token cannot read the location's time zone"
-        except NotCached as error:
-            alternative = f"{error.hint}; or "
-            problem = "the location is not cached, and offline=True sends no requests"
+            problem = f"the location's time zone cannot be read ({error.message})"
         for name in (zone_name, self._fallback_timezone):
             zone = zone_named(name)
             if zone is not None:

@@ -381,7 +381,7 @@ class Endpoint:
             else:
                 conditions.append({"field": entry.wire, "operator": entry.operator, "value": value})
         if resource.span is not None:
-            span = resource.span.parameters(_datetime(options.since), _datetime(options.until))
+            span = resource.span.parameters(options.since, options.until)
             conditions += span.pop("filters", [])
             common |= span
         if conditions:
@@ -430,10 +430,6 @@ class Endpoint:
         if record is None:
             return None
         return tuple(str(first_page[parent.param]) for first_page in json.loads(record.parameters))
-
-
-def _datetime(instant: pd.Timestamp | None) -> dt.datetime | None:
-    return None if instant is None else instant.to_pydatetime()
 
 
 def _iso(seconds: float) -> str:

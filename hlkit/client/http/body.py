@@ -67,11 +67,8 @@ def _inner_entries(row: dict[str, Any], resource: Resource, name: str) -> Iterat
 
 def _belongs_to(row: dict[str, Any], location_id: str) -> bool:
     """Whether a row names this location, or none."""
-    named = [
-        row.get("locationId"),
-        row.get("location_id"),
-        row.get("altId") if row.get("altType") == "location" else None,
-    ]
+    alt_id = row.get("altId") if row.get("altType") == "location" else None
+    named = (row.get("locationId"), row.get("location_id"), alt_id)
     return all(name in (location_id, None, "") for name in named)
 
 
