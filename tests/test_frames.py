@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from hlkit.client.frames.builder import DataWarning, FrameBuilder
-from hlkit.client.frames.custom_fields import CustomFields
+from hlkit.client.frames.custom_fields import CustomFields, CustomFieldsAsList
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import DAY, LIST, MONEY, NUMBER, TEXT, Column
 
@@ -13,9 +13,9 @@ def definition(name, *, id="f1", key="contact.f1", kind="TEXT", model="contact")
     return {"id": id, "name": name, "fieldKey": key, "dataType": kind, "model": model}
 
 
-def frame_of(*pages, resource=CONTACTS, definitions=(), **options):
+def frame_of(*pages, resource=CONTACTS, definitions=()):
     custom = CustomFields.of(definitions, resource.model, resource.columns)
-    builder = FrameBuilder(resource.columns, resource.key, custom, **options)
+    builder = FrameBuilder(resource.columns, resource.key, custom)
     for rows in pages:
         builder.add(rows)
     return builder.frame()
@@ -162,15 +162,13 @@ def test_a_call_without_meta_has_neither_status_nor_duration():
 
 
 @pytest.mark.parametrize("odd", [3, True, "x", {"id": "f1", "value": "x"}, [3, None, ["x"]]], ids=repr)
-@pytest.mark.parametrize("as_list", [False, True])
-def test_custom_fields_with_an_unexpected_shape_do_not_affect_the_others(odd, as_list):
+def test_custom_fields_with_an_unexpected_shape_do_not_affect_the_others(odd):
     rows = [{"id": "a", "customFields": odd}, {"id": "b", "customFields": [{"id": "f1", "value": "x"}]}]
+    as_list = FrameBuilder(CONTACTS.columns, CONTACTS.key, CustomFieldsAsList())
+    as_list.add(rows)
 
-    frame = frame_of(rows, definitions=[definition("Note")], custom_as_list=as_list)
-
-    assert frame["Note"].fillna("").tolist() == ["", "x"]
-    if as_list:
-        assert frame["custom_fields"].tolist() == [[], [{"id": "f1", "value": "x"}]]
+    assert frame_of(rows, definitions=[definition("Note")])["Note"].fillna("").tolist() == ["", "x"]
+    assert as_list.frame()["custom_fields"].tolist() == [[], [{"id": "f1", "value": "x"}]]
 
 
 def test_a_custom_field_is_a_column_with_its_name_and_the_kind_of_its_data_type():
@@ -447,7 +445,7 @@ def test_only_the_fields_of_the_model_become_columns():
 
 
 def test_without_the_definitions_the_values_share_one_column():
-    builder = FrameBuilder(CONTACTS.columns, CONTACTS.key, None, custom_as_list=True)
+    builder = FrameBuilder(CONTACTS.columns, CONTACTS.key, CustomFieldsAsList())
     builder.add([{"id": "a", "customFields": [{"id": "f1", "fieldValueString": "x"}]}, {"id": "b"}])
 
     assert builder.frame()["custom_fields"].tolist() == [[{"id": "f1", "value": "x"}], []]

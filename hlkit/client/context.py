@@ -16,7 +16,7 @@ from hlkit.client.cached_downloads import CachePolicy
 from hlkit.client.download import Download
 from hlkit.client.errors import HlkitError, MissingScope, NotCached, advice
 from hlkit.client.frames.builder import RowReader
-from hlkit.client.frames.custom_fields import CustomFields
+from hlkit.client.frames.custom_fields import CustomFields, CustomFieldsAsList
 from hlkit.client.http.download_records import Record
 from hlkit.client.http.progress import Progress
 from hlkit.client.http.rate_limit import Quota
@@ -140,8 +140,8 @@ class Context:
 
     def custom_fields_of(
         self, resource: Resource, *, refresh: bool = False, progress: Progress | None = None
-    ) -> CustomFields | None:
-        """The custom fields of *resource*; ``None``, with one warning, if their definitions cannot be read."""
+    ) -> CustomFields:
+        """The custom fields of *resource*; as one list, with one warning, if their definitions cannot be read."""
         try:
             definitions = self.resources["custom_fields"].raw(None, refresh=refresh, progress=progress)
         except (MissingScope, NotCached) as error:
@@ -150,7 +150,7 @@ class Context:
                 "custom_fields, as a list of id and value",
                 error.hint,
             )
-            return None
+            return CustomFieldsAsList()
         return CustomFields.of(definitions, resource.model or "", resource.columns)
 
     def cached_custom_fields(self, resource: Resource) -> CustomFields | None:

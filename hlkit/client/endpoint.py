@@ -203,12 +203,11 @@ class Endpoint:
         return self._finish_frame(builder, download, options)
 
     def _builder(self, options: ReadOptions) -> FrameBuilder:
-        """A builder for the resource's columns, and its custom fields if they are wanted and can be read."""
-        custom, as_list = None, False
+        """A builder for the resource's columns, and its custom fields if they are wanted."""
+        custom = None
         if self.resource.model is not None and options.custom_fields:
             custom = self._context.custom_fields_of(self.resource, refresh=options.refresh, progress=options.progress)
-            as_list = custom is None
-        return FrameBuilder(self.resource.columns, self.resource.key, custom, custom_as_list=as_list)
+        return FrameBuilder(self.resource.columns, self.resource.key, custom)
 
     def _finish_frame(self, builder: FrameBuilder, download: Download, options: ReadOptions) -> pd.DataFrame:
         """The frame of the wanted rows, with its provenance in ``attrs``. Warns about values that did not fit."""

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from hlkit.client.frames import values
-from hlkit.client.frames.custom_fields import ALL_IN_ONE, CustomFields, id_value_pairs
+from hlkit.client.frames.custom_fields import CustomFields
 from hlkit.client.memory import without_garbage_collection
 from hlkit.client.schema import Column
 from hlkit.client.warning import warn
@@ -31,15 +31,13 @@ class DataWarning(UserWarning):
 class FrameBuilder:
     """Collects pages and returns one frame.
 
-    ``custom`` is ``None`` if the custom fields are not wanted or their definitions cannot be read; with
-    ``custom_as_list`` their values then share one column. ``misfits`` counts, by column, the values that did not
+    ``custom`` is ``None`` if the custom fields are not wanted. ``misfits`` counts, by column, the values that did not
     fit; ``unknown_fields``, by field id, those without a definition; ``skipped``, the entries that are not objects.
     """
 
     columns: Sequence[Column]
     key: str
     custom: CustomFields | None = None
-    custom_as_list: bool = False
     misfits: Counter[str] = field(default_factory=Counter)
     unknown_fields: Counter[str] = field(default_factory=Counter)
     skipped: int = 0
@@ -47,10 +45,7 @@ class FrameBuilder:
 
     @property
     def all_columns(self) -> list[Column]:
-        extra = list(self.custom.columns.values()) if self.custom else []
-        if self.custom_as_list:
-            extra.append(ALL_IN_ONE)
-        return [*self.columns, *extra]
+        return [*self.columns, *(self.custom.columns.values() if self.custom else ())]
 
     def clear(self) -> None:
         """Forget all rows, and what did not fit."""
@@ -73,8 +68,6 @@ class FrameBuilder:
                     self._append(self.custom.columns[field_id], wire_values)
                 self._count_misfits("customFields", invalid)
                 self.unknown_fields += unknown
-            if self.custom_as_list:
-                self._append(ALL_IN_ONE, [id_value_pairs(row) for row in rows])
             self.skipped += skipped
 
     def _append(self, column: Column, wire_values: list[Any]) -> None:

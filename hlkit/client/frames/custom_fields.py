@@ -26,7 +26,6 @@ _FIELD_KINDS = {
     "SIGNATURE": LIST,
     "DATE": DAY,
 }
-ALL_IN_ONE = Column("custom_fields", "customFields", LIST, private=True)  # used if their names cannot be read
 
 
 @dataclass(frozen=True)
@@ -78,6 +77,17 @@ class CustomFields:
                 if value not in (None, []):
                     by_field[field_id][number] = value
         return by_field, invalid, unknown
+
+
+class CustomFieldsAsList(CustomFields):
+    """All custom fields in one column, as a list of id and value: used if their definitions cannot be read."""
+
+    def __init__(self) -> None:
+        super().__init__({"": Column("custom_fields", "customFields", LIST, private=True)}, {})
+
+    def values(self, rows: Sequence[Row]) -> tuple[dict[str, list[Any]], int, Counter[str]]:
+        pairs = [[{"id": item.get("id"), "value": _value(item)} for item in _items(row)[0]] for row in rows]
+        return {"": pairs}, 0, Counter()
 
 
 def _clean_text(row: Row, key: str) -> str:
@@ -154,11 +164,6 @@ def _as_text(value: Any) -> Any:
     if isinstance(value, (list, dict)):
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return value
-
-
-def id_value_pairs(row: Row) -> list[dict[str, Any]]:
-    """A row's custom fields without their names."""
-    return [{"id": item.get("id"), "value": _value(item)} for item in _items(row)[0]]
 
 
 def _items(row: Row) -> tuple[list[Row], int]:
