@@ -182,9 +182,7 @@ class Endpoint:
         try:
             builder = self._builder(options)
             if self.resource.parent is not None:  # read once: .resume() must use the same parents
-                all_parents = options.all_parents or options.parents is None
-                parents = self._parent_ids(options, resume_parents)
-                options = replace(options, parents=parents, all_parents=all_parents)
+                options = replace(options, parents=self._parent_ids(options, resume_parents))
             limit = self._limit_for_server(options)
             download = self._download(options, limit=limit, generation=generation, reread_if_damaged=True)
         except HlkitError as error:  # while reading the custom fields' definitions or the parents
@@ -355,12 +353,11 @@ class Endpoint:
         download.progress.on_note(f"{self.resource.name} · {cost}")
 
     def _query(self, options: ReadOptions) -> Query:
-        all_parents = options.all_parents or options.parents is None
         return Query(
             self.resource,
             self._context.location_id,
             self._parameter_sets(options),
-            family=family_of(options.filters, all_parents=all_parents),
+            family=family_of(options.filters, all_parents=options.all_parents),
             since=None if options.since is None else options.since.timestamp(),
             until=None if options.until is None else options.until.timestamp(),
         )
@@ -416,7 +413,7 @@ class Endpoint:
         parent = self.resource.parent
         assert parent is not None
         cached = CachedDownloads(
-            self._query(replace(options, parents=(), all_parents=True)),
+            self._query(replace(options, parents=())),
             self._context.session,
             self._cache_policy(options),
             options.progress or Progress(),

@@ -43,7 +43,7 @@ def resolve_names(context: Context, resource: Resource, options: ReadOptions) ->
             parents = ids
         else:
             filters[key] = ids[0]
-    return replace(options, filters=filters, parents=parents, names={})
+    return replace(options, filters=filters, parents=parents, all_parents=parents is None, names={})
 
 
 def report_empty(context: Context, resource: Resource, options: ReadOptions, download: Download) -> None:

@@ -143,7 +143,8 @@ def refuse_positional(call: str, values: Sequence[Any], allowed: Collection[str]
 class ReadOptions:
     """The options of one read, checked.
 
-    ``parents`` are the ids of the rows that a resource is read for, one request each. ``names`` holds the names (or
+    ``parents`` are the ids of the rows that a resource is read for, one request each; ``all_parents`` is whether they
+    were not given, so that it is read for all. ``names`` holds the names (or
     ids) that were given instead of ids, under the filter that takes the id.
     """
 
@@ -155,7 +156,7 @@ class ReadOptions:
     custom_fields: bool = True
     confirm: bool = False
     parents: tuple[str, ...] | None = None
-    all_parents: bool = False  # the parents were not given, so they are all that there are
+    all_parents: bool = True
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     progress: Progress | None = None
     filters: Mapping[str, Any] = field(default_factory=dict)
@@ -178,13 +179,15 @@ def validate(resource: Resource, given: Mapping[str, Any], zone: Zone, today: To
         raise InvalidRequest(
             f"progress={short(progress)} is not a Progress", hint="leave it out, or subclass Progress"
         )
+    parents = ids(resource.parent.key, given.get(resource.parent.key)) if resource.parent else None
     options = ReadOptions(
         limit=whole_number("limit", given["limit"], 1, "leave it out for all rows") if "limit" in given else None,
         refresh=truth("refresh", given.get("refresh", False)),
         expire_after=seconds("expire_after", given["expire_after"]) if "expire_after" in given else None,
         custom_fields=truth("custom_fields", given.get("custom_fields", True)),
         confirm=truth("confirm", given.get("confirm", False)),
-        parents=ids(resource.parent.key, given.get(resource.parent.key)) if resource.parent else None,
+        parents=parents,
+        all_parents=parents is None,
         progress=progress,
         names=_names(resource, given),
         filters={
