@@ -158,7 +158,7 @@ class Download:
         resource, has_skipped_pages = self.query.resource, False
         for number, parameters in enumerate(self.query.parameter_sets, start=1):
             is_last_set = number == len(self.query.parameter_sets)
-            seen = SeenRows(resource.name, resource.row_ids, resource.total)
+            seen = SeenRows(resource.name, resource.total)
             page: Page | None = None
             for page in self._skipping_failed_parents(parameters, self._read_set(parameters, seen)):
                 yield page

@@ -176,7 +176,7 @@ class Resource:
     """One kind of record in HighLevel, and everything needed to read it.
 
     ``rows`` is the dotted path of the rows in a response, or of its only record (``single``).
-    ``row_ids`` are the wire names of a row's id; ``total`` is the path of the announced number of rows.
+    ``total`` is the path of the announced number of rows.
     ``location_parameter`` is the parameter for the location id, ``None`` if the path has it. ``altType`` is added.
     ``explode`` is the list inside each row that holds the actual rows; the outer row is then their ``parent``.
     ``constant_parameters`` are sent with every request. ``parameter_sets``: the resource is read once with each of
@@ -194,7 +194,6 @@ class Resource:
     version: str = "2021-07-28"
     scope: str = ""
     paging: Paging = field(default_factory=NoPaging)
-    row_ids: tuple[str, ...] = ("id", "_id")
     total: str | None = None
     single: bool = False
     explode: str | None = None

@@ -10,6 +10,7 @@ from typing import Any
 from hlkit.client.seen_ids import SeenIds
 from hlkit.client.text import canonical_json
 
+ROW_IDS = ("id", "_id")  # the names that HighLevel uses for a row's id
 Position = dict[str, Any]  # the parameters that select a page: {"page": 2}
 
 
@@ -65,7 +66,6 @@ class SeenRows:
     """
 
     resource: str
-    row_ids: tuple[str, ...] = ("id",)
     total_path: str | None = None
     row_count: int = 0
     new_count: int = 0
@@ -100,8 +100,8 @@ class SeenRows:
         return self._arrived[_key(position)]
 
     def id_of(self, row: Mapping[str, Any]) -> str | None:
-        """The row's id as text, from the first of ``row_ids`` that it has."""
-        return next((str(row[name]) for name in self.row_ids if isinstance(row.get(name), str | int)), None)
+        """The row's id as text, from the first of ``ROW_IDS`` that it has."""
+        return next((str(row[name]) for name in ROW_IDS if isinstance(row.get(name), str | int)), None)
 
     def ids_on(self, page: Page) -> set[str]:
         return {row_id for row in page.rows if (row_id := self.id_of(row)) is not None}

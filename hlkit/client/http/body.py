@@ -12,7 +12,7 @@ import msgspec
 from hlkit.client.errors import UnexpectedResponse, WrongLocation
 from hlkit.client.memory import without_garbage_collection
 from hlkit.client.schema import Resource
-from hlkit.client.seen_rows import Page, get_path
+from hlkit.client.seen_rows import ROW_IDS, Page, get_path
 
 MAX_OBJECTS = 500_000  # objects and lists in one response; a page of 500 rows has a tenth of that
 MAX_VALUES = 3_000_000
@@ -142,7 +142,7 @@ def _entries(payload: dict[str, Any], resource: Resource) -> list[Any]:
     """
     entries = get_path(payload, resource.rows)
     if resource.single:
-        is_bare_row = entries is None and any(name in payload for name in resource.row_ids)
+        is_bare_row = entries is None and any(name in payload for name in ROW_IDS)
         row = payload if is_bare_row else entries
         entries = [row] if isinstance(row, dict) else None
     if isinstance(entries, list) and (not entries or any(isinstance(entry, dict) for entry in entries)):
