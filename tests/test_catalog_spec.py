@@ -47,7 +47,7 @@ def _sent(resource):
         | set(resource.constant_parameters)
         | {name for one in resource.parameter_sets for name in one}
     )
-    names |= {entry.wire for entry in resource.filters.values() if entry.operator is None}
+    names |= {entry.wire for entry in resource.filters.values() if resource.method == "GET"}
     names |= set(location_parameters(resource.location_parameter, "loc1"))
     for position in ("param", "params"):
         value = getattr(resource.paging, position, ())
@@ -57,7 +57,7 @@ def _sent(resource):
     if resource.parent and f"{{{resource.parent.param}}}" not in resource.path:
         names.add(resource.parent.param)
     names |= {getattr(resource.span, end, None) for end in ("start", "end")} - {None}
-    if any(entry.operator for entry in resource.filters.values()):
+    if resource.method == "POST" and resource.filters:
         names.add("filters")
     return names
 

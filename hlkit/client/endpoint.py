@@ -368,14 +368,11 @@ class Endpoint:
         A filter on a parameter in which the resource's own sets differ (``channel`` of messages) replaces them.
         """
         resource = self.resource
-        common: dict[str, Any] = {}
+        common = {resource.filters[name].wire: value for name, value in options.filters.items()}
         conditions: list[dict[str, Any]] = []
-        for name, value in options.filters.items():
-            entry = resource.filters[name]
-            if entry.operator is None:
-                common[entry.wire] = value
-            else:
-                conditions.append({"field": entry.wire, "operator": entry.operator, "value": value})
+        if resource.method == "POST":  # a search, which takes its filters as a list
+            conditions = [{"field": wire, "operator": "eq", "value": value} for wire, value in common.items()]
+            common = {}
         if resource.span is not None:
             span = resource.span.parameters(options.since, options.until)
             conditions += span.pop("filters", [])

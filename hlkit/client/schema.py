@@ -151,14 +151,10 @@ def wire_day(instant: dt.datetime) -> str:
 
 @dataclass(frozen=True)
 class Filter:
-    """A filter that the server applies. ``wire`` is its name in the request.
-
-    ``operator`` is for an entry in the ``filters`` of a search; ``None`` makes it a plain parameter.
-    """
+    """A filter that the server applies. ``wire`` is its name in the request: in the query, or in a search's filters."""
 
     kind: Kind
     wire: str
-    operator: str | None = "eq"
     doc: str = ""
 
 

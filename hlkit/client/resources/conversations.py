@@ -40,11 +40,10 @@ MESSAGES = Resource(
         "channel": Filter(
             CHOICE("Call", "SMS", "Email", "WhatsApp", "Instagram", "Facebook"),
             "channel",
-            operator=None,
             doc="the channel it was sent on",
         ),
-        "contact_id": Filter(ID, "contactId", operator=None, doc="the contact it is from or to"),
-        "conversation_id": Filter(ID, "conversationId", operator=None, doc="the conversation it is in"),
+        "contact_id": Filter(ID, "contactId", doc="the contact it is from or to"),
+        "conversation_id": Filter(ID, "conversationId", doc="the conversation it is in"),
     },
     columns=(
         Column("message_id", "id", ID),
@@ -85,8 +84,8 @@ CONVERSATIONS = Resource(
     total="total",
     constant_parameters={"status": "all", "sortBy": "last_message_date", "sort": "asc"},
     filters={
-        "contact_id": Filter(ID, "contactId", operator=None, doc="the contact it is with"),
-        "owner_id": Filter(ID, "assignedTo", operator=None, doc="the user the conversation belongs to"),
+        "contact_id": Filter(ID, "contactId", doc="the contact it is with"),
+        "owner_id": Filter(ID, "assignedTo", doc="the user the conversation belongs to"),
     },
     columns=(
         Column("conversation_id", "id", ID),

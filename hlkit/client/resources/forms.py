@@ -44,7 +44,7 @@ FORM_SUBMISSIONS = Resource(
     total="meta.total",
     when="created_at",
     span=_ALL_TIME,
-    filters={"form_id": Filter(ID, "formId", operator=None, doc="the form that was submitted")},
+    filters={"form_id": Filter(ID, "formId", doc="the form that was submitted")},
     columns=(
         Column("submission_id", "id", ID),
         Column("form_id", "formId", ID),
@@ -88,7 +88,7 @@ SURVEY_SUBMISSIONS = Resource(
     total="meta.total",
     when="created_at",
     span=_ALL_TIME,
-    filters={"survey_id": Filter(ID, "surveyId", operator=None, doc="the survey that was submitted")},
+    filters={"survey_id": Filter(ID, "surveyId", doc="the survey that was submitted")},
     columns=(
         Column("submission_id", "id", ID),
         Column("survey_id", "surveyId", ID),

@@ -31,7 +31,7 @@ _LISTED_BY_DATE: dict[str, Any] = {
     "when": "created_at",
     "span": QueryRange("startAt", "endAt", wire_day, margin=ONE_DAY),
 }
-_CONTACT = {"contact_id": Filter(ID, "contactId", operator=None, doc="the contact who pays")}
+_CONTACT = {"contact_id": Filter(ID, "contactId", doc="the contact who pays")}
 _PAYER = (
     Column("contact_id", "contactId", ID),
     Column("contact_name", "contactName", TEXT, private=True),
@@ -54,7 +54,7 @@ INVOICES = Resource(
     scope="invoices.readonly",
     total="total",
     **_LISTED_BY_DATE,
-    filters={"status": Filter(TEXT, "status", operator=None, doc="a status, such as paid"), **_CONTACT},
+    filters={"status": Filter(TEXT, "status", doc="a status, such as paid"), **_CONTACT},
     columns=(
         Column("invoice_id", "_id", ID),
         Column("number", "invoiceNumber", TEXT),
@@ -84,7 +84,7 @@ ORDERS = Resource(
     scope="payments/orders.readonly",
     total="totalCount",
     **_LISTED_BY_DATE,
-    filters={"status": Filter(TEXT, "status", operator=None, doc="a status, such as completed"), **_CONTACT},
+    filters={"status": Filter(TEXT, "status", doc="a status, such as completed"), **_CONTACT},
     columns=(
         Column("order_id", "_id", ID),
         *_PAYER,
@@ -116,7 +116,7 @@ TRANSACTIONS = Resource(
     total="totalCount",
     **_LISTED_BY_DATE,
     filters={
-        "subscription_id": Filter(ID, "subscriptionId", operator=None, doc="the subscription it pays"),
+        "subscription_id": Filter(ID, "subscriptionId", doc="the subscription it pays"),
         **_CONTACT,
     },
     columns=(
