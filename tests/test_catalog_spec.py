@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hlkit.client.pagination import SearchAfter
-from hlkit.client.paths import location_parameters
+from hlkit.client.query import Query
 from hlkit.client.resources import CATALOG
 
 SPECS = Path(__file__).parent / "facts" / "openapi"
@@ -42,13 +42,9 @@ def _operation(resource):
 
 def _sent(resource):
     """The parameters that a full read sends, beside those that stand in the path."""
-    names = (
-        set(resource.paging.first())
-        | set(resource.constant_parameters)
-        | {name for one in resource.parameter_sets for name in one}
-    )
+    first_pages = Query(resource, "loc1", resource.parameter_sets).first_page_parameters
+    names = {name for parameters in first_pages for name in parameters}
     names |= {entry.wire for entry in resource.filters.values() if resource.method == "GET"}
-    names |= set(location_parameters(resource.location_parameter, "loc1"))
     for position in ("param", "params"):
         value = getattr(resource.paging, position, ())
         names |= {value} if isinstance(value, str) else set(value)

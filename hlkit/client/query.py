@@ -94,7 +94,8 @@ class Query:
     def _request_parameters(self, parameters: Mapping[str, Any], position: Position) -> dict[str, Any]:
         """The parameters of one request: the location, the resource's constants, the parameter set and the page."""
         resource = self.resource
-        location = location_parameters(resource.location_parameter, self.location_id)
+        name = None if "{locationId}" in resource.path else resource.location_parameter
+        location = location_parameters(name, self.location_id)
         not_in_path = {name: value for name, value in parameters.items() if f"{{{name}}}" not in resource.path}
         return {**location, **resource.constant_parameters, **not_in_path, **position}
 

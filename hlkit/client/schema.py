@@ -173,7 +173,8 @@ class Resource:
 
     ``rows`` is the dotted path of the rows in a response, or of its only record (``single``).
     ``total`` is the path of the announced number of rows.
-    ``location_parameter`` is the parameter for the location id, ``None`` if the path has it. ``altType`` is added.
+    ``location_parameter`` is the parameter for the location id if the path does not hold it; ``None`` if it takes none.
+    ``altType`` is added.
     ``explode`` is the list inside each row that holds the actual rows; the outer row is then their ``parent``.
     ``constant_parameters`` are sent with every request. ``parameter_sets``: the resource is read once with each of
     these; ``parent``: once for each row of another resource. ``model`` is whose custom fields the rows have. ``when``

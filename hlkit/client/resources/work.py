@@ -7,7 +7,6 @@ TASKS = Resource(
     name="tasks",
     method="POST",
     path="/locations/{locationId}/tasks/search",
-    location_parameter=None,
     rows="tasks",
     doc="Tasks, with owner and due date. HighLevel does not report when a task was completed.",
     scope="locations/tasks.readonly",
