@@ -66,13 +66,12 @@ class File:
             while True:
                 try:
                     result = work(self._open())
+                    self._set_lock_timeout(LOCK_TIMEOUT)
+                    return result
                 except (sqlite3.Error, OSError) as error:
                     if self.path is None:
                         raise
                     problem = error
-                else:
-                    self._set_lock_timeout(LOCK_TIMEOUT)
-                    return result
                 if _code(problem) in _BUSY:
                     self._set_lock_timeout(_REPEATED_LOCK_TIMEOUT)
                     raise _locked_error()
