@@ -120,12 +120,11 @@ class CachedDownloads:
     def find_related(self) -> Record | None:
         """The newest download of the same family and dates that this call can continue or, offline, read.
 
-        Raises ``CacheLocked``.
+        Raises ``CacheLocked`` offline.
         """
         query, offline = self.query, self.policy.offline
         kind = (query.family_id_in(self.session), query.since, query.until)
-        records = self.when_unlocked(self._cache.downloads) if offline else self._cache.downloads()
-        for record in records:  # newest first
+        for record in self._read_cache(self._cache.downloads) or []:  # newest first
             if (record.family, record.since, record.until) != kind:
                 continue
             if record.finished_at is not None:
@@ -164,22 +163,26 @@ class CachedDownloads:
                     raise
             self.progress.wait(0.1)
 
-    def _find(self) -> tuple[list[Record] | None, Record | None]:
-        """The records of the query, and the best of them. Both are ``None`` while another program holds the file.
+    def _read_cache(self, read: Callable[[], T]) -> T | None:
+        """What *read* returns; ``None`` while another program holds the cache file.
 
         Raises ``CacheLocked`` offline, where there is no server to use instead.
         """
-
-        def read() -> tuple[list[Record], Record | None]:
-            records = self._cache.downloads(query_id=self.query.id_in(self.session))
-            return records, self._best(records)
-
         if self.policy.offline:
             return self.when_unlocked(read)
         try:
             return read()
         except CacheLocked:
-            return None, None
+            return None
+
+    def _find(self) -> tuple[list[Record] | None, Record | None]:
+        """The records of the query, and the best of them. Both are ``None`` while another program holds the file."""
+
+        def read() -> tuple[list[Record], Record | None]:
+            records = self._cache.downloads(query_id=self.query.id_in(self.session))
+            return records, self._best(records)
+
+        return self._read_cache(read) or (None, None)
 
     def _begin(self, records: list[Record] | None) -> Record:
         """A new record, or one that another thread or program created since *records* were read."""

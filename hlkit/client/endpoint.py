@@ -18,7 +18,7 @@ import pandas as pd
 
 from hlkit.client.cached_downloads import CachedDownloads, CachePolicy
 from hlkit.client.download import Download
-from hlkit.client.errors import CacheLocked, HlkitError, InvalidRequest, InvalidToken, UnexpectedResponse
+from hlkit.client.errors import HlkitError, InvalidRequest, InvalidToken, UnexpectedResponse
 from hlkit.client.frames.builder import DataWarning, FrameBuilder, skipped_message
 from hlkit.client.http.progress import Progress, current_progress
 from hlkit.client.http.rate_limit import duration
@@ -416,10 +416,7 @@ class Endpoint:
             options.progress or Progress(),
             self._limit_for_server(options),
         )
-        try:
-            record = cached.find_related()
-        except CacheLocked:
-            return None
+        record = cached.find_related()
         if record is None:
             return None
         return tuple(str(first_page[parent.param]) for first_page in json.loads(record.parameters))
