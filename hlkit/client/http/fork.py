@@ -23,7 +23,7 @@ def register(
 ) -> None:
     """For as long as *holder* lives, call *before* with it before each fork, and *after* or *in_child* after it.
 
-    *after* is called in the parent.
+    *after* is called in the parent. Python keeps the hooks forever; they do nothing once *holder* is gone.
     """
     reference = weakref.ref(holder)
 
