@@ -151,7 +151,7 @@ def wire_day(instant: dt.datetime) -> str:
 
 @dataclass(frozen=True)
 class Filter:
-    """A filter that the server applies. ``wire`` is its name in the request: in the query, or in a search's filters."""
+    """A filter that the server applies. ``wire`` is its name, in the query or in the ``filters`` of a search."""
 
     kind: Kind
     wire: str
@@ -172,9 +172,8 @@ class Resource:
     """One kind of record in HighLevel, and everything needed to read it.
 
     ``rows`` is the dotted path of the rows in a response, or of its only record (``single``).
-    ``total`` is the path of the announced number of rows.
-    ``location_parameter`` is the parameter for the location id if the path does not hold it; ``None`` if it takes none.
-    ``altType`` is added.
+    ``total`` is the path of the announced number of rows. ``location_parameter`` is the parameter for the location
+    id, unless the path has it; ``None`` if there is none. ``altType`` is added.
     ``explode`` is the list inside each row that holds the actual rows; the outer row is then their ``parent``.
     ``constant_parameters`` are sent with every request. ``parameter_sets``: the resource is read once with each of
     these; ``parent``: once for each row of another resource. ``model`` is whose custom fields the rows have. ``when``
