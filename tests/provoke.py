@@ -32,7 +32,7 @@ import hlkit as hl
 from hlkit.client import cached_downloads
 from hlkit.client.http import sqlite_file as file_module
 from hlkit.client.http.progress import Progress
-from hlkit.client.http.session import RequestSpec
+from hlkit.client.http.request import RequestSpec
 
 LOG = io.StringIO()
 file_module.LOCK_TIMEOUT = cached_downloads.LOCK_TIMEOUT = 0.05

@@ -19,7 +19,8 @@ from typing import Any
 
 from hlkit.client.http.body import decode
 from hlkit.client.http.cache import Cache
-from hlkit.client.http.session import RequestSpec, Session
+from hlkit.client.http.request import RequestSpec
+from hlkit.client.http.session import Session
 from hlkit.client.http.token import Token
 
 TOKEN = "pit-00000000-0000-0000-0000-00000000000a"

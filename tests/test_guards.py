@@ -278,7 +278,7 @@ def test_cancel_what_nobody_waits_for(is_guarded, monkeypatch):
     """A canceled download continues in the background."""
     if not is_guarded:
         monkeypatch.setattr(session.Session, "_detach", lambda self, in_flight, spec: None)
-        monkeypatch.setattr(session._InFlightRequest, "is_canceled", False)
+        monkeypatch.setattr(session.InFlightRequest, "is_canceled", False)
     progress = Progress()
 
     def stopped(connection, request):

@@ -27,7 +27,7 @@ LAYERS = [
 ]
 STARTS_THE_SIMULATION = {"hlkit.connection", "hlkit.cli.commands"}
 HTTP = {"requests", "requests_cache", "urllib3", "http", "httpx", "aiohttp"}
-SPEAKS_HTTP = {f"hlkit.client.http.{name}" for name in ("cache", "session", "transport")}
+SPEAKS_HTTP = {f"hlkit.client.http.{name}" for name in ("cache", "request", "session", "transport")}
 
 
 def modules(folder: Path = ROOT / "hlkit") -> dict[str, Path]:

@@ -44,8 +44,9 @@ from hlkit.client.errors import (
 from hlkit.client.http.cache import Cache
 from hlkit.client.http.download_records import Record
 from hlkit.client.http.progress import Progress, ProgressUpdate
+from hlkit.client.http.request import RequestSpec
 from hlkit.client.http.retry import RetryBudget
-from hlkit.client.http.session import RequestSpec, Session
+from hlkit.client.http.session import Session
 from hlkit.client.pagination import Offset, PageNumber, SearchAfter
 from hlkit.client.query import Query
 from hlkit.client.seen_rows import Page, Position, SeenRows

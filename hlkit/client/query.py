@@ -13,7 +13,8 @@ from typing import Any
 from urllib.parse import quote
 
 from hlkit.client.http.body import read_page
-from hlkit.client.http.session import RequestSpec, Session
+from hlkit.client.http.request import RequestSpec
+from hlkit.client.http.session import Session
 from hlkit.client.paths import location_parameters
 from hlkit.client.schema import Resource
 from hlkit.client.seen_rows import Page, Position

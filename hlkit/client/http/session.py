@@ -25,8 +25,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -48,8 +47,9 @@ from hlkit.client.http import fork
 from hlkit.client.http.cache import Cache
 from hlkit.client.http.progress import Progress
 from hlkit.client.http.rate_limit import INTERVAL, RateLimiter
+from hlkit.client.http.request import InFlightRequest, RequestSpec
 from hlkit.client.http.responses import error_for, retry_after
-from hlkit.client.http.retry import RetryBudget, RetryState
+from hlkit.client.http.retry import RetryState
 from hlkit.client.http.token import Token, same_host
 from hlkit.client.http.transport import Adapter, Failure, RawResponse, send_once
 from hlkit.client.text import canonical_json
@@ -57,96 +57,7 @@ from hlkit.client.text import canonical_json
 # A response without a length (no Content-Length, chunked encoding or compression) looks complete even if it was cut
 # off. From a server whose other responses have one, it is requested up to this many times, and the longest is used.
 MAX_COMPARED = 3
-CANCEL_GRACE = 0.5  # seconds that a canceled caller waits for a response that is already on its way
 _log = logging.getLogger("hlkit")
-
-
-@dataclass(eq=False)
-class RequestSpec:
-    """One request to the API, and how to handle it. ``fetch`` sets the last two fields.
-
-    Parameters
-    ----------
-    method, path, params, body : the HTTP request
-    version : the API version, such as ``2021-07-28``
-    parse : turns the response's body into the result that ``fetch`` returns. It raises ``UnexpectedResponse`` or
-        ``WrongLocation`` if the body is not usable. Such a response is requested again, and never cached.
-    resource, scope : the resource requested and the scope that it needs, for error messages
-    key_prefix : the start of the cache key. All requests of one download share it.
-    occurrence : 1, or 2 if a download requests the same page again, to see if it has changed. Each has its own cache
-        entry.
-    cache_only : send nothing; raise ``NotCached`` if the response is not cached
-    progress : is notified of waits, and can cancel the request
-    retry_budget : all requests of one download share it
-    may_be_truncated : called with the result; true if rows may be missing without any sign of it. A response without
-        a length is then requested twice.
-    requests_sent : the number of HTTP requests, retries included. 0 if the response was cached or another caller's.
-    from_network : whether the response came over the network, for this caller or for the one whose request it joined
-    """
-
-    method: str
-    path: str
-    version: str
-    parse: Callable[[bytes], Any]
-    params: Mapping[str, Any] = field(default_factory=dict)
-    body: Mapping[str, Any] | None = None
-    resource: str = ""
-    scope: str = ""
-    key_prefix: str = ""
-    occurrence: int = 1
-    cache_only: bool = False
-    progress: Progress = field(default_factory=Progress)
-    retry_budget: RetryBudget = field(default_factory=RetryBudget)
-    may_be_truncated: Callable[[Any], bool] = lambda result: False
-    requests_sent: int = 0
-    from_network: bool = False
-
-
-class _InFlightRequest(Progress):
-    """A request in flight. It was started for ``spec``; callers with an identical request join it.
-
-    ``waiters`` are the specs of all callers. The set is only ever replaced as a whole, so that it can be read without
-    a lock.
-
-    The rate limiter and the retries get this object as the progress that can cancel them. It is canceled once all
-    callers are, and reports waits to the caller who started the request.
-
-    Once ``done`` is set, there is an ``error``, or the ``body`` and the ``result`` of parsing it with ``spec``. A
-    caller who joined parses the body with its own spec.
-    """
-
-    def __init__(self, key: str, request: requests.PreparedRequest, spec: RequestSpec) -> None:
-        super().__init__()
-        self.key, self.request, self.spec = key, request, spec
-        self.waiters = frozenset({spec})
-        self.requests_sent = 0
-        self.done = threading.Event()
-        self.error: BaseException | None = None
-        self.body = b""
-        self.result: Any = None
-
-    @property
-    def is_canceled(self) -> bool:
-        return super().is_canceled or all(spec.progress.is_canceled for spec in self.waiters)
-
-    def on_wait(self, seconds: float, why: str) -> None:
-        self.spec.progress.on_wait(seconds, why)
-
-    def wait_until_done(self, spec: RequestSpec) -> None:
-        """Wait until done, or until the caller with this spec cancels.
-
-        Raises ``Canceled`` or ``KeyboardInterrupt`` within ``CANCEL_GRACE`` seconds.
-        """
-        try:
-            while not self.done.wait(0.05):
-                spec.progress.raise_if_canceled()
-        except (KeyboardInterrupt, Canceled):
-            others = self.waiters - {spec}
-            if not others:
-                self.cancel()  # no further attempts
-                # If the program ends now, so does the request's thread: give a response on its way time to be cached.
-                self.done.wait(CANCEL_GRACE)
-            raise
 
 
 class _RateLimitedSession(requests.Session):
@@ -185,7 +96,7 @@ class _RateLimitedSession(requests.Session):
         does the call: nothing would show that the other responses lack rows.
         """
         # CacheMixin.send passes on the keyword arguments that it does not use itself.
-        in_flight: _InFlightRequest = options["in_flight"]
+        in_flight: InFlightRequest = options["in_flight"]
         spec = in_flight.spec
         if spec.cache_only:  # CacheMixin calls this method only if it has no usable response
             raise NotCached("a page is not in the cache, or cannot be read there", hint="read it again")
@@ -315,7 +226,7 @@ class Session(CacheMixin, _RateLimitedSession):
 
     def _reset_in_flight(self) -> None:
         self._in_flight_lock = threading.Lock()
-        self._in_flight_by_key: dict[str, _InFlightRequest] = {}
+        self._in_flight_by_key: dict[str, InFlightRequest] = {}
 
     def __repr__(self) -> str:
         return f"<Session with {urlsplit(self.base_url).netloc}>"
@@ -392,28 +303,28 @@ class Session(CacheMixin, _RateLimitedSession):
 
     # ---- requests in flight
 
-    def _join(self, key: str, request: requests.PreparedRequest, spec: RequestSpec) -> _InFlightRequest:
+    def _join(self, key: str, request: requests.PreparedRequest, spec: RequestSpec) -> InFlightRequest:
         """The request in flight for this key, with *spec* among its waiters. Starts one if there is none."""
         with self._in_flight_lock:
             in_flight = self._in_flight_by_key.get(key)
             # A cache-only caller must not start or wait for a request over the network, and a caller that may send
             # must not receive the NotCached error of a cache-only one.
             if in_flight is None or in_flight.is_canceled or in_flight.spec.cache_only != spec.cache_only:
-                in_flight = _InFlightRequest(key, request, spec)
+                in_flight = InFlightRequest(key, request, spec)
                 self._in_flight_by_key[key] = in_flight
                 threading.Thread(target=self._run, args=(in_flight,), name="hlkit-request", daemon=True).start()
             else:
                 in_flight.waiters |= {spec}
             return in_flight
 
-    def _detach(self, in_flight: _InFlightRequest, spec: RequestSpec) -> None:
+    def _detach(self, in_flight: InFlightRequest, spec: RequestSpec) -> None:
         """Remove *spec* from the waiters. If none is left and the request is not done, cancel further attempts."""
         with self._in_flight_lock:
             in_flight.waiters -= {spec}
             if not in_flight.waiters:
                 in_flight.cancel()
 
-    def _run(self, in_flight: _InFlightRequest) -> None:
+    def _run(self, in_flight: InFlightRequest) -> None:
         """Run in the thread of a request in flight. Always sets ``done`` at the end, even after an error."""
         try:
             self._load(in_flight)
@@ -425,7 +336,7 @@ class Session(CacheMixin, _RateLimitedSession):
                     del self._in_flight_by_key[in_flight.key]
             in_flight.done.set()
 
-    def _load(self, in_flight: _InFlightRequest) -> None:
+    def _load(self, in_flight: InFlightRequest) -> None:
         """Set ``body`` and ``result``, from the cache or the server."""
         spec = in_flight.spec
         try:
@@ -440,7 +351,7 @@ class Session(CacheMixin, _RateLimitedSession):
             in_flight.body = self.send(in_flight.request, in_flight=in_flight, force_refresh=True).content
 
     def _key_for_requests_cache(
-        self, request: requests.PreparedRequest, in_flight: _InFlightRequest | None = None, **_: Any
+        self, request: requests.PreparedRequest, in_flight: InFlightRequest | None = None, **_: Any
     ) -> str:
         """The cache key of a request. Raises ``NotReadOnly`` if it did not come from ``fetch``."""
         if in_flight is None:
