@@ -50,6 +50,7 @@ def check(context: Context, progress: Progress | None = None) -> pd.DataFrame:
 
 
 def _frame(rows: list[dict[str, object]], columns: dict[str, Kind]) -> pd.DataFrame:
+    """The rows as a frame with these columns, in the dtypes of their kinds."""
     dtypes = {name: kind.dtype for name, kind in columns.items()}
     return pd.DataFrame(rows, columns=list(columns)).astype(dtypes)
 

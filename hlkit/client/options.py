@@ -144,8 +144,8 @@ class ReadOptions:
     """The options of one read, checked.
 
     ``parents`` are the ids of the rows that a resource is read for, one request each; ``all_parents`` is whether they
-    were not given, so that it is read for all. ``names`` holds the names (or
-    ids) that were given instead of ids, under the filter that takes the id.
+    were not given, so that it is read for all of them. ``names`` holds the names (or ids) that were given instead of
+    ids, under the filter that takes the id.
     """
 
     since: pd.Timestamp | None = None
