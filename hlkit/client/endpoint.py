@@ -20,6 +20,7 @@ from hlkit.client.cached_downloads import CachedDownloads, CachePolicy
 from hlkit.client.download import Download
 from hlkit.client.errors import HlkitError, InvalidRequest, InvalidToken, UnexpectedResponse
 from hlkit.client.frames.builder import DataWarning, FrameBuilder, skipped_message
+from hlkit.client.http.download_records import Record
 from hlkit.client.http.progress import Progress, current_progress
 from hlkit.client.http.rate_limit import duration
 from hlkit.client.lookup import report_empty, resolve_names
@@ -32,6 +33,7 @@ from hlkit.client.warning import warn
 if TYPE_CHECKING:
     from hlkit.client.context import Context
 
+FULL_DOWNLOAD = 1000  # pages: a date range of a larger download is faster to ask for than to select
 CONFIRM_ABOVE = 500  # requests: a resource with one request per parent needs confirm=True above this
 
 
@@ -183,6 +185,8 @@ class Endpoint:
             builder = self._builder(options)
             if self.resource.parent is not None:  # read once: .resume() must use the same parents
                 options = replace(options, parents=self._parent_ids(options, resume_parents))
+            if generation is None and self._is_in_full_download(options):
+                options = replace(options, span_in_full=True)
             limit = self._limit_for_server(options)
             download = self._download(options, limit=limit, generation=generation, reread_if_damaged=True)
         except HlkitError as error:  # while reading the custom fields' definitions or the parents
@@ -240,9 +244,23 @@ class Endpoint:
             is_inside &= when < options.until
         return frame if is_inside.all() else frame[is_inside].reset_index(drop=True)
 
+    def _is_in_full_download(self, options: ReadOptions) -> bool:
+        """Whether the rows of a date range can be selected from all rows, since only those are cached and fresh."""
+        if not options.has_span or options.refresh or self.resource.when is None:
+            return False
+        record = self._cached_download(replace(options, span_in_full=True))
+        return record is not None and record.pages <= FULL_DOWNLOAD and self._cached_download(options) is None
+
+    def _cached_download(self, options: ReadOptions) -> Record | None:
+        """The finished download of all rows of a query that this call would use; ``None`` if there is none."""
+        policy, progress = self._cache_policy(options), options.progress or Progress()
+        record = CachedDownloads(self._query(options), self._context.session, policy, progress).find()
+        return record if record is not None and record.finished_at is not None else None
+
     def _has_extra_rows(self, options: ReadOptions) -> bool:
-        """Whether the server also sends rows outside the date range."""
-        return options.has_span and not (self.resource.span is not None and self.resource.span.exact)
+        """Whether the download also has rows outside the date range."""
+        is_exact = self.resource.span is not None and self.resource.span.exact and not options.span_in_full
+        return options.has_span and not is_exact
 
     def _limit_for_server(self, options: ReadOptions) -> int | None:
         """The limit, if every row that the server sends counts. Otherwise the frames are counted."""
@@ -353,13 +371,14 @@ class Endpoint:
         download.progress.on_note(f"{self.resource.name} · {cost}")
 
     def _query(self, options: ReadOptions) -> Query:
+        since, until = _span_to_ask_for(options)
         return Query(
             self.resource,
             self._context.location_id,
             self._parameter_sets(options),
             family=family_of(options.filters, all_parents=options.all_parents),
-            since=None if options.since is None else options.since.timestamp(),
-            until=None if options.until is None else options.until.timestamp(),
+            since=None if since is None else since.timestamp(),
+            until=None if until is None else until.timestamp(),
         )
 
     def _parameter_sets(self, options: ReadOptions) -> tuple[dict[str, Any], ...]:
@@ -374,7 +393,7 @@ class Endpoint:
             conditions = [{"field": wire, "operator": "eq", "value": value} for wire, value in common.items()]
             common = {}
         if resource.span is not None:
-            span = resource.span.parameters(options.since, options.until)
+            span = resource.span.parameters(*_span_to_ask_for(options))
             conditions += span.pop("filters", [])
             common |= span
         if conditions:
@@ -420,6 +439,11 @@ class Endpoint:
         if record is None:
             return None
         return tuple(str(first_page[parent.param]) for first_page in json.loads(record.parameters))
+
+
+def _span_to_ask_for(options: ReadOptions) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
+    """The date range that the server filters by."""
+    return (None, None) if options.span_in_full else (options.since, options.until)
 
 
 def _iso(seconds: float) -> str:

@@ -145,7 +145,8 @@ class ReadOptions:
 
     ``parents`` are the ids of the rows that a resource is read for, one request each; ``all_parents`` is whether they
     were not given, so that it is read for all of them. ``names`` holds the names (or ids) that were given instead of
-    ids, under the filter that takes the id.
+    ids, under the filter that takes the id. ``span_in_full`` reads all rows, which are cached, and selects those of
+    the date range.
     """
 
     since: pd.Timestamp | None = None
@@ -160,6 +161,7 @@ class ReadOptions:
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     progress: Progress | None = None
     filters: Mapping[str, Any] = field(default_factory=dict)
+    span_in_full: bool = False
 
     @property
     def has_span(self) -> bool:
