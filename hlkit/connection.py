@@ -162,6 +162,8 @@ def demo(as_of: str | int | dt.date | None = None, seed: int = 0, size: int = 50
     Works offline. *as_of* (a date, default today) is the end of its two years of data; *size* is the number of
     contacts. Demos with the same seed, size and as_of share a cache. Raises ``InvalidRequest``.
     """
+    from hlkit.sim.account import NAME, ZONE
+
     seed, size = checked_count("seed", seed), checked_count("size", size)
     simulation = _simulation(checked_as_of(as_of), seed, size)
     token = read_token(simulation.token)
@@ -172,6 +174,8 @@ def demo(as_of: str | int | dt.date | None = None, seed: int = 0, size: int = 50
     return Location(
         _session(simulation.url, simulation.location_id, token, store, 30.0),
         simulation.location_id,
+        name=NAME,
+        timezone=ZONE,
         connected_by="demo: made-up data, a server on this machine",
         data_ends=simulation.as_of,
         keep_alive=simulation,

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import textwrap
-from html import escape
+import pandas as pd
 
 from hlkit.analysis.core.bound_analysis import BoundAnalyses
+from hlkit.analysis.core.period_change import Earlier
 from hlkit.client.client import Client
-from hlkit.client.context import CacheInfo
 from hlkit.client.errors import CacheLocked
-from hlkit.client.http.cache import Cache
+from hlkit.client.http.progress import Progress
 from hlkit.client.http.rate_limit import duration
 from hlkit.client.resources import CATALOG
-from hlkit.client.text import many, printable
-from hlkit.display.html import INK, pairs_html
+from hlkit.client.text import many
+from hlkit.display.card import Card, Fact
+from hlkit.overview.overview import RESOURCES, Overview, make_overview
 
 
 class Location(Client):
@@ -27,52 +27,121 @@ class Location(Client):
         """The analyses of this location, such as ``loc.analyses.speed_to_lead(by="source")``."""
         return BoundAnalyses(self)
 
+    def overview(
+        self,
+        *,
+        period: str = "30d",
+        compare: Earlier = "previous",
+        as_of: str | pd.Timestamp | None = None,
+        refresh: bool = False,
+        confirm: bool = False,
+        progress: Progress | None = None,
+    ) -> Overview:
+        """The business on one screen: nine tiles, what is worth a look, and what was left out.
+
+        Parameters
+        ----------
+        period
+            What the tiles are about: 30d, last month, 2025-07 and so on. Open pipeline is as of its end; stuck deals
+            and reachable contacts are as of today.
+        compare
+            "previous" compares it with the period before, "last year" with the same a year ago.
+        as_of
+            Use only what had happened before this instant; now, if omitted.
+        refresh
+            Ignore the cache.
+        confirm
+            Read what is not cached even if that takes over 500 requests.
+        progress
+            Receives every page, and can cancel the downloads.
+
+        Returns
+        -------
+        An ``Overview``: alone in a cell a page, printed text; ``.table`` is a row per tile, ``.history`` a row per
+        period. From the cache it takes no request, else its cost is shown first.
+
+        Raises
+        ------
+        InvalidRequest for a period that cannot be compared, or a cost of over 500 requests without *confirm*.
+        """
+        return make_overview(
+            self,
+            period=period,
+            compare=compare,
+            as_of=as_of,
+            refresh=refresh,
+            confirm=confirm,
+            progress=progress,
+        )
+
     # ---- the card
 
-    def _connection_rows(self, name: str | None) -> list[tuple[str, str]]:
-        cache: Cache = self.session.cache
-        return [
-            ("location", f"{name} ({self.location_id})" if name else self.location_id),
-            ("time zone", self.zone or "not read yet"),
-            ("connected by", self.connected_by + (", offline" if self.offline else "")),
-            ("quota", str(self.quota)),
-            ("cache", str(cache.path) if cache.path else "in memory"),
-        ]
+    def card(self, name: str | None) -> Card:
+        """What is known of the location without a request, and what to do next. *name* is shown instead of its id."""
+        place = ", ".join(filter(None, (self._cached_value("city"), self._cached_value("state"))))
+        made_up = "" if self.data_ends is None else "made-up data"
+        parts = (place, self.zone or "time zone not read yet", self._cached_value("currency") or "", made_up)
+        return Card(
+            name or f"Location {self.location_id}",
+            " · ".join(filter(None, parts)),
+            [self._access_fact(), self._data_fact(), self._quota_fact(), self._connection_fact()],
+            [
+                ("loc.overview()", f"the business on one screen; {self._overview_cost()}"),
+                ("loc.analyses", f"{len(self.analyses)} questions, each with a chart and a table"),
+                ("loc.contacts()", "one row per contact, as a DataFrame; also opportunities, messages and others"),
+                ("hl.explore(loc)", "the same with buttons"),
+            ],
+        )
 
-    def _cached_rows_and_rest(self) -> tuple[list[tuple[str, str]], str]:
-        """A row for each cached resource (the call, how many rows, how old), and the names of the others."""
-        rows, others = [], []
+    def _access_fact(self) -> Fact:
+        if self._access is None:
+            return Fact("Access", "not checked", "loc.check() shows what the token may read")
+        refused = self._access[self._access["readable"].eq(False).fillna(False)]
+        readable = f"{int(self._access['readable'].fillna(False).sum())} of {len(self._access)} resources"
+        if not len(refused):
+            return Fact("Access", readable)
+        scopes = ", ".join(dict.fromkeys(refused["scope"].dropna()))
+        remedy = f"to add them, check {scopes} in Settings > Private Integrations" if scopes else ""
+        return Fact("Access", f"{readable}; no access to {', '.join(refused['resource'])}", remedy)
+
+    def _data_fact(self) -> Fact:
         try:
-            for name in CATALOG:
-                info = self.cache_info(name)
-                if info is None or not (info.complete or info.rows):
-                    others.append(name)
-                else:
-                    rows.append((f"loc.{name}()", _describe(info)))
+            found = {name: info for name in CATALOG if (info := self.cache_info(name)) is not None and info.rows}
         except CacheLocked as error:
-            return [("cached", error.message)], "unknown while the cache is locked"
-        return rows, ", ".join(others) or "nothing"
+            return Fact("Data", error.message)
+        if not found:
+            return Fact("Data", "nothing read yet")
+        largest = sorted(found, key=lambda name: -found[name].rows)[:6]
+        counts = [f"{found[name].rows:,} {name}{'' if found[name].complete else ' (not all)'}" for name in largest]
+        others = len(found) - len(largest)
+        age = max(info.age for info in found.values())
+        fresh = 0.0 if self.offline else self.expire_after - age
+        until = f"good for {duration(fresh)} more" if fresh > 0 else "offline" if self.offline else "no longer fresh"
+        rest = f" and {many(others, 'other resource')}" if others > 0 else ""
+        return Fact("Data", f"{', '.join(counts)}{rest}", f"read {duration(age)} ago, {until}")
+
+    def _quota_fact(self) -> Fact:
+        quota, used = self.quota, f"{self.session.requests_sent:,} used in this session"
+        if quota.day is None or not quota.day_limit:
+            return Fact("Quota", str(quota), used)
+        left = f"{quota.day:,} of {quota.day_limit:,} requests left today"
+        return Fact("Quota", left, used, share=quota.day / quota.day_limit)
+
+    def _connection_fact(self) -> Fact:
+        path = self.session.cache.path
+        return Fact("Connected by", self.connected_by, f"cache: {path or 'in memory'}")
+
+    def _overview_cost(self) -> str:
+        try:
+            requests = self.costs(*RESOURCES)["requests"]
+        except CacheLocked:
+            return "shows its cost first"
+        if requests.isna().any():
+            return "shows its cost first"
+        return "0 requests (cached)" if not requests.sum() else many(int(requests.sum()), "request")
 
     def __repr__(self) -> str:
-        cached, others = self._cached_rows_and_rest()
-        rows = [*self._connection_rows(self.name), *cached]
-        lines = [f"  {name:<25} {printable(value)}" for name, value in rows]
-        rest = textwrap.fill(others, 96, initial_indent="  not read yet: ", subsequent_indent="    ")
-        return "\n".join(["Location", *lines, rest])
+        return self.card(self.name).text()
 
     def _repr_html_(self) -> str:
-        return self.card_html(self.name)
-
-    def card_html(self, name: str | None) -> str:
-        """The card as HTML. *name* is shown as the location's name; ``None`` shows its id only."""
-        cached, others = self._cached_rows_and_rest()
-        rows = [(escape(label), escape(value)) for label, value in self._connection_rows(name)]
-        rows += [(f"<code>{escape(call)}</code>", escape(value)) for call, value in cached]
-        rows.append(("not read yet", escape(others)))
-        box = f"display:inline-block;max-width:60em;border:1px solid #bbb;padding:8px 12px;{INK}"
-        return f'<div style="{box}">{pairs_html(rows)}</div>'
-
-
-def _describe(info: CacheInfo) -> str:
-    rows = many(info.rows, "row")
-    return f"{rows if info.complete else f'first {rows} only'}, read {duration(info.age)} ago"
+        return self.card(self.name).html()

@@ -1,3 +1,4 @@
+import functools
 import io
 import json
 import re
@@ -119,6 +120,21 @@ def test_the_demo_says_where_its_folder_cannot_be(capsys, tmp_path):
 
     assert run("demo", "--size", "0") == 1
     assert "cannot create the folder hlkit-demo" in capsys.readouterr().err
+
+
+def test_overview_prints_the_business_and_writes_its_numbers(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(hl, "demo", functools.partial(hl.demo, as_of="2026-01-01", size=300))
+
+    assert run("overview", "--demo", "--period", "last month", "--out", "numbers.csv") == 0
+
+    said = capsys.readouterr().out
+    assert said.startswith("Lakeside Home Services · December 1 to December 31, 2025")
+    assert "loc.analyses.stuck()" in said
+    assert pd.read_csv(tmp_path / "numbers.csv")["measure"].nunique() == 9
+    assert run("overview", "--demo", "--json") == 0
+    assert {row["measure"] for row in json.loads(capsys.readouterr().out)} >= {"new_leads", "won_value"}
+    assert run("overview", "--demo", "--period", "lastt month") == 1
+    assert "lastt month" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("ending", ["csv", "xlsx", "parquet", "jsonl"])

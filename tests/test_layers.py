@@ -22,7 +22,7 @@ LAYERS = [
         *("client.lookup", "client.endpoint"),
         *("client.typed", "client.access", "client.client"),
         *("display", "files", "analysis.core", "analysis.people", "analysis"),
-        *("location", "connection", "login_guide", "explorer", "app", "cli"),
+        *("overview", "location", "connection", "login_guide", "explorer", "app", "cli"),
     )
 ]
 STARTS_THE_SIMULATION = {"hlkit.connection", "hlkit.cli.commands"}

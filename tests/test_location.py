@@ -75,7 +75,7 @@ def test_without_arguments_the_environment_is_used(sim, monkeypatch, tmp_path):
 
     loc = hl.connect(base_url=sim.url, cache=tmp_path)
 
-    assert "connected by              HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID" in repr(loc)
+    assert "Connected by HIGHLEVEL_PIT and HIGHLEVEL_LOCATION_ID" in repr(loc)
 
 
 @pytest.mark.parametrize("arguments", [{"token": TOKEN}, {"location_id": "abc"}], ids=["token", "location"])
@@ -160,10 +160,34 @@ def test_the_card_shows_what_is_cached(loc):
 
     card = repr(loc)
 
-    assert f"Lakeside Home Services ({loc.location_id})" in card
-    assert "America/Chicago" in card
-    assert re.search(rf"{len(loc.contacts()):,} rows, read \d+ s ago", card)
-    assert "requests left in 10 s" in card
+    assert card.startswith("Lakeside Home Services\n  Oak Park, IL · America/Chicago · USD\n")
+    assert re.search(rf"{len(loc.contacts()):,} contacts.* · read \d+ s ago, good for \d+ min more", card)
+    assert re.search(r"of [\d,]+ requests left today · \d+ used in this session", card)
+    assert "loc.check() shows what the token may read" in card
+    assert "loc.overview()   the business on one screen; shows its cost first" in card
+
+
+def test_the_card_shows_the_access_that_was_checked(connect):
+    loc = connect(CONTACTS_ONLY)
+    loc.check()
+
+    text = " ".join(repr(loc).split())
+    assert re.search(r"Access \d+ of 28 resources; no access to opportunities, ", text)
+    assert "opportunities.readonly, " in text
+    assert 'class="hl-meter"' in loc._repr_html_()
+
+
+def test_the_card_of_a_location_that_was_never_read_has_no_numbers(connect):
+    card = repr(connect())
+
+    assert card.startswith("Location ")
+    assert "nothing read yet" in card
+
+
+def test_the_demo_knows_its_name_and_time_zone_before_any_request():
+    loc = hl.demo(as_of="2024-03-01", size=3)
+
+    assert (loc.name, loc.zone, loc.session.requests_sent) == ("Lakeside Home Services", "America/Chicago", 0)
 
 
 def test_rows_of_some_parents_or_dates_do_not_count_as_complete(loc):

@@ -67,7 +67,7 @@ def test_a_saved_location_is_connected_to_by_name_or_because_it_is_the_default(s
     log_in(sim)
 
     assert len(hl.connect(profile="acme").users()) == 7
-    assert "connected by              profile acme" in repr(hl.connect())
+    assert "Connected by profile acme" in repr(hl.connect())
 
 
 def test_the_environment_goes_before_the_default_profile(sim, monkeypatch):
@@ -75,7 +75,7 @@ def test_the_environment_goes_before_the_default_profile(sim, monkeypatch):
     monkeypatch.setenv("HIGHLEVEL_PIT", TOKEN)
     monkeypatch.setenv("HIGHLEVEL_LOCATION_ID", "abc")
 
-    assert "connected by              HIGHLEVEL_PIT" in repr(hl.connect())
+    assert "Connected by HIGHLEVEL_PIT" in repr(hl.connect())
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ import re
 import sys
 import warnings
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 from cyclopts.exceptions import CycloptsError
 
 from hlkit.cli import console, reading
@@ -150,6 +151,41 @@ def check(*, profile: Profile = None, demo: Demo = False, as_json: Json = False)
         print("\nto read the rest, check their scopes in Settings > Private Integrations of the sub-account")
     flags = " --demo" if demo else f" --profile {profile}" if profile else ""
     print(f"next: hlkit fetch contacts --out contacts.xlsx{flags}")
+
+
+@app.command
+def overview(
+    *,
+    period: str = "30d",
+    compare: Literal["previous", "last year"] = "previous",
+    profile: Profile = None,
+    demo: Demo = False,
+    confirm: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    out: Path | None = None,
+    as_json: Json = False,
+) -> None:
+    """Show the business on one screen: nine numbers, what changed, and what is worth a look.
+
+    Parameters
+    ----------
+    period
+        30d, last month, 2025-07 and so on.
+    compare
+        Compare with the period before, or with the same a year ago.
+    confirm
+        Read what is not cached even if that takes over 500 requests.
+    out
+        Write the numbers to a file ending in .parquet, .csv, .xlsx or .jsonl.
+    """
+    from hlkit.files.export import FORMATS, checked_target, write
+
+    if out is not None:
+        checked_target(out, FORMATS)  # before any request
+    loc = reading.open_location(profile, demo)
+    result = loc.overview(period=period, compare=compare, confirm=confirm)
+    print(result.table.to_json(orient="records") if as_json else result)
+    if out is not None:
+        print(f"wrote {write(result.table, out)}", file=sys.stderr)
 
 
 @app.command(name="app")

@@ -123,3 +123,23 @@ def _requests_now(context: Context, resource: Resource, info: CacheInfo | None) 
         parents = context.cache_info(resource.parent.resource)
         return parents.rows if parents is not None and parents.complete else None
     return requests_for_all(context, resource, info.rows if info is not None and info.complete else None)
+
+
+def requests_to_read(
+    context: Context, names: Iterable[str], *, refresh: bool = False, progress: Progress | None = None
+) -> int:
+    """The number of requests to read these resources now. Asks the server, once each, for those never read.
+
+    Resources that cannot be read cost nothing.
+    """
+    total = 0
+    for name in names:
+        info = None if refresh else context.cache_info(name)
+        requests = _requests_now(context, CATALOG[name], info)
+        if requests is None and not context.offline:
+            try:
+                requests = requests_for_all(context, CATALOG[name], _announced_rows(context, CATALOG[name], progress))
+            except (MissingScope, NotEnabled):
+                requests = 0
+        total += requests or 0
+    return total

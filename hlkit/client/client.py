@@ -32,7 +32,7 @@ else:
     Resources = object
 
 # What tab completion shows besides the resources: what can be called or read, and facts about the location.
-_READING = ("analyses", "check", "costs", "get", "cached", "with_names", "url_of")
+_READING = ("analyses", "overview", "check", "costs", "get", "cached", "with_names", "url_of")
 _FACTS = ("timezone", "quota", "name", "location_id", "offline", "expire_after")
 
 
@@ -57,6 +57,7 @@ class Client(Context, Resources):
         self.app_url = app_url
         self.connected_by = connected_by
         self._keep_alive = keep_alive
+        self._access: pd.DataFrame | None = None  # of the last check, for the card
         self.resources: dict[str, Endpoint] = {name: Endpoint(self, resource) for name, resource in CATALOG.items()}
 
     def _endpoint(self, name: str) -> Endpoint:
@@ -89,6 +90,7 @@ class Client(Context, Resources):
         return type(self)(
             self.session,
             self.location_id,
+            name=self._given_name,
             timezone=self._fallback_timezone,
             offline=True,
             connected_by=self.connected_by,
@@ -175,7 +177,8 @@ class Client(Context, Resources):
         helps) and the ``problem``, if any. Compare the cost with ``loc.quota``. A resource that cannot be read does
         not stop the check. A rejected token, a lost connection or an exhausted daily quota does.
         """
-        return access.check(self, progress)
+        self._access = access.check(self, progress)
+        return self._access.copy()
 
     def costs(self, *names: str) -> pd.DataFrame:
         """What reading each of these resources (default: all) would cost now, according to the cache. No request.

@@ -52,8 +52,8 @@ class CacheInfo:
 class Context:
     """One location, as the endpoints see it. ``resources`` are the endpoints by name.
 
-    ``timezone`` is used if the token cannot read the location's own. ``data_ends`` is set for a simulated location
-    only: the moment at which its data ends, which counts as now.
+    ``name`` is shown until the location is read, and ``timezone`` is used if the token cannot read the location's
+    own. ``data_ends`` is set for a simulated location only: the moment at which its data ends, which counts as now.
     """
 
     resources: Mapping[str, Readable]
@@ -63,6 +63,7 @@ class Context:
         session: Session,
         location_id: str,
         *,
+        name: str | None = None,
         timezone: str | None = None,
         expire_after: float = 3600.0,
         offline: bool = False,
@@ -70,15 +71,15 @@ class Context:
     ) -> None:
         self.session, self.location_id = session, location_id
         self._expire_after, self.offline = expire_after, offline
-        self._fallback_timezone = timezone
+        self._given_name, self._fallback_timezone = name, timezone
         self._timezone: ZoneInfo | None = None
         self.data_ends = data_ends
         self._warned: set[str] = set()
 
     @property
     def name(self) -> str | None:
-        """The location's name; ``None`` if it is not cached. No request."""
-        return self._cached_value("name")
+        """The location's name; the one given if it is not cached, or ``None``. No request."""
+        return self._cached_value("name") or self._given_name
 
     @property
     def timezone(self) -> ZoneInfo:

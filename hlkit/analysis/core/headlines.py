@@ -13,6 +13,7 @@ import pandas as pd
 from hlkit.analysis.core.charts.canvas import Unit, format_minutes
 from hlkit.analysis.core.charts.labels import map_texts, name_or_placeholder
 from hlkit.analysis.core.comparison import compare, overlaps
+from hlkit.analysis.core.date_text import format_date
 from hlkit.analysis.core.deals import AGES, at_common_age
 from hlkit.analysis.core.groups import NONE, SMALL, UNNAMED
 from hlkit.client.frames.names import NAMED_BY
@@ -56,12 +57,6 @@ def no_rows_headline(noun: str, table: pd.DataFrame) -> str:
     reasons = {why: count for why, count in metadata.get("left_out", {}).items() if resource}
     left_out = "; ".join(f"{count:,} {why}" for why, count in reasons.items() if why.startswith(resource))
     return f"No {noun} {when}{f' (left out: {left_out})' if left_out else ''}."
-
-
-def format_date(day: Any) -> str:
-    """A date as Americans write it: July 1, 2025."""
-    date = pd.Timestamp(day)
-    return f"{date:%B} {date.day}, {date.year}"
 
 
 def _without_ids(table: pd.DataFrame) -> pd.DataFrame:

@@ -13,8 +13,9 @@ import pandas as pd
 from hlkit.analysis.core.analysis import Analysis
 from hlkit.analysis.core.charts import draw_chart
 from hlkit.analysis.core.comparison import LEVEL, overlaps
+from hlkit.analysis.core.date_text import date_range
 from hlkit.analysis.core.groups import ALL, UNNAMED, group_column_name
-from hlkit.analysis.core.headlines import format_date, write_headline
+from hlkit.analysis.core.headlines import write_headline
 from hlkit.analysis.core.period_change import Change, Earlier, Span
 from hlkit.analysis.core.result import Provenance, Result
 from hlkit.analysis.core.run_log import as_mask
@@ -171,11 +172,8 @@ def _change_of(analysis: Analysis, how: Any, options: Mapping[str, Any]) -> Chan
 
 
 def _dates(first: str, last: str) -> str:
-    """Both dates, the year once if it is the same: from November 2 to December 1, 2025."""
-    if first == last:
-        return f"on {format_date(first)}"
-    start = format_date(first).split(",")[0] if first[:4] == last[:4] else format_date(first)
-    return f"from {start} to {format_date(last)}"
+    """When the earlier period was: from November 2 to December 1, 2025; on December 1, 2025."""
+    return f"{'on' if first == last else 'from'} {date_range(first, last)}"
 
 
 def holm(p: Any) -> Any:

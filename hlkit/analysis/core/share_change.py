@@ -29,13 +29,14 @@ class ShareChange(Change):
     """The change of the column ``{share}_share``. ``label`` says what has that share: "answered within an hour".
 
     ``rows`` gives the number of rows that it is a share of, and ``noun`` is what they are called; by default the
-    column ``n``, and what the analysis counts.
+    column ``n``, and what the analysis counts. ``also`` are further columns to show of both periods, such as medians.
     """
 
     share: str
     label: str
     rows: Callable[[pd.DataFrame], pd.Series] = lambda table: table["n"]
     noun: str | None = None
+    also: tuple[str, ...] = ()
     definition: str = _DEFINITION
     size: str = "n"
 
@@ -43,7 +44,8 @@ class ShareChange(Change):
     def columns(self) -> dict[str, Kind]:
         shares = {f"{self.share}{when}_{part}": SHARE for when in ("", "_before") for part in _PARTS}
         tests = {"change": POINTS, "p": NUMBER, "significant": FLAG, "small": FLAG}
-        return {"n": COUNT, "n_before": COUNT, **shares, **tests}
+        also = {f"{name}{when}": NUMBER for name in self.also for when in ("", "_before")}
+        return {"n": COUNT, "n_before": COUNT, **shares, **tests, **also}
 
     def other_runs(self, before: Span) -> list[dict[str, Any]]:
         return [{"since": before.since, "until": before.until, "as_of": before.as_of}]
@@ -71,8 +73,8 @@ class ShareChange(Change):
         if total is not None and not is_total_alone:
             total_row = pd.DataFrame([total]).assign(**{key: ALL})
             table = pd.concat([total_row, table.astype({key: "object"})], ignore_index=True)
-        side = table[[key, *shares, "small"]].assign(n=self.rows(table))
-        names = {"n": f"n{when}", "small": f"small{when}"}
+        side = table[[key, *shares, "small", *self.also]].assign(n=self.rows(table))
+        names = {name: f"{name}{when}" for name in ("n", "small", *self.also)}
         names |= {column: f"{self.share}{when}_{part}" for column, part in zip(shares, _PARTS, strict=True)}
         return side.rename(columns=names)
 

@@ -100,7 +100,7 @@ COLUMNS = {
         "answered_at": INSTANT,
     },
     when=when_by_contact("messages", CHANNEL, *ORDERS),
-    compares=ShareChange("on_time", "answered on time", rows=lambda table: table["turns"]),
+    compares=ShareChange("on_time", "answered on time", rows=lambda table: table["turns"], also=("median_min",)),
 )
 def responses(
     messages: pd.DataFrame,

@@ -6,8 +6,9 @@ import pandas as pd
 
 from hlkit.analysis.core.charts import Strip
 from hlkit.analysis.core.contact_names import contact_links, names_by_contact
+from hlkit.analysis.core.date_text import format_date
 from hlkit.analysis.core.groups import assign_groups, contact_values
-from hlkit.analysis.core.headlines import clock_note, format_date, format_wait, option_value, unit_of_waits
+from hlkit.analysis.core.headlines import clock_note, format_wait, option_value, unit_of_waits
 from hlkit.analysis.core.messages import Reply
 from hlkit.analysis.core.office_hours import OFFICE
 from hlkit.analysis.core.registry import analysis

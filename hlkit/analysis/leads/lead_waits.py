@@ -7,8 +7,9 @@ import pandas as pd
 from hlkit.analysis.core.bulk_imports import Imports
 from hlkit.analysis.core.charts import Strip
 from hlkit.analysis.core.contact_names import contact_links, contact_names
+from hlkit.analysis.core.date_text import format_date
 from hlkit.analysis.core.groups import NONE, assign_groups, column_or_nulls
-from hlkit.analysis.core.headlines import clock_note, format_date, format_wait, unit_of_waits
+from hlkit.analysis.core.headlines import clock_note, format_wait, unit_of_waits
 from hlkit.analysis.core.messages import Reply, classify_messages, remark_on_reply
 from hlkit.analysis.core.office_hours import OFFICE
 from hlkit.analysis.core.registry import analysis

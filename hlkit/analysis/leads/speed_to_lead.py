@@ -77,7 +77,7 @@ COLUMNS = {
         "while leads are still waiting."
     ),
     noun="leads",
-    compares=ShareChange("within_60", "answered within an hour"),
+    compares=ShareChange("within_60", "answered within an hour", also=("median_min",)),
     rows={
         "wait_min": NUMBER,
         "is_answered": FLAG,

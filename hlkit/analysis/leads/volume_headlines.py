@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from hlkit.analysis.core.date_text import format_date
 from hlkit.analysis.core.groups import UNNAMED
-from hlkit.analysis.core.headlines import format_date, largest_group, option_value
+from hlkit.analysis.core.headlines import largest_group, option_value
 from hlkit.analysis.core.run_log import as_mask
 from hlkit.analysis.leads.expected_leads import significance
 from hlkit.client.schema import TEXT

@@ -1,0 +1,1 @@
+"""The business on one screen: nine tiles, and what is worth a look."""
