@@ -16,6 +16,7 @@ from hlkit.analysis.core.comparison import compare, overlaps
 from hlkit.analysis.core.date_text import format_date
 from hlkit.analysis.core.deals import AGES, at_common_age
 from hlkit.analysis.core.groups import NONE, SMALL, UNNAMED
+from hlkit.analysis.core.run_log import with_shared_attrs
 from hlkit.client.frames.names import NAMED_BY
 from hlkit.client.resources import CATALOG
 from hlkit.client.schema import ID
@@ -35,10 +36,10 @@ def write_headline(table: pd.DataFrame, template: Template | None, noun: str) ->
         return no_rows_headline(noun, table)
     if template is None or table.isna().to_numpy().all():
         return ""
+    table = with_shared_attrs(table)
     named = _without_ids(table)
     keys = [column for column in named if _is_key(table, column)]  # unchanged: templates only count them
-    texts = map_texts(named.drop(columns=keys), lambda text: _shorten(text, _MAX_NAME)).join(named[keys])
-    texts = texts[[column for column in table if column in texts]]
+    texts = map_texts(named, lambda text: _shorten(text, _MAX_NAME), but=keys)
     texts.attrs = dict(table.attrs)
     return str(_shorten(template(texts), _MAX_HEADLINE))
 
@@ -209,7 +210,6 @@ def _with_one_group_column(table: pd.DataFrame) -> pd.DataFrame:
     names = (first + ", " + second).mask(first.isin(UNNAMED) | second.isin(UNNAMED), NONE)
     out = table.iloc[:, 2:].copy()
     out.insert(0, "group", names)
-    out.attrs = dict(table.attrs)
     return out
 
 

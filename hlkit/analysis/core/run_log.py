@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -87,3 +87,17 @@ def frame_name(frame: pd.DataFrame) -> str:
         return run.names[id(frame)]
     metadata = frame.attrs.get("hlkit")
     return str(metadata.get("resource", "the frame")) if isinstance(metadata, dict) else "the frame"
+
+
+class _Shared(dict[str, Any]):
+    """Metadata of a table that is only read, so that copies of the table can share it."""
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+
+def with_shared_attrs(table: pd.DataFrame) -> pd.DataFrame:
+    """*table*, only to be read: pandas copies ``attrs`` at each step, often longer than the step itself takes."""
+    out = table.copy(deep=False)
+    out.attrs = {name: _Shared(value) if isinstance(value, dict) else value for name, value in table.attrs.items()}
+    return out

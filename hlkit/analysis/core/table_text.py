@@ -13,6 +13,7 @@ from hlkit.analysis.core.charts.base import change_percent, interval_text
 from hlkit.analysis.core.charts.canvas import format_minutes
 from hlkit.analysis.core.headlines import format_wait
 from hlkit.analysis.core.money import format_money
+from hlkit.analysis.core.run_log import with_shared_attrs
 from hlkit.client.frames.names import NAMED_BY
 from hlkit.client.schema import CHANGE, COUNT, LINK, MONEY, NUMBER, POINTS, SHARE, Kind
 from hlkit.client.text import BREAKS, printable, shorten
@@ -28,6 +29,7 @@ def formatted(
     Ids come last, unless the table is grouped by them. Without *intervals* a share is its percentage alone, which can
     be sorted.
     """
+    table = with_shared_attrs(table)
     by = table.attrs.get("hlkit", {}).get("options", {}).get("by")
     ids = [name for index, name in enumerate(table.columns) if _is_id(name) and (index > 0 or name != by)]
     bounds = {

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from hlkit.analysis.core.charts.labels import drawable, installed_fonts, map_texts, name_or_placeholder
+from hlkit.analysis.core.run_log import with_shared_attrs
 from hlkit.client.errors import InvalidRequest
 from hlkit.client.frames.names import NAMED_BY
 
@@ -96,6 +97,7 @@ def draw(table: pd.DataFrame, ax: Axes, chart: Draw, needs: Sequence[str]) -> Ax
     shared by all threads, so hlkit does not change them, even temporarily: another thread may be drawing. The look is
     set on the artists instead.
     """
+    table = with_shared_attrs(table)
     existing = set(ax.findobj())  # the caller's, if *ax* is
     ax.spines[["top", "right"]].set_visible(False)
     _set_look(ax)

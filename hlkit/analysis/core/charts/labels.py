@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import pandas as pd
@@ -19,14 +19,19 @@ from hlkit.client.text import BREAKS, printable
 _LINE = 26  # characters in a line of a name on an axis
 
 
-def map_texts(table: pd.DataFrame, function: Callable[[object], object]) -> pd.DataFrame:
-    """The table with *function* applied to its texts; different texts of a column stay different, by a number."""
+def map_texts(
+    table: pd.DataFrame, function: Callable[[object], object], but: Collection[object] = ()
+) -> pd.DataFrame:
+    """The table with *function* applied to its texts; different texts of a column stay different, by a number.
+
+    The columns *but* stay as they are.
+    """
     out = table.copy()
-    for name in table:
-        if isinstance(table[name].dtype, pd.StringDtype) or table[name].dtype == object:
-            mapped = distinct_texts(table[name], function)
-            texts = [mapped[value] if isinstance(value, str) else value for value in table[name]]
-            out[name] = pd.Series(texts, index=table.index, dtype=table[name].dtype)
+    for name, column in table.items():
+        if name not in but and (isinstance(column.dtype, pd.StringDtype) or column.dtype == object):
+            mapped = distinct_texts(column, function)
+            texts = [mapped[value] if isinstance(value, str) else value for value in column]
+            out[name] = pd.Series(texts, index=table.index, dtype=column.dtype)
     return out
 
 
