@@ -12,7 +12,7 @@ from hlkit.analysis.core.deals import AGES, days_to_win, win_columns, wins_and_l
 from hlkit.analysis.core.groups import ALL, NONE, SMALL, assign_groups, column_or_nulls, group_keys, map_keys
 from hlkit.analysis.core.run_log import drop_rows, record_left_out, record_overlap, remark
 from hlkit.analysis.core.shares import share, share_with_interval
-from hlkit.analysis.leads.sources import TOUCHES, Touch, clean_text, touch_values
+from hlkit.analysis.leads.sources import TOUCHES, clean_text, touch_values
 from hlkit.client.schema import INSTANT, MONEY, TEXT
 from hlkit.client.text import many
 
@@ -29,8 +29,7 @@ def contact_credits(
     touch differs from its first.
     """
     kind = by if by in TOUCHES else "source"
-    ends: tuple[Touch, Touch] = ("first", "last")
-    touches = {end: touch_values(contacts, end, kind, website) for end in ends}
+    touches = touch_values(contacts, kind, website)
     differs = touches["first"].fillna("").str.lower() != touches["last"].fillna("").str.lower()
     people = pd.DataFrame(
         {
@@ -46,7 +45,7 @@ def contact_credits(
             remark(f"{by} is a column of the contact, not of a touch, so the model has no effect.")
         people, groups = assign_groups(people, group_keys(contacts, by))
         return people.assign(group=groups)
-    credited = [people.assign(touch=touches[end]) for end in ends if model in (end, "split")]
+    credited = [people.assign(touch=touch) for end, touch in touches.items() if model in (end, "split")]
     people, groups = assign_groups(pd.concat(credited, ignore_index=True), "touch")
     if model == "split":
         record_overlap()

@@ -11,7 +11,7 @@ answer 9756891.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 from urllib.parse import unquote_plus
 
@@ -27,6 +27,11 @@ TOUCHES = ("source", "channel", "campaign")  # what a touch can be grouped by
 DIRECT = "direct"
 
 _PARTS = ("channel", "medium", "campaign", "utm_source", "utm_medium", "utm_content", "referrer", "url")
+_READ = {  # which of them tell a touch's source, channel or campaign
+    "source": ("channel", "utm_source", "referrer", "url"),
+    "channel": ("channel", "utm_source", "utm_medium", "referrer", "url"),
+    "campaign": ("campaign", "url"),
+}
 _DIRECT = {"direct", "direct traffic", "(direct)", "direct/none", "direct / none", "(direct) / (none)"}
 _CHANNELS = {
     "paid search": "Paid Search",
@@ -65,24 +70,28 @@ _AD_CLICK_IDS = ("gclid", "dclid", "gbraid", "wbraid", "msclkid")  # only ads of
 _SOCIAL_CLICK_IDS = ("fbclid", "ttclid", "twclid", "li_fat_id")  # not of ads only: Facebook adds its own to posts
 
 
-def touch_values(contacts: pd.DataFrame, touch: Touch, by: str, website: str | None) -> pd.Series:
-    """The source, channel or campaign of each contact's *touch*; null if unknown.
+def touch_values(contacts: pd.DataFrame, by: str, website: str | None) -> dict[Touch, pd.Series]:
+    """The source, channel or campaign of each contact's first and last touch; null if unknown.
 
     If a contact has only a first touch, it is the last one too. *website* is the location's own.
     """
-    values = _read_touch(contacts, touch, by, website)
-    if touch == "last" and not values["has_touch"].all():
-        values = values.where(values["has_touch"], _read_touch(contacts, "first", by, website))
-    key: pd.Series = values["key"]
+    first, last = (_read_touch(contacts, touch, by, website) for touch in ("first", "last"))
+    last = last.where(last["has_touch"], first)
     if by != "source":
-        return key
-    key = key.fillna(clean_text(contacts, "source")).fillna(values["channel"])
+        return {"first": first["key"], "last": last["key"]}
+    source = clean_text(contacts, "source")
+    return {"first": _source_of(first, source), "last": _source_of(last, source)}
+
+
+def _source_of(values: pd.DataFrame, source: pd.Series) -> pd.Series:
+    """What a touch says of its source, or else the contact's own *source*, or the channel."""
+    key = values["key"].fillna(source).fillna(values["channel"])
     return key.mask(key.str.lower().isin(_DIRECT), DIRECT)
 
 
 def _read_touch(contacts: pd.DataFrame, touch: Touch, by: str, website: str | None) -> pd.DataFrame:
     """Of each contact ``has_touch``, the ``key``, which is the source, channel or campaign, and the ``channel``."""
-    parts = pd.DataFrame({part: clean_text(contacts, f"{touch}_{part}") for part in _PARTS})
+    parts = {part: clean_text(contacts, f"{touch}_{part}") for part in _READ[by]}
     columns = [f"{touch}_{part}" for part in _PARTS if f"{touch}_{part}" in contacts]
     values = pd.DataFrame({"has_touch": contacts[columns].notna().any(axis=1)})
     if by == "campaign":
@@ -110,7 +119,7 @@ def _is_internal(site: pd.Series, page: pd.Series, website: str | None) -> pd.Se
     return is_internal
 
 
-def _channel_of_click(parts: pd.DataFrame, source: pd.Series, site: pd.Series) -> pd.Series:
+def _channel_of_click(parts: Mapping[str, pd.Series], source: pd.Series, site: pd.Series) -> pd.Series:
     """The channel of a touch that HighLevel gave none: paid or not by its medium and click id, and by its site.
 
     A paid click of an unknown site is Paid Search if its medium is cpc or ppc, and Paid Other otherwise.
@@ -121,7 +130,7 @@ def _channel_of_click(parts: pd.DataFrame, source: pd.Series, site: pd.Series) -
     is_paid = medium.str.match(_PAID_MEDIUM).eq(True) | is_ad_click | source.str.lower().eq("adwords")
     is_social = name.isin(_SOCIAL_SITES) | is_social_click | medium.str.contains("social").eq(True)
     is_search = name.isin(_SEARCH_SITES) | is_ad_click | medium.str.contains("search|organic").eq(True)
-    channel: pd.Series = pd.Series(None, index=parts.index, dtype=TEXT.dtype)
+    channel: pd.Series = pd.Series(None, index=site.index, dtype=TEXT.dtype)
     channel = channel.mask(is_search & ~is_paid, "Organic Search").mask(is_social & ~is_paid, "Social")
     channel = channel.mask(is_paid, "Paid Other").mask(is_paid & medium.isin(["cpc", "ppc"]), "Paid Search")
     channel = channel.mask(is_paid & is_social, "Paid Social")
