@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.run_log import remark
+from hlkit.analysis.core.run_log import remark, with_shared_attrs
 from hlkit.client.arguments import number, short
 from hlkit.client.dates import from_epochs, instant
 from hlkit.client.errors import InvalidRequest
@@ -40,7 +40,7 @@ def numbered(frame: pd.DataFrame, name: str, wanted: Collection[Hashable]) -> pd
             f"{name} has the column {twice[0]!r} more than once",
             hint="rename or drop one of them; frame.loc[:, ~frame.columns.duplicated()] keeps the first of each",
         )
-    return frame.set_axis(pd.RangeIndex(len(frame)), axis=0)
+    return with_shared_attrs(frame).set_axis(pd.RangeIndex(len(frame)), axis=0)
 
 
 def typed(frame: pd.DataFrame, kinds: Mapping[str, Kind], name: str) -> pd.DataFrame:
