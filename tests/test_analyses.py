@@ -158,9 +158,8 @@ def test_groups_by_a_list_a_custom_field_and_an_owner(name):
         table = ask(analysis, frames, by=by)
         told(table, analysis)
         drawn(analysis, table)
-    definition = ask(analysis, frames, by="Wants").attrs["hlkit"]["definition"]
-    if "Wants" in ask(analysis, frames, by="Wants"):
-        assert "several Wants" in definition
+    if "Wants" in table:
+        assert "several Wants" in table.attrs["hlkit"]["definition"]
 
 
 # Names of columns that analyses and charts work with, beside those of their tables, and names that no CSV has.
@@ -186,6 +185,10 @@ def test_a_column_of_any_name_groups_as_any_other(name):
         if label in [column.name for column in CATALOG[first].columns]:
             continue
         table = by(label)
+        if label == "self":
+            drawn(analysis, table)
+        if label == 5:
+            assert analysis.headline(table) is not None
         if "Plain name" in plain:
             assert table.columns[0] in (str(label), f"{label} (group)")
             table = table.rename(columns={table.columns[0]: "Plain name"})
@@ -194,8 +197,6 @@ def test_a_column_of_any_name_groups_as_any_other(name):
         else:
             expected = plain
         pd.testing.assert_frame_equal(table.reset_index(drop=True), expected.reset_index(drop=True))
-    drawn(analysis, by("self"))
-    assert analysis.headline(by(5)) is not None
 
 
 @GROUPED

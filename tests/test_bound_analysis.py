@@ -65,10 +65,16 @@ def test_it_reads_what_it_needs_and_tells_what_it_is_made_of(loc, simulation, na
     assert loc.analyses[name]().provenance["requests"] == 0
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """A location without contacts."""
+    with Simulation(size=0, as_of=AS_OF) as simulation:
+        yield connected(simulation, tmp_path_factory.mktemp("empty"))
+
+
 @EVERY
-def test_an_empty_account_gets_a_table_of_the_declared_columns(name, tmp_path):
-    with Simulation(size=0, as_of=AS_OF) as empty:
-        result = connected(empty, tmp_path).analyses[name]()
+def test_an_empty_account_gets_a_table_of_the_declared_columns(name, empty, tmp_path):
+    result = empty.analyses[name]()
 
     assert set(result.analysis.columns) <= set(result.table.columns)
     assert result.save(tmp_path / "chart.png").stat().st_size > 1000
