@@ -20,8 +20,8 @@ from hlkit.analysis.leads.credits import (
     OTHERS,
     Model,
     contact_credits,
+    credited_payments,
     deal_rows,
-    payment_rows,
     shares_by_group,
     sums_by_group,
     surviving_ids,
@@ -49,15 +49,15 @@ def most_leads_and_cash(table: pd.DataFrame) -> str:
 def cash_and_leads(row: pd.Series) -> tuple[str, str]:
     """What stands beside the bar of a row: its cash, if known, and its leads."""
     leads = f"{row['leads']:,.10g} {'lead' if row['leads'] == 1 else 'leads'}"
-    return (leads, "") if pd.isna(row["cash"]) else (f"{row['cash']:,.0f}", leads)
+    currency = "" if pd.isna(row["currency"]) else row["currency"]
+    return (leads, "") if pd.isna(row["cash"]) else (format_money(row["cash"], currency, whole=True), leads)
 
 
 def deals_and_cash_label(table: pd.DataFrame) -> str:
     """The name of the axis, and of the numbers at the right."""
-    currency = currency_of(table)
-    cash = f"cash in {currency}, " if currency else "cash, "
+    cash = "cash, " if table["cash"].notna().any() else ""
     small = "; gray: fewer than 20 deals" if table["small"].any() else ""
-    return f"deals by outcome; at the right: {cash if table['cash'].notna().any() else ''}leads{small}"
+    return f"deals by outcome; at the right: {cash}leads{small}"
 
 
 COLUMNS = {
@@ -174,11 +174,7 @@ def attribution(
     deals["contact_id"] = surviving_ids(deals["contact_id"], contacts, transactions)
     deals = with_credit(deals, credits, by)
     deals["late"] = deals["won"] & (deals["changed_at"] > deals["closed_at"])
-    payments, cash_currency = payment_rows(transactions, currency)
-    payments["contact_id"] = surviving_ids(payments["contact_id"], contacts, transactions)
-    payments = with_credit(payments, credits, by)
-    payments["lead_cash"] = payments["cash"].where(payments["is_lead"], 0.0)
-
+    payments, cash_currency = credited_payments(transactions, contacts, credits, by, currency)
     counted = deals[~deals["is_import"]]
     table = pd.concat(
         [
@@ -199,7 +195,6 @@ def attribution(
         table = table.astype(dict.fromkeys(counts, HALVES))
     if OTHERS in table.index:
         remark(f"{OTHERS} are not in the requested contacts: created outside since and until, or deleted.")
-    table = table.sort_values(["won", "leads", "opportunities"], ascending=False, kind="stable")
-    table = table[list(COLUMNS)]
+    table = table.sort_values(["won", "leads", "opportunities"], ascending=False, kind="stable")[list(COLUMNS)]
     table.insert(0, group_column_name(by, COLUMNS), table.index.to_numpy())
     return table

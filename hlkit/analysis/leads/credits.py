@@ -136,6 +136,16 @@ def payment_rows(transactions: pd.DataFrame | None, currency: str | None) -> tup
     return pd.DataFrame({"contact_id": paid["contact_id"], "cash": net})[is_cash], cash_currency
 
 
+def credited_payments(
+    transactions: pd.DataFrame | None, contacts: pd.DataFrame, credits: pd.DataFrame, by: Any, currency: str | None
+) -> tuple[pd.DataFrame, str | None]:
+    """``payment_rows`` with the credit for each; ``lead_cash`` is the cash of those whose contact is a lead."""
+    payments, cash_currency = payment_rows(transactions, currency)
+    payments["contact_id"] = surviving_ids(payments["contact_id"], contacts, transactions)
+    payments = with_credit(payments, credits, by)
+    return payments.assign(lead_cash=payments["cash"].where(payments["is_lead"], 0.0)), cash_currency
+
+
 def shares_by_group(table: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
     """The table of sums with the shares, and with the win rates of the *deals* of each group."""
     rates: dict[Any, Any] = {group: _win_rates(of_group) for group, of_group in deals.groupby("group")}
