@@ -41,8 +41,8 @@ lab: $(VENV)/.lab ## open the first notebook in JupyterLab
 gallery: $(VENV)/.test ## draw the charts of all analyses, docs/gallery.png
 	@$(BIN)/python docs/gallery.py
 
-pictures: $(VENV)/.test ## take screenshots of the explorer, docs/explorer-*.png; needs chromium
-	@$(BIN)/python docs/explorer.py
+pictures: $(VENV)/.test ## take the pictures of the README: overview, explorer; needs chromium
+	@$(BIN)/python docs/pictures.py
 
 bench: $(VENV)/.test ## measure: rows per second, requests, memory, import time
 	@for file in benchmarks/*.py; do \

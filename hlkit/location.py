@@ -78,9 +78,9 @@ class Location(Client):
 
     def card(self, name: str | None) -> Card:
         """What is known of the location without a request, and what to do next. *name* is shown instead of its id."""
-        place = ", ".join(filter(None, (self._cached_value("city"), self._cached_value("state"))))
+        city_and_state = ", ".join(filter(None, (self._cached_value("city"), self._cached_value("state"))))
         made_up = "" if self.data_ends is None else "made-up data"
-        parts = (place, self.zone or "time zone not read yet", self._cached_value("currency") or "", made_up)
+        parts = (city_and_state, self.zone or "time zone not read yet", self._cached_value("currency") or "", made_up)
         return Card(
             name or f"Location {self.location_id}",
             " · ".join(filter(None, parts)),

@@ -169,6 +169,17 @@ def test_the_group_that_differs_most_is_worth_a_look():
     assert item.p < 0.001
 
 
+def test_the_code_of_an_item_shows_what_the_item_counts(loc, december):
+    codes = {item.call: item.number for item in december.items}
+
+    waiting = loc.analyses.unanswered(period="2025-12").table
+    assert codes['loc.analyses.unanswered(period="2025-12")'] == f"{len(waiting)} people"
+    stuck = loc.analyses.stuck().table
+    assert codes["loc.analyses.stuck()"] == f"${stuck.loc[stuck['stuck'], 'value'].sum():,.0f}"
+    people = loc.analyses.duplicates().table["cluster"].nunique()
+    assert codes["loc.analyses.duplicates()"] == f"{people} people"
+
+
 def test_a_year_ago_is_named_and_compared(loc):
     overview = loc.overview(compare="last year")
 

@@ -55,13 +55,13 @@ def stuck(reading: Reading) -> list[Item]:
 
 def unanswered(reading: Reading) -> list[Item]:
     """The people who wrote in the period and have no reply yet."""
-    waiting = reading.run("unanswered")
-    count = int(reading.window.is_in(reading.window.now, waiting["started_at"]).sum())
+    now = reading.window.now
+    count = len(reading.run("unanswered", since=now.since, until=now.until))
     if not count:
         return []
     number = "1 person" if count == 1 else f"{count:,} people"
-    verb = "has" if count == 1 else "have"
-    return [Item(number, f"wrote in this period and {verb} no reply yet", "", reading.call("unanswered"))]
+    verb, call = "has" if count == 1 else "have", reading.call("unanswered", period=reading.window.period)
+    return [Item(number, f"wrote in this period and {verb} no reply yet", "", call)]
 
 
 def changed_sources(reading: Reading) -> list[Item]:
