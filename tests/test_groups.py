@@ -14,6 +14,7 @@ from hlkit.analysis.core.groups import (
     assign_groups,
     group_column_name,
     import_extra,
+    is_among,
     map_keys,
     per_group,
     require_columns,
@@ -50,6 +51,13 @@ def test_a_missing_column_is_named_with_the_closest_match():
     with pytest.raises(MissingColumn) as error:
         require_columns(frame, "zzz")
     assert "created_at, source" in error.value.hint
+
+
+def test_an_id_is_among_those_known_and_a_null_never_is():
+    ids = texts("a", None, "b").set_axis([5, 3, 4])
+
+    assert is_among(ids, texts("b", "c", "b", None)).to_dict() == {5: False, 3: False, 4: True}
+    assert not is_among(ids, texts()).any()
 
 
 def test_map_keys_keeps_the_index_and_the_dtype_even_without_rows():

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from hlkit.analysis.contacts.contact_checks import CHANNELS
-from hlkit.analysis.core.groups import require_columns
+from hlkit.analysis.core.groups import is_among, require_columns
 from hlkit.analysis.core.run_log import as_mask, record_left_out
 
 _DELIVERED = ("delivered", "opened", "clicked", "read")
@@ -22,7 +22,7 @@ def count_deliveries(messages: pd.DataFrame, contact_ids: pd.Series) -> pd.DataF
     require_columns(messages, "contact_id", "type", "direction", "status")
     channel = messages["type"].map({kind: _channel_of(str(kind)) for kind in messages["type"].dropna().unique()})
     is_sent = as_mask(messages["direction"] == "outbound") & channel.notna()
-    has_contact = messages["contact_id"].isin(contact_ids.dropna())
+    has_contact = is_among(messages["contact_id"], contact_ids)
     record_left_out(int((is_sent & ~has_contact).sum()), "messages to people who are not among the contacts")
 
     sent, channel = messages[is_sent & has_contact], channel[is_sent & has_contact]

@@ -9,7 +9,16 @@ import pandas as pd
 
 from hlkit.analysis.core.bulk_imports import Imports, find_imports
 from hlkit.analysis.core.deals import AGES, days_to_win, win_columns, wins_and_losses, wins_at_ages
-from hlkit.analysis.core.groups import ALL, NONE, SMALL, assign_groups, column_or_nulls, group_keys, map_keys
+from hlkit.analysis.core.groups import (
+    ALL,
+    NONE,
+    SMALL,
+    assign_groups,
+    column_or_nulls,
+    group_keys,
+    is_among,
+    map_keys,
+)
 from hlkit.analysis.core.run_log import drop_rows, record_left_out, record_overlap, remark
 from hlkit.analysis.core.shares import share, share_with_interval
 from hlkit.analysis.leads.sources import TOUCHES, clean_text, touch_values
@@ -75,10 +84,10 @@ def surviving_ids(ids: pd.Series, contacts: pd.DataFrame, transactions: pd.DataF
     if transactions is None or "merged_from_contact_id" not in transactions:
         return ids
     pairs = transactions[["merged_from_contact_id", "contact_id"]].dropna()
+    pairs = pairs[~is_among(pairs["merged_from_contact_id"], contacts["contact_id"])]
     merged = pairs.drop_duplicates("merged_from_contact_id", keep="last").set_index("merged_from_contact_id")
     for _ in range(3):  # a survivor of a merge may have been merged itself
-        survivors = map_keys(ids, merged["contact_id"]).fillna(ids)
-        ids = ids.where(ids.isin(contacts["contact_id"]), survivors)
+        ids = map_keys(ids, merged["contact_id"]).fillna(ids)
     return ids
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 import pandas as pd
 
 from hlkit.analysis.core.bulk_imports import Imports, drop_imports
-from hlkit.analysis.core.groups import map_keys, require_columns
+from hlkit.analysis.core.groups import is_among, map_keys, require_columns
 from hlkit.analysis.core.messages import MessageKinds, Reply
 from hlkit.analysis.core.office_hours import minutes_between, office_hours
 from hlkit.analysis.core.run_log import drop_rows
@@ -68,7 +68,7 @@ def first_replies(leads: pd.DataFrame, messages: pd.DataFrame, kinds: MessageKin
             "replied_at": found["replied_at"].astype(INSTANT.dtype),
             "user_id": found["user_id"].astype(TEXT.dtype),
             "user_unknown": found["user_unknown"].eq(True),
-            "contacted_before": leads["contact_id"].isin(before),
+            "contacted_before": is_among(leads["contact_id"], before),
         }
     )
 

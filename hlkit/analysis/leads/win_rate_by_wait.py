@@ -20,7 +20,7 @@ from hlkit.analysis.core.deals import (
     wins_by_age,
     without_abandoned,
 )
-from hlkit.analysis.core.groups import SMALL, column_or_nulls, map_keys, require_columns
+from hlkit.analysis.core.groups import SMALL, column_or_nulls, is_among, map_keys, require_columns
 from hlkit.analysis.core.headlines import compare_win_rates, no_rows_headline
 from hlkit.analysis.core.messages import Reply, classify_messages, remark_on_reply
 from hlkit.analysis.core.office_hours import OFFICE
@@ -133,7 +133,7 @@ def win_rate_by_wait(
     deals = _first_deals(leads, opportunities, as_of, abandoned)
     closed_at = map_keys(leads["contact_id"], deals.set_index("contact_id")["closed_at"])
     until_closed = waits_in_minutes(leads, closed_at, clock, timezone, office, holidays)
-    is_early = deals["contact_id"].isin(leads["contact_id"][until_closed < LIMITS[-1]])
+    is_early = is_among(deals["contact_id"], leads["contact_id"][until_closed < LIMITS[-1]])
     deals = drop_rows(deals, is_early, "opportunities that closed within 24 h of their lead")
     rows = waits.merge(deals, on="contact_id", how="left", validate="many_to_one")
     public = rows.rename(columns={"status": "deal_status", "age": "deal_age_days"})
@@ -147,7 +147,7 @@ def _first_deals(
     """The first deal of each lead: contact_id, opportunity_id, ``status``, ``closed_at``, ``age``, ``followed``."""
     require_columns(opportunities, "contact_id", "created_at", "status")
     deals = without_abandoned(deals_as_of(opportunities, as_of), abandoned)
-    deals = deals[deals["contact_id"].notna() & deals["contact_id"].isin(leads["contact_id"])]
+    deals = deals[is_among(deals["contact_id"], leads["contact_id"])]
     first = deals.sort_values("created_at", kind="stable").drop_duplicates("contact_id")
     columns = ["contact_id", "status", "closed_at", "age", "followed"]
     return first[columns].assign(opportunity_id=column_or_nulls(first, "opportunity_id"), has_deal=True)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hlkit.analysis.core.groups import column_or_nulls, map_keys, require_columns
+from hlkit.analysis.core.groups import column_or_nulls, is_among, map_keys, require_columns
 from hlkit.analysis.core.run_log import as_mask, remark
 from hlkit.client.schema import INSTANT, TEXT
 
@@ -78,7 +78,7 @@ def _steps(contact_ids: Any, at: Any, label: Any, order: Any) -> pd.DataFrame:
 
 def _first_by_contact(steps: pd.DataFrame, contact_ids: pd.Series) -> pd.DataFrame:
     """The first step of each contact; one that counts for its deal comes before a task of several open deals."""
-    steps = steps[steps["contact_id"].isin(contact_ids.dropna())]
+    steps = steps[is_among(steps["contact_id"], contact_ids)]
     open_deals = map_keys(steps["contact_id"], contact_ids.value_counts())
     # A task belongs to a contact, so it is unknown which of several deals it is for.
     is_shared = (steps["label"] != APPOINTMENT) & (open_deals > 1)
