@@ -76,13 +76,17 @@ class Location(Client):
 
     # ---- the card
 
-    def card(self, name: str | None) -> Card:
-        """What is known of the location without a request, and what to do next. *name* is shown instead of its id."""
-        city_and_state = ", ".join(filter(None, (self._cached_value("city"), self._cached_value("state"))))
+    def card(self, pseudonym: str | None = None) -> Card:
+        """What is known of the location without a request, and what to do next.
+
+        A *pseudonym* is shown instead of its name, and then not its city either.
+        """
+        address = () if pseudonym else (self._cached_value("city"), self._cached_value("state"))
+        city_and_state = ", ".join(filter(None, address))
         made_up = "" if self.data_ends is None else "made-up data"
         parts = (city_and_state, self.zone or "time zone not read yet", self._cached_value("currency") or "", made_up)
         return Card(
-            name or f"Location {self.location_id}",
+            pseudonym or self.name or f"Location {self.location_id}",
             " · ".join(filter(None, parts)),
             [self._access_fact(), self._data_fact(), self._quota_fact(), self._connection_fact()],
             [
@@ -141,7 +145,7 @@ class Location(Client):
         return "0 requests (cached)" if not requests.sum() else many(int(requests.sum()), "request")
 
     def __repr__(self) -> str:
-        return self.card(self.name).text()
+        return self.card().text()
 
     def _repr_html_(self) -> str:
-        return self.card(self.name).html()
+        return self.card().html()

@@ -539,7 +539,7 @@ def test_the_chart_shows_leads_wins_and_cash_of_each_source():
     assert [label.get_text().strip() for label in axes.get_yticklabels()] == ["ads", r"_mail \$"]
     assert {"$1,234", "2 leads", "$0", "1 lead"} <= set(texts)
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["won", "open", "lost"]
-    assert axes.get_xlabel() == ("deals by outcome; at the right: cash in USD, leads; gray: fewer than 20 deals")
+    assert axes.get_xlabel() == ("deals by outcome; at the right: cash, leads; gray: fewer than 20 deals")
 
 
 def test_without_payments_the_chart_has_no_column_of_cash():

@@ -357,7 +357,7 @@ def test_names_from_outside_run_no_script(home, page, monkeypatch, tmp_path):
             page.locator(".hlkit-output img").wait_for(state="attached", timeout=60_000)
             assert any("<img" in row[0] for row in seen(page))
             tab(page, "Location")
-            assert page.locator(".hlkit-location td").get_by_text("<img src=").first.is_visible()
+            assert page.locator(".hlkit-location h2").get_by_text("<img src=").first.is_visible()
             page.wait_for_timeout(300)
             assert page.title() != "owned"
 

@@ -140,7 +140,8 @@ class LocationView(View):
         if loc is None:
             self.card.value = html.note("Choose a location, or the demo.")
         else:
-            self.card.value = loc.card(self.state.location_name(loc) if loc.name else None).html()
+            is_hidden = self.state.redact and loc.name is not None
+            self.card.value = loc.card(self.state.location_name(loc) if is_hidden else None).html()
 
     def _show_saved_locations(self) -> None:
         """List the saved locations if there are several."""
