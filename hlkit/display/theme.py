@@ -51,7 +51,7 @@ BASE = f"""
 .hl.hl * {{ box-sizing: border-box; }}
 .hl.hl p, .hl.hl h2, .hl.hl h3 {{ margin: 0; padding: 0; }}
 .hl.hl code {{ font: 12.5px/1.5 {_MONO}; color: var(--hl-ink); background: var(--hl-wash); padding: 2px 6px;
-  border-radius: 4px; }}
+  border-radius: 4px; overflow-wrap: anywhere; }}
 .hl.hl .hl-muted {{ color: var(--hl-muted); }}
 .hl.hl .hl-small {{ font-size: 12.5px; }}
 .hl.hl .hl-good {{ color: var(--hl-good); font-weight: 600; }}
