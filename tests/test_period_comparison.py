@@ -175,7 +175,11 @@ def compare_shares_of(sources, now, before, n=100, small=False, by="source"):
     for share in (now, before):
         low, high = wilson(share * n, n)
         columns = {"within_60_share": share, "within_60_low": low, "within_60_high": high}
-        tables.append(pd.DataFrame({by: pd.Series(sources, dtype=TEXT.dtype), "n": n, "small": small, **columns}))
+        tables.append(
+            pd.DataFrame(
+                {by: pd.Series(sources, dtype=TEXT.dtype), "n": n, "small": small, "median_min": 5.0, **columns}
+            )
+        )
     span = Span(local("2025-12-01"), local("2026-01-01"), local("2026-01-01"))
     comparison = PeriodComparison(analysis, analysis.compares)
     table = comparison.table(tables, span, span, CHICAGO)

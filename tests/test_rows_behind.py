@@ -66,7 +66,7 @@ def test_an_unknown_group_names_the_nearest(result):
 def test_a_result_from_a_file_has_no_rows_behind_it(result):
     again = pickle.loads(pickle.dumps(result))
 
-    with pytest.raises(InvalidRequest, match="loaded again"):
+    with pytest.raises(InvalidRequest, match="run the analysis again, then call rows"):
         again.rows()
 
 

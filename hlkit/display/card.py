@@ -16,7 +16,7 @@ _CSS = """
 .hl.hl .hl-card table { border: 0; border-collapse: collapse; margin: 12px 0; font-size: 14px; width: 100%; }
 .hl.hl .hl-card tr { background: none; }
 .hl.hl .hl-card th, .hl.hl .hl-card td { border: 0; padding: 3px 16px 3px 0; text-align: left; vertical-align: top;
-  color: inherit; white-space: normal; max-width: none; }
+  color: var(--hl-ink); white-space: normal; max-width: none; }
 .hl.hl .hl-card th { font-weight: 400; color: var(--hl-muted); width: 92px; white-space: nowrap; }
 .hl.hl .hl-card table.hl-steps { border-top: 1px solid var(--hl-hair); padding-top: 8px; }
 .hl.hl .hl-meter { display: inline-block; width: 72px; height: 6px; border-radius: 3px; background: var(--hl-line);

@@ -21,7 +21,7 @@ _CSS = """
   border-top: 1px solid var(--hl-line); }
 .hl.hl .hl-tiles tr, .hl.hl .hl-look tr, .hl.hl .hl-how tr { background: none; }
 .hl.hl .hl-tiles th, .hl.hl .hl-tiles td, .hl.hl .hl-look th, .hl.hl .hl-look td { display: block; border: 0;
-  padding: 0; text-align: left; background: none; max-width: none; white-space: normal; color: inherit; }
+  padding: 0; text-align: left; background: none; max-width: none; white-space: normal; color: var(--hl-ink); }
 .hl.hl .hl-tile { display: grid; grid-template-columns: minmax(0, 1fr) 124px; align-items: end;
   padding: 14px 20px 15px; border-bottom: 1px solid var(--hl-line); border-left: 1px solid var(--hl-hair); }
 .hl.hl .hl-tile:nth-child(3n+1) { border-left: 0; padding-left: 0; }
@@ -41,7 +41,7 @@ _CSS = """
 .hl.hl summary .hl-muted { font-weight: 400; margin-left: 6px; }
 .hl.hl .hl-look b { font-weight: 600; }
 .hl.hl .hl-how td, .hl.hl .hl-how th { text-align: left; vertical-align: top; padding: 4px 16px 4px 0; border: 0;
-  white-space: normal; color: inherit; }
+  white-space: normal; color: var(--hl-ink); }
 .hl.hl .hl-how th { font-weight: 550; white-space: nowrap; }
 .hl.hl .hl-notes { font-size: 12.5px; color: var(--hl-muted); margin: 12px 0; max-width: 96ch; }
 @container (max-width: 1000px) { .hl.hl .hl-tile { grid-template-columns: minmax(0, 1fr) 96px; padding: 13px 15px; }
