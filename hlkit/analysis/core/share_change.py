@@ -62,6 +62,7 @@ class ShareChange(Change):
         effective = np.nan_to_num(np.column_stack([rows_from_interval(*columns) for columns in bounds]))
         shares = np.column_stack([columns[0] for columns in bounds])
         p = np.asarray(compare_shares(np.nan_to_num(shares) * effective, effective)[0], dtype="float64")
+        p[np.isnan(p) & (shares[:, 0] == shares[:, 1])] = 1.0  # such as 100% and 100%: no difference
         small = table[["small", "small_before"]].astype("boolean").fillna(True).any(axis=1).to_numpy(dtype=bool)
         return table.assign(change=shares[:, 0] - shares[:, 1], p=np.where(small, np.nan, p), small=small)
 
