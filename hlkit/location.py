@@ -58,7 +58,8 @@ class Location(Client):
         Returns
         -------
         An ``Overview``: alone in a cell a page, printed text; ``.table`` is a row per tile, ``.history`` a row per
-        period. From the cache it takes no request, else its cost is shown first.
+        period. The cost of what is not cached is shown before it is read. What is cached is not read again, but for
+        date ranges of downloads of over 1,000 pages.
 
         Raises
         ------
@@ -142,7 +143,7 @@ class Location(Client):
             return "shows its cost first"
         if requests.isna().any():
             return "shows its cost first"
-        return "0 requests (cached)" if not requests.sum() else many(int(requests.sum()), "request")
+        return "from cached data" if not requests.sum() else many(int(requests.sum()), "request")
 
     def __repr__(self) -> str:
         return self.card().text()

@@ -72,7 +72,7 @@ def test_the_server_is_asked_if_the_cached_rows_are_not_what_is_wanted(simulatio
 def test_the_server_is_asked_if_the_full_download_is_very_large(simulation, connect, monkeypatch):
     loc = connect()
     loc.contacts()
-    monkeypatch.setattr(endpoint, "FULL_DOWNLOAD", 0)
+    monkeypatch.setattr(endpoint, "MAX_PAGES_TO_FILTER", 0)
 
     assert requests_of(simulation, lambda: loc.contacts(**SPAN))[1] > 0
 

@@ -33,7 +33,7 @@ from hlkit.client.warning import warn
 if TYPE_CHECKING:
     from hlkit.client.context import Context
 
-FULL_DOWNLOAD = 1000  # pages: a date range of a larger download is faster to ask for than to select
+MAX_PAGES_TO_FILTER = 1000  # pages: a date range of a larger download is faster to ask for than to select
 CONFIRM_ABOVE = 500  # requests: a resource with one request per parent needs confirm=True above this
 
 
@@ -249,7 +249,7 @@ class Endpoint:
         if not options.has_span or options.refresh or self.resource.when is None:
             return False
         record = self._cached_download(replace(options, span_in_full=True))
-        return record is not None and record.pages <= FULL_DOWNLOAD and self._cached_download(options) is None
+        return record is not None and record.pages <= MAX_PAGES_TO_FILTER and self._cached_download(options) is None
 
     def _cached_download(self, options: ReadOptions) -> Record | None:
         """The finished download of all rows of a query that this call would use; ``None`` if there is none."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 from hlkit.client.text import printable
+from hlkit.display.html import text_html
 from hlkit.display.theme import styled
 
 _CSS = """
@@ -48,12 +48,14 @@ class Card:
 
     def html(self) -> str:
         """The card for a notebook."""
-        facts = "".join(f"<tr><th>{_text(fact.label)}</th><td>{_fact(fact)}</td></tr>" for fact in self.facts)
-        steps = [f"<tr><th><code>{_text(code)}</code></th><td>{_text(what)}</td></tr>" for code, what in self.steps]
+        facts = "".join(f"<tr><th>{text_html(fact.label)}</th><td>{_fact(fact)}</td></tr>" for fact in self.facts)
+        steps = [
+            f"<tr><th><code>{text_html(code)}</code></th><td>{text_html(what)}</td></tr>" for code, what in self.steps
+        ]
         return styled(
             _CSS,
-            f'<div class="hl-card"><h2>{_text(self.title)}</h2>'
-            f'<p class="hl-small hl-muted">{_text(self.subtitle)}</p><table>{facts}</table>'
+            f'<div class="hl-card"><h2>{text_html(self.title)}</h2>'
+            f'<p class="hl-small hl-muted">{text_html(self.subtitle)}</p><table>{facts}</table>'
             f'<table class="hl-steps">{"".join(steps)}</table></div>',
         )
 
@@ -72,9 +74,5 @@ def _fact(fact: Fact) -> str:
     meter = ""
     if fact.share is not None:
         meter = f'<span class="hl-meter"><span style="width:{fact.share:.0%}"></span></span>'
-    more = f' <span class="hl-muted">· {_text(fact.more)}</span>' if fact.more else ""
-    return f"{meter}{_text(fact.text)}{more}"
-
-
-def _text(text: str) -> str:
-    return escape(printable(text))
+    more = f' <span class="hl-muted">· {text_html(fact.more)}</span>' if fact.more else ""
+    return f"{meter}{text_html(fact.text)}{more}"

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
+from hlkit.client.text import printable
+
 # Text color and background, always set together: Jupyter's theme (light or dark), else black on white.
 INK = "color:var(--jp-ui-font-color1,#1a1a1a);background:var(--jp-layout-color1,#fff)"
+
+
+def text_html(text: str) -> str:
+    """*text* to insert into HTML: escaped, without control sequences."""
+    return escape(printable(text))
 
 
 def link_html(address: str) -> str:

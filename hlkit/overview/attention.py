@@ -36,6 +36,10 @@ class Item:
         return self.whole or f"{self.number} {self.what}"
 
 
+def _people(count: int) -> str:
+    return "1 person" if count == 1 else f"{count:,} people"
+
+
 def stuck(reading: Reading) -> list[Item]:
     """The open deals that are stuck, their value, and the stages that most of them are in."""
     table = reading.run("stuck")
@@ -59,9 +63,8 @@ def unanswered(reading: Reading) -> list[Item]:
     count = len(reading.run("unanswered", since=now.since, until=now.until))
     if not count:
         return []
-    number = "1 person" if count == 1 else f"{count:,} people"
     verb, call = "has" if count == 1 else "have", reading.call("unanswered", period=reading.window.period)
-    return [Item(number, f"wrote in this period and {verb} no reply yet", "", call)]
+    return [Item(_people(count), f"wrote in this period and {verb} no reply yet", "", call)]
 
 
 def changed_sources(reading: Reading) -> list[Item]:
@@ -122,9 +125,10 @@ def duplicates(reading: Reading) -> list[Item]:
     people = table["cluster"].nunique()
     if not people:
         return []
-    number = "1 person" if people == 1 else f"{people:,} people"
     verb = "appears" if people == 1 else "appear"
-    return [Item(number, f"{verb} as {len(table):,} contacts", ": likely duplicates", reading.call("duplicates"))]
+    return [
+        Item(_people(people), f"{verb} as {len(table):,} contacts", ": likely duplicates", reading.call("duplicates"))
+    ]
 
 
 WORTH_A_LOOK: tuple[Callable[[Reading], list[Item]], ...] = (

@@ -6,8 +6,8 @@ from html import escape
 from math import isfinite
 
 from hlkit.client.schema import COUNT, MONEY
-from hlkit.client.text import printable
 from hlkit.display import sparkline
+from hlkit.display.html import text_html
 from hlkit.display.theme import styled
 from hlkit.overview.attention import Item
 from hlkit.overview.measures import Measure
@@ -62,32 +62,36 @@ def page(screen: Screen) -> str:
     tiles = "".join(_tile(measure, tile, p) for (measure, tile), p in pairs)
     above = f"{screen.location} · {screen.period}, compared with {screen.earlier}"
     parts = [
-        f'<p class="hl-small hl-muted">{_text(above)}</p>',
-        f'<h2 class="hl-headline">{_text(screen.headline)}</h2>',
+        f'<p class="hl-small hl-muted">{text_html(above)}</p>',
+        f'<h2 class="hl-headline">{text_html(screen.headline)}</h2>',
         f'<table class="hl-tiles"><tbody>{tiles}</tbody></table>',
     ]
     if screen.items:
         rows = "".join(map(_item, screen.items))
         parts.append(f'<h3 class="hl-section">Worth a look</h3><table class="hl-look"><tbody>{rows}</tbody></table>')
-    parts += [f'<p class="hl-notes">{_text(note)}</p>' for note in (*screen.notes, screen.source)]
-    how = "".join(
-        f"<tr><th>{_text(measure.title)}</th><td>{_text(measure.definition)}</td><td><code>{_text(tile.call)}</code></td></tr>"
-        for measure, tile in screen.tiles
-    )
+    parts += [f'<p class="hl-notes">{text_html(note)}</p>' for note in (*screen.notes, screen.source)]
+    how = "".join(_definition(measure, tile) for measure, tile in screen.tiles)
     summary = 'How each number is computed <span class="hl-muted">definitions and code</span>'
     parts.append(f'<details><summary>{summary}</summary><table class="hl-how"><tbody>{how}</tbody></table></details>')
     return styled(_CSS, "".join(parts))
 
 
+def _definition(measure: Measure, tile: Tile) -> str:
+    code = f"<td><code>{text_html(tile.call)}</code></td>"
+    return f"<tr><th>{text_html(measure.title)}</th><td>{text_html(measure.definition)}</td>{code}</tr>"
+
+
 def _tile(measure: Measure, tile: Tile, p: float) -> str:
-    has_number = tile.value == tile.value  # not NaN
     interval = f" <small>{tile.interval}</small>" if tile.interval else ""
-    number = f'<td class="hl-number{"" if has_number else " hl-none"}">{_text(tile.number)}{interval}</td>'
+    number = (
+        f'<td class="hl-number{"" if isfinite(tile.value) else " hl-none"}">{text_html(tile.number)}{interval}</td>'
+    )
     direction = tile.direction(p)
-    change = _text(tile.change(p))
+    change = text_html(tile.change(p))
     change = f'<span class="hl-{direction}">{change}</span>' if direction else change
+    base = f'<span class="hl-muted">{text_html(tile.base)}</span>'
     return (
-        f'<tr class="hl-tile"><th>{_text(measure.title)} <span class="hl-muted">{_text(tile.base)}</span></th>'
+        f'<tr class="hl-tile"><th>{text_html(measure.title)} {base}</th>'
         f'{number}<td>{_picture(measure, tile)}</td><td class="hl-change">{change or "&nbsp;"}</td></tr>'
     )
 
@@ -105,10 +109,6 @@ def _picture(measure: Measure, tile: Tile) -> str:
 
 
 def _item(item: Item) -> str:
-    text = f"<b>{_text(item.what)}</b>{_text(item.more)}"
-    code = f'<td class="hl-code"><code>{_text(item.call)}</code></td>'
-    return f"<tr><th>{_text(item.number)}</th><td>{text}.</td>{code}</tr>"
-
-
-def _text(text: str) -> str:
-    return escape(printable(text))
+    text = f"<b>{text_html(item.what)}</b>{text_html(item.more)}"
+    code = f'<td class="hl-code"><code>{text_html(item.call)}</code></td>'
+    return f"<tr><th>{text_html(item.number)}</th><td>{text}.</td>{code}</tr>"

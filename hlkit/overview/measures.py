@@ -11,7 +11,7 @@ import pandas as pd
 
 from hlkit.analysis.core.deals import deals_as_of
 from hlkit.analysis.core.groups import column_or_nulls
-from hlkit.analysis.core.money import format_money
+from hlkit.analysis.core.money import currency_of, format_money
 from hlkit.analysis.core.run_log import as_mask
 from hlkit.analysis.leads.credits import payment_rows
 from hlkit.client.schema import COUNT, MONEY, NUMBER, SHARE
@@ -93,7 +93,7 @@ def stuck_deals(reading: Reading) -> Tile:
     deals = reading.run("stuck")
     is_stuck = as_mask(deals["stuck"])
     share = float(is_stuck.mean()) if len(deals) else nan
-    worth = format_money(deals.loc[is_stuck, "value"].sum(), reading.currency, whole=True)
+    worth = format_money(deals.loc[is_stuck, "value"].sum(), currency_of(deals), whole=True)
     return Tile(
         COUNT,
         reading.call("stuck"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import get_args
 
 import pandas as pd
@@ -88,14 +88,14 @@ class Overview(Screen):
 def make_overview(
     loc: Client,
     *,
-    period: str = "30d",
-    compare: Earlier = "previous",
-    as_of: str | pd.Timestamp | None = None,
-    refresh: bool = False,
-    confirm: bool = False,
-    progress: Progress | None = None,
+    period: str,
+    compare: Earlier,
+    as_of: str | pd.Timestamp | None,
+    refresh: bool,
+    confirm: bool,
+    progress: Progress | None,
 ) -> Overview:
-    """The overview of ``loc.overview()``."""
+    """The overview that ``loc.overview()`` returns, which describes the options."""
     if compare not in get_args(Earlier):
         choices = ", ".join(map(repr, get_args(Earlier)))
         raise InvalidRequest(f"overview has no compare={short(compare)}", hint=f"compare is one of {choices}")
@@ -159,9 +159,9 @@ def _tile(measure: Measure, reading: Reading) -> Tile:
         return Tile(NUMBER, "loc.check()", problem="no access", note=_remedy(error))
 
 
-def _items(find: object, reading: Reading) -> list[Item]:
+def _items(find: Callable[[Reading], list[Item]], reading: Reading) -> list[Item]:
     try:
-        return find(reading)  # type: ignore[operator, no-any-return]
+        return find(reading)
     except UNREADABLE:
         return []  # the tiles say so
 

@@ -25,6 +25,7 @@ class Reading:
         self.rows: dict[str, int] = {}
         self.left_out: dict[str, int] = {}
         self.unavailable: dict[str, str] = {}
+        self._tables: dict[tuple[object, ...], pd.DataFrame] = {}
 
     def frame(self, resource: str) -> pd.DataFrame:
         """All rows of a resource."""
@@ -33,7 +34,13 @@ class Reading:
         return frame
 
     def run(self, analysis: str, **options: Any) -> pd.DataFrame:
-        """The table of an analysis, as of the end of the reading."""
+        """The table of an analysis, as of the end of the reading; made once for the same options."""
+        key = (analysis, *sorted(options.items()))
+        if key not in self._tables:
+            self._tables[key] = self._run(analysis, options)
+        return self._tables[key]
+
+    def _run(self, analysis: str, options: dict[str, Any]) -> pd.DataFrame:
         result = BoundAnalyses(self.loc)[analysis](as_of=self.window.now.as_of, **options)
         self.unavailable |= result.provenance["unavailable"]
         if "since" not in options:  # the numbers of a period would not be those of all rows

@@ -106,7 +106,7 @@ def _total_first(table: pd.DataFrame, size: str) -> pd.DataFrame:
     return pd.concat([table[is_total], groups], ignore_index=True)
 
 
-class BoundTo(Protocol):
+class LocationAnalysis(Protocol):
     """An analysis bound to a location: ``loc.analyses.x``."""
 
     analysis: Analysis
@@ -115,7 +115,7 @@ class BoundTo(Protocol):
 
 
 def compare_periods(
-    run: BoundTo,
+    run: LocationAnalysis,
     how: Any,
     options: dict[str, Any],
     since: pd.Timestamp | None,
